@@ -1,0 +1,1 @@
+"""Small calibration and evaluation data that ships with tinyedge."""

@@ -1,0 +1,1 @@
+"""What runs on the board: profiles and the runtime. Never imports TensorFlow itself."""

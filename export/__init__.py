@@ -1,0 +1,1 @@
+"""Darknet network to TFLite file. The only package that imports TensorFlow; host only."""

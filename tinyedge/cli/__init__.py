@@ -1,0 +1,74 @@
+"""The ``tinyedge`` command: a thin layer that turns words into calls and errors into exit codes.
+
+Each command is a module of this package with a click command named ``command``; its heavy
+imports stand inside the function, so that ``--help`` loads click alone.
+"""
+
+import importlib
+import traceback
+import warnings
+from typing import Any, NoReturn
+
+import click
+
+from tinyedge import __version__
+from tinyedge.errors import TinyedgeError, TinyedgeWarning
+
+COMMANDS = ("export", "run", "compare", "summary", "fetch", "demo")
+
+
+class _LazyGroup(click.Group):
+    """Loads a command's module only when that command, or the list of all, is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"tinyedge.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; bad input ends as one message on stderr and exit code 2."""
+        debug = bool(ctx.params.get("debug"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", TinyedgeWarning)
+            warnings.showwarning = _show_warning
+            try:
+                return super().invoke(ctx)
+            except TinyedgeError as error:
+                _fail(str(error), debug)
+            except OSError as error:
+                if isinstance(error, BrokenPipeError):
+                    raise
+                where = f"{error.filename}: " if error.filename else ""
+                _fail(f"{where}{error.strerror or error}", debug)
+            except MemoryError:
+                _fail("out of memory", debug)
+
+
+def _fail(message: str, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: {message}", err=True)
+    raise SystemExit(2)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, TinyedgeWarning):
+        click.echo(f"note: {message}", err=True)
+
+
+@click.command(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, prog_name="tinyedge")
+def main(debug: bool) -> None:
+    """Take a Darknet classifier to an int8 TFLite file whose accuracy has been checked."""
+    del debug

@@ -1,0 +1,1 @@
+"""What Darknet wrote: its .cfg and .weights files, read faithfully."""

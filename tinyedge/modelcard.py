@@ -1,0 +1,111 @@
+"""The model card: what a .tflite must carry so that `run` and `compare` need the file alone.
+
+The card is a zip archive appended to the flatbuffer, as TFLite's own metadata appends a
+model's associated files: every runtime ignores the bytes behind the flatbuffer, and any unzip
+tool lists them (``unzip -p model.tflite model_card.json``). It costs a board no parser.
+"""
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from tinyedge.errors import ModelError
+
+__all__ = ["ModelCard", "append_card", "read_card"]
+
+_MEMBER = "model_card.json"
+_FORMAT = 1
+# A zip member must bear a date; a fixed one keeps equal inputs equal to the byte.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """How to feed a model, how to read its answer, and what it was made from.
+
+    Attributes:
+        name: the network's name, such as ``tiny``.
+        height, width, channels: the input, pixels; channels is 1 (grey) or 3 (RGB).
+        classes: how many scores come out, at least 1.
+        fit: how a photo was fitted to the input when calibrating: crop, letterbox or stretch.
+        quantization: ``float32`` or ``int8``.
+        softmax: whether the network ended in a softmax, which the file leaves to its reader.
+        labels: a name for each class, or None.
+        ids: a WordNet id for each class, or None.
+        cfg_sha256, weights_sha256: of the Darknet files, hexadecimal.
+        calibration_sha256: of the content of each calibration image; empty for a float model.
+        versions: of the packages that made the file.
+    """
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    classes: int
+    fit: str
+    quantization: str
+    softmax: bool
+    labels: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | None = None
+    cfg_sha256: str = ""
+    weights_sha256: str = ""
+    calibration_sha256: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def label(self, index: int) -> str:
+        """The class's name, or its index in digits where the model has no labels."""
+        return self.labels[index] if self.labels is not None else str(index)
+
+
+def append_card(model: bytes, card: ModelCard) -> bytes:
+    """The .tflite's bytes with the card behind them; equal inputs give equal bytes."""
+    text = json.dumps({"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1)
+    stream = io.BytesIO(model)
+    stream.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr(zipfile.ZipInfo(_MEMBER, _EPOCH), text, zipfile.ZIP_DEFLATED, 9)
+    return stream.getvalue()
+
+
+def read_card(path: Path) -> ModelCard | None:
+    """The card of the .tflite at `path`, or None where it bears none.
+
+    Raises:
+        ModelError: a card is there but damaged, or of a newer format than this tinyedge reads.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        if not zipfile.is_zipfile(stream):
+            return None
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                if _MEMBER not in archive.namelist():
+                    return None
+                content = json.loads(archive.read(_MEMBER))
+        except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+            raise ModelError(
+                f"{path}: its model card is damaged ({error}); export the model again"
+            ) from error
+    return _card(content, path)
+
+
+def _card(content: Any, path: Path) -> ModelCard:
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        found = content.get("format") if isinstance(content, dict) else content
+        raise ModelError(
+            f"{path}: its model card has format {found!r}, this tinyedge reads {_FORMAT};"
+            " use the tinyedge that exported it, or export the model again"
+        )
+    known = {item.name for item in fields(ModelCard)}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in content.items()
+        if name in known
+    }
+    try:
+        return ModelCard(**values)
+    except TypeError as error:
+        raise ModelError(f"{path}: its model card is incomplete ({error})") from error
