@@ -1,0 +1,100 @@
+"""``tinyedge summary``: results on stdout, notes on stderr, exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests import c_engine
+from tinyedge.cli import main
+from tinyedge.darknet.network import read_network
+
+CFGS = Path(__file__).parents[1] / "data" / "cfg"
+POOLS = CFGS / "valid" / "pools.cfg"
+
+
+def _run(*words: object) -> Result:
+    return CliRunner().invoke(main, ["summary", *map(str, words)])
+
+
+@pytest.mark.c_engine
+@pytest.mark.real_data
+def test_the_table_and_totals_of_tiny_darknet(cache: Path) -> None:
+    result = _run("tiny")
+    assert result.exit_code == 0
+    *table, blank, totals = result.stdout.splitlines()
+    assert table == c_engine.layer_table(cache / "tiny" / "tiny.cfg")
+    assert blank == ""
+    assert totals == ("983,048,192 operations (0.98 Bn), 1,046,488 parameters, 4.19 MB of weights")
+    assert result.stderr == ""
+
+
+def test_json_holds_whole_numbers() -> None:
+    result = _run(POOLS, "--json")
+    assert result.exit_code == 0
+    summary = json.loads(result.stdout)
+    assert list(summary) == ["layers", "operations", "parameters", "weight_bytes"]
+    first = summary["layers"][0]
+    assert first == {
+        "index": 0,
+        "type": "maxpool",
+        "filters": None,
+        "size": 2,
+        "stride": 2,
+        "input": [25, 33, 2],
+        "output": [13, 17, 2],
+        "operations": 0,
+    }
+    # 6 filters of 3x3 over 2 channels on 13x17 pixels; 4 filters of 1x1 over 6 on 3x4.
+    assert summary["operations"] == 2 * (9 * 2 * 6 * 13 * 17 + 6 * 4 * 3 * 4)
+    assert summary["parameters"] == (9 * 2 + 1) * 6 + (6 + 1) * 4
+    assert summary["weight_bytes"] == 4 * summary["parameters"]
+
+
+def test_another_size() -> None:
+    result = _run(POOLS, "--size", "50x40", "--json")
+    assert json.loads(result.stdout)["layers"][0]["input"] == [40, 50, 2]
+
+
+def test_a_model_of_the_zoo() -> None:
+    from tinyedge import zoo
+
+    model = zoo.find("fashion")
+    assert model is not None
+    result = _run("fashion", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["parameters"] == read_network(model.cfg.path).parameters
+
+
+def test_a_mistake_is_one_line_on_stderr() -> None:
+    result = _run(CFGS / "invalid" / "size_abc.cfg")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr == (
+        f"error: {CFGS / 'invalid' / 'size_abc.cfg'}:8: [convolutional] size=abc is not an"
+        " integer\n"
+    )
+
+
+def test_a_warning_is_a_note_on_stderr(tmp_path: Path) -> None:
+    cfg = tmp_path / "note.cfg"
+    cfg.write_text("[net]\nheight=8\nwidth=8\nchannels=3\nletter_box=1\n[avgpool]\n")
+    result = _run(cfg, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["layers"][0]["type"] == "avgpool"
+    assert result.stderr == f"note: {cfg}:5: [net] letter_box=1 is ignored: unknown option\n"
+
+
+def test_neither_a_file_nor_a_model(tmp_path: Path) -> None:
+    result = _run(tmp_path / "none.cfg")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "none.cfg" in result.stderr
+
+
+@pytest.mark.parametrize("size", ["224", "0x224", "axb", "224x"])
+def test_a_size_that_is_none(size: str) -> None:
+    result = _run(POOLS, "--size", size)
+    assert result.exit_code == 2
+    assert "--size" in result.stderr

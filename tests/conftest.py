@@ -1,0 +1,117 @@
+"""What the tests share: the data they may need, and models exported once a session."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests import c_engine
+from tinyedge.cli import main
+
+# Subprocesses run in other folders; a relative cache means the one beside the checkout.
+if os.environ.get("TINYEDGE_CACHE"):
+    os.environ["TINYEDGE_CACHE"] = str(Path(os.environ["TINYEDGE_CACHE"]).resolve())
+
+_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")
+
+
+def _real_data() -> bool:
+    cache = os.environ.get("TINYEDGE_CACHE")
+    return cache is not None and (Path(cache) / "tiny" / "tiny.weights").is_file()
+
+
+_AVAILABLE: dict[str, tuple[Callable[[], bool], str]] = {
+    "real_data": (_real_data, "TINYEDGE_CACHE names no folder with Darknet's models"),
+    "c_engine": (c_engine.is_installed, "Debian's package darknet is not installed"),
+    "fashion_mnist": (
+        _FASHION_MNIST.is_file,
+        "Debian's package dataset-fashion-mnist is not installed",
+    ),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose data is not here; on CI, where all of it must be, fail it."""
+    for marker, (available, reason) in _AVAILABLE.items():
+        if item.get_closest_marker(marker) and not available():
+            if os.environ.get("CI"):
+                pytest.fail(f"on CI nothing may be missing: {reason}", pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The folder with Darknet's models, labels and weights."""
+    return Path(os.environ["TINYEDGE_CACHE"])
+
+
+@pytest.fixture(scope="session")
+def photos(cache: Path) -> Path:
+    """Darknet's seven photos; dog.png and eagle.png as its engine decodes the JPEGs."""
+    return cache.parent / "images"
+
+
+@pytest.fixture(scope="session")
+def imagenet(cache: Path) -> Path:
+    """ImageNet photos: ``calib`` (200), ``val`` (650, a folder a WordNet id)."""
+    return cache.parent / "imagenet"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The two files of one export."""
+
+    float_model: Path
+    int8_model: Path
+
+
+@pytest.fixture(scope="session")
+def fashion_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The built-in model, exported through the command line."""
+    folder = tmp_path_factory.mktemp("fashion")
+    run_in_process("export", "fashion", "-o", folder)
+    return Models(folder / "fashion_float.tflite", folder / "fashion_int8.tflite")
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory, imagenet: Path) -> Models:
+    """Tiny Darknet calibrated on the 200 photos; only for tests marked real_data."""
+    folder = tmp_path_factory.mktemp("tiny")
+    run_in_process("export", "tiny", "--calib", imagenet / "calib", "-o", folder)
+    return Models(folder / "tiny_float.tflite", folder / "tiny_int8.tflite")
+
+
+@pytest.fixture(scope="session")
+def fashion_images() -> Path:
+    """The built-in model's labelled test images, a folder a class."""
+    import tinyedge.calib_data
+
+    return Path(tinyedge.calib_data.__file__).parent / "fashion" / "test"
+
+
+def run_in_process(*words: object) -> Result:
+    """Run a tinyedge command that must succeed, in this process."""
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def run_as_user(
+    *words: object, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``tinyedge`` in a process of its own, as a user's shell would."""
+    command: Sequence[str] = [sys.executable, "-m", "tinyedge", *map(str, words)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )

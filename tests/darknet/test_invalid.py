@@ -1,0 +1,130 @@
+"""Every mistake a .cfg can hold, and the exact words about it: a case is a file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tinyedge.darknet.network import read_network
+from tinyedge.errors import CfgError
+
+INVALID = Path(__file__).parents[1] / "data" / "cfg" / "invalid"
+
+_SUPPORTED = "[convolutional], [maxpool], [avgpool], [dropout], [route], [softmax], [cost]"
+_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+# What follows the path in the message, by the file's name.
+MESSAGES = {
+    "activation_unknown": (
+        ":7: [convolutional] activation=elu is not supported; tinyedge has linear, "
+        "leaky, relu, logistic, tanh"
+    ),
+    "beyond_32_bits": (
+        ":2: [net] height=99999999999 is beyond 2147483647, the largest integer of a .cfg"
+    ),
+    "beyond_memory": (
+        ":6: the network needs 448 bytes of weights and, in layer 0 [convolutional], "
+        f"22,399,999,776,000 bytes of input and output; this machine has {_MEMORY:,} "
+        "bytes of memory"
+    ),
+    "binary": (
+        ":8: [convolutional] binary=1 is not supported: its weights are rounded to their "
+        "signs while it runs"
+    ),
+    "binary_png": ":1: byte 0x89 is not UTF-8 text; is this a Darknet .cfg?",
+    "binary_zeros": ":1: a zero byte; is this a Darknet .cfg?",
+    "capital_section": (
+        f":6: [Convolutional] is not a section Darknet has; tinyedge has {_SUPPORTED}"
+    ),
+    "channels_missing": ":1: [net] channels is required",
+    "comments_only": ": holds no section; a Darknet .cfg begins with [net]",
+    "control_characters": ":7: [convolutional] filters=\\x1b[31mred is not an integer",
+    "convolution_after_softmax": (
+        ":14: [convolutional] follows a [softmax], whose output is no image"
+    ),
+    "dontload": (
+        ":8: [convolutional] dontload=1 is not supported: its weights are not in the .weights file"
+    ),
+    "empty": ": holds no section; a Darknet .cfg begins with [net]",
+    "filters_zero": ":7: [convolutional] filters=0 must be at least 1",
+    "flipped": (
+        ":8: [convolutional] flipped=1 is not supported: its weights are stored the other way round"
+    ),
+    "groups_channels": ":9: [convolutional] groups=2 does not divide both 3 channels and 4 filters",
+    "groups_filters": ":9: [convolutional] groups=3 does not divide both 3 channels and 4 filters",
+    "height_missing": ":1: [net] height is required",
+    "height_zero": ":2: [net] height=0 must be at least 1",
+    "kernel_too_large": (
+        ":7: [convolutional] size=9 makes windows of 9 pixels; the padded input has 8"
+    ),
+    "latin1": ":3: byte 0xfc is not UTF-8 text; is this a Darknet .cfg?",
+    "layer_after_cost": ":14: [softmax] follows a [cost]; a cost can only come last",
+    "no_equals": ":7: filters is neither [section], option=value nor a comment",
+    "no_layers": ":1: [net] has no layer behind it",
+    "no_name": ":7: =4 is neither [section], option=value nor a comment",
+    "no_net": ":1: the first section must be [net], not [convolutional]",
+    "no_value": ":7: filters= has no value",
+    "number_infinite": ":13: [softmax] temperature=1e999 is not a number",
+    "number_nan": ":7: [dropout] probability=nan is not a number",
+    "open_section": ":6: [convolutional is not a section; write [name]",
+    "option_before_section": ":1: height=8 stands before the first section",
+    "padding_negative": ":8: [convolutional] padding=-1 must be at least 0",
+    "pool_of_padding": ":9: [maxpool] padding=5 leaves windows that hold no pixel",
+    "pool_too_large": ":7: [maxpool] size=9 makes windows of 9 pixels; the padded input has 8",
+    "route_itself": (
+        ":13: [route] layers=1 names layer 1, but this is layer 1: a route joins layers before it"
+    ),
+    "route_missing": ":12: [route] layers is required",
+    "route_of_softmax": ":15: [route] layers=-1 names a [softmax], whose output is no image",
+    "route_of_two_sizes": (
+        ":17: [route] layers=-1,-2 joins pictures of two sizes: layer 1 gives 4x4, layer 0 8x8"
+    ),
+    "route_too_far_back": (
+        ":13: [route] layers=-2 names layer -2, but this is layer 1: a route joins layers before it"
+    ),
+    "route_trailing_comma": ":13: [route] layers=-1, is not an integer",
+    "section_and_more": ":1: [net]height=8 is not a section; write [name]",
+    "size_abc": ":8: [convolutional] size=abc is not an integer",
+    "size_arabic": ":7: [convolutional] filters=\u0663 is not an integer",
+    "size_fraction": ":7: [convolutional] size=3.5 is not an integer",
+    "size_underscore": ":7: [convolutional] filters=1_0 is not an integer",
+    "softmax_groups": ":15: [softmax] groups=3 does not divide 4 inputs",
+    "softmax_spatial": (
+        ":13: [softmax] spatial=1 is not supported: tinyedge normalizes over the whole output"
+    ),
+    "softmax_temperature": ":13: [softmax] temperature=0 must be more than 0",
+    "softmax_tree": (
+        ":13: [softmax] tree=data/9k.tree is not supported: it needs a tree of labels "
+        "beside the .cfg"
+    ),
+    "stride_negative": ":7: [maxpool] stride=-2 must be at least 1",
+    "stride_zero": ":7: [convolutional] stride=0 must be at least 1",
+    "thousands_of_digits": (
+        ":6: [convolutional] "
+        "filters=999999999999999999999999999999999999999999999999999999999... is beyond "
+        "2147483647, the largest integer of a .cfg"
+    ),
+    "training_option_abc": ":5: [net] momentum=abc is not a number",
+    "unknown_section": (
+        f":6: [convolutionl] is not a section Darknet has; tinyedge has {_SUPPORTED}"
+    ),
+    "unsupported_alias": f":12: [normalization] is not supported; tinyedge has {_SUPPORTED}",
+    "unsupported_section": f":12: [yolo] is not supported; tinyedge has {_SUPPORTED}",
+    "width_missing": ":1: [net] width is required",
+    "xnor": (
+        ":8: [convolutional] xnor=1 is not supported: its weights and inputs are rounded "
+        "to their signs while it runs"
+    ),
+}
+
+
+def test_every_case_is_listed() -> None:
+    assert {path.stem for path in INVALID.glob("*.cfg")} == set(MESSAGES)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_message(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(INVALID)
+    with pytest.raises(CfgError) as caught:
+        read_network(Path(f"{name}.cfg"))
+    assert str(caught.value) == f"{name}.cfg{MESSAGES[name]}"

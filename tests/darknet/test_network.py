@@ -1,0 +1,217 @@
+"""Geometry and arithmetic of the layers, against the C engine and against numbers by hand."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import c_engine
+from tests.darknet.naive import forward, random_weights
+from tinyedge.darknet.cfg import parse_cfg
+from tinyedge.darknet.layers import Convolutional, Layer, MaxPool, Route, Shape
+from tinyedge.darknet.network import Network, build_network, read_network
+from tinyedge.darknet.weights import (
+    BatchNorm,
+    ConvolutionalWeights,
+    Header,
+    Weights,
+    write_weights,
+)
+from tinyedge.errors import CfgError, TinyedgeWarning
+
+VALID = Path(__file__).parents[1] / "data" / "cfg" / "valid"
+
+NET = "[net]\nheight={}\nwidth={}\nchannels={}\n"
+
+
+def _layer(section: str, height: int, width: int, channels: int = 1) -> Layer:
+    text = NET.format(height, width, channels) + section
+    return build_network(parse_cfg(text, "a.cfg")).layers[0]
+
+
+@pytest.mark.parametrize(
+    ("extent", "options", "expected"),
+    [
+        (149, "size=2\nstride=2", 75),  # Darknet pads by size - 1: odd extents round up
+        (112, "size=2\nstride=2", 56),
+        (113, "size=3\nstride=2\npadding=0", 56),
+        (13, "size=2\nstride=1", 13),
+        (7, "stride=3", 3),  # the size defaults to the stride
+        (7, "", 7),
+    ],
+)
+def test_pool_extent(extent: int, options: str, expected: int) -> None:
+    layer = _layer(f"[maxpool]\n{options}\n", extent, 2 * extent)
+    assert layer.output.height == expected
+
+
+@pytest.mark.parametrize(
+    ("extent", "options", "expected"),
+    [
+        (227, "size=7\nstride=2", 111),
+        (224, "size=3\npad=1", 224),
+        (224, "size=3\nstride=2\npad=1", 112),
+        (227, "size=11\nstride=4\npadding=2", 56),
+        (227, "size=11\nstride=4\npad=1\npadding=2", 57),  # pad wins: 11 // 2
+        (9, "size=2\npad=1", 10),
+        (9, "", 9),
+    ],
+)
+def test_convolution_extent(extent: int, options: str, expected: int) -> None:
+    layer = _layer(f"[convolutional]\n{options}\n", 2 * extent, extent)
+    assert layer.output.width == expected
+
+
+def test_defaults_are_the_engines() -> None:
+    layer = _layer("[convolutional]\n", 5, 4, 3)
+    assert layer == Convolutional(
+        index=0,
+        line=5,
+        input=Shape(5, 4, 3),
+        output=Shape(5, 4, 1),
+        filters=1,
+        size=1,
+        stride=1,
+        padding=0,
+        groups=1,
+        batch_normalize=False,
+        activation="logistic",
+    )
+    pool = _layer("[maxpool]\nstride=2\n", 5, 4)
+    assert isinstance(pool, MaxPool)
+    assert (pool.size, pool.stride, pool.padding) == (2, 2, 1)
+
+
+def test_routes_count_from_the_start_or_backwards() -> None:
+    network = read_network(VALID / "routes.cfg")
+    routes = [layer for layer in network.layers if isinstance(layer, Route)]
+    assert [route.sources for route in routes] == [(0,), (3, 1, 0)]
+    assert routes[1].output == Shape(12, 10, 6 + 4 + 8)
+
+
+def test_the_output_is_the_last_layers_but_a_costs() -> None:
+    network = read_network(VALID / "routes.cfg")
+    assert network.layers[-1].kind == "cost"
+    assert network.output == Shape(1, 1, 9)
+
+
+@pytest.mark.real_data
+def test_totals_of_real_networks(cache: Path) -> None:
+    tiny = read_network(cache / "tiny" / "tiny.cfg")
+    assert tiny.operations == 983_048_192  # what `darknet ops` printed
+    assert 16 + tiny.weight_bytes == 4_185_968  # the size of tiny.weights
+    assert tiny.output == Shape(1, 1, 1000)
+    squeezenet = read_network(cache / "squeezenet" / "squeezenet.cfg")
+    assert squeezenet.operations == 1_665_335_872
+    assert 16 + squeezenet.weight_bytes == 4_993_712
+
+
+def test_another_size() -> None:
+    network = read_network(VALID / "pools.cfg", size=(50, 40))
+    assert network.input == Shape(height=40, width=50, channels=2)
+    assert network.layers[0].output == Shape(20, 25, 2)
+
+
+@pytest.mark.c_engine
+def test_another_size_is_that_of_another_cfg(tmp_path: Path) -> None:
+    text = (VALID / "pools.cfg").read_text()
+    other = tmp_path / "other.cfg"
+    other.write_text(text.replace("height=25", "height=40").replace("width=33", "width=50"))
+    built = read_network(VALID / "pools.cfg", size=(50, 40))
+    assert built.operations == c_engine.operations(other)
+    assert built.layers == read_network(other).layers
+
+
+def test_another_size_needs_no_size_in_the_cfg() -> None:
+    sections = parse_cfg("[net]\nchannels=1\n[avgpool]\n", "a.cfg")
+    assert build_network(sections, size=(3, 2)).input == Shape(2, 3, 1)
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4, -1)])
+def test_no_size_at_all(size: tuple[int, int]) -> None:
+    with pytest.raises(CfgError, match=rf"^\S*pools\.cfg: cannot build for {size[0]}x{size[1]}"):
+        read_network(VALID / "pools.cfg", size=size)
+
+
+def test_a_size_beyond_memory_is_refused_at_once() -> None:
+    with pytest.raises(CfgError, match=r"this machine has [\d,]+ bytes of memory"):
+        read_network(VALID / "pools.cfg", size=(10**30, 10**30))
+
+
+@pytest.mark.c_engine
+@pytest.mark.parametrize("name", ["groups_strides", "pools", "routes"])
+def test_the_engine_computes_what_the_layers_say(name: str, tmp_path: Path) -> None:
+    cfg, file = VALID / f"{name}.cfg", tmp_path / "random.weights"
+    network = read_network(cfg)
+    weights = random_weights(network, seed=7)
+    write_weights(file, network, weights)
+    pixels = np.random.default_rng(8).random(network.input, dtype=np.float32)
+    expected = forward(network, weights, pixels)
+    found = c_engine.predict(cfg, file, pixels)
+    assert found.shape == expected.shape
+    assert np.ptp(expected) > 0.01  # an output that is all alike would prove nothing
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.c_engine
+def test_the_engine_adds_its_epsilon_to_the_square_root(tmp_path: Path) -> None:
+    cfg, file = tmp_path / "norm.cfg", tmp_path / "norm.weights"
+    cfg.write_text(NET.format(1, 2, 1) + "[conv]\nbatch_normalize=1\nactivation=linear\n")
+    network = read_network(cfg)
+    one, none = np.ones(1, np.float32), np.zeros(1, np.float32)
+    norm = BatchNorm(scales=one, mean=none, variance=np.full(1, 1e-12, np.float32))
+    kernel = np.full((1, 1, 1, 1), 1e-6, np.float32)
+    weights = Weights(Header(), {0: ConvolutionalWeights(none, kernel, norm)})
+    write_weights(file, network, weights)
+    # 1e-6 x / (sqrt(1e-12) + 1e-6) is x / 2; under the root the epsilon would make it x / 1000.
+    pixels = np.array([[[0.2], [1.0]]], np.float32)
+    np.testing.assert_allclose(c_engine.predict(cfg, file, pixels), [0.1, 0.5], rtol=1e-5)
+    np.testing.assert_allclose(forward(network, weights, pixels), [0.1, 0.5], rtol=1e-5)
+
+
+@pytest.mark.c_engine
+def test_the_engines_output_of_an_inner_layer(tmp_path: Path) -> None:
+    cfg, file = VALID / "routes.cfg", tmp_path / "random.weights"
+    network = read_network(cfg)
+    weights = random_weights(network, seed=9)
+    write_weights(file, network, weights)
+    pixels = np.random.default_rng(10).random(network.input, dtype=np.float32)
+    for index in (4, 7):  # a route, and the average before the softmax
+        cut = Network(network.source, network.input, network.layers[: index + 1])
+        expected = forward(cut, weights, pixels)
+        found = c_engine.layer_output(cfg, file, pixels, index)
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.c_engine
+def test_the_engine_leaves_the_stride_of_a_1x1_convolution_out(tmp_path: Path) -> None:
+    """The reason for the warning: its output is the input's first pixels, not every second."""
+    cfg, file = tmp_path / "one.cfg", tmp_path / "one.weights"
+    cfg.write_text(NET.format(5, 5, 1) + "[conv]\nstride=2\nactivation=linear\n")
+    with pytest.warns(TinyedgeWarning) as caught:
+        network = read_network(cfg)
+    assert [str(warning.message) for warning in caught] == [
+        f"{cfg}:6: [convolutional] stride=2 in a 1x1 convolution: tinyedge computes it as"
+        " written; Darknet on a CPU leaves it out and computes something else"
+    ]
+    one = ConvolutionalWeights(np.zeros(1, np.float32), np.ones((1, 1, 1, 1), np.float32))
+    weights = Weights(Header(), {0: one})
+    write_weights(file, network, weights)
+    pixels = np.arange(25, dtype=np.float32).reshape(5, 5, 1)
+    assert list(forward(network, weights, pixels)) == [0, 2, 4, 10, 12, 14, 20, 22, 24]
+    assert list(c_engine.predict(cfg, file, pixels)) == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_padding_of_a_1x1_convolution_is_warned_of() -> None:
+    with pytest.warns(TinyedgeWarning, match=re.escape("a.cfg:6: [convolutional] padding=1 in a")):
+        layer = _layer("[convolutional]\npadding=1\n", 4, 4)
+    assert layer.output == Shape(6, 6, 1)
+
+
+def test_pad_of_a_1x1_convolution_is_none_and_is_not_warned_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer = _layer("[convolutional]\npad=1\n", 4, 4)
+    assert layer.output == Shape(4, 4, 1)

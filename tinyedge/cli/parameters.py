@@ -1,0 +1,42 @@
+"""Parameters that several commands share."""
+
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = [
+    "FIT",
+    "PATH",
+    "SIZE",
+    "device_option",
+    "fit_option",
+    "json_option",
+    "on_a_terminal",
+    "threads_option",
+]
+
+PATH = click.Path(path_type=Path)
+FIT = click.Choice(["crop", "letterbox", "stretch"])
+
+
+def SIZE(text: str) -> tuple[int, int]:  # noqa: N802  # a click type, named as click names its own
+    """(width, height) of a text such as ``298x224``."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise click.BadParameter(f"{text!r} is not a size such as 298x224")
+    return int(width), int(height)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+fit_option = click.option("--fit", type=FIT, help="How photos are fitted; overrides the card's.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of the runtime [default: the device's]."
+)
+device_option = click.option("--device", default="host", show_default=True, help="Device profile.")
+
+
+def on_a_terminal() -> bool:
+    """Whether a person watches stderr, where progress is shown."""
+    # None where it was closed before Python started.
+    return sys.stderr is not None and sys.stderr.isatty()

@@ -1,0 +1,150 @@
+"""A network: frozen layers with their shapes, built from the sections of a .cfg."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyedge.darknet.builders import BUILDERS, Before
+from tinyedge.darknet.cfg import Section, read_cfg
+from tinyedge.darknet.layers import Layer, Shape
+from tinyedge.darknet.options import check_options
+from tinyedge.errors import CfgError
+
+__all__ = ["Network", "build_network", "read_network"]
+
+_FLOAT_BYTES = 4
+
+# Darknet's other sections: known, so that they are not taken for misspelt ones.
+_NOT_BUILT = frozenset(
+    {
+        "activation",
+        "batchnorm",
+        "connected",
+        "crnn",
+        "crop",
+        "deconvolutional",
+        "detection",
+        "gru",
+        "iseg",
+        "l2norm",
+        "local",
+        "logistic",
+        "lstm",
+        "normalization",
+        "region",
+        "reorg",
+        "rnn",
+        "shortcut",
+        "upsample",
+        "yolo",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a .cfg describes.
+
+    Attributes:
+        source: the .cfg as its reader named it.
+        input: pixels and channels of one image.
+        layers: in the order of the .cfg, which is also that of their weights; at least one.
+    """
+
+    source: str
+    input: Shape
+    layers: tuple[Layer, ...]
+
+    @property
+    def output(self) -> Shape:
+        """What the network answers: the output of its last layer but a cost."""
+        return next((at.output for at in reversed(self.layers) if at.kind != "cost"), self.input)
+
+    @property
+    def operations(self) -> int:
+        """Multiplications and additions for one image, as ``darknet ops`` counts them."""
+        return sum(layer.operations for layer in self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """How many floats the .weights holds behind its header."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def weight_bytes(self) -> int:
+        """The size of those floats."""
+        return _FLOAT_BYTES * self.parameters
+
+
+def read_network(path: Path, *, size: tuple[int, int] | None = None) -> Network:
+    """The network of the .cfg at `path`; `size` as in :func:`build_network`.
+
+    Raises:
+        CfgError: the file is no .cfg, or describes a network that cannot be built.
+        OSError: the file cannot be read.
+    """
+    return build_network(read_cfg(path), size=size)
+
+
+def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None = None) -> Network:
+    """The network that `sections`, the first of them ``[net]``, describe.
+
+    Warns (TinyedgeWarning) of an option its section does not have, once for each file.
+
+    Args:
+        sections: of one .cfg, as :func:`~tinyedge.darknet.cfg.parse_cfg` gives them.
+        size: (width, height) in pixels to build for in place of the ``[net]`` section's.
+
+    Raises:
+        CfgError: a section tinyedge does not have, an option that is missing, no number or out of
+            range, shapes that do not fit each other, or tensors that do not fit this machine's
+            memory.
+    """
+    net, *rest = sections
+    warned: set[tuple[str, str]] = set()
+    check_options(net, warned)
+    shape = _input(net, size)
+    layers: list[Layer] = []
+    for section in rest:
+        build = BUILDERS.get(section.name)
+        if build is None:
+            raise _refusal(section)
+        if layers and layers[-1].kind == "cost":
+            raise section.error("follows a [cost]; a cost can only come last")
+        check_options(section, warned)
+        layers.append(build(section, Before(shape, layers)))
+    if not layers:
+        raise net.error("has no layer behind it")
+    network = Network(net.source, shape, tuple(layers))
+    _check_memory(network)
+    return network
+
+
+def _input(net: Section, size: tuple[int, int] | None) -> Shape:
+    channels = net.integer("channels", minimum=1)
+    if size is None:
+        height = net.integer("height", minimum=1)
+        return Shape(height, net.integer("width", minimum=1), channels)
+    width, height = size
+    if width < 1 or height < 1:
+        raise CfgError(f"{net.source}: cannot build for {width}x{height} pixels")
+    return Shape(height, width, channels)
+
+
+def _refusal(section: Section) -> CfgError:
+    why = "is not supported" if section.name in _NOT_BUILT else "is not a section Darknet has"
+    return section.error(f"{why}; tinyedge has {', '.join(f'[{name}]' for name in BUILDERS)}")
+
+
+def _check_memory(network: Network) -> None:
+    """Refuse what cannot run here: weights, and the largest layer's input and output."""
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    layer = max(network.layers, key=lambda at: at.input.elements + at.output.elements)
+    activations = _FLOAT_BYTES * (layer.input.elements + layer.output.elements)
+    if network.weight_bytes + activations > available:
+        raise CfgError(
+            f"{network.source}:{layer.line}: the network needs {network.weight_bytes:,} bytes of"
+            f" weights and, in layer {layer.index} [{layer.kind}], {activations:,} bytes of input"
+            f" and output; this machine has {available:,} bytes of memory"
+        )

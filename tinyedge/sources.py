@@ -1,0 +1,50 @@
+"""What a command's SOURCE means: a model of the zoo by name, or the path of a .cfg."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyedge import zoo
+from tinyedge.errors import CfgError
+
+__all__ = ["Source", "find_source"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network comes from.
+
+    Attributes:
+        name: the zoo's name, or the .cfg's without its suffix.
+        cfg: its .cfg.
+        weights, labels, ids, calibration: what the zoo has besides; None for a .cfg.
+    """
+
+    name: str
+    cfg: Path
+    weights: Path | None = None
+    labels: Path | None = None
+    ids: Path | None = None
+    calibration: Path | None = None
+
+
+def find_source(text: str, *, progress: bool) -> Source:
+    """The source that `text` names; files of the zoo that are missing are downloaded.
+
+    A name of the zoo wins over a file of that name; write ``./tiny`` for the file.
+
+    Raises:
+        CfgError: it is neither a name of the zoo nor a file.
+        FetchError: a file of the zoo cannot be had.
+    """
+    model = zoo.find(text)
+    if model is not None:
+        files = zoo.fetch(model, progress=progress)
+        return Source(
+            model.name, files.cfg, files.weights, files.labels, files.ids, files.calibration
+        )
+    path = Path(text)
+    if not path.is_file():
+        raise CfgError(
+            f"{text} is neither a .cfg file nor a model of the zoo ({', '.join(zoo.MODELS)})"
+        )
+    return Source(path.stem, path)
