@@ -32,7 +32,9 @@ class ModelCard:
         classes: how many scores come out, at least 1.
         fit: how a photo was fitted to the input when calibrating: crop, letterbox or stretch.
         quantization: ``float32`` or ``int8``.
-        softmax: whether the network ended in a softmax, which the file leaves to its reader.
+        softmax_groups: into how many equal, consecutive groups of classes the network's last
+            softmax divides them, or 0 where it ended in none; the file leaves it to its reader.
+        temperature: what that softmax divides the logits by, more than 0.
         labels: a name for each class, or None.
         ids: a WordNet id for each class, or None.
         cfg_sha256, weights_sha256: of the Darknet files, hexadecimal.
@@ -47,13 +49,19 @@ class ModelCard:
     classes: int
     fit: str
     quantization: str
-    softmax: bool
+    softmax_groups: int
+    temperature: float = 1.0
     labels: tuple[str, ...] | None = None
     ids: tuple[str, ...] | None = None
     cfg_sha256: str = ""
     weights_sha256: str = ""
     calibration_sha256: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def softmax(self) -> bool:
+        """Whether a softmax is to be applied to the file's output."""
+        return self.softmax_groups > 0
 
     def label(self, index: int) -> str:
         """The class's name, or its index in digits where the model has no labels."""
@@ -85,7 +93,7 @@ def read_card(path: Path) -> ModelCard | None:
                 if _MEMBER not in archive.namelist():
                     return None
                 content = json.loads(archive.read(_MEMBER))
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        except Exception as error:  # damaged bytes set off anything in zipfile and zlib
             raise ModelError(
                 f"{path}: its model card is damaged ({error}); export the model again"
             ) from error
@@ -100,7 +108,7 @@ def _card(content: Any, path: Path) -> ModelCard:
             " use the tinyedge that exported it, or export the model again"
         )
     known = {item.name for item in fields(ModelCard)}
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in content.items()
         if name in known

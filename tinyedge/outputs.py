@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for target, data in contents.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir():
-                raise IsADirectoryError(21, "is a folder, not a file to replace", str(target))
+                raise IsADirectoryError(
+                    errno.EISDIR, "is a folder, not a file to replace", str(target)
+                )
             descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
             staged.append((Path(name), target))
             with os.fdopen(descriptor, "wb") as stream:

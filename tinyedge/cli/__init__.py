@@ -5,6 +5,7 @@ imports stand inside the function, so that ``--help`` loads click alone.
 """
 
 import importlib
+import sys
 import traceback
 import warnings
 from typing import Any, NoReturn
@@ -60,7 +61,8 @@ def _fail(message: str, debug: bool) -> NoReturn:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, TinyedgeWarning):
-        click.echo(f"note: {message}", err=True)
+        # Not err=True, which passes by the stream that a progress bar puts there to be redrawn.
+        click.echo(f"note: {message}", file=sys.stderr, err=True)
 
 
 @click.command(

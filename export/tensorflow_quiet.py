@@ -1,0 +1,66 @@
+"""TensorFlow, imported and used without its pages of chatter."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+
+from tinyedge.errors import MissingPackageError
+from tinyedge.quiet import native_output_hidden
+
+__all__ = ["check_tensorflow_is_installed", "require_tensorflow", "tensorflow_hushed"]
+
+
+def check_tensorflow_is_installed() -> None:
+    """Say at once what would else be found out after all the images have been read.
+
+    Raises:
+        MissingPackageError: it is not installed; the message says what to type.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise _missing("tensorflow")
+
+
+def require_tensorflow() -> None:
+    """Import TensorFlow without a word on stdout or stderr.
+
+    Raises:
+        MissingPackageError: it is not installed; the message says what to type.
+    """
+    # Read once, when the C++ library is loaded: 3 leaves fatal errors alone.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    try:
+        with tensorflow_hushed():
+            import tensorflow  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise _missing(error.name) from error
+
+
+@contextlib.contextmanager
+def tensorflow_hushed() -> Iterator[None]:
+    """Hold back what TensorFlow prints, logs and warns about while the block runs."""
+    with (
+        native_output_hidden(),
+        # What Python code prints would pass by where a progress bar has put its own streams.
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        logger = logging.getLogger("tensorflow")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _missing(package: str | None) -> MissingPackageError:
+    return MissingPackageError(
+        f"export needs the package {package}: pip install 'tinyedge[export]'"
+    )

@@ -1,0 +1,134 @@
+"""``tinyedge compare``."""
+
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from tinyedge.cli.parameters import (
+    PATH,
+    device_option,
+    fit_option,
+    json_option,
+    on_a_terminal,
+    threads_option,
+)
+
+_EXIT_CODES = {None: 0, "pass": 0, "fail": 1, "inconclusive": 3}
+
+
+def _not_nan(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    # It passes any range check, being neither too small nor too large.
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number of points.")
+    return value
+
+
+@click.command()
+@click.argument("float_file", metavar="FLOAT", type=PATH)
+@click.argument("int8_file", metavar="INT8", type=PATH)
+@click.option(
+    "--data",
+    required=True,
+    metavar="DIR",
+    type=PATH,
+    help="Labelled photos: a folder per class, named by label, WordNet id or index; or a"
+    " manifest of path<TAB>label lines.",
+)
+@click.option(
+    "--max-drop",
+    metavar="POINTS",
+    type=click.FloatRange(0, 100),
+    callback=_not_nan,
+    help="The budget: how many points of top-1 int8 may cost.",
+)
+@device_option
+@threads_option
+@fit_option
+@click.option("--labels", type=PATH, help="Class names, one a line; overrides the cards'.")
+@click.option("--ids", type=PATH, help="WordNet ids, one a line; overrides the cards'.")
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    float_file: Path,
+    int8_file: Path,
+    data: Path,
+    max_drop: float | None,
+    device: str,
+    threads: int | None,
+    fit: str | None,
+    labels: Path | None,
+    ids: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure on labelled photos what int8 cost.
+
+    Reports the accuracy of both files, the drop (float minus int8) with its 95 % interval,
+    agreement, speed and more. Photos that calibrated the model are refused.
+
+    Exits with 0 where the drop is within --max-drop or no budget is given, with 1 where it is
+    over the budget, with 3 where these photos cannot tell, and with 2 on an error.
+    """
+    from tinyedge.compare import compare
+    from tinyedge.dataset import read_labelled
+    from tinyedge.devices.profile import find_profile, this_machine_is
+    from tinyedge.devices.runtime import Classifier
+    from tinyedge.report import as_json as report_json
+    from tinyedge.report import as_text as report_text
+
+    profile = find_profile(device)
+    if not this_machine_is(profile):
+        click.echo(f"note: this machine is no {profile.description}; running here", err=True)
+    float_model, int8_model = (
+        Classifier(
+            file,
+            threads=threads or profile.usable_threads(),
+            runtimes=profile.runtimes,
+            fit=fit,
+            labels=labels,
+            ids=ids,
+        )
+        for file in (float_file, int8_file)
+    )
+    images = read_labelled(
+        data,
+        labels=float_model.card.labels or int8_model.card.labels,
+        ids=float_model.card.ids or int8_model.card.ids,
+        classes=float_model.classes,
+    )
+    runtime, used = float_model.runtime, float_model.threads
+    plural = "" if used == 1 else "s"
+    click.echo(f"{runtime.name} {runtime.version}, {used} thread{plural}", err=True)
+    with _progress(len(images)) as advance:
+        comparison = compare(
+            float_model,
+            int8_model,
+            images,
+            max_drop=max_drop,
+            # A manifest names its files one by one; a folder may hold anything.
+            skip_unreadable=data.is_dir(),
+            progress=advance,
+        )
+    for skipped in comparison.skipped:
+        click.echo(f"skipped: {skipped.reason}", err=True)
+    if as_json:
+        click.echo(json.dumps(report_json(comparison), allow_nan=False))
+    else:
+        click.echo(report_text(comparison))
+    context.exit(_EXIT_CODES[comparison.verdict])
+
+
+@contextlib.contextmanager
+def _progress(images: int) -> Iterator[Callable[[], None]]:
+    """A bar where a person watches stderr, and nothing where it is a file or a pipe."""
+    if not on_a_terminal():
+        yield lambda: None
+        return
+    with click.progressbar(length=images, label="comparing", file=sys.stderr) as bar:
+        yield lambda: bar.update(1)

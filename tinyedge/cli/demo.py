@@ -1,0 +1,48 @@
+"""``tinyedge demo``."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from tinyedge.cli.parameters import PATH
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default=Path("tinyedge-demo"),
+    show_default=True,
+    metavar="OUT",
+    help="Folder for the files.",
+)
+def command(output: Path) -> None:
+    """Show the whole path on the built-in model: export, compare, run. Needs no download."""
+    from tinyedge import zoo
+    from tinyedge.cli import main
+
+    files = zoo.fetch(zoo.MODELS["fashion"], progress=False)
+    assert files.test is not None
+    float_file, int8_file = (output / f"fashion_{kind}.tflite" for kind in ("float", "int8"))
+    photos = [sorted(folder.glob("*.png"))[0] for folder in sorted(files.test.iterdir())[:3]]
+    steps: tuple[tuple[str, list[str]], ...] = (
+        (
+            "A network trained in Darknet on Fashion-MNIST becomes two .tflite files:",
+            ["export", "fashion", "-o", str(output)],
+        ),
+        (
+            "What did int8 cost, on 1,000 test images?",
+            ["compare", str(float_file), str(int8_file), "--data", str(files.test)],
+        ),
+        (
+            "The int8 file alone classifies photos, as it will on the board:",
+            ["run", str(int8_file), *map(str, photos), "--top", "2"],
+        ),
+    )
+    for title, words in steps:
+        click.echo(f"{title}\n$ tinyedge {shlex.join(words)}")
+        main(words, standalone_mode=False)
+        click.echo()
+    click.echo(f"The files are in {output.absolute()}. Next: tinyedge export --help")

@@ -1,0 +1,191 @@
+"""What two models' scores say about each other: pure functions, no files and no runtimes.
+
+Scores are the logits of a classifier: one row a photo, the classes along the last axis. Both
+models of a comparison see the same photos, so the statistics are those of paired proportions:
+`lost` counts the photos that only the first model names rightly, `gained` those that only the
+second does, and all other photos tell the two models apart in nothing.
+"""
+
+import math
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Interval",
+    "Verdict",
+    "drop_interval",
+    "images_needed",
+    "is_tied",
+    "kl_divergence",
+    "label_rank",
+    "mcnemar_p",
+    "top1",
+    "verdict",
+]
+
+Verdict = Literal["pass", "fail", "inconclusive"]
+
+_Z = NormalDist().inv_cdf(0.975)  # two-sided 95 %
+# Far below one image in a billion: two rates closer than this differ by rounding alone.
+_EQUAL = 1e-12
+
+
+class Interval(NamedTuple):
+    """A 95 % confidence interval, in points: -100 to 100, both ends included."""
+
+    low: float
+    high: float
+
+
+def top1(scores: ArrayLike) -> NDArray[np.intp]:
+    """The class of the highest score, the lowest index of several: (..., classes) to (...)."""
+    return np.asarray(np.argmax(np.asarray(scores), axis=-1))
+
+
+def label_rank(scores: ArrayLike, label: ArrayLike) -> NDArray[np.intp]:
+    """How many classes stand before the right one: 0 is a top-1 hit, below k a top-k hit.
+
+    The order is that of a stable sort by descending score: of equal scores the lower index
+    comes first, so a tie is decided the same way on every machine.
+
+    Args:
+        scores: (..., classes), finite.
+        label: (...), the index of the right class.
+    """
+    values = np.asarray(scores)
+    right = np.asarray(label)[..., np.newaxis]
+    own = np.take_along_axis(values, right, axis=-1)
+    earlier = np.arange(values.shape[-1]) < right
+    return np.asarray(np.count_nonzero((values > own) | ((values == own) & earlier), axis=-1))
+
+
+def is_tied(scores: ArrayLike) -> NDArray[np.bool_]:
+    """Whether several classes share the highest score: (..., classes) to (...)."""
+    values = np.asarray(scores)
+    return np.asarray(np.count_nonzero(values == values.max(axis=-1, keepdims=True), axis=-1) > 1)
+
+
+def kl_divergence(p_logits: ArrayLike, q_logits: ArrayLike) -> NDArray[np.float64]:
+    """KL(p || q) in nats, at least 0, of the softmax of the logits: (..., classes) to (...).
+
+    Taken from log-softmax in float64, so that a probability too small for a float costs
+    neither a division by zero nor an infinity.
+    """
+    log_p, log_q = _log_softmax(p_logits), _log_softmax(q_logits)
+    divergence = np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
+    # The true value is never negative; its rounding error may be.
+    return np.asarray(np.maximum(divergence, 0.0))
+
+
+def _log_softmax(logits: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(logits, dtype=np.float64)
+    shifted = values - values.max(axis=-1, keepdims=True)
+    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
+
+
+def mcnemar_p(lost: int, gained: int) -> float:
+    """The exact two-sided McNemar test: how likely flips this uneven are where neither is better.
+
+    Each flip is a fair coin under that hypothesis (McNemar, Psychometrika 12, 1947; the exact
+    form is the binomial test). A large p is no evidence that nothing was lost.
+    """
+    flips = lost + gained
+    term = tail = 1
+    for count in range(min(lost, gained)):
+        term = term * (flips - count) // (count + 1)
+        tail += term
+    # Whole numbers until the one division, which Python rounds correctly at any size.
+    return min(1.0, 2 * tail / (1 << flips))
+
+
+def drop_interval(lost: int, gained: int, images: int) -> Interval:
+    """The 95 % interval of the accuracy drop, first model minus second, in points.
+
+    Tango's score interval for a difference of paired proportions (T. Tango, "Equivalence test
+    and confidence interval for the difference in proportions for the paired-sample design",
+    Statistics in Medicine 17, 1998, 891-908): all drops that the score test does not reject.
+    Wald's textbook interval has no width where nothing flips, as if that had proved the models
+    equal; this one then ends at +-z^2 / (images + z^2).
+
+    Raises:
+        ValueError: there are no images, or more flips than images.
+    """
+    _check_counts(lost, gained, images)
+    return Interval(
+        100 * _limit(lost, gained, images, -1.0), 100 * _limit(lost, gained, images, 1.0)
+    )
+
+
+def verdict(interval: Interval, budget: float) -> Verdict:
+    """What the interval allows to be said of a budget, both in points.
+
+    `pass` where the whole interval lies within the budget, `fail` where the whole of it lies
+    over, and otherwise `inconclusive`: the photos at hand cannot tell.
+    """
+    if interval.high <= budget:
+        return "pass"
+    return "fail" if interval.low > budget else "inconclusive"
+
+
+def images_needed(lost: int, gained: int, images: int, budget: float) -> int | None:
+    """How many images would make the verdict on `budget` (points) a pass or a fail.
+
+    It supposes that flips go on at the observed rates, which more images may well correct.
+    At fixed rates the score statistic grows with the square root of the images, so the number
+    follows from Tango's interval in closed form; `images` at least that large are decided
+    already.
+
+    Returns:
+        None where the observed drop equals the budget: no number of images tells them apart.
+
+    Raises:
+        ValueError: as `drop_interval`.
+    """
+    _check_counts(lost, gained, images)
+    distance = (lost - gained) / images - budget / 100
+    if abs(distance) < _EQUAL:
+        return None
+    return math.ceil(_Z**2 * _variance(lost, gained, images, budget / 100) / distance**2)
+
+
+def _check_counts(lost: int, gained: int, images: int) -> None:
+    if images < 1 or lost < 0 or gained < 0 or lost + gained > images:
+        raise ValueError(f"{lost} lost and {gained} gained of {images} images")
+
+
+def _variance(lost: int, gained: int, images: int, drop: float) -> float:
+    """Per image, of the difference where the true drop is `drop`: 2 q + drop (1 - drop).
+
+    q is the likeliest share of `gained` given that drop: the larger root of Tango's
+    2 n q^2 + b q + c = 0, in the form that subtracts no near-equal numbers.
+    """
+    b = (2 * images - lost + gained) * drop - lost - gained
+    c = -gained * drop * (1 - drop)
+    root = math.sqrt(max(b * b - 8 * images * c, 0.0))
+    share = (root - b) / (4 * images) if b <= 0 else -2 * c / (b + root)
+    return 2 * share + drop * (1 - drop)
+
+
+def _limit(lost: int, gained: int, images: int, bound: float) -> float:
+    """The drop between the observed one and `bound` at which the score test starts to reject."""
+
+    def accepted(drop: float) -> bool:
+        # Squared and multiplied out: at a bound the variance may be zero.
+        distance = (lost - gained) - images * drop
+        return distance**2 <= _Z**2 * images * _variance(lost, gained, images, drop)
+
+    inner, outer = (lost - gained) / images, bound
+    if accepted(outer):
+        return outer
+    while True:
+        middle = (inner + outer) / 2
+        if middle in (inner, outer):  # neighbouring floats: nothing left to halve
+            return inner
+        if accepted(middle):
+            inner = middle
+        else:
+            outer = middle

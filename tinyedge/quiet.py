@@ -1,0 +1,46 @@
+"""Silence for native code that talks below Python's streams."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+__all__ = ["native_output_hidden"]
+
+
+@contextlib.contextmanager
+def native_output_hidden() -> Iterator[None]:
+    """Keep what native code prints in this block off the user's stdout and stderr.
+
+    TensorFlow and the TFLite runtimes announce themselves from C++, so the file descriptors
+    themselves are turned to a scratch file for as long as the block runs.
+    """
+    _flush()
+    with tempfile.TemporaryFile() as scratch:
+        saved = _copies_of(1, 2)
+        try:
+            for descriptor in saved:
+                os.dup2(scratch.fileno(), descriptor)
+            yield
+        finally:
+            _flush()
+            for descriptor, copy in saved.items():
+                os.dup2(copy, descriptor)
+                os.close(copy)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # Python makes no stream of a descriptor that was closed before it started.
+        if stream is not None:
+            stream.flush()
+
+
+def _copies_of(*descriptors: int) -> dict[int, int]:
+    """A duplicate of each descriptor that is open."""
+    copies = {}
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            copies[descriptor] = os.dup(descriptor)
+    return copies
