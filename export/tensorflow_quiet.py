@@ -20,8 +20,9 @@ def check_tensorflow_is_installed() -> None:
     Raises:
         MissingPackageError: it is not installed; the message says what to type.
     """
-    if importlib.util.find_spec("tensorflow") is None:
-        raise _missing("tensorflow")
+    for package in ("tensorflow", "keras"):
+        if importlib.util.find_spec(package) is None:
+            raise _missing(package)
 
 
 def require_tensorflow() -> None:

@@ -27,8 +27,10 @@ class Source:
     calibration: Path | None = None
 
 
-def find_source(text: str, *, progress: bool) -> Source:
+def find_source(text: str, *, progress: bool, cfg_only: bool = False) -> Source:
     """The source that `text` names; files of the zoo that are missing are downloaded.
+
+    With `cfg_only` that is the .cfg alone, and the source has no other file.
 
     A name of the zoo wins over a file of that name; write ``./tiny`` for the file.
 
@@ -37,6 +39,8 @@ def find_source(text: str, *, progress: bool) -> Source:
         FetchError: a file of the zoo cannot be had.
     """
     model = zoo.find(text)
+    if model is not None and cfg_only:
+        return Source(model.name, zoo.fetch_cfg(model, progress=progress))
     if model is not None:
         files = zoo.fetch(model, progress=progress)
         return Source(

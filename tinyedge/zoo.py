@@ -22,6 +22,7 @@ __all__ = [
     "RemoteFile",
     "cache_folder",
     "fetch",
+    "fetch_cfg",
     "find",
     "locate",
 ]
@@ -188,14 +189,25 @@ def fetch(model: Model, *, progress: bool, retries: int = RETRIES) -> ModelFiles
         MissingPackageError: something must be downloaded and pooch (or rich, for the progress
             bar) is not installed.
     """
-    wanted = [file for file in model.remote_files() if mismatch(file, file.path)]
+    _fetch_files(model, list(model.remote_files()), progress=progress, retries=retries)
+    return _files(model)
+
+
+def fetch_cfg(model: Model, *, progress: bool) -> Path:
+    """The model's .cfg alone, downloaded if it is missing or wrong; raises as `fetch` does."""
+    wanted = [model.cfg] if isinstance(model.cfg, RemoteFile) else []
+    _fetch_files(model, wanted, progress=progress, retries=RETRIES)
+    return model.cfg.path
+
+
+def _fetch_files(model: Model, files: list[RemoteFile], *, progress: bool, retries: int) -> None:
+    wanted = [file for file in files if mismatch(file, file.path)]
     for file in wanted:
         replaceable = file.path.is_file() or not file.path.exists()
         if file.url is None or not replaceable:
             raise FetchError(_problem(file, f"tinyedge fetch {model.name}"))
     if wanted:
         download(wanted, progress=progress, retries=retries)
-    return _files(model)
 
 
 def _files(model: Model) -> ModelFiles:

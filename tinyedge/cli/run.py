@@ -45,6 +45,7 @@ def command(
 ) -> None:
     """Classify photos with a .tflite file.
 
+    MODEL is a file that tinyedge exported; any other image classifier needs --fit and --labels.
     IMAGE is a photo, a folder (searched recursively) or a pattern such as 'photos/*.jpg'.
     With --json, one JSON object a line for each photo.
     """
@@ -95,7 +96,7 @@ def _answers(
 
 
 def _text(path: Path, predictions: list["Prediction"], milliseconds: float) -> str:
-    lines = [f"{path}  {milliseconds:.1f} ms"]
+    lines = [f"{click.format_filename(path)}  {milliseconds:.1f} ms"]
     lines += [f"  {found.probability:.6f}  {found.label}" for found in predictions]
     return "\n".join(lines)
 

@@ -21,7 +21,8 @@ def command(source: str, size: tuple[int, int] | None, as_json: bool) -> None:
     from tinyedge.darknet.table import layer_table, summary
     from tinyedge.sources import find_source
 
-    network = read_network(find_source(source, progress=on_a_terminal()).cfg, size=size)
+    found = find_source(source, progress=on_a_terminal(), cfg_only=True)
+    network = read_network(found.cfg, size=size)
     if as_json:
         click.echo(json.dumps(summary(network)))
         return

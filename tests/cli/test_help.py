@@ -1,0 +1,172 @@
+"""What a command loads: nothing heavy for its help, nothing of export's to run or compare."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.conftest import Models, run_as_user
+from tests.toy import write_toy
+from tinyedge.cli import COMMANDS, main
+from tinyedge.cli.parameters import FIT
+from tinyedge.images import FITS
+
+# What `pip install tinyedge` does not bring.
+EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs")
+HEAVY = ("numpy", "PIL", "ai_edge_litert", "tflite_runtime", *EXPORT_ONLY)
+
+# Runs tinyedge with the arguments behind the first two: modules that may not be imported, and a
+# file for the names of those that were.
+PROGRAM = """
+import json, sys
+for name in filter(None, sys.argv[1].split(",")):
+    sys.modules[name] = None
+from tinyedge.cli import main
+try:
+    main(sys.argv[3:], prog_name="tinyedge")
+finally:
+    loaded = [name for name, module in sys.modules.items() if module is not None]
+    open(sys.argv[2], "w").write(json.dumps(loaded))
+"""
+
+
+def watched(
+    folder: Path, *words: object, without: tuple[str, ...] = ()
+) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Run tinyedge with packages missing; what came of it, and the packages it imported."""
+    report = folder / "modules.json"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, ",".join(without), report, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        # The runtime is measured, not the editable install's finder.
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    return done, {name.split(".")[0] for name in json.loads(report.read_text())}
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join
+)
+def test_help_imports_click_alone(tmp_path: Path, words: list[str]) -> None:
+    done, imported = watched(tmp_path, *words)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: tinyedge ")
+    assert done.stderr == ""
+    assert "click" in imported
+    assert not imported & set(HEAVY)
+
+
+def test_help_lists_every_command(tmp_path: Path) -> None:
+    done, _ = watched(tmp_path, "--help")
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name",
+    COMMANDS,
+)
+def test_everything_one_may_type_is_explained(name: str) -> None:
+    command = main.get_command(click.Context(main), name)  # type: ignore[attr-defined]
+    assert command.help
+    described = command.help + " ".join(
+        parameter.help or "" for parameter in command.params if isinstance(parameter, click.Option)
+    )
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.opts
+            assert parameter.help.endswith((".", "]")) or parameter.show_default, parameter.help
+        else:
+            metavar = parameter.make_metavar(click.Context(command)).strip("[].")
+            assert re.search(rf"\b{metavar}\b", described, re.IGNORECASE), metavar
+
+
+def test_the_fits_offered_are_those_there_are() -> None:
+    assert tuple(FIT.choices) == FITS
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    done, _ = watched(tmp_path, "--version")
+    assert done.stdout == "tinyedge, version 0.1.0\n"
+
+
+def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
+    done, imported = watched(tmp_path, "exprot")
+    assert done.returncode == 2
+    assert "No such command 'exprot'" in done.stderr
+    assert not imported & set(HEAVY)
+
+
+def test_run_imports_nothing_that_only_export_needs(
+    tmp_path: Path, fashion_models: Models, fashion_images: Path
+) -> None:
+    photo = next((fashion_images / "Bag").iterdir())
+    words = ("run", fashion_models.int8_model, photo)
+    done, imported = watched(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert {"numpy", "PIL", "ai_edge_litert"} <= imported
+    assert not imported & set(EXPORT_ONLY)
+    # The same by Python's own account, which leaves out what the runtime's silence covers.
+    timed = [sys.executable, "-X", "importtime", "-m", "tinyedge", *map(str, words)]
+    done = subprocess.run(timed, capture_output=True, text=True, check=True)
+    assert " numpy\n" in done.stderr
+    for name in EXPORT_ONLY:
+        assert f" {name}\n" not in done.stderr
+
+
+def test_run_works_without_what_only_export_needs(
+    tmp_path: Path, fashion_models: Models, fashion_images: Path
+) -> None:
+    photo = next((fashion_images / "Bag").iterdir())
+    done, _ = watched(
+        tmp_path, "run", fashion_models.int8_model, photo, "--json", without=EXPORT_ONLY
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["predictions"]) == 5
+
+
+def test_compare_works_without_what_only_export_needs(
+    tmp_path: Path, fashion_models: Models, fashion_images: Path
+) -> None:
+    few = tmp_path / "few.tsv"
+    folders = sorted(fashion_images.iterdir())
+    few.write_text("".join(f"{next(folder.iterdir())}\t{folder.name}\n" for folder in folders))
+    models = (fashion_models.float_model, fashion_models.int8_model)
+    done, imported = watched(
+        tmp_path, "compare", *models, "--data", few, "--json", without=EXPORT_ONLY
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 10
+    assert not imported & set(EXPORT_ONLY)
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "keras"])
+def test_export_says_what_to_install(tmp_path: Path, missing: str) -> None:
+    toy = write_toy(tmp_path / "toy")
+    words = ("export", *toy.source(), "--calib", toy.photos, "-o", tmp_path / "out")
+    done, _ = watched(tmp_path, *words, without=(missing,))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: export needs the package {missing}: pip install 'tinyedge[export]'\n" in (
+        done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_name_of_a_device_needs_no_tensorflow(tmp_path: Path) -> None:
+    done, imported = watched(tmp_path, "export", "fashion", "--device", "x", "-o", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "error: unknown device 'x'; known: host, pi\n"
+    assert "tensorflow" not in imported
+
+
+def test_python_m_tinyedge_is_the_command() -> None:
+    done = run_as_user("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "tinyedge, version 0.1.0\n", "")

@@ -1,0 +1,79 @@
+"""Which runtime is found, and what is said of those that are not."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.linear_model import write_linear_model
+from tinyedge.devices.interpreters import RUNTIMES, find_runtime
+from tinyedge.errors import MissingPackageError
+
+
+@pytest.fixture
+def without_tflite_runtime() -> None:
+    try:
+        importlib.metadata.version("tflite-runtime")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    pytest.skip("tflite-runtime is installed here")
+
+
+def test_litert_comes_first() -> None:
+    assert list(RUNTIMES) == ["ai-edge-litert", "tflite-runtime", "tensorflow"]
+    found = find_runtime()
+    assert found.name == "ai-edge-litert"
+    assert found.version == importlib.metadata.version("ai-edge-litert")
+
+
+@pytest.mark.usefixtures("without_tflite_runtime")
+def test_the_order_is_followed_past_what_is_missing() -> None:
+    assert find_runtime(["tflite-runtime", "tensorflow", "ai-edge-litert"]).name == "tensorflow"
+
+
+@pytest.mark.parametrize("name", ["ai-edge-litert", "tensorflow"])
+def test_each_loads_a_model_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    model = write_linear_model(tmp_path / "model.tflite", ((1.0, 0.5),)).read_bytes()
+    capfd.readouterr()
+    interpreter = find_runtime([name]).load(model, threads=1)
+    assert [list(tensor["shape"]) for tensor in interpreter.get_output_details()] == [[1, 2]]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("without_tflite_runtime")
+def test_none_says_what_was_tried_and_what_to_type() -> None:
+    with pytest.raises(MissingPackageError) as refusal:
+        find_runtime(["tflite-runtime"])
+    assert str(refusal.value) == (
+        "no TFLite runtime: tflite-runtime is not installed. Type: pip install ai-edge-litert"
+    )
+
+
+def test_one_that_does_not_import_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What Python itself keeps there for a module that must not be imported.
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    version = importlib.metadata.version("ai-edge-litert")
+    with pytest.raises(MissingPackageError) as refusal:
+        find_runtime(["ai-edge-litert"])
+    assert f"ai-edge-litert {version} does not import (" in str(refusal.value)
+
+
+@pytest.mark.skipif(int(np.__version__.split(".")[0]) < 2, reason="numpy 1 suits tflite-runtime")
+@pytest.mark.usefixtures("without_tflite_runtime")
+def test_tflite_runtime_is_not_loaded_beside_numpy_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "tflite_runtime-2.14.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: tflite-runtime\nVersion: 2.14.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingPackageError) as refusal:
+        find_runtime(["tflite-runtime"])
+    assert str(refusal.value) == (
+        f"no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}:"
+        " pip install 'numpy<2'. Type: pip install ai-edge-litert"
+    )
