@@ -51,7 +51,7 @@ def test_the_cfg_alone_needs_no_other_file_of_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path))
-    with pytest.raises(FetchError, match="squeezenet.cfg is missing"):
+    with pytest.raises(FetchError, match=r"squeezenet\.cfg is missing"):
         find_source("squeezenet", progress=False, cfg_only=True)
     fashion = find_source("fashion", progress=False, cfg_only=True)
     assert fashion == Source("fashion", zoo.MODELS["fashion"].cfg.path)
