@@ -269,11 +269,16 @@ class TestEndings:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell's background jobs, and so perhaps these tests, ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
-            assert process.stderr is not None
-            assert process.stderr.readline().startswith("ai-edge-litert ")
-            process.send_signal(signal.SIGINT)
-            stdout, stderr = process.communicate(timeout=60)
+            try:
+                assert process.stderr is not None
+                assert process.stderr.readline().startswith("ai-edge-litert ")
+                process.send_signal(signal.SIGINT)
+                stdout, stderr = process.communicate(timeout=60)
+            finally:
+                process.kill()
         assert process.returncode == 1
         assert (stdout, stderr.strip()) == ("", "Aborted!")
 

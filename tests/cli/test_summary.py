@@ -79,11 +79,11 @@ def test_a_mistake_is_one_line_on_stderr() -> None:
 
 def test_a_warning_is_a_note_on_stderr(tmp_path: Path) -> None:
     cfg = tmp_path / "note.cfg"
-    cfg.write_text("[net]\nheight=8\nwidth=8\nchannels=3\nletter_box=1\n[avgpool]\n")
+    cfg.write_text("[net]\nheight=8\nwidth=8\nchannels=3\nletters=1\n[avgpool]\n")
     result = _run(cfg, "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["layers"][0]["type"] == "avgpool"
-    assert result.stderr == f"note: {cfg}:5: [net] letter_box=1 is ignored: unknown option\n"
+    assert result.stderr == f"note: {cfg}:5: [net] letters=1 is ignored: unknown option\n"
 
 
 def test_neither_a_file_nor_a_model(tmp_path: Path) -> None:
