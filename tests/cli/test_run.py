@@ -270,7 +270,7 @@ class TestEndings:
             stderr=subprocess.PIPE,
             text=True,
             # A shell's background jobs, and so perhaps these tests, ignore Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         ) as process:
             try:
                 assert process.stderr is not None
