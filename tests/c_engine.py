@@ -5,6 +5,7 @@ are (height, width, channels) float32 in [0, 1]; outputs are flat, planar, as th
 """
 
 import ctypes
+import functools
 import re
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def layer_output(
         return predict(cut, weights, pixels)
 
 
+@functools.cache
 def _run_ops(cfg: Path) -> subprocess.CompletedProcess[str]:
     return _run([_COMMAND, "ops", cfg])
 

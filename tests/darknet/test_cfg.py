@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import c_engine
+from tests.darknet.shipped import CFGS, DARKNETS
 from tinyedge.darknet.cfg import parse_cfg, read_cfg
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.table import layer_table
@@ -117,30 +118,23 @@ def test_a_default_is_only_for_a_missing_option() -> None:
 
 def test_an_unknown_option_is_named_once_in_a_file(tmp_path: Path) -> None:
     cfg = tmp_path / "more.cfg"
-    more = "[maxpool]\nsize=2\nstride=1\nantialiasing=1\n"
-    cfg.write_text(NET + "letter_box=1\n" + more + more + "[avgpool]\nantialiasing=1\n")
+    more = "[maxpool]\nsize=2\nstride=1\nsizes=1\n"
+    cfg.write_text(NET + "letters=1\n" + more + more + "[avgpool]\nsizes=1\n")
     with pytest.warns(TinyedgeWarning) as caught:
         read_network(cfg)
     assert [str(warning.message) for warning in caught] == [
-        f"{cfg}:5: [net] letter_box=1 is ignored: unknown option",
-        f"{cfg}:9: [maxpool] antialiasing=1 is ignored: unknown option",
-        f"{cfg}:15: [avgpool] antialiasing=1 is ignored: unknown option",
+        f"{cfg}:5: [net] letters=1 is ignored: unknown option",
+        f"{cfg}:9: [maxpool] sizes=1 is ignored: unknown option",
+        f"{cfg}:15: [avgpool] sizes=1 is ignored: unknown option",
     ]
 
 
-# Darknet's own classifiers of which tinyedge has every section.
-OWN = [
-    *("cifar", "cifar.test", "darknet", "darknet19", "darknet19_448", "densenet201"),
-    *("extraction", "jnet-conv", "tiny", "vgg-conv", "writing"),
-]
-
-
 @pytest.mark.c_engine
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", DARKNETS)
 def test_darknets_own_cfgs_give_no_warning(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read_network(Path("/usr/share/darknet/cfg") / f"{name}.cfg")
+        read_network(CFGS / f"{name}.cfg")
 
 
 def test_a_file_too_large_for_a_cfg_is_not_read_whole() -> None:
@@ -154,3 +148,9 @@ def test_the_path_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(CfgError) as caught:
         read_network(Path("tiny.cfg"))
     assert str(caught.value) == "tiny.cfg:8: [convolutional] size=abc is not an integer"
+
+
+def test_what_alexeyabs_darknet_has_for_training_gives_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_network(VALID / "alexeyab.cfg")

@@ -10,14 +10,34 @@ from tinyedge.errors import CfgError
 
 INVALID = Path(__file__).parents[1] / "data" / "cfg" / "invalid"
 
-_SUPPORTED = "[convolutional], [maxpool], [avgpool], [dropout], [route], [softmax], [cost]"
+_SUPPORTED = (
+    "[convolutional], [connected], [local], [batchnorm], [maxpool], [avgpool], [crop], [upsample],"
+    " [reorg], [route], [shortcut], [normalization], [l2norm], [activation], [logistic], [dropout],"
+    " [softmax], [cost]"
+)
+_ACTIVATIONS = (
+    "tinyedge has linear, leaky, relu, logistic, tanh, elu, selu, relie, ramp, hardtan, lhtan,"
+    " plse, loggy, stair"
+)
 _MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 # What follows the path in the message, by the file's name.
 MESSAGES = {
+    "activation_alexeyab": (
+        ":7: [convolutional] activation=mish is not supported: it is of AlexeyAB's "
+        f"Darknet, with which tinyedge is not compared; {_ACTIVATIONS}"
+    ),
+    "activation_alone": f":13: [activation] activation=sine is not supported; {_ACTIVATIONS}",
     "activation_unknown": (
-        ":7: [convolutional] activation=elu is not supported; tinyedge has linear, "
-        "leaky, relu, logistic, tanh"
+        f":7: [convolutional] activation=swing is not supported; {_ACTIVATIONS}"
+    ),
+    "antialiasing": (
+        ":9: [maxpool] antialiasing=1 of AlexeyAB's Darknet is not supported: it blurs "
+        "what it chose"
+    ),
+    "assisted_excitation": (
+        ":7: [convolutional] assisted_excitation=4000 of AlexeyAB's Darknet is not "
+        "supported: it changes the activations"
     ),
     "beyond_32_bits": (
         ":2: [net] height=99999999999 is beyond 2147483647, the largest integer of a .cfg"
@@ -38,13 +58,31 @@ MESSAGES = {
     ),
     "channels_missing": ":1: [net] channels is required",
     "comments_only": ": holds no section; a Darknet .cfg begins with [net]",
+    "connected_after_softmax": (
+        ":14: [connected] follows a [softmax], behind which tinyedge computes nothing"
+    ),
+    "connected_dontload": (
+        ":8: [connected] dontload=1 is not supported: its weights are not in the .weights file"
+    ),
     "control_characters": ":7: [convolutional] filters=\\x1b[31mred is not an integer",
+    "convolution_after_extra": ":9: [convolutional] follows a [reorg], whose output is no image",
     "convolution_after_softmax": (
         ":14: [convolutional] follows a [softmax], whose output is no image"
     ),
+    "crop_too_high": ":7: [crop] crop_height=9 is more than the 8 pixels of the input",
+    "deconvolution": (
+        ":6: [deconvolutional] is not supported: it makes pictures; tinyedge is for image "
+        "classifiers"
+    ),
+    "detection": (
+        ":6: [detection] is not supported: it finds boxes; tinyedge is for image classifiers"
+    ),
+    "dilation_strided": (":10: [convolutional] dilation=2 and stride=2 are not supported together"),
+    "dilation_unpadded": ":8: [convolutional] dilation=2 needs an odd size and pad=1",
     "dontload": (
         ":8: [convolutional] dontload=1 is not supported: its weights are not in the .weights file"
     ),
+    "downsample_extent": ":7: [upsample] stride=-3 does not divide 8x8 pixels",
     "empty": ": holds no section; a Darknet .cfg begins with [net]",
     "filters_zero": ":7: [convolutional] filters=0 must be at least 1",
     "flipped": (
@@ -59,11 +97,19 @@ MESSAGES = {
     ),
     "latin1": ":3: byte 0xfc is not UTF-8 text; is this a Darknet .cfg?",
     "layer_after_cost": ":14: [softmax] follows a [cost]; a cost can only come last",
+    "local_pad": (
+        ":8: [local] pad=1 with size=5 does not keep the extent: Darknet mixes up its pixels"
+    ),
+    "maxpool_depth": (
+        ":13: [maxpool] maxpool_depth=1 of AlexeyAB's Darknet is not supported: it pools "
+        "over channels"
+    ),
     "no_equals": ":7: filters is neither [section], option=value nor a comment",
     "no_layers": ":1: [net] has no layer behind it",
     "no_name": ":7: =4 is neither [section], option=value nor a comment",
     "no_net": ":1: the first section must be [net], not [convolutional]",
     "no_value": ":7: filters= has no value",
+    "normalization_size": ":7: [normalization] size=8 is too much for 3 channels",
     "number_infinite": ":13: [softmax] temperature=1e999 is not a number",
     "number_nan": ":7: [dropout] probability=nan is not a number",
     "open_section": ":6: [convolutional is not a section; write [name]",
@@ -71,6 +117,14 @@ MESSAGES = {
     "padding_negative": ":8: [convolutional] padding=-1 must be at least 0",
     "pool_of_padding": ":9: [maxpool] padding=5 leaves windows that hold no pixel",
     "pool_too_large": ":7: [maxpool] size=9 makes windows of 9 pixels; the padded input has 8",
+    "recurrent": (
+        ":6: [rnn] is not supported: it reads sequences; tinyedge is for image classifiers"
+    ),
+    "reorg_channels": ":13: [reorg] stride=4 needs channels in 16s; there are 4",
+    "reorg_extent": ":11: [reorg] stride=3 does not divide 8x8 pixels",
+    "reorg_flatten": ":13: [reorg] flatten=1 cannot stand beside a stride or extra numbers",
+    "route_group_id": ":15: [route] group_id=2 must be less than groups=2",
+    "route_groups": ":14: [route] groups=3 does not divide the 4 channels of layer 0",
     "route_itself": (
         ":13: [route] layers=1 names layer 1, but this is layer 1: a route joins layers before it"
     ),
@@ -83,7 +137,35 @@ MESSAGES = {
         ":13: [route] layers=-2 names layer -2, but this is layer 1: a route joins layers before it"
     ),
     "route_trailing_comma": ":13: [route] layers=-1, is not an integer",
+    "scale_channels": (
+        ":12: [scale_channels] is not supported: it is of AlexeyAB's Darknet, with which "
+        "tinyedge is not compared; tinyedge is for image classifiers"
+    ),
     "section_and_more": ":1: [net]height=8 is not a section; write [name]",
+    "segmentation": (
+        ":6: [iseg] is not supported: it finds outlines; tinyedge is for image classifiers"
+    ),
+    "share_index": (
+        ":13: [convolutional] share_index=0 of AlexeyAB's Darknet is not supported: its "
+        "weights are another layer's"
+    ),
+    "shortcut_from_missing": ":12: [shortcut] from is required",
+    "shortcut_itself": (
+        ":13: [shortcut] from=1 names layer 1, but this is layer 1: a shortcut joins "
+        "layers before it"
+    ),
+    "shortcut_of_extra": ":15: [shortcut] follows a [reorg], whose output is no image",
+    "shortcut_of_several": (
+        ":19: [shortcut] from=-2,-1 is not supported: several sources are of AlexeyAB's "
+        "Darknet, with which tinyedge is not compared"
+    ),
+    "shortcut_ratio": (
+        ":17: [shortcut] from=0 adds 8x8 pixels to 4x8: widths and heights are in different ratios"
+    ),
+    "shortcut_weights": (
+        ":20: [shortcut] weights_type=per_feature of AlexeyAB's Darknet is not supported: "
+        "its sources are weighted"
+    ),
     "size_abc": ":8: [convolutional] size=abc is not an integer",
     "size_arabic": ":7: [convolutional] filters=\u0663 is not an integer",
     "size_fraction": ":7: [convolutional] size=3.5 is not an integer",
@@ -99,17 +181,29 @@ MESSAGES = {
     ),
     "stride_negative": ":7: [maxpool] stride=-2 must be at least 1",
     "stride_zero": ":7: [convolutional] stride=0 must be at least 1",
+    "strides_differ": (
+        ":8: [convolutional] stride_x=2 is not supported: strides of 2 across and 1 down differ"
+    ),
+    "strides_of_a_pool_differ": (
+        ":9: [maxpool] stride_y=1 is not supported: it differs from stride=2"
+    ),
     "thousands_of_digits": (
         ":6: [convolutional] "
         "filters=999999999999999999999999999999999999999999999999999999999... is beyond "
         "2147483647, the largest integer of a .cfg"
     ),
+    "time_steps": (
+        ":5: [net] time_steps=3 of AlexeyAB's Darknet is not supported: it reads sequences "
+        "of pictures"
+    ),
     "training_option_abc": ":5: [net] momentum=abc is not a number",
     "unknown_section": (
         f":6: [convolutionl] is not a section Darknet has; tinyedge has {_SUPPORTED}"
     ),
-    "unsupported_alias": f":12: [normalization] is not supported; tinyedge has {_SUPPORTED}",
-    "unsupported_section": f":12: [yolo] is not supported; tinyedge has {_SUPPORTED}",
+    "unsupported_section": (
+        ":12: [yolo] is not supported: it finds boxes; tinyedge is for image classifiers"
+    ),
+    "upsample_zero": ":7: [upsample] stride=0 must not be 0",
     "width_missing": ":1: [net] width is required",
     "xnor": (
         ":8: [convolutional] xnor=1 is not supported: its weights and inputs are rounded "

@@ -140,8 +140,12 @@ def test_a_size_beyond_memory_is_refused_at_once() -> None:
         read_network(VALID / "pools.cfg", size=(10**30, 10**30))
 
 
+# Those the engine can run as we read them; on a CPU it runs no [batchnorm].
+RUN = sorted({path.stem for path in VALID.glob("*.cfg")} - {"alexeyab", "batchnorm", "spelling"})
+
+
 @pytest.mark.c_engine
-@pytest.mark.parametrize("name", ["groups_strides", "pools", "routes"])
+@pytest.mark.parametrize("name", RUN)
 def test_the_engine_computes_what_the_layers_say(name: str, tmp_path: Path) -> None:
     cfg, file = VALID / f"{name}.cfg", tmp_path / "random.weights"
     network = read_network(cfg)
@@ -151,8 +155,8 @@ def test_the_engine_computes_what_the_layers_say(name: str, tmp_path: Path) -> N
     expected = forward(network, weights, pixels)
     found = c_engine.predict(cfg, file, pixels)
     assert found.shape == expected.shape
-    assert np.ptp(expected) > 0.01  # an output that is all alike would prove nothing
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert np.std(expected) > 0.1 * np.abs(expected).max()  # all alike would prove nothing
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
 @pytest.mark.c_engine

@@ -12,7 +12,13 @@ from tests import c_engine
 from tests.darknet.naive import random_weights
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
-from tinyedge.darknet.weights import Header, Weights, read_weights, write_weights
+from tinyedge.darknet.weights import (
+    ConvolutionalWeights,
+    Header,
+    Weights,
+    read_weights,
+    write_weights,
+)
 from tinyedge.errors import WeightsError
 
 CFG = """[net]
@@ -60,6 +66,8 @@ def test_every_float_is_in_its_place(file: Path, network: Network) -> None:
     weights = read_weights(file, network)
     assert list(weights.layers) == [0, 2]
     first, last = weights.layers[0], weights.layers[2]
+    assert isinstance(first, ConvolutionalWeights)
+    assert isinstance(last, ConvolutionalWeights)
     assert first.batch_norm is not None
     assert first.biases.tolist() == [0, 1]
     assert first.batch_norm.scales.tolist() == [2, 3]

@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests import c_engine
 from tests.darknet.naive import forward, random_weights
+from tests.darknet.shipped import CFGS
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
-from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, Weights
+from tinyedge.darknet.weights import (
+    BatchNorm,
+    ConvolutionalWeights,
+    Weights,
+    write_weights,
+)
 from tinyedge.export.rewrites import fold_batch_norm
 from tinyedge.export.tensorflow_quiet import require_tensorflow, tensorflow_hushed
 
@@ -43,15 +50,16 @@ def answers(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> 
     return Answers(keras[0], tflite[0])
 
 
+def without_softmax(network: Network) -> Network:
+    """What the Keras model computes: it ends in logits."""
+    layers = tuple(layer for layer in network.layers if layer.kind != "softmax")
+    return Network(network.source, network.input, layers)
+
+
 def check(network: Network) -> None:
     weights = random_weights(network, seed=7)
     pixels = np.random.default_rng(8).random(network.input, dtype=np.float32)
-    without_softmax = Network(
-        network.source,
-        network.input,
-        tuple(layer for layer in network.layers if layer.kind != "softmax"),
-    )
-    expected = forward(without_softmax, weights, pixels)
+    expected = forward(without_softmax(network), weights, pixels)
     largest = np.abs(expected).max()
     found = answers(network, weights, pixels)
     assert np.abs(found.keras - expected).max() / largest < 1e-5
@@ -61,6 +69,23 @@ def check(network: Network) -> None:
 @pytest.mark.parametrize("cfg", VALID, ids=lambda cfg: cfg.stem)
 def test_every_valid_cfg_computes_its_definition(cfg: Path) -> None:
     check(read_network(cfg))
+
+
+@pytest.mark.c_engine
+@pytest.mark.parametrize("name", ["cifar", "cifar.test", "darknet", "go", "resnet18"])
+def test_darknets_cfgs_compute_what_the_engine_does(name: str, tmp_path: Path) -> None:
+    cfg, file = CFGS / f"{name}.cfg", tmp_path / "random.weights"
+    network = read_network(cfg)
+    weights = random_weights(network, seed=7)
+    write_weights(file, network, weights)
+    pixels = np.random.default_rng(8).random(network.input, dtype=np.float32)
+    last = without_softmax(network).layers[-1].index
+    expected = c_engine.layer_output(cfg, file, pixels, last)
+    largest = np.abs(expected).max()
+    assert np.std(expected) > 0.1 * largest  # all alike would prove nothing
+    found = answers(network, weights, pixels)
+    assert np.abs(found.keras - expected).max() / largest < 1e-5
+    assert np.abs(found.tflite - expected).max() / largest < 1e-5
 
 
 GEOMETRIES = [

@@ -5,103 +5,53 @@ image; Darknet's own arrays are planar (channel, row, column).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
+
+from tinyedge.darknet.joining_layers import Route, Shortcut
+from tinyedge.darknet.layer import Layer, Shape
+from tinyedge.darknet.learned_layers import BatchNormalization, Connected, Convolutional, Local
 
 __all__ = [
     "ACTIVATIONS",
+    "Activation",
     "AvgPool",
+    "BatchNormalization",
+    "Connected",
     "Convolutional",
     "Cost",
+    "Crop",
     "Dropout",
+    "L2Norm",
     "Layer",
+    "Local",
+    "Logistic",
     "MaxPool",
+    "Normalization",
+    "Reorg",
     "Route",
     "Shape",
+    "Shortcut",
     "Softmax",
+    "Upsample",
 ]
 
-# Darknet's names (activations.c). leaky is x > 0 ? x : 0.1 x.
-ACTIVATIONS = ("linear", "leaky", "relu", "logistic", "tanh")
-
-
-class Shape(NamedTuple):
-    """Extent of a tensor, in pixels and channels."""
-
-    height: int
-    width: int
-    channels: int
-
-    @property
-    def elements(self) -> int:
-        """How many numbers the tensor holds."""
-        return self.height * self.width * self.channels
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """What every layer has.
-
-    Attributes:
-        kind: the section's long name in the .cfg.
-        index: place in the network, from 0; Darknet's own number.
-        line: of the section in the .cfg.
-        input: what comes in; of a route, its sources put together.
-        output: what goes out.
-    """
-
-    kind: ClassVar[str]
-
-    index: int
-    line: int
-    input: Shape
-    output: Shape
-
-    @property
-    def operations(self) -> int:
-        """Multiplications and additions, as ``darknet ops`` counts: of convolutions alone."""
-        return 0
-
-    @property
-    def parameters(self) -> int:
-        """How many floats of the .weights are this layer's."""
-        return 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Convolutional(Layer):
-    """A convolution, batch normalization if asked for, and an activation.
-
-    Attributes:
-        filters: output channels.
-        size: edge of the square kernel, pixels.
-        stride: pixels, the same both ways.
-        padding: zeros on *each* side, pixels.
-        groups: divides input channels and filters.
-        batch_normalize: whether (x - mean) / (sqrt(variance) + 1e-6) * scale comes before the bias.
-        activation: one of ACTIVATIONS.
-    """
-
-    kind: ClassVar[str] = "convolutional"
-
-    filters: int
-    size: int
-    stride: int
-    padding: int
-    groups: int
-    batch_normalize: bool
-    activation: str
-
-    @property
-    def operations(self) -> int:
-        """Two for each multiply-accumulate."""
-        taps = self.size * self.size * self.input.channels // self.groups
-        return 2 * taps * self.output.elements
-
-    @property
-    def parameters(self) -> int:
-        """Biases, with batch normalization scales, means and variances, and the kernels."""
-        kernel = self.size * self.size * self.input.channels // self.groups
-        return self.filters * (kernel + (4 if self.batch_normalize else 1))
+# Darknet's names (activations.c).
+ACTIVATIONS = (
+    "linear",
+    "leaky",
+    "relu",
+    "logistic",
+    "tanh",
+    "elu",
+    "selu",
+    "relie",
+    "ramp",
+    "hardtan",
+    "lhtan",
+    "plse",
+    "loggy",
+    "stair",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,21 +79,116 @@ class AvgPool(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Crop(Layer):
+    """The middle of the picture; crop_layer.c.
+
+    Attributes:
+        adjust: whether each value v becomes 2 v - 1.
+    """
+
+    kind: ClassVar[str] = "crop"
+
+    adjust: bool
+
+    @property
+    def top(self) -> int:
+        """The first row that stays."""
+        return (self.input.height - self.output.height) // 2
+
+    @property
+    def left(self) -> int:
+        """The first column that stays."""
+        return (self.input.width - self.output.width) // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upsample(Layer):
+    """Each pixel as a square, times `scale`; upsample_layer.c.
+
+    Attributes:
+        stride: edge of the square, pixels; where `reverse`, of the squares whose sum is a pixel.
+        reverse: whether the picture shrinks.
+        scale: what every number is multiplied by.
+    """
+
+    kind: ClassVar[str] = "upsample"
+
+    stride: int
+    reverse: bool
+    scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reorg(Layer):
+    """The same numbers in another order; reorg_layer.c.
+
+    Attributes:
+        stride: what extents are divided by (multiplied, where `reverse`).
+        reverse: rows and columns out of channels, instead of channels out of them; with `flatten`
+            planes out of interleaved channels.
+        flatten: interleave the channels: the array is in pixel order, its shape the same.
+        extra: zeros put behind the planar array, which is no image any more; 0 for none.
+    """
+
+    kind: ClassVar[str] = "reorg"
+
+    stride: int
+    reverse: bool
+    flatten: bool
+    extra: int
+
+    @property
+    def is_image(self) -> bool:
+        """Not with something extra."""
+        return not self.extra
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalization(Layer):
+    """Each number times (kappa + alpha * squares of its neighbours in channel) ** -beta.
+
+    Which neighbours is the engine's own, see
+    :func:`~tinyedge.darknet.normalization.neighbours`.
+    """
+
+    kind: ClassVar[str] = "normalization"
+
+    size: int
+    alpha: float
+    beta: float
+    kappa: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class L2Norm(Layer):
+    """Each pixel's channels divided by the root of the sum of their squares; l2norm_layer.c."""
+
+    kind: ClassVar[str] = "l2norm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logistic(Layer):
+    """1 / (1 + exp(-x)); logistic_layer.c, whose loss is for training."""
+
+    kind: ClassVar[str] = "logistic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation(Layer):
+    """An activation by itself; `activation` is one of ACTIVATIONS."""
+
+    kind: ClassVar[str] = "activation"
+
+    activation: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dropout(Layer):
     """Nothing at inference; `probability` was that of losing a value while training."""
 
     kind: ClassVar[str] = "dropout"
 
     probability: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Route(Layer):
-    """The outputs of earlier layers, `sources` by index, one behind the other along channels."""
-
-    kind: ClassVar[str] = "route"
-
-    sources: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,9 +200,19 @@ class Softmax(Layer):
     groups: int
     temperature: float
 
+    @property
+    def is_image(self) -> bool:
+        """Never."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cost(Layer):
     """Darknet's training loss; nothing at inference."""
 
     kind: ClassVar[str] = "cost"
+
+    @property
+    def is_image(self) -> bool:
+        """Never."""
+        return False

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.darknet.builders import BUILDERS, Before
+from tinyedge.darknet.before import Before
+from tinyedge.darknet.builders import BUILDERS
 from tinyedge.darknet.cfg import Section, read_cfg
+from tinyedge.darknet.dialect import FOREIGN_SECTIONS
 from tinyedge.darknet.layers import Layer, Shape
 from tinyedge.darknet.options import check_options
 from tinyedge.errors import CfgError
@@ -16,29 +18,18 @@ __all__ = ["Network", "build_network", "read_network"]
 _FLOAT_BYTES = 4
 
 # Darknet's other sections: known, so that they are not taken for misspelt ones.
-_NOT_BUILT = frozenset(
-    {
-        "activation",
-        "batchnorm",
-        "connected",
-        "crnn",
-        "crop",
-        "deconvolutional",
-        "detection",
-        "gru",
-        "iseg",
-        "l2norm",
-        "local",
-        "logistic",
-        "lstm",
-        "normalization",
-        "region",
-        "reorg",
-        "rnn",
-        "shortcut",
-        "upsample",
-        "yolo",
-    }
+_REFUSED = {
+    "crnn": "it reads sequences",
+    "gru": "it reads sequences",
+    "lstm": "it reads sequences",
+    "rnn": "it reads sequences",
+    "detection": "it finds boxes",
+    "region": "it finds boxes",
+    "yolo": "it finds boxes",
+    "iseg": "it finds outlines",
+    "deconvolutional": "it makes pictures",
+} | dict.fromkeys(
+    FOREIGN_SECTIONS, "it is of AlexeyAB's Darknet, with which tinyedge is not compared"
 )
 
 
@@ -133,8 +124,12 @@ def _input(net: Section, size: tuple[int, int] | None) -> Shape:
 
 
 def _refusal(section: Section) -> CfgError:
-    why = "is not supported" if section.name in _NOT_BUILT else "is not a section Darknet has"
-    return section.error(f"{why}; tinyedge has {', '.join(f'[{name}]' for name in BUILDERS)}")
+    if section.name in _REFUSED:
+        return section.error(
+            f"is not supported: {_REFUSED[section.name]}; tinyedge is for image classifiers"
+        )
+    known = ", ".join(f"[{name}]" for name in BUILDERS)
+    return section.error(f"is not a section Darknet has; tinyedge has {known}")
 
 
 def _check_memory(network: Network) -> None:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 
 from tinyedge.darknet.cfg import Section
+from tinyedge.darknet.dialect import is_foreign_option, refuse_foreign_options
 from tinyedge.errors import TinyedgeWarning
 
 __all__ = ["OPTIONS", "check_options"]
@@ -39,10 +40,24 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         numbers="dot",
         texts="activation",
     ),
+    "connected": _COMMON | _options(integers="batch_normalize output", texts="activation"),
+    "local": _COMMON | _options(integers="filters pad size stride", texts="activation"),
+    "batchnorm": _COMMON,
     "maxpool": _COMMON | _options(integers="padding size stride"),
     "avgpool": _COMMON,
-    "dropout": _COMMON | _options(numbers="probability"),
+    "crop": _COMMON
+    | _options(
+        integers="crop_height crop_width flip noadjust", numbers="angle exposure saturation shift"
+    ),
+    "upsample": _COMMON | _options(integers="stride", numbers="scale"),
+    "reorg": _COMMON | _options(integers="extra flatten reverse stride"),
     "route": _COMMON | _options(texts="layers"),
+    "shortcut": _COMMON | _options(numbers="alpha beta", texts="activation from"),
+    "normalization": _COMMON | _options(integers="size", numbers="alpha beta kappa"),
+    "l2norm": _COMMON,
+    "activation": _COMMON | _options(texts="activation"),
+    "logistic": _COMMON,
+    "dropout": _COMMON | _options(numbers="probability"),
     "softmax": _COMMON
     | _options(integers="groups noloss", numbers="temperature", texts="spatial tree"),
     "cost": _COMMON | _options(numbers="noobj ratio scale thresh", texts="type"),
@@ -56,8 +71,10 @@ def check_options(section: Section, warned: set[tuple[str, str]]) -> None:
     (section, option) is among `warned`, to which it is added.
 
     Raises:
-        CfgError: an option that is a number in Darknet is none here.
+        CfgError: an option that is a number in Darknet is none here; one of AlexeyAB's changes
+            the answer.
     """
+    refuse_foreign_options(section)
     known = OPTIONS[section.name]
     for option in section.options:
         kind = known.get(option)
@@ -65,7 +82,11 @@ def check_options(section: Section, warned: set[tuple[str, str]]) -> None:
             section.integer(option)
         elif kind == "number":
             section.number(option)
-        elif kind is None and (section.name, option) not in warned:
+        elif (
+            kind is None
+            and not is_foreign_option(section, option)
+            and (section.name, option) not in warned
+        ):
             warned.add((section.name, option))
             warnings.warn(
                 section.describe("is ignored: unknown option", option),

@@ -4,15 +4,26 @@ from functools import singledispatch
 from typing import Any
 
 from tinyedge.darknet.layers import (
+    Activation,
     AvgPool,
+    BatchNormalization,
+    Connected,
     Convolutional,
     Cost,
+    Crop,
     Dropout,
+    L2Norm,
     Layer,
+    Local,
+    Logistic,
     MaxPool,
+    Normalization,
+    Reorg,
     Route,
     Shape,
+    Shortcut,
     Softmax,
+    Upsample,
 )
 from tinyedge.darknet.network import Network
 
@@ -72,6 +83,25 @@ def _(layer: Convolutional) -> str:
 
 
 @_line.register
+def _(layer: Connected) -> str:
+    inputs, outputs = layer.input.elements, layer.output.elements
+    return f"connected                            {inputs:4d}  ->  {outputs:4d}"
+
+
+@_line.register
+def _(layer: Local) -> str:
+    return (
+        f"Local Layer: {_rows_first(layer.input)} image, {layer.filters} filters"
+        f" -> {_rows_first(layer.output)} image"
+    )
+
+
+@_line.register
+def _(layer: BatchNormalization) -> str:
+    return f"Batch Normalization Layer: {_columns_first(layer.input)} image"
+
+
+@_line.register
 def _(layer: MaxPool) -> str:
     return (
         f"max          {layer.size} x {layer.size} / {layer.stride}"
@@ -96,6 +126,57 @@ def _(layer: Route) -> str:
 
 
 @_line.register
+def _(layer: Shortcut) -> str:
+    return (
+        f"res  {layer.source:3d}                {_extent(layer.added)}"
+        f"   ->  {_extent(layer.output)}"
+    )
+
+
+@_line.register
+def _(layer: Crop) -> str:
+    given, kept = layer.input, layer.output
+    return f"Crop Layer: {given.height} x {given.width} -> {_rows_first(kept)} image"
+
+
+@_line.register
+def _(layer: Upsample) -> str:
+    name = "downsample" if layer.reverse else "upsample  "
+    return (
+        f"{name}         {layer.stride:2d}x  {_extent(layer.input)}   ->  {_extent(layer.output)}"
+    )
+
+
+@_line.register
+def _(layer: Reorg) -> str:
+    if layer.extra:
+        return f"reorg              {layer.input.elements:4d}   ->  {layer.output.elements:4d}"
+    extents = f"{_extent(layer.input)}   ->  {_extent(layer.output)}"
+    return f"reorg              /{layer.stride:2d}  {extents}"
+
+
+@_line.register
+def _(layer: Normalization) -> str:
+    extent = _columns_first(layer.input)
+    return f"Local Response Normalization Layer: {extent} image, {layer.size} size"
+
+
+@_line.register
+def _(layer: L2Norm) -> str:
+    return f"l2norm                                         {layer.input.elements:4d}"
+
+
+@_line.register
+def _(layer: Activation) -> str:
+    return f"Activation Layer: {layer.input.elements} inputs"
+
+
+@_line.register
+def _(layer: Logistic) -> str:
+    return f"logistic x entropy                             {layer.input.elements:4d}"
+
+
+@_line.register
 def _(layer: Softmax) -> str:
     return f"softmax                                        {layer.input.elements:4d}"
 
@@ -107,3 +188,11 @@ def _(layer: Cost) -> str:
 
 def _extent(shape: Shape) -> str:
     return f"{shape.width:4d} x{shape.height:4d} x{shape.channels:4d}"
+
+
+def _rows_first(shape: Shape) -> str:
+    return f"{shape.height} x {shape.width} x {shape.channels}"
+
+
+def _columns_first(shape: Shape) -> str:
+    return f"{shape.width} x {shape.height} x {shape.channels}"

@@ -14,15 +14,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.darknet.layers import Convolutional
+from tinyedge.darknet.learned import (
+    BatchNorm,
+    ConnectedWeights,
+    ConvolutionalWeights,
+    Learned,
+    LearnedLayer,
+    LocalWeights,
+    arrays_by_name,
+    from_arrays,
+    layout,
+)
 from tinyedge.darknet.network import Network
 from tinyedge.errors import WeightsError
 from tinyedge.outputs import write_together
 
 __all__ = [
     "BatchNorm",
+    "ConnectedWeights",
     "ConvolutionalWeights",
     "Header",
+    "LocalWeights",
     "Weights",
     "read_weights",
     "write_weights",
@@ -54,29 +66,10 @@ class Header:
         wide = self.major * 10 + self.minor >= 2 and self.major < 1000 and self.minor < 1000
         return "<3iQ" if wide else "<3iI"
 
-
-@dataclass(frozen=True, eq=False)
-class BatchNorm:
-    """Of each filter: scale, rolling mean and rolling variance, shape (filters,)."""
-
-    scales: Floats
-    mean: Floats
-    variance: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class ConvolutionalWeights:
-    """What a convolution learned.
-
-    Attributes:
-        biases: shape (filters,).
-        weights: shape (filters, channels / groups, size, size).
-        batch_norm: of a batch-normalized convolution, else None.
-    """
-
-    biases: Floats
-    weights: Floats
-    batch_norm: BatchNorm | None = None
+    @property
+    def transposed(self) -> bool:
+        """Whether connected layers' matrices are [inputs][outputs], not [outputs][inputs]."""
+        return self.major > 1000 or self.minor > 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +77,7 @@ class Weights:
     """A .weights file: its header, and what each layer that has weights learned, by its index."""
 
     header: Header
-    layers: Mapping[int, ConvolutionalWeights]
+    layers: Mapping[int, Learned]
 
 
 def read_weights(path: Path, network: Network) -> Weights:
@@ -111,12 +104,12 @@ def read_weights(path: Path, network: Network) -> Weights:
     position = 0
     for layer in _learned(network):
         arrays = {}
-        for name, shape in _arrays(layer):
+        for name, shape in layout(layer, transposed=header.transposed):
             end = position + int(np.prod(shape))
             arrays[name] = floats[position:end].reshape(shape)
             position = end
             _check_values(arrays[name], name, f"{path}: {_place(layer, network)}")
-        layers[layer.index] = _assembled(arrays)
+        layers[layer.index] = from_arrays(layer, arrays, transposed=header.transposed)
     return Weights(header, layers)
 
 
@@ -141,14 +134,14 @@ def write_weights(path: Path, network: Network, weights: Weights) -> None:
     for layer in learned:
         if layer.index not in weights.layers:
             raise WeightsError(f"{path}: {_place(layer, network)} has no weights to write")
-        arrays = _named(weights.layers[layer.index])
-        layout = _arrays(layer)
+        arrays = arrays_by_name(weights.layers[layer.index], transposed=header.transposed)
+        expected = layout(layer, transposed=header.transposed)
         found = {name: array.shape for name, array in arrays.items()}
-        if found != dict(layout):
+        if found != dict(expected):
             raise WeightsError(
-                f"{path}: {_place(layer, network)} takes {dict(layout)}, not {found}"
+                f"{path}: {_place(layer, network)} takes {dict(expected)}, not {found}"
             )
-        content += [arrays[name].astype(_FLOAT).tobytes() for name, _ in layout]
+        content += [arrays[name].astype(_FLOAT).tobytes() for name, _ in expected]
     write_together({path: b"".join(content)})
 
 
@@ -203,36 +196,9 @@ _WORDS = {
 }
 
 
-def _learned(network: Network) -> Iterator[Convolutional]:
-    return (layer for layer in network.layers if isinstance(layer, Convolutional))
+def _learned(network: Network) -> Iterator[LearnedLayer]:
+    return (layer for layer in network.layers if isinstance(layer, LearnedLayer))
 
 
-def _place(layer: Convolutional, network: Network) -> str:
+def _place(layer: LearnedLayer, network: Network) -> str:
     return f"layer {layer.index} [{layer.kind}] ({network.source}:{layer.line})"
-
-
-def _arrays(layer: Convolutional) -> list[tuple[str, tuple[int, ...]]]:
-    """The layer's arrays in the file's order (load_convolutional_weights)."""
-    each = (layer.filters,)
-    kernel = (layer.filters, layer.input.channels // layer.groups, layer.size, layer.size)
-    normalized = [("scales", each), ("mean", each), ("variance", each)]
-    return [
-        ("biases", each),
-        *(normalized if layer.batch_normalize else []),
-        ("weights", kernel),
-    ]
-
-
-def _assembled(arrays: Mapping[str, Floats]) -> ConvolutionalWeights:
-    norm = None
-    if "scales" in arrays:
-        norm = BatchNorm(arrays["scales"], arrays["mean"], arrays["variance"])
-    return ConvolutionalWeights(arrays["biases"], arrays["weights"], norm)
-
-
-def _named(weights: ConvolutionalWeights) -> dict[str, Floats]:
-    arrays = {"biases": weights.biases, "weights": weights.weights}
-    if weights.batch_norm is not None:
-        norm = weights.batch_norm
-        arrays |= {"scales": norm.scales, "mean": norm.mean, "variance": norm.variance}
-    return arrays
