@@ -33,11 +33,13 @@ from tinyedge.export import keras_images, keras_joins, keras_learned
 from tinyedge.export.keras_activations import activate
 from tinyedge.export.keras_names import activation_name
 
-__all__ = ["build_keras_model"]
+__all__ = ["build_keras_model", "build_tensors", "flat_output"]
 
 
 def build_keras_model(network: Network, weights: Weights) -> keras.Model:
     """The network with its weights: float32 (1, h, w, c) pixels in [0, 1] to (1, outputs).
+
+    A network without a head gives its features, (1, h, w, c).
 
     Batch norms are folded into the layers they belong to. A softmax at the end is left out: the
     model gives logits, and who reads them applies it. Outputs stand in Darknet's order.
@@ -45,12 +47,24 @@ def build_keras_model(network: Network, weights: Weights) -> keras.Model:
     Raises:
         ExportError: a layer that cannot be built.
     """
+    image, built = build_tensors(network, weights, batch=1)
+    return keras.Model(image, flat_output(built[-1], network.output), name="network")
+
+
+def build_tensors(
+    network: Network, weights: Weights, *, batch: int | None
+) -> tuple[Any, list[Any]]:
+    """The network's input and each of its layers' outputs, as Keras tensors of `batch` images.
+
+    Raises:
+        ExportError: a layer that cannot be built.
+    """
     shape = network.input
-    image = keras.Input((shape.height, shape.width, shape.channels), batch_size=1, name="image")
+    image = keras.Input((shape.height, shape.width, shape.channels), batch_size=batch, name="image")
     built: list[Any] = []
     for layer in network.layers:
         built.append(_tensor(layer, built[-1] if built else image, built, weights))
-    return keras.Model(image, _flat(built[-1], network.output), name="network")
+    return image, built
 
 
 def _tensor(layer: Layer, before: Any, built: Sequence[Any], weights: Weights) -> Any:
@@ -95,8 +109,8 @@ _ALONE: dict[type[Layer], Callable[[Any, Any], Any]] = {
 }
 
 
-def _flat(tensor: Any, output: Shape) -> Any:
-    """(1, h, w, c) as (1, outputs) in Darknet's order: channel, row, column."""
+def flat_output(tensor: Any, output: Shape) -> Any:
+    """(1, 1, 1, c) as (1, c); features that still are a picture stay (1, h, w, c)."""
     if output.height * output.width > 1:
-        tensor = keras.layers.Permute((3, 1, 2), name="channels_first")(tensor)
+        return tensor
     return keras.layers.Reshape((output.elements,), name="logits")(tensor)

@@ -6,14 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.layers import Shape
+from tinyedge.darknet.learned import Learned
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConnectedWeights,
     ConvolutionalWeights,
     LocalWeights,
+    Weights,
 )
 
-__all__ = ["Folded", "batch_norm_alone", "fold_batch_norm", "fold_connected", "fold_local"]
+__all__ = [
+    "Folded",
+    "batch_norm_alone",
+    "fold_batch_norm",
+    "fold_connected",
+    "fold_local",
+    "without_batch_norm",
+]
 
 # batchnorm_layer.c divides by (sqrt(variance) + .000001f): the epsilon stands outside the
 # root, unlike in Keras, and 1e-6 is not small beside the variances Darknet's nets hold.
@@ -37,6 +46,17 @@ class Folded:
         if factor == 1:
             return self
         return Folded(self.kernel * np.float32(factor), self.bias * np.float32(factor))
+
+
+def without_batch_norm(weights: Weights) -> Weights:
+    """The same function with every convolution's and connected layer's batch norm folded in."""
+    layers: dict[int, Learned] = {}
+    for index, learned in weights.layers.items():
+        layers[index] = learned
+        if isinstance(learned, ConvolutionalWeights | ConnectedWeights):
+            kernel, bias = _normalized(learned)
+            layers[index] = type(learned)(bias.astype(np.float32), kernel.astype(np.float32))
+    return Weights(weights.header, layers)
 
 
 def fold_batch_norm(weights: ConvolutionalWeights) -> Folded:

@@ -46,8 +46,16 @@ def answers(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> 
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels[np.newaxis])
     interpreter.invoke()
     tflite = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    assert keras.shape == tflite.shape == (1, network.output.elements)
-    return Answers(keras[0], tflite[0])
+    height, width, channels = network.output
+    pictured = height * width > 1
+    assert keras.shape == tflite.shape
+    assert keras.shape == ((1, *network.output) if pictured else (1, channels))
+    return Answers(planar(keras), planar(tflite))
+
+
+def planar(output: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One flat answer in Darknet's order: channel, row, column."""
+    return np.moveaxis(output[0], -1, 0).ravel()
 
 
 def without_softmax(network: Network) -> Network:
