@@ -27,6 +27,7 @@ class Profile:
         runtimes: names of TFLite runtimes in the order to try them.
         device_tree_model: how ``/proc/device-tree/model`` begins on this device; None where
             any machine will do.
+        memory: all of it, bytes; None where it is not one number.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Profile:
     input_type: str
     runtimes: tuple[str, ...]
     device_tree_model: str | None = None
+    memory: int | None = None
 
     def usable_threads(self) -> int:
         """The profile's threads, but no more than the cores this process may use."""
@@ -78,7 +80,7 @@ def _profile(name: str, content: dict[str, Any], path: Path) -> Profile:
     unknown = sorted(set(content) - known)
     if unknown:
         raise DeviceError(f"{path}: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    missing = sorted(known - {"device_tree_model"} - set(content))
+    missing = sorted(known - {"device_tree_model", "memory"} - set(content))
     if missing:
         raise DeviceError(f"{path}: a device profile needs {', '.join(missing)}")
     values = {**content, "runtimes": tuple(content["runtimes"])}

@@ -57,8 +57,8 @@ class Classifier:
         `labels` and `ids` are text files with a line a class.
 
         Raises:
-            ModelError: the file is no TFLite model, no image classifier, or bears no card
-                while `fit` is not given.
+            ModelError: the file is no TFLite model, no image classifier, a network without a
+                head, or bears no card while `fit` is not given.
             DatasetError: `labels` or `ids` do not name every class.
             MissingPackageError: no TFLite runtime is installed.
             OSError: the file cannot be read.
@@ -70,6 +70,7 @@ class Classifier:
             raise ModelError(f"{model} is empty")
         self.bytes = len(content)
         card = read_card(model)
+        _check_head(card, model)
         self.runtime = find_runtime(runtimes)
         try:
             self._interpreter = self.runtime.load(content, threads=threads)
@@ -194,6 +195,16 @@ class Classifier:
         for name, texts in (("labels", card.labels), ("ids", card.ids)):
             if texts is not None and len(texts) != self.classes:
                 raise ModelError(f"{self.path}: {len(texts)} {name} for {self.classes} classes")
+
+
+def _check_head(card: ModelCard | None, model: Path) -> None:
+    if card is not None and card.features is not None:
+        height, width, channels = card.features
+        raise ModelError(
+            f"{model}: it classifies nothing: its network ends without a head, and its output is"
+            f" a picture of features, {height} high, {width} wide, with {channels} channels;"
+            " run and compare need a classifier"
+        )
 
 
 def _only_tensor(details: list[dict[str, Any]], role: str, model: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ __all__ = ["assert_model"]
 def assert_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     """Check a .tflite against its card.
 
-    The input is (1, height, width, channels) and the output (1, classes), both of `input_type`;
+    The input is (1, height, width, channels) and the output (1, classes), or without a head the
+    features, both of `input_type`;
     each of the classes has a label where there are labels; and in an integer model no tensor
     is of a floating type, so that no op can compute in float.
 
@@ -28,7 +29,7 @@ def assert_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
         raise ExportError(f"the converted file does not load: {error}") from error
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     _assert_tensor("input", inputs, (1, card.height, card.width, card.channels), input_type)
-    _assert_tensor("output", outputs, (1, card.classes), input_type)
+    _assert_tensor("output", outputs, card.output_shape, input_type)
     for name, texts in (("labels", card.labels), ("ids", card.ids)):
         if texts is not None and len(texts) != card.classes:
             raise ExportError(f"the file has {card.classes} classes and {len(texts)} {name}")

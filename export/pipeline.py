@@ -1,6 +1,7 @@
 """The whole of ``tinyedge export``: Darknet's files in, checked .tflite files out."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,10 +9,14 @@ from typing import TYPE_CHECKING
 from tinyedge import __version__
 from tinyedge.darknet.layers import Cost, Dropout, Softmax
 from tinyedge.darknet.network import Network, read_network
-from tinyedge.darknet.weights import read_weights
-from tinyedge.errors import ExportError
+from tinyedge.darknet.weights import Weights, read_weights
+from tinyedge.devices.memory import check_memory
+from tinyedge.devices.profile import Profile
+from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.calibration import CalibrationSet, read_calibration_set
+from tinyedge.export.integers import check_integer
 from tinyedge.export.progress import Stage
+from tinyedge.export.reordering import REWRITES
 from tinyedge.export.tensorflow_quiet import (
     check_tensorflow_is_installed,
     require_tensorflow,
@@ -35,13 +40,19 @@ class ExportRequest:
         name: begins the names of the files.
         cfg, weights: Darknet's files.
         labels, ids: text files with a line a class, or None.
-        calibration: a folder or manifest of photos; None only with `float_only`.
+        calibration: a folder or manifest of photos; None only with `float_only` or `data_free`.
         calibration_count: how many of them to use, at least 1.
+        data_free: calibrate on images made of the weights' batch norm statistics, not on photos.
         size: (width, height) of the input in place of the cfg's, or None.
         fit: how photos are fitted to the input: crop, letterbox or stretch.
         input_type: of the int8 file's input and output, ``int8`` or ``uint8``.
+        quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
+        rewrites: names of `tinyedge.export.reordering.REWRITES`, for ``tuned``.
+        seed: of what ``tuned`` draws at random.
         float_only: make no int8 file.
         keras: save the Keras model too.
+        saved_model: save a TensorFlow SavedModel too.
+        device: the device it is for; a TinyedgeWarning says where its memory is too small.
     """
 
     name: str
@@ -51,11 +62,17 @@ class ExportRequest:
     ids: Path | None = None
     calibration: Path | None = None
     calibration_count: int = 200
+    data_free: bool = False
     size: tuple[int, int] | None = None
     fit: str = "crop"
     input_type: str = "int8"
+    quantizer: str = "tuned"
+    rewrites: tuple[str, ...] = REWRITES
+    seed: int = 0
     float_only: bool = False
     keras: bool = False
+    saved_model: bool = False
+    device: Profile | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,8 @@ class Exported:
     """What `export` made.
 
     Attributes:
-        files: the float .tflite, then as asked for the int8 .tflite and the .keras.
+        files: the float .tflite, then as asked for the int8 .tflite, the .keras and the folder
+            of the SavedModel.
         card: the int8 file's, or where there is none the float file's.
     """
 
@@ -84,29 +102,52 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     """
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is a file; -o names a folder")
+    if request.saved_model:
+        _check_saved_model(folder / f"{request.name}_saved_model")
     check_tensorflow_is_installed()
     done = stage("Reading the network")
     network = read_network(request.cfg, size=request.size)
+    if not request.float_only:
+        check_integer(network)
+    if request.device is not None:
+        check_memory(network, request.device)
     card = _card(request, network)
     weights = read_weights(request.weights, network)
     done()
-    calibration = None if request.float_only else _calibration(request, network, stage)
+    photos = _photos(request, network, stage)
     done = stage("Starting TensorFlow")
     require_tensorflow()
+    from tinyedge.export.assertions import assert_model
     from tinyedge.export.keras_model import build_keras_model
 
     with tensorflow_hushed():
         model = build_keras_model(network, weights)
     card = replace(card, versions=_versions())
     done()
-    contents = {f"{request.name}_float.tflite": _float_file(model, card, stage)}
+    calibration = None
+    if not request.float_only:
+        if photos is not None:
+            _check_calibration(network, weights, photos, stage)
+        calibration = photos or _distilled(request, network, weights, stage)
+    float_card, kept = card, weights if request.quantizer == "tuned" else None
+    # The model has them all, and VGG-16's are half a gigabyte; for the same reason the int8
+    # file comes before the float file, which is as large.
+    del weights
+    contents: dict[str, bytes | dict[str, bytes]] = {}
     if calibration is not None:
-        card = replace(card, quantization="int8", calibration_sha256=calibration.sha256)
-        contents[f"{request.name}_int8.tflite"] = _int8_file(
-            model, card, calibration, request.input_type, stage
-        )
+        card = _int8_card(request, card, calibration, photographed=photos is not None)
+        if kept is None:
+            content = _quantized_by_default(model, calibration, request.input_type, stage)
+        else:
+            content = _tuned(request, network, kept, calibration, stage)
+        content = append_card(content, card)
+        assert_model(content, card, input_type=request.input_type)
+        contents[f"{request.name}_int8.tflite"] = content
+    contents = {f"{request.name}_float.tflite": _float_file(model, float_card, stage), **contents}
     if request.keras:
         contents[f"{request.name}.keras"] = _keras_file(model, stage)
+    if request.saved_model:
+        contents[f"{request.name}_saved_model"] = _saved_model_files(model, stage)
     write_together({folder / name: content for name, content in contents.items()})
     return Exported(tuple(folder / name for name in contents), card)
 
@@ -119,7 +160,13 @@ def _card(request: ExportRequest, network: Network) -> ModelCard:
             f"{request.cfg}: its input has {shape.channels} channels;"
             " a network for photos has 3 (RGB) or 1 (grey)"
         )
-    classes = network.output.elements
+    features = network.features
+    if features is not None and (request.labels or request.ids):
+        raise ExportError(
+            f"{request.cfg}: it ends without a head and classifies nothing; export it without"
+            " labels and ids"
+        )
+    classes = 0 if features is not None else network.output.elements
     softmax = _last_softmax(network)
     return ModelCard(
         name=request.name,
@@ -135,6 +182,7 @@ def _card(request: ExportRequest, network: Network) -> ModelCard:
         ids=read_labels(request.ids, classes) if request.ids else None,
         cfg_sha256=_sha256(request.cfg),
         weights_sha256=_sha256(request.weights),
+        features=features,
     )
 
 
@@ -154,17 +202,36 @@ def _versions() -> dict[str, str]:
     }
 
 
+def _int8_card(
+    request: ExportRequest, card: ModelCard, calibration: CalibrationSet, *, photographed: bool
+) -> ModelCard:
+    tuned = request.quantizer == "tuned"
+    return replace(
+        card,
+        quantization="int8",
+        quantizer=request.quantizer,
+        rewrites=request.rewrites if tuned else (),
+        seed=request.seed if tuned or not photographed else None,
+        calibration="photos" if photographed else "batch norm statistics",
+        calibration_sha256=calibration.sha256,
+    )
+
+
 def _last_softmax(network: Network) -> Softmax | None:
     computing = [layer for layer in network.layers if not isinstance(layer, Cost | Dropout)]
     last = computing[-1] if computing else None
     return last if isinstance(last, Softmax) else None
 
 
-def _calibration(request: ExportRequest, network: Network, stage: Stage) -> CalibrationSet:
+def _photos(request: ExportRequest, network: Network, stage: Stage) -> CalibrationSet | None:
+    """The photos to calibrate with, or None where none are wanted."""
+    if request.float_only or request.data_free:
+        return None
     if request.calibration is None:
         raise ExportError(
             "an int8 file needs photos to calibrate with: name a folder of them with --calib,"
-            " or make the float file alone with --float-only"
+            " do without and lose accuracy with --calib none, or make the float file alone with"
+            " --float-only"
         )
     return read_calibration_set(
         request.calibration,
@@ -173,6 +240,33 @@ def _calibration(request: ExportRequest, network: Network, stage: Stage) -> Cali
         fit=request.fit,
         stage=stage,
     )
+
+
+def _distilled(
+    request: ExportRequest, network: Network, weights: Weights, stage: Stage
+) -> CalibrationSet:
+    from tinyedge.export.distillation import distilled_images
+
+    with tensorflow_hushed():
+        images = distilled_images(network, weights, seed=request.seed, stage=stage)
+    warnings.warn(
+        "--calib none: the int8 file is calibrated without photos, on images made of the batch"
+        " norm statistics in the weights; photos such as the network will see keep more of the"
+        " float file's answers",
+        TinyedgeWarning,
+        stacklevel=3,
+    )
+    return CalibrationSet(images, ())
+
+
+def _check_calibration(
+    network: Network, weights: Weights, photos: CalibrationSet, stage: Stage
+) -> None:
+    from tinyedge.export.calibration_check import check_calibration
+
+    done = stage("Checking the calibration images")
+    check_calibration(network, weights, photos.inputs)
+    done()
 
 
 def _float_file(model: "keras.Model", card: ModelCard, stage: Stage) -> bytes:
@@ -186,19 +280,33 @@ def _float_file(model: "keras.Model", card: ModelCard, stage: Stage) -> bytes:
     return content
 
 
-def _int8_file(
-    model: "keras.Model",
-    card: ModelCard,
+def _tuned(
+    request: ExportRequest,
+    network: Network,
+    weights: Weights,
     calibration: CalibrationSet,
-    input_type: str,
     stage: Stage,
 ) -> bytes:
-    from tinyedge.export.assertions import assert_model
+    from tinyedge.export.tuned import quantize
+
+    return quantize(
+        network,
+        weights,
+        calibration.inputs,
+        rewrites=request.rewrites,
+        input_type=request.input_type,
+        seed=request.seed,
+        stage=stage,
+    )
+
+
+def _quantized_by_default(
+    model: "keras.Model", calibration: CalibrationSet, input_type: str, stage: Stage
+) -> bytes:
     from tinyedge.export.tflite import convert_int8
 
     done = stage("Quantizing to int8 .tflite")
-    content = append_card(convert_int8(model, calibration.inputs, input_type=input_type), card)
-    assert_model(content, card, input_type=input_type)
+    content = convert_int8(model, calibration.inputs, input_type=input_type)
     done()
     return content
 
@@ -210,6 +318,21 @@ def _keras_file(model: "keras.Model", stage: Stage) -> bytes:
     content = keras_file(model)
     done()
     return content
+
+
+def _saved_model_files(model: "keras.Model", stage: Stage) -> dict[str, bytes]:
+    from tinyedge.export.saved_model import saved_model_files
+
+    done = stage("Saving the SavedModel")
+    contents = saved_model_files(model)
+    done()
+    return contents
+
+
+def _check_saved_model(folder: Path) -> None:
+    """Refuse before the work to replace a folder that is no SavedModel."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():
+        raise ExportError(f"{folder} is a folder but no SavedModel; move it out of the way")
 
 
 def _sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from tinyedge.export.pipeline import Exported
+from tinyedge.modelcard import ModelCard
 
 __all__ = ["exported_json", "exported_text"]
 
@@ -12,13 +13,14 @@ __all__ = ["exported_json", "exported_text"]
 def exported_text(exported: Exported) -> str:
     """A line a file, then a line on the network."""
     card = exported.card
-    lines = [f"{path}  {path.stat().st_size:,} bytes" for path in exported.files]
+    lines = [
+        f"{path}  {sum(file.stat().st_size for file in _contents(path)):,} bytes"
+        for path in exported.files
+    ]
     colour = "RGB" if card.channels == 3 else "grey"
-    calibrated = len(exported.card.calibration_sha256)
     lines.append(
-        f"input {card.width}x{card.height} {colour}, {card.fit}; {card.classes} classes"
-        + ("" if card.labels else ", no labels")
-        + (f"; calibrated on {calibrated} images" if calibrated else "")
+        f"input {card.width}x{card.height} {colour}, {card.fit}; {_output(card)}"
+        + _calibration(card)
     )
     return "\n".join(lines)
 
@@ -29,15 +31,36 @@ def exported_json(exported: Exported) -> str:
     return json.dumps(
         {
             "name": card.name,
-            "files": [_file(path) for path in exported.files],
+            "files": [_file(file) for path in exported.files for file in _contents(path)],
             "input": [card.height, card.width, card.channels],
             "fit": card.fit,
             "classes": card.classes,
+            "features": card.features,
             "labels": card.labels is not None,
+            "calibration": card.calibration,
             "calibration_images": len(card.calibration_sha256),
             "versions": card.versions,
         }
     )
+
+
+def _output(card: ModelCard) -> str:
+    if card.features is not None:
+        height, width, channels = card.features
+        return f"no head: features {height}x{width}x{channels} (height, width, channels) come out"
+    return f"{card.classes} classes" + ("" if card.labels else ", no labels")
+
+
+def _calibration(card: ModelCard) -> str:
+    if card.calibration is None:
+        return ""
+    photos = len(card.calibration_sha256)
+    return f"; calibrated on {photos} images" if photos else "; calibrated without photos"
+
+
+def _contents(path: Path) -> list[Path]:
+    """The file, or of a folder the files in it, sorted."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
 def _file(path: Path) -> dict[str, str | int]:

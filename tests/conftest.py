@@ -35,6 +35,14 @@ _AVAILABLE: dict[str, tuple[Callable[[], bool], str]] = {
 }
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out slow tests unless ``-m`` speaks of them."""
+    if "slow" not in config.option.markexpr:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose data is not here; on CI, where all of it must be, fail it."""
     for marker, (available, reason) in _AVAILABLE.items():

@@ -86,3 +86,56 @@ def test_permissions_are_what_the_umask_leaves(tmp_path: Path, umask: int, mode:
     finally:
         os.umask(previous)
     assert (tmp_path / "model").stat().st_mode & 0o777 == mode
+
+
+class TestFolders:
+    """A folder of files as one target."""
+
+    def test_a_folder_is_written_beside_files(self, tmp_path: Path) -> None:
+        folder = {"top": b"one", "deep/er": b"two"}
+        write_together({tmp_path / "a": b"x", tmp_path / "out" / "model": folder})
+        assert everything_in(tmp_path) == {
+            "a": b"x",
+            "out": None,
+            "out/model": None,
+            "out/model/deep": None,
+            "out/model/deep/er": b"two",
+            "out/model/top": b"one",
+        }
+
+    def test_a_folder_is_replaced_whole(self, tmp_path: Path) -> None:
+        write_together({tmp_path / "model": {"old": b"1", "both": b"old"}})
+        write_together({tmp_path / "model": {"both": b"new"}})
+        assert everything_in(tmp_path) == {"model": None, "model/both": b"new"}
+
+    def test_a_file_in_a_folders_place_spares_the_others(self, tmp_path: Path) -> None:
+        (tmp_path / "first").write_bytes(b"old")
+        (tmp_path / "model").write_bytes(b"a file")
+        before = everything_in(tmp_path)
+        with pytest.raises(NotADirectoryError) as refusal:
+            write_together({tmp_path / "first": b"new", tmp_path / "model": {"x": b""}})
+        assert refusal.value.filename == str(tmp_path / "model")
+        assert everything_in(tmp_path) == before
+
+    def test_a_link_to_a_folder_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "precious").mkdir()
+        (tmp_path / "model").symlink_to("precious")
+        with pytest.raises(NotADirectoryError):
+            write_together({tmp_path / "model": {"x": b""}})
+        assert everything_in(tmp_path) == {"model": None, "precious": None}
+
+    def test_a_file_that_fails_spares_the_folder(self, tmp_path: Path) -> None:
+        write_together({tmp_path / "model": {"old": b"1"}})
+        before = everything_in(tmp_path)
+        with pytest.raises(OSError, match="File name too long"):
+            write_together({tmp_path / "model": {"new": b"2"}, tmp_path / ("n" * 250): b""})
+        assert everything_in(tmp_path) == before
+
+    def test_its_permissions_are_what_the_umask_leaves(self, tmp_path: Path) -> None:
+        previous = os.umask(0o027)
+        try:
+            write_together({tmp_path / "model": {"deep/file": b"x"}})
+        finally:
+            os.umask(previous)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+        assert modes == {"model": 0o750, "deep": 0o750, "file": 0o640}

@@ -133,6 +133,8 @@ def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     expected.add("tinyedge/py.typed")
+    cfgs = (ROOT / "tinyedge" / "zoo_cfgs").iterdir()
+    expected |= {f"tinyedge/zoo_cfgs/{path.name}" for path in cfgs}
     assert len(expected) > 1200
     held = {member for member in members if ".dist-info/" not in member}
     assert held == expected

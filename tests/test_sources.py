@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.darknet.shipped import CFGS
 from tinyedge import zoo
-from tinyedge.errors import CfgError, FetchError
+from tinyedge.errors import CfgError
 from tinyedge.sources import Source, find_source
 
 
@@ -43,25 +44,27 @@ def test_neither_is_an_error_that_lists_the_zoo(text: str) -> None:
     with pytest.raises(CfgError) as refusal:
         find_source(text, progress=False)
     assert str(refusal.value) == (
-        f"{text} is neither a .cfg file nor a model of the zoo (fashion, tiny, squeezenet)"
+        f"{text} is neither a .cfg file nor a model of the zoo ({', '.join(zoo.MODELS)})"
     )
 
 
 def test_the_cfg_alone_needs_no_other_file_of_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path))
-    with pytest.raises(FetchError, match=r"squeezenet\.cfg is missing"):
-        find_source("squeezenet", progress=False, cfg_only=True)
-    fashion = find_source("fashion", progress=False, cfg_only=True)
-    assert fashion == Source("fashion", zoo.MODELS["fashion"].cfg.path)
+    monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path / "none"))
+    for name in ("fashion", "squeezenet"):
+        source = find_source(name, progress=False, cfg_only=True)
+        assert source == Source(name, zoo.MODELS[name].cfg.path)
+    assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.real_data
-def test_summary_needs_only_the_cfg(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.c_engine
+@pytest.mark.filterwarnings("ignore:.*nobody has vouched:tinyedge.errors.TinyedgeWarning")
+def test_a_cfg_in_the_cache_is_all_that_summary_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "tiny").mkdir()
-    shutil.copy(cache / "tiny" / "tiny.cfg", tmp_path / "tiny")
+    (tmp_path / "darknet19").mkdir()
+    shutil.copy(CFGS / "darknet19.cfg", tmp_path / "darknet19")
     monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path))
-    assert find_source("tiny", progress=False, cfg_only=True).cfg == tmp_path / "tiny" / "tiny.cfg"
+    source = find_source("darknet19", progress=False, cfg_only=True)
+    assert source == Source("darknet19", tmp_path / "darknet19" / "darknet19.cfg")

@@ -9,18 +9,25 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 import tinyedge
+from tests import c_engine
+from tests.darknet.shipped import CFGS
 from tinyedge import zoo
-from tinyedge.errors import FetchError, MissingPackageError
+from tinyedge.darknet.layers import Layer
+from tinyedge.darknet.network import read_network
+from tinyedge.errors import FetchError, MissingPackageError, TinyedgeWarning
 from tinyedge.zoo import Model, PackagedFile, RemoteFile
+from tinyedge.zoo_models import Cost
 
 CONTENT = bytes(range(256)) * 300
 WRONG = b"<html>" + CONTENT[6:]
+FASHION_CFG = PackagedFile("calib_data/fashion/fashion.cfg")
 
 
 class Server(ThreadingHTTPServer):
@@ -92,9 +99,15 @@ def model_of(url: str | None) -> Model:
         name="net/net.weights",
         url=url,
         sha256=hashlib.sha256(CONTENT).hexdigest(),
-        bytes=len(CONTENT),
+        bytes=(len(CONTENT),),
     )
-    return Model("net", "a net", cfg=PackagedFile("fashion/fashion.cfg"), weights=weights)
+    return Model("net", "a net", cfg=FASHION_CFG, weights=weights)
+
+
+def unseen_model_of(url: str | None) -> Model:
+    """The same, but nobody has seen the weights yet."""
+    weights = RemoteFile("net/net.weights", url, None, (len(CONTENT) - 4, len(CONTENT)))
+    return Model("net", "a net", cfg=FASHION_CFG, weights=weights)
 
 
 def put(folder: Path, content: bytes) -> Path:
@@ -245,7 +258,7 @@ def test_every_missing_file_gets_a_line() -> None:
     with pytest.raises(FetchError) as caught:
         zoo.locate(zoo.MODELS["tiny"])
     lines = str(caught.value).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 3
     assert "https://pjreddie.com/media/files/tiny.weights" in str(caught.value)
 
 
@@ -308,11 +321,8 @@ def test_the_zoo_imports_nothing_of_the_export_extra() -> None:
 
 
 def test_models_are_found_by_name() -> None:
-    assert {name: model.name for name, model in zoo.MODELS.items()} == {
-        "fashion": "fashion",
-        "tiny": "tiny",
-        "squeezenet": "squeezenet",
-    }
+    assert [model.name for model in zoo.MODELS.values()] == list(zoo.MODELS)
+    assert {"fashion", "tiny", "darknet", "alexnet", "squeezenet"} <= set(zoo.MODELS)
     assert zoo.find("tiny") is zoo.MODELS["tiny"]
     assert zoo.find("tiny.cfg") is None
 
@@ -336,3 +346,116 @@ def test_the_real_files_are_the_expected_ones(cache: Path, name: str) -> None:
     assert files.weights == cache / name / f"{name}.weights"
     assert files.ids is not None
     assert files.ids.read_text().splitlines()[0] == "n02119789"
+
+
+class TestPinning:
+    """A file nobody has seen: the first fetch keeps its sha256."""
+
+    def test_the_first_fetch_pins_and_says_so(self, server: Server, folder: Path) -> None:
+        digest = hashlib.sha256(CONTENT).hexdigest()
+        with pytest.warns(TinyedgeWarning) as said:
+            zoo.fetch(unseen_model_of(server.address()), progress=False)
+        assert [str(warning.message) for warning in said] == [
+            f"{folder}/net/net.weights: nobody has vouched for this file; its sha256, {digest},"
+            " is kept in net.weights.sha256 and must be the same from now on"
+        ]
+        assert (folder / "net" / "net.weights.sha256").read_text() == f"{digest}\n"
+
+    def test_the_second_is_silent_and_downloads_nothing(self, server: Server, folder: Path) -> None:
+        model = unseen_model_of(server.address())
+        with pytest.warns(TinyedgeWarning):
+            zoo.fetch(model, progress=False)
+        zoo.fetch(model, progress=False)
+        assert zoo.locate(model).weights == folder / "net" / "net.weights"
+        assert server.requests == 1
+
+    def test_a_pinned_file_that_changed_is_named(self, server: Server, folder: Path) -> None:
+        model = unseen_model_of(server.address())
+        with pytest.warns(TinyedgeWarning):
+            zoo.fetch(model, progress=False)
+        put(folder, WRONG)
+        with pytest.raises(FetchError, match=r"delete it and net\.weights\.sha256, then run"):
+            zoo.locate(model)
+        zoo.fetch(model, progress=False)
+        assert (folder / "net" / "net.weights").read_bytes() == CONTENT
+
+    def test_a_changed_download_is_refused(self, server: Server, folder: Path) -> None:
+        model = unseen_model_of(server.address())
+        with pytest.warns(TinyedgeWarning):
+            zoo.fetch(model, progress=False)
+        (folder / "net" / "net.weights").unlink()
+        server.will_answer((200, WRONG))
+        with pytest.raises(FetchError, match="what came has sha256"):
+            zoo.fetch(model, progress=False, retries=0)
+        assert files_below(folder) == ["net/net.weights.sha256"]
+
+    @pytest.mark.parametrize("content", [CONTENT[:-8], b"<html>sign in</html>"])
+    def test_the_floats_must_be_as_many_as_the_cfg_takes(
+        self, server: Server, folder: Path, content: bytes
+    ) -> None:
+        server.will_answer((200, content))
+        expected = f"what came has {len(content)} bytes, expected 76796 or 76800;"
+        with pytest.raises(FetchError, match=expected):
+            zoo.fetch(unseen_model_of(server.address()), progress=False, retries=0)
+        assert files_below(folder) == []
+
+    def test_a_file_put_there_is_pinned_or_refused_by_its_size(
+        self, server: Server, folder: Path
+    ) -> None:
+        put(folder, CONTENT[:-1])
+        with pytest.raises(FetchError, match="has 76799 bytes, expected 76796 or 76800: delete it"):
+            zoo.fetch(unseen_model_of(server.address()), progress=False)
+        put(folder, WRONG)
+        with pytest.warns(TinyedgeWarning, match=hashlib.sha256(WRONG).hexdigest()):
+            zoo.fetch(unseen_model_of(server.address()), progress=False)
+        assert server.requests == 0
+
+    def test_where_no_pin_can_be_written_the_work_goes_on(
+        self, server: Server, folder: Path
+    ) -> None:
+        path = put(folder, CONTENT)
+        (folder / "net" / "net.weights.sha256").mkdir()
+        assert zoo.fetch(unseen_model_of(server.address()), progress=False).weights == path
+
+
+class TestModels:
+    """What the zoo says of its models."""
+
+    @pytest.mark.parametrize("model", zoo.MODELS.values(), ids=lambda model: model.name)
+    def test_a_cfg_that_ships_is_read_without_a_word(self, model: Model) -> None:
+        if isinstance(model.cfg, RemoteFile):
+            assert model.cost is not None
+            return
+        network = read_network(model.cfg.path)
+        assert zoo.cost(model) == Cost(network.operations, network.parameters)
+        assert f" {network.input.width}x{network.input.height} " in model.title
+        assert f" {network.output.elements} " in model.title
+
+    @pytest.mark.parametrize("model", zoo.MODELS.values(), ids=lambda model: model.name)
+    def test_the_weights_have_the_size_their_cfg_takes(self, model: Model) -> None:
+        if isinstance(model.weights, RemoteFile):
+            floats = zoo.cost(model).weight_bytes
+            assert {16 + floats, 20 + floats} >= set(model.weights.bytes)
+
+    @pytest.mark.c_engine
+    @pytest.mark.parametrize("name", sorted(zoo.MODELS.keys() - {"fashion", "squeezenet"}))
+    def test_what_is_said_is_true_of_darknets_cfg(self, name: str) -> None:
+        model = zoo.MODELS[name]
+        theirs = CFGS / f"{name}.cfg"
+        network = read_network(theirs)
+        assert zoo.cost(model) == Cost(c_engine.operations(theirs), network.parameters)
+        assert f" {network.input.width}x{network.input.height} " in model.title
+        assert network.output.elements == 1000
+        if isinstance(model.cfg, PackagedFile):
+            assert c_engine.layer_table(model.cfg.path) == c_engine.layer_table(theirs)
+            assert layers_of(model.cfg.path) == layers_of(theirs)
+
+    @pytest.mark.real_data
+    def test_squeezenets_cfg_is_that_of_the_weights(self, cache: Path) -> None:
+        theirs = cache / "squeezenet" / "squeezenet.cfg"
+        assert layers_of(zoo.MODELS["squeezenet"].cfg.path) == layers_of(theirs)
+
+
+def layers_of(cfg: Path) -> list[Layer]:
+    """The network's layers, wherever in the file they stand."""
+    return [replace(layer, line=0) for layer in read_network(cfg).layers]

@@ -60,7 +60,8 @@ def _download(file: RemoteFile, retries: int, display: "Progress | None" = None)
     registry = pooch.create(
         path=cache_folder(),
         base_url="",
-        registry={file.name: f"sha256:{file.sha256}"},
+        # Without a hash pooch keeps what is there; a file that is missing has none to keep.
+        registry={file.name: _known_hash(file)},
         urls={file.name: file.url},
         retry_if_failed=retries,
     )
@@ -80,6 +81,11 @@ def _download(file: RemoteFile, retries: int, display: "Progress | None" = None)
         ) from error
 
 
+def _known_hash(file: RemoteFile) -> str | None:
+    expected = file.expected_sha256
+    return None if expected is None else f"sha256:{expected}"
+
+
 def _downloader(file: RemoteFile, display: "Progress | None") -> Callable[[str, str, Any], None]:
     """One attempt at `file`, as pooch calls it: ``(url, output_file, registry)``.
 
@@ -88,7 +94,11 @@ def _downloader(file: RemoteFile, display: "Progress | None") -> Callable[[str, 
     """
     import requests
 
-    task = None if display is None else display.add_task(file.name, total=file.bytes)
+    task = (
+        None
+        if display is None
+        else display.add_task(file.name, total=max(file.bytes, default=None))
+    )
 
     def attempt(url: str, output_file: str, registry: Any) -> None:
         del registry

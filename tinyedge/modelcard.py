@@ -29,7 +29,7 @@ class ModelCard:
     Attributes:
         name: the network's name, such as ``tiny``.
         height, width, channels: the input, pixels; channels is 1 (grey) or 3 (RGB).
-        classes: how many scores come out, at least 1.
+        classes: how many scores come out; 0 where the network classifies nothing.
         fit: how a photo was fitted to the input when calibrating: crop, letterbox or stretch.
         quantization: ``float32`` or ``int8``.
         softmax_groups: into how many equal, consecutive groups of classes the network's last
@@ -38,8 +38,15 @@ class ModelCard:
         labels: a name for each class, or None.
         ids: a WordNet id for each class, or None.
         cfg_sha256, weights_sha256: of the Darknet files, hexadecimal.
-        calibration_sha256: of the content of each calibration image; empty for a float model.
+        quantizer: of an int8 model, ``tuned`` or ``default``; see ``tinyedge export --help``.
+        rewrites: names of the rewrites the tuned quantizer applied.
+        seed: of what was drawn at random, by the tuned quantizer or without photos, else None.
+        calibration: what an int8 model was calibrated on: ``photos``, or ``batch norm statistics``
+            where there were none.
+        calibration_sha256: of the content of each calibration photo; empty where there were none.
         versions: of the packages that made the file.
+        features: (height, width, channels) of what comes out of a network without a head, which
+            classifies nothing; None of a classifier.
     """
 
     name: str
@@ -55,13 +62,23 @@ class ModelCard:
     ids: tuple[str, ...] | None = None
     cfg_sha256: str = ""
     weights_sha256: str = ""
+    quantizer: str | None = None
+    rewrites: tuple[str, ...] = ()
+    seed: int | None = None
+    calibration: str | None = None
     calibration_sha256: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    features: tuple[int, int, int] | None = None
 
     @property
     def softmax(self) -> bool:
         """Whether a softmax is to be applied to the file's output."""
         return self.softmax_groups > 0
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The output tensor's, the batch of one included."""
+        return (1, *self.features) if self.features is not None else (1, self.classes)
 
     def label(self, index: int) -> str:
         """The class's name, or its index in digits where the model has no labels."""

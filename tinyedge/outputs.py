@@ -2,43 +2,95 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 __all__ = ["write_together"]
 
+Content = bytes | Mapping[str, bytes]
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
+
+def write_together(contents: Mapping[Path, Content]) -> None:
     """Write every file, or none of them.
 
-    Each file is written under a temporary name beside its target and flushed to disk; only
-    when all are there are they renamed into place, replacing what stood there before.
+    A target's content is that of a file or, for a folder, those of its files by their paths
+    inside it. Each is written under a temporary name beside its target and flushed to disk; only
+    when all are there are they renamed into place, replacing what stood there before. A folder
+    is replaced whole; between two renames, for a moment, there is none.
 
     Raises:
         OSError: a folder cannot be made, or the disk is full; the targets are as they were.
     """
     staged: list[tuple[Path, Path]] = []
     try:
-        for target, data in contents.items():
+        for target, content in contents.items():
             target.parent.mkdir(parents=True, exist_ok=True)
-            if target.is_dir():
-                raise IsADirectoryError(
-                    errno.EISDIR, "is a folder, not a file to replace", str(target)
-                )
-            descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-            staged.append((Path(name), target))
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            # mkstemp makes files for the owner alone; outputs get what the umask allows.
-            Path(name).chmod(0o666 & ~_umask())
+            if isinstance(content, bytes):
+                _stage_file(target, content, staged)
+            else:
+                _stage_folder(target, content, staged)
         for temporary, target in staged:
-            temporary.replace(target)
+            _put_into_place(temporary, target)
     finally:
         for temporary, _ in staged:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
+
+
+def _stage_file(target: Path, content: bytes, staged: list[tuple[Path, Path]]) -> None:
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file to replace", str(target))
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    staged.append((Path(name), target))
+    with os.fdopen(descriptor, "wb") as stream:
+        _write(stream.fileno(), content)
+    # mkstemp makes files for the owner alone; outputs get what the umask allows.
+    Path(name).chmod(0o666 & ~_umask())
+
+
+def _stage_folder(
+    target: Path, contents: Mapping[str, bytes], staged: list[tuple[Path, Path]]
+) -> None:
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise NotADirectoryError(errno.ENOTDIR, "is no folder to replace", str(target))
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    staged.append((folder, target))
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as stream:
+            _write(stream.fileno(), content)
+    folder.chmod(0o777 & ~_umask())
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb", closefd=False) as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def _put_into_place(temporary: Path, target: Path) -> None:
+    if not target.is_dir():
+        temporary.replace(target)
+        return
+    # No rename replaces a folder that holds anything.
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
+        old = target.rename(Path(aside) / target.name)
+        try:
+            temporary.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+
+
+def _remove(path: Path) -> None:
+    """What is left of a staged output that was not put into place."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -19,6 +19,7 @@ from tests.toy import CLASSES, HEIGHT, PHOTOS, WIDTH, Toy, write_toy
 from tinyedge.cli import main
 from tinyedge.devices.runtime import Classifier
 from tinyedge.modelcard import ModelCard, read_card
+from tinyedge.zoo_models import MODELS
 
 FLOATING = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64)
 
@@ -192,7 +193,9 @@ class TestPrinted:
             "input": [28, 28, 1],
             "fit": "crop",
             "classes": 10,
+            "features": None,
             "labels": True,
+            "calibration": "photos",
             "calibration_images": 200,
             "versions": card_of(paths[1]).versions,
         }
@@ -322,7 +325,8 @@ class TestRefusals:
     def test_int8_without_photos(self, toy: Toy, out: Path) -> None:
         assert self.refusal(out, *toy.source()) == (
             "error: an int8 file needs photos to calibrate with: name a folder of them with"
-            " --calib, or make the float file alone with --float-only\n"
+            " --calib, do without and lose accuracy with --calib none, or make the float file"
+            " alone with --float-only\n"
         )
 
     def test_too_few_labels(self, toy: Toy, out: Path, tmp_path: Path) -> None:
@@ -348,13 +352,12 @@ class TestRefusals:
 
     def test_no_such_source(self, out: Path) -> None:
         assert self.refusal(out, "resnet") == (
-            "error: resnet is neither a .cfg file nor a model of the zoo"
-            " (fashion, tiny, squeezenet)\n"
+            f"error: resnet is neither a .cfg file nor a model of the zoo ({', '.join(MODELS)})\n"
         )
 
     def test_no_such_device(self, toy: Toy, out: Path) -> None:
         message = self.refusal(out, *toy.source(), "--device", "toaster")
-        assert message == "error: unknown device 'toaster'; known: host, pi\n"
+        assert message == "error: unknown device 'toaster'; known: host, pi, pi-zero2w\n"
 
     @pytest.mark.parametrize("size", ["0x5", "5", "5x", "x5", "5x5x5", "-5x5", "ax5", "5.0x5"])
     def test_no_such_size(self, toy: Toy, out: Path, size: str) -> None:

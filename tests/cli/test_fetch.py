@@ -20,10 +20,10 @@ def test_offline_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     done = fetch("tiny", cache=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
-    address = "https://raw.githubusercontent.com/pjreddie/darknet/master/cfg/tiny.cfg"
+    address = "https://pjreddie.com/media/files/tiny.weights"
     assert done.stderr == (
         f"error: cannot download {address}: no connection;"
-        f" try again, or put that file at {tmp_path}/tiny/tiny.cfg\n"
+        f" try again, or put that file at {tmp_path}/tiny/tiny.weights\n"
     )
 
 
@@ -31,7 +31,10 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     done = fetch("fashion", "yolo", cache=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == "error: no model is named 'yolo'; known: fashion, squeezenet, tiny\n"
+    assert done.stderr == (
+        "error: no model is named 'yolo'; known: alexnet, darknet, darknet19, darknet53,"
+        " densenet201, extraction, fashion, resnet50, squeezenet, tiny, vgg-16\n"
+    )
 
 
 def test_no_name_is_a_usage_error(tmp_path: Path) -> None:
@@ -56,7 +59,7 @@ def test_a_full_cache_is_printed_without_a_word_on_stderr(cache: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "tiny: Tiny Darknet, 224x224 RGB, 1000 ImageNet classes"
     assert lines[2].split() == ["weights", str(cache / "tiny" / "tiny.weights")]
-    assert lines[6].split() == ["cfg", str(cache / "squeezenet" / "squeezenet.cfg")]
+    assert lines[7].split() == ["weights", str(cache / "squeezenet" / "squeezenet.weights")]
     paths = [line.split()[1] for line in lines if line.startswith("  ")]
     assert len(paths) == 8
     assert all(Path(path).is_file() for path in paths)

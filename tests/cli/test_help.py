@@ -14,6 +14,7 @@ from tests.conftest import Models, run_as_user
 from tests.toy import write_toy
 from tinyedge.cli import COMMANDS, main
 from tinyedge.cli.parameters import FIT
+from tinyedge.devices.profile import profile_names
 from tinyedge.images import FITS
 
 # What `pip install tinyedge` does not bring.
@@ -163,7 +164,7 @@ def test_export_says_what_to_install(tmp_path: Path, missing: str) -> None:
 def test_a_broken_name_of_a_device_needs_no_tensorflow(tmp_path: Path) -> None:
     done, imported = watched(tmp_path, "export", "fashion", "--device", "x", "-o", tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "error: unknown device 'x'; known: host, pi\n"
+    assert done.stderr == f"error: unknown device 'x'; known: {', '.join(profile_names())}\n"
     assert "tensorflow" not in imported
 
 

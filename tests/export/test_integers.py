@@ -57,6 +57,7 @@ def largest_error(network: Network) -> float:
         fit="crop",
         quantization="int8",
         softmax_groups=0,
+        features=network.features,
     )
     assert_model(content, card, input_type="int8")
     interpreter = Interpreter(model_content=content)

@@ -12,7 +12,12 @@ from tinyedge.cli.parameters import FIT, PATH, SIZE, device_option, json_option,
 @click.option("--weights", type=PATH, help="Darknet .weights [default: the zoo's].")
 @click.option("--labels", type=PATH, help="Class names, one a line.")
 @click.option("--ids", type=PATH, help="WordNet ids of the classes, one a line.")
-@click.option("--calib", type=PATH, help="Photos to calibrate with: a folder or manifest.")
+@click.option(
+    "--calib",
+    type=PATH,
+    help="Photos to calibrate with: a folder or manifest; 'none' makes do with the statistics in"
+    " the weights' batch norms, at a loss.",
+)
 @click.option(
     "--calib-count",
     type=click.IntRange(min=1),
@@ -36,8 +41,30 @@ from tinyedge.cli.parameters import FIT, PATH, SIZE, device_option, json_option,
     type=click.Choice(["int8", "uint8"]),
     help="Input and output of the int8 file [default: the device's].",
 )
+@click.option(
+    "--quantizer",
+    type=click.Choice(["tuned", "default"]),
+    default="tuned",
+    show_default=True,
+    help="tinyedge's own, or TFLiteConverter's.",
+)
+@click.option(
+    "--no-rewrite",
+    "without",
+    type=click.Choice(["pool-before-leaky", "average-before-linear"]),
+    multiple=True,
+    help="Keep Darknet's order there; for the tuned quantizer.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of what the tuned quantizer draws at random.",
+)
 @click.option("--float-only", is_flag=True, help="Make no int8 file; needs no photos.")
 @click.option("--keras", is_flag=True, help="Save the Keras model too.")
+@click.option("--saved-model", is_flag=True, help="Save a TensorFlow SavedModel too, a folder.")
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="OUT", help="Folder for the files."
 )
@@ -54,18 +81,23 @@ def command(
     fit: str,
     device: str,
     input_type: str | None,
+    quantizer: str,
+    without: tuple[str, ...],
+    seed: int,
     float_only: bool,
     keras: bool,
+    saved_model: bool,
     output: Path,
     as_json: bool,
 ) -> None:
     """Make float and int8 .tflite files of a Darknet network.
 
-    SOURCE is a model of the zoo (fashion, tiny) or a .cfg, which needs --weights.
+    SOURCE is a model of the zoo (see `tinyedge zoo`) or a .cfg, which needs --weights.
     """
     from tinyedge.devices.profile import find_profile
     from tinyedge.export.pipeline import ExportRequest, export
     from tinyedge.export.progress import stages_shown
+    from tinyedge.export.reordering import REWRITES
     from tinyedge.export.result import exported_json, exported_text
     from tinyedge.sources import find_source
 
@@ -74,19 +106,26 @@ def command(
     weights = weights or found.weights
     if weights is None:
         raise click.UsageError(f"{source} needs its weights: name them with --weights.")
+    data_free = calib == Path("none")  # a folder of that name can be named by its full path
     request = ExportRequest(
         name=found.name,
         cfg=found.cfg,
         weights=weights,
         labels=labels or found.labels,
         ids=ids or found.ids,
-        calibration=calib or found.calibration,
+        calibration=None if data_free else calib or found.calibration,
         calibration_count=calib_count,
+        data_free=data_free,
         size=size,
         fit=fit,
         input_type=input_type or profile.input_type,
+        quantizer=quantizer,
+        rewrites=tuple(name for name in REWRITES if name not in without),
+        seed=seed,
         float_only=float_only,
         keras=keras,
+        saved_model=saved_model,
+        device=profile,
     )
     with stages_shown(on_terminal=on_a_terminal()) as stage:
         exported = export(request, output, stage=stage)

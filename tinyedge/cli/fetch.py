@@ -11,7 +11,7 @@ from tinyedge.errors import FetchError
 def command(names: tuple[str, ...], as_json: bool) -> None:
     """Download the files of known models and print where they are.
 
-    NAME is a model of the zoo: fashion, tiny or squeezenet.
+    NAME is a model of the zoo; `tinyedge zoo` lists them.
     Files that are in the cache already are checked and kept. The cache is the folder named in
     TINYEDGE_CACHE, else the platform's cache folder.
     """

@@ -8,26 +8,43 @@ from tinyedge.cli.parameters import SIZE, json_option, on_a_terminal
 @click.command()
 @click.argument("source")
 @click.option("--size", type=SIZE, metavar="WxH", help="Build for another input, such as 298x224.")
+@click.option("--device", help="Say what the network needs of this device's memory.")
 @json_option
-def command(source: str, size: tuple[int, int] | None, as_json: bool) -> None:
+def command(source: str, size: tuple[int, int] | None, device: str | None, as_json: bool) -> None:
     """Print a network's layers as Darknet does, and what they cost.
 
-    SOURCE is a model of the zoo (fashion, tiny) or a .cfg. A multiplication or an addition is
+    SOURCE is a model of the zoo (see `tinyedge zoo`) or a .cfg. A multiplication or an addition is
     one operation.
     """
     import json
 
     from tinyedge.darknet.network import read_network
     from tinyedge.darknet.table import layer_table, summary
+    from tinyedge.devices.memory import check_memory, footprint
+    from tinyedge.devices.profile import find_profile
     from tinyedge.sources import find_source
 
+    profile = find_profile(device) if device is not None else None
     found = find_source(source, progress=on_a_terminal(), cfg_only=True)
     network = read_network(found.cfg, size=size)
+    if profile is not None:
+        check_memory(network, profile)
+    needs = {name: footprint(network, width) for name, width in (("float32", 4), ("int8", 1))}
     if as_json:
-        click.echo(json.dumps(summary(network)))
+        content = summary(network)
+        if profile is not None:
+            content["device"] = profile.name
+            content["device_memory"] = profile.memory
+            content["needs"] = {name: need.total for name, need in needs.items()}
+        click.echo(json.dumps(content))
         return
     click.echo("\n".join(layer_table(network)))
     click.echo(
         f"\n{network.operations:,} operations ({network.operations / 1e9:.2f} Bn),"
         f" {network.parameters:,} parameters, {network.weight_bytes / 1e6:.2f} MB of weights"
     )
+    if profile is not None:
+        memory = "unknown" if profile.memory is None else f"{profile.memory / 1e6:.1f} MB"
+        click.echo(f"{profile.name}: memory {memory}")
+        for name, need in needs.items():
+            click.echo(f"  {name:<7} needs at least {need}")

@@ -53,6 +53,11 @@ class Network:
         return next((at.output for at in reversed(self.layers) if at.kind != "cost"), self.input)
 
     @property
+    def features(self) -> Shape | None:
+        """The output of a network without a head, which is still a picture; None of others."""
+        return self.output if self.output.height * self.output.width > 1 else None
+
+    @property
     def operations(self) -> int:
         """Multiplications and additions for one image, as ``darknet ops`` counts them."""
         return sum(layer.operations for layer in self.layers)

@@ -1,0 +1,137 @@
+"""``tinyedge inspect`` as a user types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.cli.test_help import watched
+from tests.conftest import Models, run_as_user
+from tinyedge.cli import main
+
+pytest.importorskip("tensorflow", reason="inspect simulates with it")
+
+LAYER_KEYS = {
+    "layer",
+    "kind",
+    "snr",
+    "cosine",
+    "weight_snr",
+    "alone",
+    "gives_back",
+    "gives_back_standard_error",
+    "worst",
+    "gains",
+    "roundings",
+}
+
+
+def run(models: Models, *words: object) -> Result:
+    arguments = ["inspect", models.float_model, models.int8_model, *words]
+    return CliRunner().invoke(main, [str(word) for word in arguments], catch_exceptions=False)
+
+
+def test_json_has_every_number_of_every_layer(fashion_models: Models, fashion_images: Path) -> None:
+    result = run(fashion_models, "--data", fashion_images, "--images", 3, "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert set(found) == {"images", "agreement", "kl", "layers"}
+    assert found["images"] == 3
+    assert set(found["kl"]) == {"int8", "simulated", "exact"}
+    assert [layer["layer"] for layer in found["layers"]] == [None, 0, 2, 3, 4, 6, 7, 8, 9, 10]
+    for layer in found["layers"]:
+        assert set(layer) == LAYER_KEYS
+        assert (layer["weight_snr"] is None) == (layer["kind"] == "input")
+        assert layer["roundings"]
+        for rounding in layer["roundings"]:
+            low, high = rounding["int8_range"]
+            assert low <= 0 < high
+            assert rounding["observed_range"][0] <= rounding["observed_range"][1]
+            assert 0 <= rounding["saturated"] <= 100
+    assert 1 <= sum(layer["worst"] for layer in found["layers"]) <= 3
+
+
+def test_the_table_names_the_layers_in_order_and_marks_the_worst(
+    fashion_models: Models, fashion_images: Path
+) -> None:
+    words = ("--data", fashion_images, "--images", 2)
+    found = json.loads(run(fashion_models, *words, "--json").stdout)
+    lines = run(fashion_models, *words).stdout.splitlines()
+    assert lines[0].startswith("2 images, same answer on ")
+    rows = [line for line in lines if line[2:].split(" ")[0].isdigit() and line[0] in "* "]
+    numbers = [int(line[2:].split(" ")[0]) for line in rows]
+    assert numbers == [0, 2, 3, 4, 6, 7, 8, 9, 10]
+    marked = [layer["layer"] for layer in found["layers"] if layer["worst"]]
+    assert [n for n, line in zip(numbers, rows, strict=True) if line[0] == "*"] == marked
+    assert lines[-2].startswith("* to blame most: ")
+
+
+def test_nothing_but_the_table_is_said(fashion_models: Models, fashion_images: Path) -> None:
+    done = run_as_user(
+        "inspect",
+        fashion_models.float_model,
+        fashion_models.int8_model,
+        "--data",
+        fashion_images,
+        "--images",
+        1,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 image, same answer on ")
+    assert done.stderr == ""
+
+
+def test_a_plot_is_a_picture(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="it draws the plot")
+    from PIL import Image
+
+    words = ("--data", fashion_images, "--images", 1, "--plot")
+    pictures = []
+    for name in ("one.png", "two.png"):
+        result = run(fashion_models, *words, tmp_path / name)
+        assert result.exit_code == 0, result.stderr
+        pictures.append((tmp_path / name).read_bytes())
+    assert pictures[0] == pictures[1]
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 500
+        # Bars of layers to blame are red.
+        colors = picture.convert("RGB").getcolors(1 << 24)
+    assert colors is not None
+    assert (200, 69, 47) in {color for _, color in colors}
+
+
+def test_a_plot_that_cannot_be_made_is_said_before_the_work(
+    fashion_models: Models, fashion_images: Path, tmp_path: Path
+) -> None:
+    words = ("--data", fashion_images, "--plot")
+    result = run(fashion_models, *words, tmp_path / "plot.jpg")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {tmp_path}/plot.jpg: a plot is a .png file\n"
+    files = (fashion_models.float_model, fashion_models.int8_model)
+    done, imported = watched(
+        tmp_path, "inspect", *files, *words, tmp_path / "plot.png", without=("matplotlib",)
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: a plot needs the package matplotlib: pip install 'tinyedge[export]'\n"
+    )
+    assert "tensorflow" not in imported
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "keras"])
+def test_it_says_what_to_install(
+    fashion_models: Models, fashion_images: Path, tmp_path: Path, missing: str
+) -> None:
+    files = (fashion_models.float_model, fashion_models.int8_model)
+    done, _ = watched(tmp_path, "inspect", *files, "--data", fashion_images, without=(missing,))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"needs the package {missing}: pip install 'tinyedge[export]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_image_is_an_error(fashion_models: Models, tmp_path: Path) -> None:
+    result = run(fashion_models, "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "no image in this folder" in result.stderr

@@ -1,0 +1,95 @@
+"""Whether a network fits a board, by arithmetic done by hand."""
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_in_process
+from tests.darknet.shipped import CFGS
+from tests.toy import write_toy
+from tinyedge.darknet.cfg import parse_cfg
+from tinyedge.darknet.network import build_network
+from tinyedge.devices.memory import Footprint, check_memory, footprint
+from tinyedge.devices.profile import find_profile
+from tinyedge.errors import TinyedgeWarning
+
+# 10 * (3 * 3 * 3 + 1) floats; the convolution takes 40x20x3 numbers and gives 40x20x10.
+NETWORK = build_network(
+    parse_cfg(
+        "[net]\nheight=40\nwidth=20\nchannels=3\n[convolutional]\nfilters=10\nsize=3\npad=1\n"
+        "activation=linear\n[avgpool]\n",
+        "small.cfg",
+    )
+)
+BOARD = replace(find_profile("host"), description="board", memory=None)
+
+
+def test_weights_and_the_largest_layers_input_and_output() -> None:
+    assert footprint(NETWORK, 4) == Footprint(4 * 280, 4 * 800 * 13)
+    assert footprint(NETWORK, 1) == Footprint(280, 800 * 13)
+    assert footprint(NETWORK, 4).total == 42_720
+
+
+@pytest.mark.parametrize("memory", [None, 42_720])
+def test_what_fits_or_may_fit_is_passed_in_silence(memory: int | None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_memory(NETWORK, replace(BOARD, memory=memory))
+
+
+@pytest.mark.parametrize(
+    ("memory", "verdict"),
+    [(42_719, "the int8 file may fit with"), (10_679, "nor does the int8 file fit with")],
+)
+def test_what_does_not_is_told_with_the_numbers(memory: int, verdict: str) -> None:
+    with pytest.warns(TinyedgeWarning) as told:
+        check_memory(NETWORK, replace(BOARD, memory=memory))
+    assert str(told[0].message) == (
+        "small.cfg: the float file needs at least 0.0 MB (0.0 MB of weights, 0.0 MB of"
+        f" activations), more than a board has, 0.0 MB; {verdict} 0.0 MB (0.0 MB of weights,"
+        " 0.0 MB of activations)"
+    )
+
+
+@pytest.mark.c_engine
+def test_vgg_does_not_fit_a_pi_zero() -> None:
+    cfg = CFGS / "vgg-16.cfg"
+    result = run_in_process("summary", cfg, "--device", "pi-zero2w")
+    # 138,357,544 parameters; 224x224x64 into the second convolution and out of it again.
+    assert result.stdout.splitlines()[-3:] == [
+        "pi-zero2w: memory 536.9 MB",
+        "  float32 needs at least 579.1 MB (553.4 MB of weights, 25.7 MB of activations)",
+        "  int8    needs at least 144.8 MB (138.4 MB of weights, 6.4 MB of activations)",
+    ]
+    assert result.stderr.startswith(f"note: {cfg}: the float file needs at least 579.1 MB")
+    assert "more than a Raspberry Pi Zero 2 W has, 536.9 MB; the int8 file may" in result.stderr
+    printed = json.loads(run_in_process("summary", cfg, "--device", "pi-zero2w", "--json").stdout)
+    assert printed["device_memory"] == 512 * 2**20
+    assert printed["needs"]["float32"] == 4 * (138_357_544 + 2 * 224 * 224 * 64)
+
+
+def test_summary_says_nothing_of_memory_unasked() -> None:
+    assert "memory" not in run_in_process("summary", "fashion").stdout
+    assert "needs" not in json.loads(run_in_process("summary", "fashion", "--json").stdout)
+    host = run_in_process("summary", "fashion", "--device", "host")
+    assert "host: memory unknown\n" in host.stdout
+    assert host.stderr == ""
+
+
+def test_export_warns_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinyedge.devices import profile
+
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "crumb.toml").write_text(
+        'description = "crumb"\nthreads = 1\ninput_type = "int8"\nruntimes = []\nmemory = 100\n'
+    )
+    monkeypatch.setattr(profile, "_FOLDER", folder)
+    toy = write_toy(tmp_path / "toy")
+    words = ("export", *toy.source(), "--float-only", "--device", "crumb", "-o", tmp_path / "out")
+    result = run_in_process(*words)
+    assert "more than a crumb has, 0.0 MB; nor does the int8 file fit with" in result.stderr
+    assert (tmp_path / "out" / "toy_float.tflite").is_file()

@@ -1,0 +1,36 @@
+"""Every classifier Darknet ships, through the check that makes docs/fidelity.md."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fidelity_check import Fidelity
+from tests.darknet.shipped import CFGS, DARKNETS
+
+pytestmark = pytest.mark.c_engine
+
+# What runs every time: a small one, the page's reference, one with shortcuts.
+SAMPLE = ("cifar", "darknet", "resnet18")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in SAMPLE else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(DARKNETS)
+    ],
+)
+def test_it_is_the_engines_network(name: str) -> None:
+    # In a process of its own, so that the next one finds the memory free again.
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.fidelity_check", CFGS / f"{name}.cfg"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Fidelity(**json.loads(done.stdout)).shortcoming == ""

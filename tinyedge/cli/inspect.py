@@ -1,0 +1,82 @@
+"""``tinyedge inspect``."""
+
+import json
+from pathlib import Path
+
+import click
+
+from tinyedge.cli.parameters import PATH, fit_option, json_option, on_a_terminal
+
+
+@click.command()
+@click.argument("float_file", metavar="FLOAT", type=PATH)
+@click.argument("int8_file", metavar="INT8", type=PATH)
+@click.option(
+    "--data",
+    required=True,
+    metavar="DIR",
+    type=PATH,
+    help="Photos, labelled or not: a folder or a manifest.",
+)
+@click.option(
+    "--images",
+    "count",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="How many of them to use, spread evenly.",
+)
+@fit_option
+@click.option("--plot", type=PATH, metavar="FILE.png", help="Draw the findings too.")
+@json_option
+def command(
+    *,
+    float_file: Path,
+    int8_file: Path,
+    data: Path,
+    count: int,
+    fit: str | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the layer to blame for what int8 cost.
+
+    FLOAT and INT8 are the two files of one export. Of each layer: how far what comes out is from
+    the float network's (SNR, cosine; errors of earlier layers included), how far its weights are,
+    the int8 ranges against those observed, the share of values cut at their ends, the KL divergence
+    from float with that layer alone in int8, and how much of it making that one layer float would
+    give back. Layers interact, so neither adds up.
+    """
+    from tinyedge.dataset import evenly_spaced, read_unlabelled
+    from tinyedge.devices.runtime import Classifier
+    from tinyedge.export.progress import stages_shown
+    from tinyedge.export.tensorflow_quiet import check_tensorflow_is_installed, require_tensorflow
+    from tinyedge.outputs import write_together
+
+    check_tensorflow_is_installed()
+    if plot is not None:
+        from tinyedge.export.inspection_plot import check_plotting, inspection_plot
+
+        check_plotting(plot)
+    float_model, int8_model = (Classifier(file, fit=fit) for file in (float_file, int8_file))
+    paths = evenly_spaced(read_unlabelled(data), count)
+    with stages_shown(on_terminal=on_a_terminal()) as stage:
+        done = stage("Starting TensorFlow")
+        require_tensorflow()
+        from tinyedge.export.inspection import inspect_files
+        from tinyedge.export.inspection_report import inspection_json, inspection_text
+
+        done()
+        inspection = inspect_files(
+            float_model,
+            int8_model,
+            paths,
+            progress=stage("Inspecting", len(paths)),
+        )
+    if plot is not None:
+        write_together({plot: inspection_plot(inspection)})
+    click.echo(
+        json.dumps(inspection_json(inspection), allow_nan=False)
+        if as_json
+        else inspection_text(inspection)
+    )

@@ -1,0 +1,27 @@
+"""``tinyedge zoo``."""
+
+import click
+
+from tinyedge.cli.parameters import json_option
+
+
+@click.command()
+@click.option(
+    "--table", is_flag=True, help="Darknet's published table, recomputed beside what it says."
+)
+@json_option
+def command(table: bool, as_json: bool) -> None:
+    """List the models that export, summary and fetch know by name.
+
+    Size and operations are computed; top-1 and top-5 are those Darknet's page publishes, on
+    ImageNet's 50,000 validation images. Files are packaged, here (in the cache) or missing.
+    """
+    import json
+
+    from tinyedge import zoo_table
+
+    rows = zoo_table.page() if table else zoo_table.listing()
+    if as_json:
+        click.echo(json.dumps(rows))
+    else:
+        click.echo(zoo_table.page_text(rows) if table else zoo_table.listing_text(rows))
