@@ -53,11 +53,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, help="write the page there [default: stdout]")
     parser.add_argument("--only", action="append", choices=[row.name for row in ROWS])
-    parser.add_argument("--minutes", type=float, help="begin no row after so many")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="begin no row after so many")
     parser.add_argument("--folder", type=Path, default=_state(), help="[default: %(default)s]")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 60 * (arguments.minutes or np.inf)
+    end = time.monotonic() + 60 * arguments.minutes
     evaluation = None
     for row in ROWS:
         place = arguments.folder / f"{row.name}.json"

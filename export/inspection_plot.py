@@ -11,6 +11,7 @@ from tinyedge.export.inspection_result import InspectedLayer, Inspection
 
 __all__ = ["check_plotting", "inspection_plot"]
 
+_EXACT = 100.0  # dB
 _BLUE, _RED, _GREY, _LIGHT = "#3b6ea5", "#c8452f", "#6f7780", "#b9c7d6"
 
 
@@ -90,8 +91,8 @@ def _draw_shares(axes: Any, inspection: Inspection) -> None:
 def _draw_ratios(axes: Any, layers: tuple[InspectedLayer, ...]) -> None:
     axes.set_ylabel("signal to noise [dB]")
     columns = np.arange(len(layers))
-    # An infinite ratio is left out.
-    output = [layer.snr if np.isfinite(layer.snr) else np.nan for layer in layers]
+    # What has no error but float32's own is left out.
+    output = [layer.snr if layer.snr < _EXACT else np.nan for layer in layers]
     weights = [np.nan if layer.weight_snr is None else layer.weight_snr for layer in layers]
     axes.plot(columns, output, "o-", color=_BLUE, markersize=4, label="output, all errors so far")
     axes.plot(columns, weights, "s", color=_GREY, markersize=4, label="weights, their own")
@@ -125,7 +126,7 @@ def _title(inspection: Inspection) -> str:
     plural = "" if inspection.images == 1 else "s"
     text = f"{inspection.images} image{plural}"
     if inspection.divergence is not None:
-        text += f", KL(float, int8) {inspection.divergence.int8:.4f} nats"
+        text += f", KL(float, int8) {inspection.divergence.int8:.3g} nats"
     return text
 
 

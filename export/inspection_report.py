@@ -93,7 +93,7 @@ def _summary(inspection: Inspection) -> str:
     plural = "" if inspection.images == 1 else "s"
     text = f"{inspection.images} image{plural}, same answer on {inspection.agreement:.1f} %"
     if inspection.divergence is not None:
-        text += f", KL(float, int8) {inspection.divergence.int8:.4f} nats"
+        text += f", KL(float, int8) {inspection.divergence.int8:.3g} nats"
     return text
 
 
@@ -102,8 +102,8 @@ def _rows(layer: InspectedLayer) -> list[str]:
     weights = "" if layer.weight_snr is None else f"{layer.weight_snr:.1f}"
     alone = back = ""
     if layer.share is not None:
-        alone = f"{layer.share.alone:.4f}"
-        back = f"{layer.share.gives_back:.4f} +- {layer.share.standard_error:.4f}"
+        alone = f"{layer.share.alone:.2g}"
+        back = f"{layer.share.gives_back:.2g} +- {layer.share.standard_error:.1g}"
     first = (
         f"{mark} {layer.name:<18}{layer.snr:>6.1f}{layer.cosine:>9.4f}{weights:>9}"
         f"{alone:>9}{back:>20}   "

@@ -32,7 +32,7 @@ def stages_shown(*, on_terminal: bool) -> Iterator[Stage]:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            "export needs the package rich: pip install 'tinyedge[export]'"
+            "this command needs the package rich: pip install 'tinyedge[export]'"
         ) from error
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     # A descriptor of its own, so that the bars live on while TensorFlow's output is hidden.

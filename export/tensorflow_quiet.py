@@ -63,5 +63,5 @@ def tensorflow_hushed() -> Iterator[None]:
 
 def _missing(package: str | None) -> MissingPackageError:
     return MissingPackageError(
-        f"export needs the package {package}: pip install 'tinyedge[export]'"
+        f"this command needs the package {package}: pip install 'tinyedge[export]'"
     )

@@ -13,8 +13,6 @@ from tinyedge.dataset import LabelledImage, content_sha256
 from tinyedge.devices.runtime import Classifier
 from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
 
-pytest.importorskip("tensorflow", reason="it makes the models")
-
 # The "int8" model sees class 0 at half its score.
 IDENTITY: Rows = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 HALVED: Rows = ((0.5, 0, 0), (0, 1, 0), (0, 0, 1))

@@ -176,7 +176,7 @@ def test_a_board_needs_little(
 def test_export_is_an_extra(requirements: list[Requirement]) -> None:
     extra = Marker("extra == 'export'")
     names = {requirement.name for requirement in requirements if requirement.marker == extra}
-    assert names == {"tensorflow", "rich", "pooch", "platformdirs"}
+    assert names == {"matplotlib", "tensorflow", "rich", "pooch", "platformdirs"}
 
 
 def test_the_boards_install_runs_and_compares(
@@ -213,7 +213,7 @@ def test_the_boards_install_says_what_export_needs(board: Path, tmp_path: Path) 
         done = elsewhere(board, tmp_path, *words)
         assert done.returncode == 2
         assert done.stderr == (
-            "error: export needs the package tensorflow: pip install 'tinyedge[export]'\n"
+            "error: this command needs the package tensorflow: pip install 'tinyedge[export]'\n"
         )
     done = elsewhere(board, tmp_path, "fetch", "tiny", TINYEDGE_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 2

@@ -16,8 +16,6 @@ from tinyedge.cli import main
 from tinyedge.dataset import content_sha256
 from tinyedge.devices.runtime import Classifier
 
-pytest.importorskip("tensorflow", reason="it makes the models")
-
 RIGHT: Rows = ((1, 0), (0, 1))
 WRONG: Rows = ((0, 1), (1, 0))
 

@@ -18,7 +18,7 @@ from tinyedge.devices.profile import profile_names
 from tinyedge.images import FITS
 
 # What `pip install tinyedge` does not bring.
-EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs")
+EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs", "matplotlib")
 HEAVY = ("numpy", "PIL", "ai_edge_litert", "tflite_runtime", *EXPORT_ONLY)
 
 # Runs tinyedge with the arguments behind the first two: modules that may not be imported, and a
@@ -154,7 +154,7 @@ def test_export_says_what_to_install(tmp_path: Path, missing: str) -> None:
     words = ("export", *toy.source(), "--calib", toy.photos, "-o", tmp_path / "out")
     done, _ = watched(tmp_path, *words, without=(missing,))
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"error: export needs the package {missing}: pip install 'tinyedge[export]'\n" in (
+    assert f"error: this command needs the package {missing}: pip install 'tinyedge[export]'\n" in (
         done.stderr
     )
     assert "Traceback" not in done.stderr

@@ -10,8 +10,6 @@ from tests.cli.test_help import watched
 from tests.conftest import Models, run_as_user
 from tinyedge.cli import main
 
-pytest.importorskip("tensorflow", reason="inspect simulates with it")
-
 LAYER_KEYS = {
     "layer",
     "kind",
@@ -83,7 +81,6 @@ def test_nothing_but_the_table_is_said(fashion_models: Models, fashion_images: P
 
 
 def test_a_plot_is_a_picture(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="it draws the plot")
     from PIL import Image
 
     words = ("--data", fashion_images, "--images", 1, "--plot")

@@ -7,24 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tests.conftest import Models, run_in_process
 from tests.toy import Toy, write_toy
 from tinyedge.dataset import evenly_spaced, read_unlabelled
 from tinyedge.devices.runtime import Classifier
 from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
-from tinyedge.modelcard import append_card, read_card
-
-pytest.importorskip("tensorflow", reason="inspect simulates with it")
-
-from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
 from tinyedge.export.gains import match_float_weights
 from tinyedge.export.inspection import inspect_files
 from tinyedge.export.inspection_result import InspectedLayer, Inspection
 from tinyedge.export.simulation import Simulation
 from tinyedge.export.tflite_graph import read_graph
+from tinyedge.modelcard import append_card, read_card
 
 IMAGES = 6
 
