@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 _LAYERS = 3  # the first few see colours, brightness and edges, and cost next to nothing
 _BATCH_VALUES = 10_000_000
-# Measured on Tiny Darknet, see docs/calibration.md: 200 photos are 0.002 to 0.008 away, the same
+# Measured on Tiny Darknet, see docs/accuracy.md: 200 photos are 0.002 to 0.008 away, the same
 # in BGR 0.029 to 0.039; of fewer photos chance alone makes up to 1.2 / photos.
 _USUAL = 0.018
 _CHANCE = 1.2

@@ -64,7 +64,7 @@ def _make(row: Row, network: Path) -> None:
         case "ai-edge-quantizer":
             from benchmarks.peers import litert
 
-            litert.quantize(network, calibration, folder)
+            litert.quantize(network, calibration, folder, **row.options)
         case "onnxruntime":
             from benchmarks.peers import onnx_runtime
 

@@ -44,17 +44,37 @@ class LiteRTSession:
         return np.asarray((values.astype(np.float64) - zero_point) * scale)
 
 
-def quantize(network: Path, calibration: NDArray[np.float32], folder: Path) -> None:
-    """The float .tflite by ai-edge-quantizer's recipe for int8 weights and activations."""
-    from ai_edge_quantizer import quantizer, recipe
+def quantize(
+    network: Path, calibration: NDArray[np.float32], folder: Path, *, whole_range: bool
+) -> None:
+    """The float .tflite by ai-edge-quantizer's recipe for int8 weights and activations.
+
+    Args:
+        network: the network's folder, with the float file.
+        calibration: (n, height, width, channels).
+        folder: where the model goes.
+        whole_range: take the smallest and the largest value of all images. By default it takes a
+            moving average over the images of each one's, which cuts the ranges.
+    """
+    from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
+    from ai_edge_quantizer.utils import qsv_utils
 
     source = network / "float" / "model.tflite"
     interpreter = find_runtime(["ai-edge-litert"]).load(source.read_bytes(), threads=1)
     ((signature, tensors),) = interpreter.get_signature_list().items()
     (name,) = tensors["inputs"]
-    samples = [{name: image[np.newaxis]} for image in calibration]
+    samples = {signature: [{name: image[np.newaxis]} for image in calibration]}
+    rules = recipe.static_wi8_ai8()
     # It reports each operator it leaves float on stdout.
     with contextlib.redirect_stdout(None):
-        tool = quantizer.Quantizer(str(source), recipe.static_wi8_ai8())
-        result = tool.quantize(tool.calibrate({signature: samples}))
+        tool = quantizer.Quantizer(str(source), rules)
+        if whole_range:
+            manager = recipe_manager.RecipeManager()
+            manager.load_quantization_recipe(rules)
+            observer = calibrator.Calibrator(str(source), qsv_update_func=qsv_utils.min_max_update)
+            observer.calibrate(samples, manager)
+            ranges = observer.get_model_qsvs()
+        else:
+            ranges = tool.calibrate(samples)
+        result = tool.quantize(ranges)
     (folder / "model.tflite").write_bytes(result.quantized_model)

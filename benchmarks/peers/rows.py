@@ -36,6 +36,11 @@ def _tflite(name: str, title: str, *words: str) -> Row:
     return Row(name, title, "litert", "tinyedge", {"words": words}, ("ai-edge-litert",))
 
 
+def _ai_edge(name: str, title: str, *, whole_range: bool) -> Row:
+    packages = ("ai-edge-litert", "ai-edge-quantizer")
+    return Row(name, title, "litert", "ai-edge-quantizer", {"whole_range": whole_range}, packages)
+
+
 def _onnx_runtime(method: str) -> Row:
     name, title = f"onnxruntime-{method.lower()}", f"ONNX Runtime, {method}"
     return Row(name, title, "onnxruntime", "onnxruntime", {"method": method}, _ONNX_RUNTIME)
@@ -56,13 +61,8 @@ ROWS = (
     FLOAT,
     BASELINE,
     TUNED,
-    Row(
-        "ai-edge-quantizer",
-        "ai-edge-quantizer, static_wi8_ai8",
-        "litert",
-        "ai-edge-quantizer",
-        packages=("ai-edge-litert", "ai-edge-quantizer"),
-    ),
+    _ai_edge("ai-edge-quantizer", "ai-edge-quantizer default", whole_range=False),
+    _ai_edge("ai-edge-minmax", "ai-edge-quantizer, min and max", whole_range=True),
     *map(_onnx_runtime, ("MinMax", "Percentile", "Entropy")),
     _nncf("default", "OpenVINO, NNCF default", preset="performance", fast=True),
     _nncf("accurate", "OpenVINO, NNCF accurate bias", preset="performance", fast=False),

@@ -197,7 +197,8 @@ def test_a_file_with_other_names_is_refused(joins: tuple[Network, Weights, bytes
 def test_tiny_darknet_keeps_its_answers(tiny_models: Models, imagenet: Path) -> None:
     found = comparison(tiny_models, imagenet / "val")
     assert found["kl"]["mean"] <= 0.020  # type: ignore[index]
-    assert found["agreement"] >= 94  # type: ignore[operator]
+    # Five draws of calibration photos gave 93.7 to 94.9 %; the default quantizer gives 86.9 %.
+    assert found["agreement"] >= 92  # type: ignore[operator]
     assert found["drop"]["interval"][0] <= 0  # type: ignore[index]
 
 
