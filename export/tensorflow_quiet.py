@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import io
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 
@@ -31,9 +30,6 @@ def require_tensorflow() -> None:
     Raises:
         MissingPackageError: it is not installed; the message says what to type.
     """
-    # Read once, when the C++ library is loaded: 3 leaves fatal errors alone.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
         with tensorflow_hushed():
             import tensorflow  # noqa: F401

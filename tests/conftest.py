@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import tinyedge.export  # noqa: F401  # sets up TensorFlow, which some tests import themselves
 from tests import c_engine
 from tinyedge.cli import main
 
