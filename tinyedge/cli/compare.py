@@ -15,6 +15,7 @@ from tinyedge.cli.parameters import (
     fit_option,
     json_option,
     on_a_terminal,
+    running_profile,
     threads_option,
 )
 
@@ -77,14 +78,11 @@ def command(
     """
     from tinyedge.compare import compare
     from tinyedge.dataset import read_labelled
-    from tinyedge.devices.profile import find_profile, this_machine_is
     from tinyedge.devices.runtime import Classifier
     from tinyedge.report import as_json as report_json
     from tinyedge.report import as_text as report_text
 
-    profile = find_profile(device)
-    if not this_machine_is(profile):
-        click.echo(f"note: this machine is no {profile.description}; running here", err=True)
+    profile = running_profile(device)
     float_model, int8_model = (
         Classifier(
             file,

@@ -2,8 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tinyedge.devices.profile import Profile
 
 __all__ = [
     "FIT",
@@ -13,6 +17,7 @@ __all__ = [
     "fit_option",
     "json_option",
     "on_a_terminal",
+    "running_profile",
     "threads_option",
 ]
 
@@ -40,3 +45,17 @@ def on_a_terminal() -> bool:
     """Whether a person watches stderr, where progress is shown."""
     # None where it was closed before Python started.
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def running_profile(device: str) -> "Profile":
+    """The profile to run a model by, with a note on stderr where this machine is another.
+
+    Raises:
+        DeviceError: there is none of that name.
+    """
+    from tinyedge.devices.profile import find_profile, this_machine_is
+
+    profile = find_profile(device)
+    if not this_machine_is(profile):
+        click.echo(f"note: this machine is no {profile.description}; running here", err=True)
+    return profile

@@ -13,6 +13,7 @@ from tinyedge.cli.parameters import (
     device_option,
     fit_option,
     json_option,
+    running_profile,
     threads_option,
 )
 from tinyedge.errors import DatasetError, ImageError
@@ -50,12 +51,9 @@ def command(
     With --json, one JSON object a line for each photo.
     """
     from tinyedge.dataset import find_images
-    from tinyedge.devices.profile import find_profile, this_machine_is
     from tinyedge.devices.runtime import Classifier
 
-    profile = find_profile(device)
-    if not this_machine_is(profile):
-        click.echo(f"note: this machine is no {profile.description}; running here", err=True)
+    profile = running_profile(device)
     paths = find_images(images)
     classifier = Classifier(
         model,
