@@ -1,67 +1,141 @@
 """Device profiles: what a board is and how models run on it, one ``.toml`` each."""
 
 import os
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from tinyedge.devices.profile_file import profile_values
 from tinyedge.errors import DeviceError
 
-__all__ = ["Profile", "find_profile", "profile_names", "this_machine_is"]
+__all__ = [
+    "Profile",
+    "find_profile",
+    "profile_files",
+    "profile_names",
+    "read_profile",
+    "running_board",
+    "this_machine_is",
+    "user_folder",
+]
 
 _FOLDER = Path(__file__).parent
 # The kernel publishes the board's name here; absent on machines without a device tree.
 _DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
+# This name means whatever board it is run on, and takes these of it.
+_ANY_PI = "pi"
+_NUMBERS = ("architecture", "cpu", "cores", "clock", "dot_product", "memory", "memory_bandwidth")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One device.
+    """One device; a number is None where it is not known or not the same on all of them.
 
     Attributes:
         name: what ``--device`` calls it.
         description: a few words for people.
-        threads: how many threads to use at most, at least 1.
-        input_type: what an int8 model made for it takes, ``int8`` or ``uint8``.
-        runtimes: names of TFLite runtimes in the order to try them.
         device_tree_model: how ``/proc/device-tree/model`` begins on this device; None where
             any machine will do.
-        memory: all of it, bytes; None where it is not one number.
+        architecture: ``aarch64``, ``armv7l`` or ``x86_64``; None where any will do.
+        cpu: its maker's name, such as ``Cortex-A72``.
+        cores: how many the CPU has.
+        clock: of the cores, Hz.
+        dot_product: whether they have instructions for int8 dot products.
+        memory: all of it, bytes.
+        memory_bandwidth: its peak by data sheet, bytes/s.
+        threads: how many to use at most, at least 1.
+        runtimes: names of TFLite runtimes in the order to try them.
+        delegate: the shared library of an accelerator, None for the CPU alone.
+        input_type: what an int8 model made for it takes, ``int8`` or ``uint8``.
+        files: what export writes for it, of ``float``, ``int8`` and ``coral``.
     """
 
     name: str
     description: str
-    threads: int
-    input_type: str
-    runtimes: tuple[str, ...]
     device_tree_model: str | None = None
+    architecture: str | None = None
+    cpu: str | None = None
+    cores: int | None = None
+    clock: int | None = None
+    dot_product: bool | None = None
     memory: int | None = None
+    memory_bandwidth: int | None = None
+    threads: int
+    runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime", "tensorflow")
+    delegate: str | None = None
+    input_type: str = "int8"
+    files: tuple[str, ...] = ("float", "int8")
 
     def usable_threads(self) -> int:
         """The profile's threads, but no more than the cores this process may use."""
         return max(1, min(self.threads, len(os.sched_getaffinity(0))))
 
 
+def user_folder() -> Path:
+    """Where a user's own profiles lie, by the XDG base directory specification."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    # The specification has a relative one ignored.
+    root = Path(base) if os.path.isabs(base) else Path.home() / ".config"
+    return root / "tinyedge" / "devices"
+
+
+def profile_files() -> dict[str, Path]:
+    """Name -> file of every profile, by name; a user's own replaces one that ships."""
+    folders = (_FOLDER, user_folder())
+    found = {path.stem: path for folder in folders for path in folder.glob("*.toml")}
+    return dict(sorted(found.items()))
+
+
 def profile_names() -> list[str]:
     """The names ``--device`` takes, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return list(profile_files())
 
 
-def find_profile(name: str) -> Profile:
-    """The profile called `name`.
+def find_profile(name_or_path: str) -> Profile:
+    """The profile of that name, or of the file where the text ends in ``.toml``.
+
+    ``pi`` has the numbers of the board this runs on, as far as a profile knows it.
 
     Raises:
         DeviceError: there is none of that name, or its file does not describe a device.
     """
-    if name not in profile_names():
-        raise DeviceError(f"unknown device {name!r}; known: {', '.join(profile_names())}")
-    path = _FOLDER / f"{name}.toml"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise DeviceError(f"{path}: {error}") from error
-    return _profile(name, content, path)
+    if name_or_path.endswith(".toml"):
+        return read_profile(Path(name_or_path))
+    files = profile_files()
+    if name_or_path not in files:
+        raise DeviceError(f"unknown device {name_or_path!r}; known: {', '.join(files)}")
+    profile = read_profile(files[name_or_path])
+    board = running_board() if profile.name == _ANY_PI else None
+    if board is None:
+        return profile
+    unknown = [name for name in _NUMBERS if getattr(profile, name) is None]
+    numbers = {name: getattr(board, name) for name in unknown}
+    return replace(profile, description=board.description, **numbers)
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile in a ``.toml``, named as the file is.
+
+    Raises:
+        DeviceError: the file cannot be read or does not describe a device.
+    """
+    return Profile(name=path.stem, **profile_values(path))
+
+
+def running_board() -> Profile | None:
+    """The profile of the very board this runs on, by its device tree; None where there is none.
+
+    Of several that match, the one with the longest ``device_tree_model``, a user's before ours.
+    """
+    boards: list[tuple[int, bool, Profile]] = []
+    for name, path in profile_files().items():
+        try:
+            profile = read_profile(path)
+        except DeviceError:
+            continue  # told to whoever asks for that profile
+        if name != _ANY_PI and profile.device_tree_model and this_machine_is(profile):
+            own = path.parent != _FOLDER
+            boards.append((len(profile.device_tree_model), own, profile))
+    return max(boards, key=lambda found: found[:2])[2] if boards else None
 
 
 def this_machine_is(profile: Profile) -> bool:
@@ -73,15 +147,3 @@ def this_machine_is(profile: Profile) -> bool:
     except OSError:
         return False
     return model.startswith(profile.device_tree_model)
-
-
-def _profile(name: str, content: dict[str, Any], path: Path) -> Profile:
-    known = {item.name for item in fields(Profile)} - {"name"}
-    unknown = sorted(set(content) - known)
-    if unknown:
-        raise DeviceError(f"{path}: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    missing = sorted(known - {"device_tree_model", "memory"} - set(content))
-    if missing:
-        raise DeviceError(f"{path}: a device profile needs {', '.join(missing)}")
-    values = {**content, "runtimes": tuple(content["runtimes"])}
-    return Profile(name=name, **values)

@@ -79,17 +79,12 @@ def test_summary_says_nothing_of_memory_unasked() -> None:
     assert host.stderr == ""
 
 
-def test_export_warns_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinyedge.devices import profile
-
-    folder = tmp_path / "profiles"
-    folder.mkdir()
-    (folder / "crumb.toml").write_text(
-        'description = "crumb"\nthreads = 1\ninput_type = "int8"\nruntimes = []\nmemory = 100\n'
-    )
-    monkeypatch.setattr(profile, "_FOLDER", folder)
+def test_export_warns_before_the_work(tmp_path: Path) -> None:
+    crumb = tmp_path / "crumb.toml"
+    crumb.write_text('description = "crumb"\nthreads = 1\nmemory = 65_536\n')
     toy = write_toy(tmp_path / "toy")
-    words = ("export", *toy.source(), "--float-only", "--device", "crumb", "-o", tmp_path / "out")
-    result = run_in_process(*words)
-    assert "more than a crumb has, 0.0 MB; nor does the int8 file fit with" in result.stderr
+    # Its largest layer takes and gives 160x120 pixels of 3 + 5 numbers.
+    words = ("export", *toy.source(), "--size", "160x120", "--float-only", "--device", crumb)
+    result = run_in_process(*words, "-o", tmp_path / "out")
+    assert "more than a crumb has, 0.1 MB; nor does the int8 file fit with 0.2 MB" in result.stderr
     assert (tmp_path / "out" / "toy_float.tflite").is_file()

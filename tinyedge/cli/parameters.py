@@ -38,7 +38,9 @@ fit_option = click.option("--fit", type=FIT, help="How photos are fitted; overri
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), help="Threads of the runtime [default: the device's]."
 )
-device_option = click.option("--device", default="host", show_default=True, help="Device profile.")
+device_option = click.option(
+    "--device", default="host", show_default=True, help="Device profile: a name or a .toml file."
+)
 
 
 def on_a_terminal() -> bool:
