@@ -2,17 +2,19 @@
 
 import importlib
 import importlib.metadata
+import platform
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyedge.errors import MissingPackageError
+from tinyedge.errors import MissingPackageError, TinyedgeWarning
 from tinyedge.quiet import native_output_hidden
 
-__all__ = ["RUNTIMES", "Runtime", "find_runtime"]
+__all__ = ["RUNTIMES", "Choice", "Runtime", "choose_runtime", "find_runtime", "runtime_advice"]
 
 # Distribution name -> the module that holds its Interpreter.
 RUNTIMES = {
@@ -33,6 +35,8 @@ class Runtime:
     def load(self, model: bytes, *, threads: int) -> Any:
         """An interpreter of the .tflite with its tensors allocated, made without a word.
 
+        Warns (TinyedgeWarning) where an int8 model is slower here than it need be.
+
         Raises:
             ValueError, RuntimeError: the runtime cannot load it.
         """
@@ -41,14 +45,21 @@ class Runtime:
             warnings.simplefilter("ignore")
             interpreter = self.interpreter(model_content=model, num_threads=threads)
             interpreter.allocate_tensors()
+        _note_int8_without_xnnpack(self, interpreter)
         return interpreter
 
 
-def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
-    """The first runtime of `order` that is installed and works with this numpy.
+class Choice(NamedTuple):
+    """The runtime to use, None where there is none, and of each tried before it why not that."""
 
-    Raises:
-        MissingPackageError: none is; the message says of each one why, and what to type.
+    runtime: Runtime | None
+    passed_over: tuple[str, ...]
+
+
+def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
+    """The first runtime of `order` that is installed and works with this numpy, and why not others.
+
+    None after it is looked at, for importing one takes seconds.
     """
     reasons = []
     for name in order:
@@ -70,7 +81,49 @@ def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
         except ImportError as error:
             reasons.append(f"{name} {version} does not import ({error})")
             continue
-        return Runtime(name, version, module.Interpreter)
-    raise MissingPackageError(
-        "no TFLite runtime: " + "; ".join(reasons) + ". Type: pip install ai-edge-litert"
+        return Choice(Runtime(name, version, module.Interpreter), tuple(reasons))
+    return Choice(None, tuple(reasons))
+
+
+def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
+    """The first runtime of `order` that is installed and works with this numpy.
+
+    Raises:
+        MissingPackageError: none is; the message says of each one why, and what to type.
+    """
+    chosen = choose_runtime(order)
+    if chosen.runtime is None:
+        reasons = "; ".join(chosen.passed_over)
+        raise MissingPackageError(f"no TFLite runtime: {reasons}. {runtime_advice()}")
+    return chosen.runtime
+
+
+def runtime_advice(
+    machine: str = platform.machine(),
+    python: tuple[int, ...] = sys.version_info[:2],
+    bits: int = 64 if sys.maxsize > 2**32 else 32,
+) -> str:
+    """What to type, or to change, for a runtime on this machine and this Python of so many bits."""
+    # A 32-bit system says aarch64 where its kernel has 64 bits.
+    if bits == 64 or not machine.startswith(("arm", "aarch64")):
+        return "Type: pip install ai-edge-litert"
+    if python < (3, 12):
+        return "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
+    version = ".".join(map(str, python))
+    return f"There is none for Python {version} on 32-bit ARM: use Python 3.11 or a 64-bit system"
+
+
+def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Any) -> None:
+    """Warn where an integer model runs on TFLite's own kernels, as in tflite-runtime 2.14."""
+    kinds = {tensor["dtype"] for tensor in interpreter.get_input_details()}
+    if runtime.name == "ai-edge-litert" or not kinds & {np.int8, np.uint8}:
+        return
+    operations = interpreter._get_ops_details()
+    if any(operation["op_name"] == "DELEGATE" for operation in operations):
+        return
+    warnings.warn(
+        f"{runtime.name} {runtime.version} runs int8 without XNNPACK: it is slower, and its"
+        " numbers differ a little from those of ai-edge-litert",
+        TinyedgeWarning,
+        stacklevel=2,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.linear_model import write_linear_model
-from tinyedge.devices.interpreters import RUNTIMES, find_runtime
+from tinyedge.devices.interpreters import RUNTIMES, find_runtime, runtime_advice
 from tinyedge.errors import MissingPackageError
 
 
@@ -77,3 +77,23 @@ def test_tflite_runtime_is_not_loaded_beside_numpy_2(
         f"no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}:"
         " pip install 'numpy<2'. Type: pip install ai-edge-litert"
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "python", "advice"),
+    [
+        ("x86_64", 64, (3, 14), "Type: pip install ai-edge-litert"),
+        ("aarch64", 64, (3, 13), "Type: pip install ai-edge-litert"),
+        ("armv7l", 32, (3, 11), "Type: pip install tflite-runtime==2.14.0 'numpy<2'"),
+        # Raspberry Pi OS: 32 bits under a 64-bit kernel.
+        ("aarch64", 32, (3, 11), "Type: pip install tflite-runtime==2.14.0 'numpy<2'"),
+        (
+            *("armv7l", 32, (3, 13)),
+            "There is none for Python 3.13 on 32-bit ARM: use Python 3.11 or a 64-bit system",
+        ),
+    ],
+)
+def test_the_advice_is_for_this_machine(
+    machine: str, bits: int, python: tuple[int, int], advice: str
+) -> None:
+    assert runtime_advice(machine, python, bits) == advice
