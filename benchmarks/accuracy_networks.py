@@ -14,7 +14,8 @@ from tinyedge import zoo
 from tinyedge.darknet.network import read_network
 from tinyedge.dataset import read_labelled
 from tinyedge.export.calibration import read_calibration_set
-from tinyedge.images import fit_pixels, load_input
+from tinyedge.fitting import fit_pixels
+from tinyedge.images import load_input
 from tinyedge.labels import read_labels
 
 __all__ = ["CALIBRATION_IMAGES", "NETWORKS", "calibration_source", "is_prepared", "prepare"]

@@ -14,6 +14,7 @@ from tinyedge.errors import ModelError
 from tinyedge.images import load_input
 from tinyedge.labels import read_labels
 from tinyedge.modelcard import ModelCard, read_card
+from tinyedge.quantization import Quantization
 
 __all__ = ["Classifier", "Prediction"]
 
@@ -84,7 +85,7 @@ class Classifier:
         self._output = _only_tensor(self._interpreter.get_output_details(), "output", model)
         self.height, self.width, self.channels = _image_shape(self._input, model)
         self.classes = _class_count(self._output, model)
-        self._input_steps = _input_steps(self._input, own=card is not None)
+        self._quantization = _quantization(self._input, own=card is not None)
         self.card = card or self._inferred_card(fit)
         self._check_card()
         if fit is not None:
@@ -106,18 +107,13 @@ class Classifier:
             height=self.height,
             channels=self.channels,
             fit=self.card.fit,
+            quantization=self._quantization,
         )
-        return self.quantize(pixels)[np.newaxis]
+        return pixels[np.newaxis]
 
     def quantize(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
         """Pixels in [0, 1] as the input tensor's type, rounded to the nearest step."""
-        kind = self._input["dtype"]
-        if kind == np.float32:
-            return pixels
-        scale, zero_point = self._input_steps
-        limits = np.iinfo(kind)
-        steps = np.rint(pixels * np.float32(1 / scale)) + zero_point
-        return np.asarray(np.clip(steps, limits.min, limits.max), kind)
+        return pixels if self._quantization is None else self._quantization.quantize(pixels)
 
     def logits(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
         """The scores of one input tensor, dequantized: shape (classes,).
@@ -245,13 +241,13 @@ def _class_count(tensor: dict[str, Any], model: Path) -> int:
     return classes
 
 
-def _input_steps(tensor: dict[str, Any], *, own: bool) -> tuple[float, int]:
-    """Scale and zero point that turn a pixel in [0, 1] into the input's type."""
+def _quantization(tensor: dict[str, Any], *, own: bool) -> Quantization | None:
+    """How a pixel in [0, 1] becomes the input's type; None where that is float."""
     kind = tensor["dtype"]
     if kind == np.float32:
-        return 1.0, 0
+        return None
     if own:
         scale, zero_point = tensor["quantization"]
-        return float(scale), int(zero_point)
+        return Quantization(kind, float(scale), int(zero_point))
     # A stranger's integer model takes the pixel's own byte, whatever value it stands for.
-    return 1 / 255, int(np.iinfo(kind).min)
+    return Quantization(kind, 1 / 255, int(np.iinfo(kind).min))

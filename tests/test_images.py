@@ -1,4 +1,4 @@
-"""Decoding, fitting and resizing, against the C engine and against a naive second copy."""
+"""From a file to a net's input: decoding, and what is no image."""
 
 import io
 import struct
@@ -14,193 +14,16 @@ from PIL import Image
 
 from tests.c_images import Call, c_images
 from tinyedge.errors import ImageError
-from tinyedge.images import FITS, fit_pixels, load_input, read_pixels, resize
-
-# (height, width) of a picture, (height, width) of a net: growing, shrinking, one pixel wide or
-# high, squares, and 256 to 224, where float32 puts the last source just before the last pixel.
-SHAPES = [
-    ((7, 5), (7, 5)),
-    ((3, 4), (11, 9)),
-    ((61, 83), (14, 10)),
-    ((83, 61), (14, 10)),
-    ((20, 90), (28, 28)),
-    ((90, 20), (28, 28)),
-    ((1, 9), (4, 6)),
-    ((9, 1), (4, 6)),
-    ((1, 1), (3, 3)),
-    ((2, 9), (5, 1)),
-    ((31, 31), (16, 16)),
-    ((256, 40), (224, 20)),
-    ((40, 256), (20, 224)),
-]
+from tinyedge.fitting import FITS
+from tinyedge.images import Fit, load_input, read_pixels
+from tinyedge.quantization import Quantization
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:
     return np.random.default_rng(shape).integers(0, 256, shape, np.uint8)
 
 
-def naive_resize(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """resize_image of image.c, one pixel at a time and in float32 throughout."""
-    rows, columns, channels = pixels.shape
-    one = np.float32(1)
-    part = np.zeros((rows, width, channels), np.float32)
-    for x in range(width):
-        if x == width - 1 or columns == 1:
-            part[:, x] = pixels[:, columns - 1]
-            continue
-        source = np.float32(x) * (np.float32(columns - 1) / np.float32(width - 1))
-        left = int(source)
-        share = source - np.float32(left)
-        part[:, x] = (one - share) * pixels[:, left] + share * pixels[:, left + 1]
-    resized = np.zeros((height, width, channels), np.float32)
-    for y in range(height):
-        source = np.float32(y) * (np.float32(rows - 1) / np.float32(height - 1))
-        above = int(source)
-        share = source - np.float32(above)
-        resized[y] = (one - share) * part[above]
-        if y < height - 1 and rows > 1:
-            resized[y] += share * part[above + 1]
-    return resized
-
-
-# Resizing.
-
-
-@pytest.mark.parametrize(("source", "target"), SHAPES)
-def test_resize_is_the_naive_one(source: tuple[int, int], target: tuple[int, int]) -> None:
-    pixels = noise(*source, 3).astype(np.float32) / np.float32(255)
-    resized = resize(pixels, width=target[1], height=target[0])
-    assert resized.dtype == np.float32
-    expected = naive_resize(pixels, target[1], target[0])
-    np.testing.assert_allclose(resized, expected, rtol=0, atol=1e-6)
-
-
-def test_resize_goes_from_corner_to_corner() -> None:
-    pixels = np.array([[0.0, 1.0], [2.0, 3.0]], np.float32)[:, :, None]
-    assert resize(pixels, 3, 3)[:, :, 0].tolist() == [[0, 0.5, 1], [1, 1.5, 2], [2, 2.5, 3]]
-
-
-def test_a_ramp_stays_a_ramp() -> None:
-    ramp = np.broadcast_to(np.linspace(0, 1, 301, dtype=np.float32)[None, :, None], (5, 301, 1))
-    resized = resize(ramp, 224, 3)
-    expected = np.broadcast_to(np.linspace(0, 1, 224)[None, :], (3, 224))
-    np.testing.assert_allclose(resized[:, :, 0], expected, rtol=0, atol=1e-5)
-
-
-def test_a_target_one_pixel_high_takes_the_last_row() -> None:
-    # C divides by zero here; the last row is what it takes along x.
-    pixels = noise(6, 4, 3).astype(np.float32)
-    np.testing.assert_array_equal(resize(pixels, 4, 1), pixels[-1:])
-
-
-# Fitting.
-
-
-def test_crop_takes_the_centred_square_of_a_wide_picture() -> None:
-    pixels = noise(4, 9, 3)
-    np.testing.assert_array_equal(
-        fit_pixels(pixels, 4, 4, "crop"), pixels[:, 2:6].astype(np.float32) / np.float32(255)
-    )
-
-
-@pytest.mark.parametrize(
-    ("shape", "width", "height", "rows", "columns"),
-    [
-        ((10, 10), 4, 2, slice(2, 7), slice(0, 10)),
-        ((10, 30), 4, 2, slice(0, 10), slice(5, 25)),
-        ((30, 10), 2, 4, slice(5, 25), slice(0, 10)),
-        ((100, 1), 40, 4, slice(49, 50), slice(0, 1)),
-    ],
-)
-def test_crop_takes_the_aspect_of_the_net(
-    shape: tuple[int, int], width: int, height: int, rows: slice, columns: slice
-) -> None:
-    pixels = noise(*shape, 1)
-    np.testing.assert_array_equal(
-        fit_pixels(pixels, width, height, "crop"),
-        fit_pixels(pixels[rows, columns], width, height, "stretch"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("shape", "rows", "columns"),
-    [
-        ((50, 100), slice(2, 7), slice(0, 10)),
-        ((100, 50), slice(0, 10), slice(2, 7)),
-        ((64, 64), slice(0, 10), slice(0, 10)),
-        ((10, 1000), slice(5, 5), slice(0, 0)),
-    ],
-)
-def test_letterbox_puts_the_picture_between_grey_bars(
-    shape: tuple[int, int], rows: slice, columns: slice
-) -> None:
-    pixels = noise(*shape, 3)
-    boxed = fit_pixels(pixels, 10, 10, "letterbox")
-    expected = np.full((10, 10, 3), 0.5, np.float32)
-    if rows.stop > rows.start:
-        expected[rows, columns] = fit_pixels(
-            pixels, columns.stop - columns.start, rows.stop - rows.start, "stretch"
-        )
-    np.testing.assert_array_equal(boxed, expected)
-
-
-@pytest.mark.parametrize("fit", FITS)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_fit_fills_the_input(fit: str, channels: int) -> None:
-    fitted = fit_pixels(np.full((30, 50, channels), 255, np.uint8), 12, 8, fit)
-    assert fitted.shape == (8, 12, channels)
-    assert fitted.dtype == np.float32
-    assert fitted.max() == 1
-    assert fitted.min() == (0.5 if fit == "letterbox" else 1)
-
-
-def test_an_unknown_fit_is_an_error() -> None:
-    with pytest.raises(ImageError) as caught:
-        fit_pixels(noise(2, 2, 3), 2, 2, "squeeze")
-    assert str(caught.value) == (
-        "'squeeze' is no way to fit an image; choose one of crop, letterbox, stretch"
-    )
-
-
-# Against the C engine.
-
-
-@pytest.mark.c_engine
-def test_resize_and_fits_are_the_c_engines() -> None:
-    calls, ours = [], []
-    for (rows, columns), (height, width) in SHAPES:
-        pixels = noise(rows, columns, 3)
-        unit = pixels.astype(np.float32) / np.float32(255)
-        calls.append(Call("resize_image", unit, (width, height)))
-        ours.append(fit_pixels(pixels, width, height, "stretch"))
-        calls.append(Call("letterbox_image", unit, (width, height)))
-        ours.append(fit_pixels(pixels, width, height, "letterbox"))
-        calls.append(Call("center_crop_image", unit, (height, height)))
-        ours.append(fit_pixels(pixels, height, height, "crop"))
-    for call, expected, fitted in zip(calls, c_images(calls), ours, strict=True):
-        np.testing.assert_allclose(fitted, expected, rtol=0, atol=1e-6, err_msg=str(call))
-
-
-@pytest.mark.c_engine
-def test_random_shapes_are_the_c_engines() -> None:
-    rng = np.random.default_rng(20260101)
-    calls, ours = [], []
-    for rows, columns, width, height in rng.integers(2, 200, (150, 4)).tolist():
-        pixels = rng.random((rows, columns, 1), np.float32)
-        calls.append(Call("resize_image", pixels, (width, height)))
-        ours.append(resize(pixels, width, height))
-    for resized, expected in zip(ours, c_images(calls), strict=True):
-        np.testing.assert_allclose(resized, expected, rtol=0, atol=1e-6)
-
-
-@pytest.mark.c_engine
-def test_a_crop_for_an_oblong_net_is_the_c_engines_crop_resized() -> None:
-    pixels = noise(60, 80, 3)
-    # The largest 2:1 rectangle of 80x60 is 80x40, ten rows down.
-    crop = Call("crop_image", pixels.astype(np.float32) / np.float32(255), (0, 10, 80, 40))
-    (cropped,) = c_images([crop])
-    (expected,) = c_images([Call("resize_image", cropped, (30, 15))])
-    np.testing.assert_allclose(fit_pixels(pixels, 30, 15, "crop"), expected, rtol=0, atol=1e-6)
+# From the file to the net.
 
 
 @pytest.mark.c_engine
@@ -219,6 +42,102 @@ def test_a_photo_reaches_the_net_as_in_the_c_engine(photos: Path, name: str) -> 
         for fit, expected in zip(FITS, answers, strict=True):
             loaded = load_input(path, width=size, height=size, channels=3, fit=fit)
             np.testing.assert_allclose(loaded, expected, rtol=0, atol=1e-6, err_msg=fit)
+
+
+# JPEGs larger than the net has use for.
+
+
+def smooth(rows: int, columns: int) -> Image.Image:
+    """A picture without detail at the scale of pixels, different in every corner and channel."""
+    y, x = np.mgrid[0 : 1 : rows * 1j, 0 : 1 : columns * 1j]
+    channels = (200 * x + 40, 200 * y + 20, 120 + 100 * np.sin(9 * x * (1 + y)))
+    return Image.fromarray(np.stack(channels, axis=2).astype(np.uint8))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_large_jpeg_comes_as_averages_of_its_pixels(
+    tmp_path: Path, options: dict[str, Any], mode: str, channels: int
+) -> None:
+    path = tmp_path / "large.jpg"
+    smooth(750, 1001).convert(mode).save(path, quality=95, **options)
+    whole = read_pixels(path, channels).astype(float)
+    assert whole.shape == (750, 1001, channels)
+    # 750 is 6.7 times 2 * 56: a quarter. The last pixels average what there is.
+    reduced = read_pixels(path, channels, Fit(56, 56, "crop"))
+    assert reduced.shape == (188, 251, channels)
+    blocks = whole[:748, :1000].reshape(187, 4, 250, 4, channels).mean(axis=(1, 3))
+    np.testing.assert_allclose(reduced[:187, :250], blocks, atol=4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_jpeg_is_upright(tmp_path: Path, orientation: int) -> None:
+    """An oblong picture and an oblong net: sides taken for each other would change the size."""
+    upright, stored = tmp_path / "upright.png", tmp_path / "stored.jpg"
+    picture = smooth(400, 1600)
+    picture.save(upright)
+    # How to store a picture under each orientation, so that a viewer turns it back.
+    transposition = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }.get(orientation)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = picture if transposition is None else picture.transpose(transposition)
+    turned.save(stored, exif=exif, quality=95)
+    # 400 is 5 times 80 and 1600 is 4 times 400: a half.
+    assert read_pixels(stored, 3, Fit(400, 80, "stretch")).shape == (200, 800, 3)
+    options = {"width": 400, "height": 80, "channels": 3, "fit": "stretch"}
+    expected = load_input(upright, **options)
+    np.testing.assert_allclose(load_input(stored, **options), expected, atol=0.03)
+
+
+def test_a_second_picture_behind_a_jpeg_changes_nothing(tmp_path: Path) -> None:
+    single, double = tmp_path / "single.jpg", tmp_path / "double.jpg"
+    picture = smooth(800, 800)
+    picture.save(single, quality=95)
+    picture.save(double, format="MPO", save_all=True, append_images=[smooth(80, 80)], quality=95)
+    for path in (single, double):
+        assert read_pixels(path, 3, Fit(50, 50, "crop")).shape == (100, 100, 3)
+    options = {"width": 50, "height": 50, "channels": 3, "fit": "crop"}
+    np.testing.assert_array_equal(load_input(double, **options), load_input(single, **options))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "side"), [("jpg", 199), ("png", 900), ("webp", 900), ("tif", 900)]
+)
+def test_other_pictures_come_whole(tmp_path: Path, suffix: str, side: int) -> None:
+    path = tmp_path / f"photo.{suffix}"
+    Image.fromarray(noise(side, side + 7, 3)).save(path)
+    fit = Fit(50, 50, "crop")
+    np.testing.assert_array_equal(read_pixels(path, 3, fit), read_pixels(path, 3))
+
+
+def test_a_large_jpeg_cut_short_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    Image.fromarray(noise(900, 900, 3)).save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ImageError, match="is damaged or cut short"):
+        load_input(path, width=50, height=50, channels=3, fit="crop")
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_an_integer_input_gets_the_pixels_of_the_float_one(
+    tmp_path: Path, fit: str, suffix: str
+) -> None:
+    path = tmp_path / f"large.{suffix}"
+    Image.fromarray(noise(470, 600, 3)).save(path)
+    options = {"width": 60, "height": 50, "channels": 3, "fit": fit}
+    unit = load_input(path, **options)
+    steps = load_input(path, **options, quantization=Quantization(np.int8, 1 / 255, -128))
+    np.testing.assert_array_equal(steps, np.rint(unit * np.float32(255)) - 128)
 
 
 # Decoding.

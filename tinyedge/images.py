@@ -1,8 +1,7 @@
-"""From an image file to a network's input: decode, fit, resize, as Darknet does.
+"""From an image file to a network's input: decoded, upright, fitted.
 
-This is the only such code in the project: calibrating, comparing and running all call it, so
-that a model meets the same pixels wherever it is fed. The rules of fitting and resizing are
-those of Darknet's ``image.c``; to float32's last bits, its numbers too.
+This is the only such code in the project: calibrating, comparing and running all call
+`load_input`, so that a model meets the same pixels wherever it is fed.
 """
 
 import warnings
@@ -16,32 +15,54 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tinyedge.errors import ImageError
+from tinyedge.fitting import fit_pixels, reduction
+from tinyedge.quantization import Quantization
 
-__all__ = ["FITS", "fit_pixels", "load_input", "read_pixels", "resize"]
-
-FITS = ("crop", "letterbox", "stretch")
+__all__ = ["Fit", "load_input", "read_pixels"]
 
 # Named, because Pillow also knows formats that run other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 _ORIENTATION_TAG = 0x0112
-_BAR = 0.5
+# Orientations whose stored rows are the columns of the picture seen.
+_SIDEWAYS = (5, 6, 7, 8)
+# MPO is what Pillow calls a JPEG with a second one, such as a preview, behind it.
+_JPEG = ("JPEG", "MPO")
+
+
+class Fit(NamedTuple):
+    """The network's input that a picture is read for: `width` x `height` pixels, by `name`."""
+
+    width: int
+    height: int
+    name: str
 
 
 def load_input(
-    path: Path, *, width: int, height: int, channels: int, fit: str
-) -> NDArray[np.float32]:
+    path: Path,
+    *,
+    width: int,
+    height: int,
+    channels: int,
+    fit: str,
+    quantization: Quantization | None = None,
+) -> NDArray[Any]:
     """The image at `path` as a network of width x height takes it.
 
+    A JPEG more than four times as large as the network needs is decoded at a half, a quarter
+    or an eighth of its size, by averages of its pixels; see `tinyedge.fitting.reduction`.
+
     Returns:
-        (height, width, channels), RGB or grey, in [0, 1].
+        (height, width, channels), RGB or grey: float32 in [0, 1], or the steps of
+        `quantization`.
 
     Raises:
-        ImageError: see `read_pixels` and `fit_pixels`.
+        ImageError: see `read_pixels` and `tinyedge.fitting.fit_pixels`.
     """
-    return fit_pixels(read_pixels(path, channels), width, height, fit)
+    pixels = read_pixels(path, channels, Fit(width, height, fit))
+    return fit_pixels(pixels, width, height, fit, quantization)
 
 
-def read_pixels(path: Path, channels: int) -> NDArray[np.uint8]:
+def read_pixels(path: Path, channels: int, fit: Fit | None = None) -> NDArray[np.uint8]:
     """Decode an image upright, after its EXIF orientation.
 
     Transparency is dropped, as Darknet's decoder does: what colour the file holds under it
@@ -51,13 +72,15 @@ def read_pixels(path: Path, channels: int) -> NDArray[np.uint8]:
     Args:
         path: a JPEG, PNG, BMP, GIF, PPM, WebP or TIFF file, whatever its suffix.
         channels: 3 for RGB, 1 for grey.
+        fit: what the picture is for; a JPEG much larger than that comes smaller, and faster.
 
     Returns:
         (height, width, channels), each side at least 1; perhaps a read-only view.
 
     Raises:
         ImageError: no such file, no image, damaged or cut short, too large to be honest, with
-            samples of 32 bits (their range is anyone's guess), or `channels` is neither 1 nor 3.
+            samples of 32 bits (their range is anyone's guess), `channels` is neither 1 nor 3,
+            or `fit` has a name that is none.
     """
     if channels not in (1, 3):
         raise ImageError(
@@ -68,53 +91,13 @@ def read_pixels(path: Path, channels: int) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with _opened(path) as image:
+            if fit is not None and image.format in _JPEG:
+                _reduce(image, fit)
             _load(image, path)
             pixels = np.asarray(_in_mode("RGB" if channels == 3 else "L", image, path))
             # Only now: PNG and TIFF know their orientation once they are loaded.
             orientation = _orientation(image)
     return _upright(pixels.reshape(*pixels.shape[:2], channels), orientation)
-
-
-def fit_pixels(pixels: NDArray[np.uint8], width: int, height: int, fit: str) -> NDArray[np.float32]:
-    """Fit a picture to a network's input.
-
-    ``crop`` takes the largest centred rectangle of the network's aspect (``center_crop_image``
-    for a square one), ``letterbox`` the whole picture between bars of 0.5
-    (``letterbox_image``), ``stretch`` the whole picture whatever its aspect (``resize_image``).
-
-    Args:
-        pixels: (h, w, c) with h and w at least 1.
-        width: of the network's input, at least 1.
-        height: of the network's input, at least 1.
-        fit: one of `FITS`.
-
-    Returns:
-        (height, width, c) in [0, 1].
-
-    Raises:
-        ImageError: `fit` is not one of `FITS`.
-    """
-    if fit == "crop":
-        return _resample(_centre_crop(pixels, width, height), width, height)
-    if fit == "letterbox":
-        return _letterbox(pixels, width, height)
-    if fit == "stretch":
-        return _resample(pixels, width, height)
-    raise ImageError(f"{fit!r} is no way to fit an image; choose one of {', '.join(FITS)}")
-
-
-def resize(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Darknet's ``resize_image``: bilinear from corner to corner, (h, w, c) to (height, width, c).
-
-    Source x = i * (w-1) / (width-1), so that the corner pixels' centres fall on each other, and
-    no smoothing when shrinking. Pillow's and TensorFlow's bilinear differ in both.
-
-    Equal to the C engine's to the last bit, one oddity included: where float32 rounding puts the
-    last row's source just before the last line (256 rows to 224, say; about one height in
-    twenty), C leaves out the term that nearly all the weight is on and the row is almost black.
-    Kept, so that a number which differs from the engine's never comes from the pixels.
-    """
-    return _resample(pixels, width, height)
 
 
 @contextmanager
@@ -143,6 +126,16 @@ def _why(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file"
     return str(error) or type(error).__name__
+
+
+def _reduce(image: Image.Image, fit: Fit) -> None:
+    """Have a JPEG decoded no larger than `fit` has use for."""
+    columns, rows = image.size
+    if _orientation(image) in _SIDEWAYS:
+        rows, columns = columns, rows
+    divisor = reduction(rows, columns, fit.width, fit.height, fit.name)
+    if divisor > 1:
+        image.draft(None, (image.width // divisor, image.height // divisor))
 
 
 def _load(image: Image.Image, path: Path) -> None:
@@ -180,92 +173,10 @@ def _orientation(image: Image.Image) -> int:
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Undo an EXIF orientation (CIPA DC-008, tag 274) as a view, without moving a pixel."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return pixels
-
-
-def _centre_crop(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    rows, columns = pixels.shape[:2]
-    cropped_rows = max(1, min(rows, columns * height // width))
-    cropped_columns = max(1, min(columns, rows * width // height))
-    top, left = (rows - cropped_rows) // 2, (columns - cropped_columns) // 2
-    return pixels[top : top + cropped_rows, left : left + cropped_columns]
-
-
-def _letterbox(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.float32]:
-    rows, columns, channels = pixels.shape
-    if width * rows < height * columns:
-        inner_width, inner_height = width, rows * width // columns
-    else:
-        inner_width, inner_height = columns * height // rows, height
-    boxed = np.full((height, width, channels), _BAR, np.float32)
-    # A picture more than `width` times as wide as high rounds to nothing, as in C: bars alone.
-    if inner_width and inner_height:
-        top, left = (height - inner_height) // 2, (width - inner_width) // 2
-        boxed[top : top + inner_height, left : left + inner_width] = _resample(
-            pixels, inner_width, inner_height
-        )
-    return boxed
-
-
-class _Taps(NamedTuple):
-    """For each target position the two source positions it mixes, and their weights."""
-
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    first_weight: NDArray[np.float32]
-    second_weight: NDArray[np.float32]
-
-
-def _taps(source: int, target: int) -> _Taps:
-    if source == 1 or target == 1:
-        last = np.full(target, source - 1, np.intp)
-        return _Taps(last, last, np.ones(target, np.float32), np.zeros(target, np.float32))
-    # In float32 as in C: the rounding decides which pixels are mixed.
-    scale = np.float32(source - 1) / np.float32(target - 1)
-    position = np.arange(target, dtype=np.float32) * scale
-    first = position.astype(np.intp)
-    fraction = position - first.astype(np.float32)
-    return _Taps(first, np.minimum(first + 1, source - 1), 1 - fraction, fraction)
-
-
-def _resample(pixels: NDArray[Any], width: int, height: int) -> NDArray[np.float32]:
-    """`resize`, of float32 or of uint8 to be scaled to [0, 1].
-
-    Touches only the pixels that some target mixes: of a large photo a small part, and no copy
-    of the whole is made.
-    """
-    columns, rows = _column_taps(pixels.shape[1], width), _row_taps(pixels.shape[0], height)
-    needed, place = np.unique(np.concatenate([rows.first, rows.second]), return_inverse=True)
-    strip = _unit(pixels[np.ix_(needed, columns.first)])
-    strip *= columns.first_weight[:, None]
-    strip += _unit(pixels[np.ix_(needed, columns.second)]) * columns.second_weight[:, None]
-    resized = strip[place[:height]] * rows.first_weight[:, None, None]
-    resized += strip[place[height:]] * rows.second_weight[:, None, None]
-    return resized
-
-
-def _column_taps(source: int, target: int) -> _Taps:
-    taps = _taps(source, target)
-    taps.first[-1] = source - 1
-    taps.first_weight[-1] = 1
-    taps.second_weight[-1] = 0
-    return taps
-
-
-def _row_taps(source: int, target: int) -> _Taps:
-    taps = _taps(source, target)
-    taps.second_weight[-1] = 0
-    return taps
-
-
-def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    unit = pixels.astype(np.float32)
-    if pixels.dtype == np.uint8:
-        unit /= 255
-    return unit
