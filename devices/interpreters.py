@@ -94,23 +94,27 @@ def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
     chosen = choose_runtime(order)
     if chosen.runtime is None:
         reasons = "; ".join(chosen.passed_over)
-        raise MissingPackageError(f"no TFLite runtime: {reasons}. {runtime_advice()}")
+        raise MissingPackageError(f"no TFLite runtime: {reasons}. {runtime_advice(order)}")
     return chosen.runtime
 
 
 def runtime_advice(
+    order: Sequence[str] = tuple(RUNTIMES),
     machine: str = platform.machine(),
     python: tuple[int, ...] = sys.version_info[:2],
     bits: int = 64 if sys.maxsize > 2**32 else 32,
 ) -> str:
-    """What to type, or to change, for a runtime on this machine and this Python of so many bits."""
+    """What to type for a runtime of `order` on this machine and this Python of so many bits."""
     # A 32-bit system says aarch64 where its kernel has 64 bits.
-    if bits == 64 or not machine.startswith(("arm", "aarch64")):
-        return "Type: pip install ai-edge-litert"
-    if python < (3, 12):
-        return "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
-    version = ".".join(map(str, python))
-    return f"There is none for Python {version} on 32-bit ARM: use Python 3.11 or a 64-bit system"
+    is_arm_32 = bits == 32 and machine.startswith(("arm", "aarch64"))
+    if is_arm_32 or "ai-edge-litert" not in order:
+        if "tflite-runtime" not in order:
+            return "Type: pip install tensorflow"
+        if python < (3, 12):
+            return "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
+        version = ".".join(map(str, python))
+        return f"tflite-runtime ends with Python 3.11, this is {version}: use a 64-bit system"
+    return "Type: pip install ai-edge-litert"
 
 
 def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Any) -> None:

@@ -49,7 +49,7 @@ def test_none_says_what_was_tried_and_what_to_type() -> None:
     with pytest.raises(MissingPackageError) as refusal:
         find_runtime(["tflite-runtime"])
     assert str(refusal.value) == (
-        "no TFLite runtime: tflite-runtime is not installed. Type: pip install ai-edge-litert"
+        f"no TFLite runtime: tflite-runtime is not installed. {runtime_advice(['tflite-runtime'])}"
     )
 
 
@@ -75,7 +75,7 @@ def test_tflite_runtime_is_not_loaded_beside_numpy_2(
         find_runtime(["tflite-runtime"])
     assert str(refusal.value) == (
         f"no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}:"
-        " pip install 'numpy<2'. Type: pip install ai-edge-litert"
+        f" pip install 'numpy<2'. {runtime_advice(['tflite-runtime'])}"
     )
 
 
@@ -89,11 +89,19 @@ def test_tflite_runtime_is_not_loaded_beside_numpy_2(
         ("aarch64", 32, (3, 11), "Type: pip install tflite-runtime==2.14.0 'numpy<2'"),
         (
             *("armv7l", 32, (3, 13)),
-            "There is none for Python 3.13 on 32-bit ARM: use Python 3.11 or a 64-bit system",
+            "tflite-runtime ends with Python 3.11, this is 3.13: use a 64-bit system",
         ),
     ],
 )
 def test_the_advice_is_for_this_machine(
     machine: str, bits: int, python: tuple[int, int], advice: str
 ) -> None:
-    assert runtime_advice(machine, python, bits) == advice
+    assert runtime_advice(tuple(RUNTIMES), machine, python, bits) == advice
+
+
+def test_the_advice_is_of_the_order() -> None:
+    only = ["tflite-runtime"]
+    typed = "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
+    assert runtime_advice(only, "x86_64", (3, 11), 64) == typed
+    assert runtime_advice(only, "x86_64", (3, 12), 64).startswith("tflite-runtime ends with")
+    assert runtime_advice(["tensorflow"]) == "Type: pip install tensorflow"

@@ -107,7 +107,7 @@ def test_numpy_2_is_told_before_it_crashes(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"error: no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}:"
-        " pip install 'numpy<2'. Type: pip install ai-edge-litert\n"
+        " pip install 'numpy<2'. Type: pip install tflite-runtime==2.14.0 'numpy<2'\n"
     )
     # It would have: this is what the message is for.
     crash = "import sys, tflite_runtime.interpreter as t; t.Interpreter(model_content=MODEL)"

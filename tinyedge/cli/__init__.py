@@ -15,7 +15,7 @@ import click
 from tinyedge import __version__
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 
-COMMANDS = ("export", "run", "compare", "inspect", "summary", "zoo", "fetch", "demo")
+COMMANDS = ("export", "run", "compare", "inspect", "summary", "devices", "zoo", "fetch", "demo")
 
 
 class _LazyGroup(click.Group):

@@ -1,0 +1,212 @@
+"""Every device profile, and how a model would run by it on this machine."""
+
+import subprocess
+import sys
+import textwrap
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyedge.devices.interpreters import Choice, choose_runtime, runtime_advice
+from tinyedge.devices.profile import (
+    Profile,
+    find_profile,
+    profile_files,
+    running_board,
+    this_machine_is,
+    user_folder,
+)
+from tinyedge.errors import DeviceError
+
+__all__ = ["Device", "list_devices", "listing_json", "listing_text"]
+
+_WIDTH = 100
+_INDENT = 13
+
+
+@dataclass(frozen=True)
+class Device:
+    """One profile and what would be used of it here.
+
+    Attributes:
+        name: what ``--device`` calls it.
+        here: whether it is what this machine is; of all profiles at most one is.
+        file: a user's own profile's; None of one that ships.
+        error: why the profile cannot be used, None where it can; the rest is empty then.
+        profile: what it says.
+        runtime: name and version of the TFLite runtime in use, None where there is none.
+        runtime_reason: why that one, or why none.
+        threads: in use.
+        threads_reason: why so many.
+        delegate: its shared library where it can be loaded.
+        delegate_reason: what becomes of the profile's delegate.
+    """
+
+    name: str
+    here: bool = False
+    file: Path | None = None
+    error: str | None = None
+    profile: Profile | None = None
+    runtime: str | None = None
+    runtime_reason: str = ""
+    threads: int | None = None
+    threads_reason: str = ""
+    delegate: str | None = None
+    delegate_reason: str = ""
+
+
+def list_devices() -> list[Device]:
+    """Every profile, built-in and the user's, by name; one that is wrong is a row with its error.
+
+    Starts the first runtime that works, and a process for each delegate, which tries to load it.
+    """
+    own = user_folder()
+    here = _name_of_this_machine()
+    choices: dict[tuple[str, ...], Choice] = {}
+    found = []
+    for name, path in profile_files().items():
+        file = path if path.parent == own else None
+        try:
+            profile = find_profile(name)
+        except DeviceError as error:
+            found.append(Device(name=name, file=file, error=str(error)))
+            continue
+        if profile.runtimes not in choices:
+            choices[profile.runtimes] = choose_runtime(profile.runtimes)
+        runtime, runtime_reason = _runtime(choices[profile.runtimes], profile)
+        delegate, delegate_reason = _delegate(profile)
+        found.append(
+            Device(
+                name=name,
+                here=name == here,
+                file=file,
+                profile=profile,
+                runtime=runtime,
+                runtime_reason=runtime_reason,
+                threads=profile.usable_threads(),
+                threads_reason=_threads_reason(profile),
+                delegate=delegate,
+                delegate_reason=delegate_reason,
+            )
+        )
+    return found
+
+
+def listing_json(devices: list[Device]) -> list[dict[str, Any]]:
+    """The rows as plain data: Hz, bytes, bytes/s; what is not known is null."""
+    return [
+        {
+            "name": device.name,
+            "here": device.here,
+            "file": device.file and str(device.file),
+            "error": device.error,
+            "profile": device.profile
+            and {key: value for key, value in asdict(device.profile).items() if key != "name"},
+            "runtime": device.runtime,
+            "runtime_reason": device.runtime_reason,
+            "threads": device.threads,
+            "threads_reason": device.threads_reason,
+            "delegate": device.delegate,
+            "delegate_reason": device.delegate_reason,
+        }
+        for device in devices
+    ]
+
+
+def listing_text(devices: list[Device]) -> str:
+    """A table for people, 100 columns wide at most: a line a device, and below it what is used."""
+    lines = [f"  {'device':<11}{'board':<25}{'CPU':<43}memory"]
+    for device in devices:
+        mark = "*" if device.here else " "
+        if device.profile is None:
+            lines += _wrapped(device.error or "", first=f"{mark} {device.name:<10} ")
+            continue
+        profile = device.profile
+        memory = "-" if profile.memory is None else f"{profile.memory / 1e6:,.0f} MB"
+        board = textwrap.shorten(profile.description, 24, placeholder=" ...")
+        row = f"{board:<25}{_cpu(profile):<43}{memory}"
+        if len(device.name) <= _INDENT - 3:
+            lines.append(f"{mark} {device.name:<{_INDENT - 2}}{row}")
+        else:
+            lines += [f"{mark} {device.name}", " " * _INDENT + row]
+        runtime = f"{device.runtime or 'no runtime'} ({device.runtime_reason})"
+        threads = f"{device.threads} thread{'' if device.threads == 1 else 's'}"
+        delegate = f"; delegate {device.delegate_reason}" if profile.delegate else ""
+        lines += _wrapped(f"{runtime}; {threads} ({device.threads_reason}){delegate}")
+        if device.file:
+            lines += _wrapped(str(device.file))
+    lines.append("* this machine; - not known, or not the same on all of them")
+    return "\n".join(lines)
+
+
+def _name_of_this_machine() -> str | None:
+    board = running_board()
+    if board is not None:
+        return board.name
+    # A Raspberry Pi without a profile of its own, else whatever this is.
+    for name in ("pi", "host"):
+        try:
+            if this_machine_is(find_profile(name)):
+                return name
+        except DeviceError:
+            continue  # it is a row with its message
+    return None
+
+
+def _runtime(choice: Choice, profile: Profile) -> tuple[str | None, str]:
+    if choice.runtime is None:
+        return None, f"{'; '.join(choice.passed_over)}. {runtime_advice(profile.runtimes)}"
+    reason = "; ".join(choice.passed_over) or "first of the order"
+    return f"{choice.runtime.name} {choice.runtime.version}", reason
+
+
+def _threads_reason(profile: Profile) -> str:
+    usable = profile.usable_threads()
+    if usable == profile.threads:
+        return f"the profile's {profile.threads}"
+    return f"the profile's {profile.threads}; {usable} core{'' if usable == 1 else 's'} here"
+
+
+def _delegate(profile: Profile) -> tuple[str | None, str]:
+    """The profile's delegate if this machine can load it, and what to say of it."""
+    if profile.delegate is None:
+        return None, "none: the CPU alone"
+    # In a process of its own: what somebody's library does when it is loaded is its affair.
+    load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", load, profile.delegate],
+        capture_output=True,
+        text=True,
+        check=False,
+        errors="replace",
+    )
+    if done.returncode == 0:
+        return profile.delegate, f"{profile.delegate}: loads"
+    if done.returncode < 0:
+        return None, f"{profile.delegate}: crashes when it is loaded (signal {-done.returncode})"
+    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return None, f"none: {last[0].removeprefix('OSError: ')}"
+
+
+def _cpu(profile: Profile) -> str:
+    """Such as ``4 x Cortex-A76, 2.4 GHz, int8 dot product``."""
+    if profile.cpu is None:
+        return "-"
+    parts = [profile.cpu if profile.cores is None else f"{profile.cores} x {profile.cpu}"]
+    if profile.clock is not None:
+        parts.append(f"{profile.clock / 1e9:.1f} GHz")
+    if profile.dot_product:
+        parts.append("int8 dot product")
+    return textwrap.shorten(", ".join(parts), 42, placeholder=" ...")
+
+
+def _wrapped(text: str, first: str = " " * _INDENT) -> list[str]:
+    # A path stays in one piece, to be copied.
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,165 @@
+"""``tinyedge devices``: what is listed, what is marked, and what becomes of a broken profile."""
+
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_as_user, run_in_process
+from tinyedge.devices import profile
+from tinyedge.devices.profile import profile_names
+
+LITERT = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
+CORES = len(os.sched_getaffinity(0))
+THREADS = (
+    "4 threads (the profile's 4)"
+    if CORES >= 4
+    else f"{CORES} thread{'' if CORES == 1 else 's'} (the profile's 4;"
+    f" {CORES} core{'' if CORES == 1 else 's'} here)"
+)
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a user's own profiles, empty."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "tinyedge" / "devices"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What stands for ``/proc/device-tree/model``, not there yet."""
+    path = tmp_path / "model"
+    monkeypatch.setattr(profile, "_DEVICE_TREE_MODEL", path)
+    return path
+
+
+def _rows() -> dict[str, dict[str, object]]:
+    rows = json.loads(run_in_process("devices", "--json").stdout)
+    return {row["name"]: row for row in rows}
+
+
+def test_each_profile_says_what_it_would_use(device_tree: Path) -> None:
+    result = run_in_process("devices")
+    assert not device_tree.exists()
+    lines = result.stdout.splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    assert lines[0].split() == ["device", "board", "CPU", "memory"]
+    heads = [line for line in lines[1:-1] if not line.startswith("   ")]
+    assert [line[2:].split()[0] for line in heads] == profile_names()
+    assert [line for line in heads if line.startswith("*")] == [
+        heads[profile_names().index("host")]
+    ]
+    assert (
+        "  pi5        Raspberry Pi 5           4 x Cortex-A76, 2.4 GHz, int8 dot product  -"
+        in lines
+    )
+    assert lines.count(f"             {LITERT} (first of the order); {THREADS}") == 6
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "here"),
+    [
+        (b"Raspberry Pi 4 Model B Rev 1.4\0", "pi4"),
+        (b"Raspberry Pi Zero 2 W Rev 1.0\0", "pi-zero2w"),
+        (b"Raspberry Pi Compute Module 4 Rev 1.1\0", "pi"),
+        (b"NVIDIA Jetson Nano Developer Kit\0", "host"),
+    ],
+    ids=["Pi 4", "Zero 2", "CM4", "Jetson"],
+)
+def test_one_is_marked(device_tree: Path, model: bytes, here: str) -> None:
+    device_tree.write_bytes(model)
+    rows = _rows()
+    assert [name for name, row in rows.items() if row["here"]] == [here]
+    pi = rows["pi"]["profile"]
+    assert isinstance(pi, dict)
+    assert pi["clock"] == (rows[here]["profile"]["clock"] if here != "host" else None)  # type: ignore[index]
+
+
+def test_json_has_the_numbers_and_the_reasons(own: Path) -> None:
+    (own / "mine.toml").write_text('description = "mine"\nthreads = 1\nclock = 900_000_000\n')
+    mine = _rows()["mine"]
+    settings = mine.pop("profile")
+    assert mine == {
+        "name": "mine",
+        "here": False,
+        "file": str(own / "mine.toml"),
+        "error": None,
+        "runtime": LITERT,
+        "runtime_reason": "first of the order",
+        "threads": 1,
+        "threads_reason": "the profile's 1",
+        "delegate": None,
+        "delegate_reason": "none: the CPU alone",
+    }
+    assert isinstance(settings, dict)
+    assert (settings["description"], settings["clock"], settings["memory"]) == ("mine", 9e8, None)
+
+
+def test_a_broken_profile_hides_no_other(own: Path) -> None:
+    (own / "broken.toml").write_text('description = "x"\nthreads = 0\n')
+    (own / "a-name-of-some-length.toml").write_text('description = "whole"\nthreads = 1\n')
+    reason = (
+        f"{own / 'broken.toml'}: threads is 0; allowed: a whole number of threads from 1 to 1,024"
+    )
+    rows = _rows()
+    assert list(rows) == profile_names()
+    assert rows["broken"]["error"] == reason
+    assert rows["broken"]["profile"] is None
+    assert rows["a-name-of-some-length"]["runtime"] == LITERT
+    text = run_in_process("devices").stdout
+    assert " ".join(reason.split()) in " ".join(text.split())
+    assert "  a-name-of-some-length\n             whole  " in text
+
+
+def test_even_host_and_pi_may_be_broken(own: Path) -> None:
+    for name in ("host", "pi"):
+        (own / f"{name}.toml").write_text("threads = 0\n")
+    assert not any(row["here"] for row in _rows().values())
+
+
+def test_the_reason_why_not_the_first_runtime(own: Path) -> None:
+    (own / "a.toml").write_text(
+        'description = "a"\nthreads = 1\nruntimes = ["tflite-runtime", "ai-edge-litert"]\n'
+    )
+    row = _rows()["a"]
+    assert row["runtime"] == LITERT
+    assert str(row["runtime_reason"]).startswith("tflite-runtime ")
+
+
+def test_no_runtime_is_a_row_too(own: Path) -> None:
+    (own / "a.toml").write_text('description = "a"\nthreads = 1\nruntimes = ["tflite-runtime"]\n')
+    row = _rows()["a"]
+    assert row["runtime"] is None
+    assert "tflite-runtime is not installed. " in str(row["runtime_reason"])
+    assert "no runtime (tflite-runtime is not installed. " in run_in_process("devices").stdout
+
+
+def test_a_delegate_is_tried(own: Path, tmp_path: Path) -> None:
+    for name, library in (("libc", "libc.so.6"), ("none", str(tmp_path / "libnone.so"))):
+        (own / f"{name}.toml").write_text(
+            f'description = "{name}"\nthreads = 1\ndelegate = "{library}"\n'
+        )
+    rows = _rows()
+    assert (rows["libc"]["delegate"], rows["libc"]["delegate_reason"]) == (
+        "libc.so.6",
+        "libc.so.6: loads",
+    )
+    assert rows["none"]["delegate"] is None
+    assert rows["none"]["delegate_reason"] == (
+        f"none: {tmp_path / 'libnone.so'}: cannot open shared object file:"
+        " No such file or directory"
+    )
+
+
+def test_a_users_shell_sees_the_users_profiles(own: Path) -> None:
+    (own / "mine.toml").write_text('description = "mine"\nthreads = 1\n')
+    done = run_as_user("devices")
+    assert done.returncode == 0
+    assert "\n  mine       mine " in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,22 @@
+"""``tinyedge devices``."""
+
+import click
+
+from tinyedge.cli.parameters import json_option
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """List the device profiles, and what each would use on this machine.
+
+    The one this machine is has a star. Of each: the TFLite runtime, the threads and the delegate
+    that a model would run with here, and why. Your own profiles are the .toml files in
+    ~/.config/tinyedge/devices (XDG_CONFIG_HOME is respected); one of a name that ships replaces it.
+    """
+    import json
+
+    from tinyedge.devices.listing import list_devices, listing_json, listing_text
+
+    devices = list_devices()
+    click.echo(json.dumps(listing_json(devices)) if as_json else listing_text(devices))
