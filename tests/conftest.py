@@ -1,8 +1,10 @@
 """What the tests share: the data they may need, and models exported once a session."""
 
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from click.testing import CliRunner, Result
 
 import tinyedge.export  # noqa: F401  # sets up TensorFlow, which some tests import themselves
 from tests import c_engine
+from tests import emulated_pi as emulation
 from tinyedge.cli import main
 
 # Subprocesses run in other folders; a relative cache means the one beside the checkout.
@@ -32,6 +35,10 @@ _AVAILABLE: dict[str, tuple[Callable[[], bool], str]] = {
     "fashion_mnist": (
         _FASHION_MNIST.is_file,
         "Debian's package dataset-fashion-mnist is not installed",
+    ),
+    "pi_emulated": (
+        emulation.can_be_set_up,
+        "no Raspberry Pi can be emulated: needs Debian's apt on Linux 6.7 or newer, x86-64",
     ),
 }
 
@@ -101,6 +108,44 @@ def fashion_images() -> Path:
     import tinyedge.calib_data
 
     return Path(tinyedge.calib_data.__file__).parent / "fashion" / "test"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a copy of the checkout, so that nothing built before gets into it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    rubbish = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
+    root = Path(__file__).parents[1]
+    shutil.copytree(root, folder / "checkout", symlinks=True, ignore=rubbish)
+    pip("wheel", "--no-deps", "--wheel-dir", folder, folder / "checkout")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def unpacked_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to name in PYTHONPATH, as pip installs the wheel for any Python."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def emulated_pi() -> Callable[..., emulation.EmulatedPi]:
+    """Raspberry Pis to run commands on, by release and board; only for tests marked pi_emulated."""
+    return emulation.emulated_pi
+
+
+def pip(*words: object) -> None:
+    """Run pip, which must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def run_in_process(*words: object) -> Result:

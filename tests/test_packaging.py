@@ -4,7 +4,6 @@ import email
 import importlib.metadata
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,20 +15,9 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import Models
+from tests.conftest import Models, pip
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of the checkout, so that nothing built before gets into it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    rubbish = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
-    shutil.copytree(ROOT, folder / "checkout", symlinks=True, ignore=rubbish)
-    pip("wheel", "--no-deps", "--wheel-dir", folder, folder / "checkout")
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +56,6 @@ def board(
             if not link.exists():
                 link.symlink_to(installed / top)
     return python
-
-
-def pip(*words: object) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def closure(requirements: list[Requirement]) -> set[str]:
