@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import Models, pip
+from tinyedge.devices.bundle.board_wheel import board_wheel
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,7 +102,9 @@ def test_nothing_but_tinyedge_lands_in_site_packages(members: list[str]) -> None
 def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
     expected = {
         str(path.relative_to(ROOT))
-        for package in ("", "cli", "darknet", "export", "devices", "calib_data")
+        for package in (
+            *("", "cli", "darknet", "export", "devices", "devices/bundle", "calib_data"),
+        )
         for path in (ROOT / "tinyedge" / package).glob("*.py")
     }
     expected |= {f"tinyedge/devices/{path.name}" for path in (ROOT / "devices").glob("*.toml")}
@@ -110,12 +113,48 @@ def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
         for path in (ROOT / "calib_data").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    expected.add("tinyedge/py.typed")
+    expected |= {f"tinyedge/devices/bundle/{name}" for name in ("install.sh", "watch.service")}
+    expected |= {"tinyedge/py.typed", "tinyedge/tflite_operators.txt"}
     cfgs = (ROOT / "tinyedge" / "zoo_cfgs").iterdir()
     expected |= {f"tinyedge/zoo_cfgs/{path.name}" for path in cfgs}
     assert len(expected) > 1200
     held = {member for member in members if ".dist-info/" not in member}
     assert held == expected
+
+
+def test_a_bundles_wheel_is_this_one_without_what_a_board_cannot_use(
+    wheel: Path, board: Path, tmp_path: Path
+) -> None:
+    """Made where tinyedge is installed from its wheel, and from this checkout: the same bytes."""
+    program = "from tinyedge.devices.bundle.board_wheel import board_wheel as b; print(*b())"
+    done = subprocess.run(
+        [board, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    name, content = board_wheel()
+    assert done.stdout == f"{name} {content}\n"
+    assert name == wheel.name
+    (tmp_path / name).write_bytes(content)
+    with zipfile.ZipFile(wheel) as whole, zipfile.ZipFile(tmp_path / name) as part:
+        held = {member for member in part.namelist() if ".dist-info/" not in member}
+        assert {member: part.read(member) for member in held} == {
+            member: whole.read(member) for member in held
+        }
+        left_out = {member for member in whole.namelist() if ".dist-info/" not in member} - held
+        information = f"{name.removesuffix('-py3-none-any.whl')}.dist-info"
+        metadata = email.message_from_bytes(part.read(f"{information}/METADATA"))
+        original = email.message_from_bytes(whole.read(f"{information}/METADATA"))
+    assert left_out == {
+        member
+        for member in left_out
+        if member.startswith("tinyedge/export/")
+        or (member.startswith("tinyedge/calib_data/") and member.endswith((".png", ".weights")))
+    }
+    assert any(member.startswith("tinyedge/export/") for member in left_out)
+    assert metadata["Version"] == original["Version"]
+    assert metadata.get_all("Provides-Extra") is None
+    assert metadata.get_all("Requires-Dist") == [
+        text for text in original.get_all("Requires-Dist", []) if "extra ==" not in text
+    ]
 
 
 def test_it_bears_the_licence(members: list[str]) -> None:

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 __all__ = ["write_together"]
@@ -12,13 +12,14 @@ __all__ = ["write_together"]
 Content = bytes | Mapping[str, bytes]
 
 
-def write_together(contents: Mapping[Path, Content]) -> None:
+def write_together(contents: Mapping[Path, Content], *, executables: Collection[str] = ()) -> None:
     """Write every file, or none of them.
 
     A target's content is that of a file or, for a folder, those of its files by their paths
     inside it. Each is written under a temporary name beside its target and flushed to disk; only
     when all are there are they renamed into place, replacing what stood there before. A folder
-    is replaced whole; between two renames, for a moment, there is none.
+    is replaced whole; between two renames, for a moment, there is none. `executables` are
+    paths inside the folders of files that may be executed.
 
     Raises:
         OSError: a folder cannot be made, or the disk is full; the targets are as they were.
@@ -30,7 +31,7 @@ def write_together(contents: Mapping[Path, Content]) -> None:
             if isinstance(content, bytes):
                 _stage_file(target, content, staged)
             else:
-                _stage_folder(target, content, staged)
+                _stage_folder(target, content, executables, staged)
         for temporary, target in staged:
             _put_into_place(temporary, target)
     finally:
@@ -50,7 +51,10 @@ def _stage_file(target: Path, content: bytes, staged: list[tuple[Path, Path]]) -
 
 
 def _stage_folder(
-    target: Path, contents: Mapping[str, bytes], staged: list[tuple[Path, Path]]
+    target: Path,
+    contents: Mapping[str, bytes],
+    executables: Collection[str],
+    staged: list[tuple[Path, Path]],
 ) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise NotADirectoryError(errno.ENOTDIR, "is no folder to replace", str(target))
@@ -61,6 +65,8 @@ def _stage_folder(
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as stream:
             _write(stream.fileno(), content)
+        if name in executables:
+            path.chmod(0o777 & ~_umask())
     folder.chmod(0o777 & ~_umask())
 
 

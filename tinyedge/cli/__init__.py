@@ -15,7 +15,19 @@ import click
 from tinyedge import __version__
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 
-COMMANDS = ("export", "run", "compare", "inspect", "summary", "devices", "zoo", "fetch", "demo")
+COMMANDS = (
+    "export",
+    "run",
+    "compare",
+    "inspect",
+    "summary",
+    "devices",
+    "bundle",
+    "selftest",
+    "zoo",
+    "fetch",
+    "demo",
+)
 
 
 class _LazyGroup(click.Group):
@@ -50,6 +62,10 @@ class _LazyGroup(click.Group):
                 _fail(f"{where}{error.strerror or error}", debug)
             except MemoryError:
                 _fail("out of memory", debug)
+            except ModuleNotFoundError as error:
+                if not (error.name or "").startswith("tinyedge.export"):
+                    raise
+                _fail("this command is left out on a board: run it on your computer", debug)
 
 
 def _fail(message: str, debug: bool) -> NoReturn:

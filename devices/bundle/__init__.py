@@ -1,0 +1,1 @@
+"""All a board needs, put together on the computer: models, wheels, installer, self-test."""

@@ -1,0 +1,154 @@
+"""A bundle's files: the models, what runs them, and what installs and tests both."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tinyedge
+from tinyedge.devices.bundle.board_wheel import board_wheel
+from tinyedge.devices.bundle.reference import reference
+from tinyedge.devices.bundle.target import Target
+from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, requirement_lines
+from tinyedge.devices.profile import find_profile, profile_files
+from tinyedge.devices.selftest import MANIFEST
+from tinyedge.errors import DatasetError
+
+__all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "assemble"]
+
+CHECKSUMS = "SHA256SUMS"
+INSTALLER = "install.sh"
+_FORMAT = 1
+# sha256sum writes these in another way, and a shell may take them for something else.
+_AWKWARD = "\n\r\\'\"$`"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What goes to a board.
+
+    Attributes:
+        name: of its folder, such as ``tinyedge-pi4``.
+        files: path inside it -> content, by path; `INSTALLER` alone is to be executable.
+        debian_packages: what the board must have of its own.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+    debian_packages: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """The sha256 of its checksums: equal where all files are."""
+        return hashlib.sha256(self.files[CHECKSUMS]).hexdigest()
+
+    @property
+    def bytes(self) -> int:
+        """Of all files."""
+        return sum(map(len, self.files.values()))
+
+
+def assemble(
+    models: Sequence[Path], device: str, target: Target, *, online: bool = False
+) -> Bundle:
+    """Put together what `device` needs to run `models`; equal inputs give equal files.
+
+    Args:
+        models: .tflite files with a model card, of different names.
+        device: a profile's name or file.
+        target: what the board runs.
+        online: leave the wheels out, for the board to download; their versions and hashes stay.
+
+    Raises:
+        DatasetError: two models have the same name, or one that no shell can be trusted with.
+        DeviceError: there is no such device.
+        FetchError: there are no wheels for the target, or they cannot be downloaded.
+        MissingPackageError: no runtime, or no pip, is installed here.
+        ModelError: a model is no image classifier, or bears no card.
+    """
+    _check_names(models)
+    profile = find_profile(device)
+    files: dict[str, bytes] = {}
+    entries = []
+    for model in models:
+        answer = reference(model, profile)
+        entry = {
+            "file": f"models/{model.name}",
+            "picture": f"selftest/{model.name}.png",
+            "runtime": (answer.runtime, answer.version),
+            "quantized": answer.quantized,
+            "scores": answer.scores,
+        }
+        entries.append(entry)
+        files[f"models/{model.name}"] = model.read_bytes()
+        files[f"selftest/{model.name}.png"] = answer.picture
+    wheels = download_wheels(target)
+    files |= _packages(wheels, online=online)
+    profile_name = f"profile/{profile.name}.toml"
+    files[profile_name] = _profile_file(device).read_bytes()
+    manifest = {
+        "format": _FORMAT,
+        "tinyedge": tinyedge.__version__,
+        "device": profile.name,
+        "profile": profile_name,
+        "python": target.python,
+        "architecture": target.architecture,
+        "online": online,
+        "debian_packages": wheels.debian_packages,
+        "models": entries,
+    }
+    files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
+    files[INSTALLER] = _installer(manifest, models[0].name).encode()
+    files = dict(sorted(files.items()))
+    sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
+    files[CHECKSUMS] = "".join(sums).encode()
+    return Bundle(f"tinyedge-{profile.name}", files, wheels.debian_packages)
+
+
+def _check_names(models: Sequence[Path]) -> None:
+    names = set()
+    for model in models:
+        if model.name in names:
+            raise DatasetError(f"{model}: two models are called {model.name}; rename one")
+        if any(character in model.name for character in _AWKWARD):
+            raise DatasetError(f"{model}: rename it without quotes, backslashes or line ends")
+        names.add(model.name)
+
+
+def _packages(wheels: BoardWheels, *, online: bool) -> dict[str, bytes]:
+    """The wheels and the requirements file that admits them alone."""
+    own, content = board_wheel()
+    pip = {name: wheel for name, wheel in wheels.files.items() if name.startswith("pip-")}
+    others = {name: wheel for name, wheel in wheels.files.items() if name not in pip}
+    # pip installs the others out of its own wheel, and is not installed itself.
+    carried = {own: content, **pip, **({} if online else others)}
+    files = {f"wheels/{name}": wheel for name, wheel in carried.items()}
+    files["requirements.txt"] = requirement_lines({own: content, **others}).encode()
+    return files
+
+
+def _profile_file(device: str) -> Path:
+    return Path(device) if device.endswith(".toml") else profile_files()[device]
+
+
+def _installer(manifest: Mapping[str, Any], model: str) -> str:
+    target = Target(manifest["architecture"], manifest["python"], glibc=0)
+    # A 64-bit kernel may run a 32-bit system.
+    machines = ("armv7l", "armv8l", "aarch64") if target.bits == 32 else (target.architecture,)
+    debian_packages = manifest["debian_packages"]
+    values = {
+        "DEVICE": manifest["device"],
+        "PYTHON": target.python,
+        "ARCHITECTURE": target.architecture,
+        "ACCEPTED": " | ".join(f'"{target.python} {name} {target.bits}"' for name in machines),
+        "DEBIAN_PACKAGES": " ".join(debian_packages),
+        "VENV_OPTIONS": "--system-site-packages" if debian_packages else "",
+        "INDEX_OPTIONS": "" if manifest["online"] else "--no-index",
+        "MODEL": model,
+    }
+    text = Path(__file__).with_name("install.sh").read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text

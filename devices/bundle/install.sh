@@ -1,0 +1,138 @@
+#!/bin/sh
+# Installs this bundle on the board it was made for: sh install.sh [--service FOLDER] [PREFIX]
+#
+# PREFIX (default: ~/tinyedge) gets a folder per version and the link `current` to the one in
+# use. A version is finished and tested before the link moves, in one step, so that an install
+# that fails or is killed leaves what was there before; the next one clears up behind it.
+#
+# --service FOLDER also starts a systemd service that classifies each photo that comes into
+# FOLDER. Exit codes: 0 installed, 1 the self-test failed, 2 another error.
+set -eu
+
+device='@DEVICE@'
+python_version='@PYTHON@'
+architecture='@ARCHITECTURE@'
+debian_packages='@DEBIAN_PACKAGES@'
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+    say "error: $*"
+    exit 2
+}
+
+service='' prefix=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    --service)
+        [ $# -gt 1 ] || fail "--service needs the folder to watch"
+        service=$2
+        shift
+        ;;
+    -h | --help)
+        sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p;}' "$0"
+        exit 0
+        ;;
+    -*) fail "unknown option $1; try --help" ;;
+    *)
+        [ -z "$prefix" ] || fail "one PREFIX, not '$prefix' and '$1'"
+        prefix=$1
+        ;;
+    esac
+    shift
+done
+[ -n "$prefix" ] || prefix=${HOME:?names no home: say where to install}/tinyedge
+[ -z "$service" ] || [ -d "$service" ] || fail "$service is no folder to watch"
+
+here=$(cd "$(dirname "$0")" && pwd)
+(cd "$here" && sha256sum --quiet -c SHA256SUMS >&2) ||
+    fail "this bundle is damaged or incomplete: copy it here again"
+
+# Is this the board? A command of that name may be a shim that only says it is not there.
+python='' found=''
+for candidate in "python$python_version" python3; do
+    seen=$("$candidate" -c 'import platform, struct, sys
+print("%d.%d" % sys.version_info[:2], platform.machine(), 8 * struct.calcsize("P"))' 2>/dev/null) ||
+        continue
+    found=$seen
+    case $found in
+    @ACCEPTED@)
+        python=$candidate
+        break
+        ;;
+    esac
+done
+[ -n "$found" ] || fail "Python is missing: sudo apt install python3 python3-venv"
+[ -n "$python" ] ||
+    fail "this bundle is for Python $python_version on $architecture, here is Python $found-bit:" \
+        "make another on the computer (tinyedge bundle --help: --os, --python, --architecture)"
+for package in $debian_packages; do
+    module=${package#python3-}
+    [ "$module" != pil ] || module=PIL
+    "$python" -c "import $module" 2>/dev/null ||
+        fail "there is no wheel of $package for this board: sudo apt install $debian_packages"
+done
+
+mkdir -p "$prefix/versions" || fail "cannot write $prefix"
+prefix=$(cd "$prefix" && pwd)
+for link in bin models current; do
+    [ ! -e "$prefix/$link" ] || [ -L "$prefix/$link" ] ||
+        fail "$prefix/$link is there already and is not tinyedge's: choose another folder"
+done
+name=$(date +%Y%m%d-%H%M%S)-$$
+version=$prefix/versions/$name
+before=$(readlink "$prefix/current" || true)
+
+# What an install left that was killed; a name ends in the number of the process that made it.
+clear_up() {
+    for old in "$prefix"/versions/*-*; do
+        case versions/${old##*/} in "$before" | "versions/$name") continue ;; esac
+        kill -0 "${old##*-}" 2>/dev/null || rm -rf "$old"
+    done
+}
+undo() {
+    status=$?
+    trap '' HUP INT TERM
+    rm -rf "$version" "$prefix/.current.$$"
+    rmdir "$prefix/versions" "$prefix" 2>/dev/null || true
+    if [ -n "$before" ]; then
+        say "nothing was changed: $prefix is as it was"
+    else
+        say "nothing was installed"
+    fi
+    exit "$status"
+}
+clear_up
+trap undo EXIT
+trap 'exit 2' HUP INT TERM
+
+say "installing tinyedge for $device into $prefix"
+"$python" -m venv --without-pip @VENV_OPTIONS@ "$version" >&2 ||
+    fail "no virtual environment could be made; if Python lacks venv: sudo apt install python3-venv"
+# pip runs out of its own wheel, so that the board needs neither pip nor ensurepip.
+set -- "$here"/wheels/pip-*.whl
+"$version/bin/python" "$1/pip" --isolated install --quiet --no-input \
+    --disable-pip-version-check --no-cache-dir --root-user-action=ignore --no-deps \
+    --require-hashes @INDEX_OPTIONS@ --find-links "$here/wheels" \
+    -r "$here/requirements.txt" >&2 || fail "the packages could not be installed (see above)"
+cp -R "$here/models" "$here/selftest" "$here/profile" "$here/bundle.json" "$here/SHA256SUMS" \
+    "$version/" || fail "the models could not be copied (see above)"
+"$version/bin/tinyedge" selftest "$version" || {
+    status=$?
+    say "error: the self-test failed"
+    exit $((status == 1 ? 1 : 2))
+}
+
+# On the disk before it is in use, whatever happens to the power.
+sync
+ln -s "versions/$name" "$prefix/.current.$$"
+mv -fT "$prefix/.current.$$" "$prefix/current"
+trap - EXIT HUP INT TERM
+for link in bin models; do
+    [ -L "$prefix/$link" ] || ln -s "current/$link" "$prefix/$link"
+done
+# The version before stays until the next install: a service may still be running from it.
+clear_up
+say "installed: $prefix/bin/tinyedge run $prefix/models/@MODEL@ PHOTO"
+# Not of $prefix/bin: Python looks for its environment beside the folder it is started from.
+[ -z "$service" ] ||
+    exec "$prefix/current/bin/python" -m tinyedge.devices.bundle.service "$prefix" "$service"

@@ -1,0 +1,89 @@
+"""A model's answer on this computer, for the board to be compared with."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tinyedge.devices.profile import Profile
+from tinyedge.devices.runtime import Classifier
+from tinyedge.errors import ModelError
+from tinyedge.modelcard import read_card
+
+__all__ = ["Reference", "reference"]
+
+# So many pictures are drawn, and the one kept of whose class the model is surest: a runtime that
+# rounds another way must not change it.
+_DRAWN = 8
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One picture and what a model says of it.
+
+    Attributes:
+        picture: a PNG file's content.
+        scores: one a class, dequantized.
+        runtime: the TFLite runtime that gave them, and its `version`.
+        quantized: whether the model takes integers.
+    """
+
+    picture: bytes
+    scores: tuple[float, ...]
+    runtime: str
+    version: str
+    quantized: bool
+
+
+def reference(model: Path, profile: Profile) -> Reference:
+    """Run `model` on a drawn picture; equal models on equal runtimes give equal references.
+
+    Raises:
+        ModelError: it is no image classifier, or bears no card, so that the board would not know
+            how to fit photos to it.
+        MissingPackageError: no TFLite runtime is installed here.
+        OSError: the file cannot be read.
+    """
+    if read_card(model) is None:
+        raise ModelError(
+            f"{model} bears no model card: bundle takes .tflite files that tinyedge exported"
+        )
+    classifier = Classifier(model, threads=1, runtimes=profile.runtimes)
+    answers = []
+    with TemporaryDirectory(prefix="tinyedge-picture-") as folder:
+        path = Path(folder) / "picture.png"
+        for seed in range(_DRAWN):
+            picture = _picture(seed, classifier.width, classifier.height, classifier.channels)
+            path.write_bytes(picture)
+            scores = classifier.logits(classifier.preprocess(path))
+            answers.append((_margin(scores), -seed, picture, scores))
+    _, _, picture, scores = max(answers, key=lambda answer: answer[:2])
+    return Reference(
+        picture=picture,
+        scores=tuple(scores.tolist()),
+        runtime=classifier.runtime.name,
+        version=classifier.runtime.version,
+        quantized=classifier.card.quantization != "float32",
+    )
+
+
+def _margin(scores: NDArray[np.float64]) -> float:
+    """How far the likeliest class is ahead of the next."""
+    if scores.size < 2:
+        return 0.0
+    second, first = np.partition(scores, -2)[-2:]
+    return float(first - second)
+
+
+def _picture(seed: int, width: int, height: int, channels: int) -> bytes:
+    """A PNG of soft colours, of another shape than the network's input, so that it is fitted."""
+    colours = np.random.default_rng(seed).integers(0, 256, (5, 7, channels), np.uint8)
+    small = Image.fromarray(colours if channels == 3 else colours[:, :, 0])
+    large = small.resize((width * 3 // 2 + 1, height * 5 // 4 + 1), Image.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    large.save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,107 @@
+"""Which Python, on which machine, a bundle's wheels are for."""
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+
+from tinyedge.devices.profile import Profile
+from tinyedge.errors import DeviceError
+
+__all__ = ["ARCHITECTURES", "RELEASES", "Target", "find_target"]
+
+ARCHITECTURES = ("aarch64", "armv7l", "x86_64")
+
+RELEASES = {"bookworm": ("3.11", 36), "trixie": ("3.13", 41)}
+"""Debian's, and so Raspberry Pi OS's, releases: Python and the minor version of glibc 2."""
+
+# tflite-runtime 2.14.0, the only runtime for 32-bit ARM, has wheels up to this one.
+_LAST_32_BIT = (3, 11)
+_FIRST_PYTHON = (3, 11)
+# manylinux2014, below which no current package has wheels (PEP 599).
+_FIRST_GLIBC = 17
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where wheels are to work.
+
+    Attributes:
+        architecture: one of `ARCHITECTURES`.
+        python: such as ``3.11``.
+        glibc: the minor version of its glibc 2, such as 36.
+    """
+
+    architecture: str
+    python: str
+    glibc: int
+
+    @property
+    def platforms(self) -> list[str]:
+        """The platform tags of wheels that run there, best first (PEP 600)."""
+        versions = range(self.glibc, _FIRST_GLIBC - 1, -1)
+        tags = [f"manylinux_2_{minor}_{self.architecture}" for minor in versions]
+        return [*tags, f"manylinux2014_{self.architecture}", f"linux_{self.architecture}"]
+
+    @property
+    def abis(self) -> list[str]:
+        """The ABI tags of wheels that run there."""
+        return [f"cp{self.python.replace('.', '')}", "abi3", "none"]
+
+    @property
+    def bits(self) -> int:
+        """Of a pointer."""
+        return 32 if self.architecture == "armv7l" else 64
+
+
+def find_target(
+    profile: Profile,
+    *,
+    architecture: str | None = None,
+    release: str | None = None,
+    python: str | None = None,
+) -> Target:
+    """What `profile`'s board runs, as far as the other arguments do not say.
+
+    The host is this machine with this Python. A board is 64-bit and runs trixie; a 32-bit one
+    bookworm, the last release with a runtime for it.
+
+    Raises:
+        DeviceError: no TFLite runtime has a wheel for it, or tinyedge does not run there.
+    """
+    machine = platform.machine()
+    here = profile.name == "host" and architecture in (None, machine)
+    architecture = architecture or (machine if here else profile.architecture or "aarch64")
+    if architecture not in ARCHITECTURES:
+        raise DeviceError(f"no wheels for {architecture}; known: {', '.join(ARCHITECTURES)}")
+    if here and release is None:
+        default, glibc = f"{sys.version_info[0]}.{sys.version_info[1]}", _glibc()
+    else:
+        default, glibc = RELEASES[release or ("bookworm" if architecture == "armv7l" else "trixie")]
+    target = Target(architecture, python or default, glibc)
+    _check(target)
+    return target
+
+
+def _check(target: Target) -> None:
+    parts = target.python.split(".")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise DeviceError(f"{target.python!r} is no version of Python such as 3.11")
+    version = tuple(map(int, parts))
+    if version < _FIRST_PYTHON:
+        raise DeviceError(f"tinyedge needs Python 3.11 or newer, not {target.python}")
+    if target.architecture == "armv7l" and version > _LAST_32_BIT:
+        raise DeviceError(
+            f"no TFLite runtime has a wheel for 32-bit ARM and Python {target.python}: put the"
+            " 64-bit system on the board, or bookworm (Python 3.11)"
+        )
+
+
+def _glibc() -> int:
+    """The minor version of this machine's; that of bookworm where it has another C library."""
+    try:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+        major, minor = map(int, version.split(".")[:2])
+    except (ValueError, OSError):
+        return RELEASES["bookworm"][1]
+    return minor if name == "glibc" and major == 2 else RELEASES["bookworm"][1]

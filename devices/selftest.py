@@ -1,0 +1,139 @@
+"""Whether a bundle's models answer here as they did on the computer that made it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyedge.devices.profile import Profile, find_profile
+from tinyedge.devices.runtime import Classifier
+from tinyedge.errors import ModelError
+
+__all__ = ["MANIFEST", "Outcome", "bundle_profile", "read_manifest", "selftest"]
+
+MANIFEST = "bundle.json"
+_FORMAT = 1
+# Its kernels for the CPU give the same bits on x86-64 and ARM, whatever the threads.
+_EXACT_RUNTIME = "ai-edge-litert"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one model answered.
+
+    Attributes:
+        model: its path inside the bundle.
+        passed: whether the board's answer is the computer's, as far as that is promised.
+        promise: ``bits`` where both run the same release of a runtime that promises it, and
+            every score must be equal; ``top-1`` where only the likeliest class must.
+        runtime: name and version of the runtime here.
+        scores: how many the answer has.
+        different: how many of them are not equal to the computer's.
+        largest_difference: between two scores, 0.0 where all are equal.
+        top_1_agrees: whether the likeliest class is the computer's.
+    """
+
+    model: str
+    passed: bool
+    promise: str
+    runtime: str
+    scores: int
+    different: int
+    largest_difference: float
+    top_1_agrees: bool
+
+    def __str__(self) -> str:
+        if not self.different:
+            said = f"all {self.scores} scores equal the computer's"
+        else:
+            said = (
+                f"{self.different} of {self.scores} scores differ from the computer's, by"
+                f" {self.largest_difference:.3g} at most; the likeliest class"
+                f" {'agrees' if self.top_1_agrees else 'is another'}"
+            )
+        wanted = "" if self.passed or self.promise == "top-1" else "; promised bit for bit"
+        return f"{'passed' if self.passed else 'FAILED'}  {self.model}  {said}{wanted}"
+
+
+def read_manifest(bundle: Path) -> dict[str, Any]:
+    """What the bundle, or what was installed from it, says of itself.
+
+    Raises:
+        ModelError: `bundle` is no such folder, or was made by a newer tinyedge.
+    """
+    path = bundle / MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{bundle} is no tinyedge bundle ({MANIFEST}: {getattr(error, 'strerror', error)})"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ModelError(f"{path} is not of format {_FORMAT}, which this tinyedge reads")
+    return content
+
+
+def bundle_profile(bundle: Path) -> Profile:
+    """The profile of the board the bundle was made for; it ships inside.
+
+    Raises:
+        ModelError: see `read_manifest`.
+        DeviceError: the profile cannot be read.
+    """
+    return find_profile(str(bundle / read_manifest(bundle)["profile"]))
+
+
+def selftest(bundle: Path) -> list[Outcome]:
+    """Run each model of the bundle on its picture; outcomes in the bundle's order.
+
+    Raises:
+        ModelError: `bundle` is none, or a model of it cannot be loaded.
+        ImageError: a picture of it is damaged.
+        MissingPackageError: no TFLite runtime is installed.
+    """
+    profile = bundle_profile(bundle)
+    return [_outcome(bundle, entry, profile) for entry in read_manifest(bundle)["models"]]
+
+
+def _outcome(bundle: Path, entry: dict[str, Any], profile: Profile) -> Outcome:
+    classifier = Classifier(
+        bundle / entry["file"], threads=profile.usable_threads(), runtimes=profile.runtimes
+    )
+    scores = classifier.logits(classifier.preprocess(bundle / entry["picture"]))
+    return judge(
+        entry["file"],
+        scores.tolist(),
+        entry["scores"],
+        runtime=(classifier.runtime.name, classifier.runtime.version),
+        computers_runtime=tuple(entry["runtime"]),
+    )
+
+
+def judge(
+    model: str,
+    scores: Sequence[float],
+    expected: Sequence[float],
+    *,
+    runtime: tuple[str, str],
+    computers_runtime: tuple[str, ...],
+) -> Outcome:
+    """Compare two answers of one model; a runtime is its name and version."""
+    if len(scores) != len(expected):
+        raise ModelError(f"{model} gives {len(scores)} scores, the bundle says {len(expected)}")
+    here, there = np.asarray(scores), np.asarray(expected)
+    different = int((here != there).sum())
+    agrees = bool(here.argmax() == there.argmax())
+    exact = runtime == computers_runtime and runtime[0] == _EXACT_RUNTIME
+    return Outcome(
+        model=model,
+        passed=different == 0 if exact else agrees,
+        promise="bits" if exact else "top-1",
+        runtime=" ".join(runtime),
+        scores=len(scores),
+        different=different,
+        largest_difference=float(np.abs(here - there).max()) if different else 0.0,
+        top_1_agrees=agrees,
+    )

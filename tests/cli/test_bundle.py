@@ -1,0 +1,345 @@
+"""``tinyedge bundle`` and what its installer does, on this machine as the board."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests import strangers
+from tests.bundles import board_environment, install, installed, selftest_of
+from tests.conftest import Models, run_in_process
+from tinyedge.cli import main
+from tinyedge.devices.bundle.service import unit_text
+
+
+def bundle(*words: object) -> Result:
+    """Run the command in this process, whatever comes of it."""
+    return CliRunner().invoke(main, ["bundle", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def made(fashion_models: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of both files for this machine."""
+    folder = tmp_path_factory.mktemp("bundle") / "for the board"
+    run_in_process("bundle", fashion_models.float_model, fashion_models.int8_model, "-o", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prefix(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where that bundle was installed without a network."""
+    folder = tmp_path_factory.mktemp("board") / "tiny edge"
+    done = install(made, folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+class TestContents:
+    """What is in a bundle."""
+
+    def test_json_lists_what_is_there(self, fashion_models: Models, tmp_path: Path) -> None:
+        result = run_in_process(
+            "bundle", fashion_models.int8_model, "-o", tmp_path / "out", "--online", "--json"
+        )
+        said = json.loads(result.stdout)
+        found = {
+            str(path.relative_to(tmp_path / "out")): path.read_bytes()
+            for path in (tmp_path / "out").rglob("*")
+            if path.is_file()
+        }
+        assert {entry["name"]: entry["bytes"] for entry in said["files"]} == {
+            name: len(content) for name, content in found.items()
+        }
+        for entry in said["files"]:
+            assert entry["sha256"] == hashlib.sha256(found[entry["name"]]).hexdigest()
+        assert said["bytes"] == sum(map(len, found.values()))
+
+    def test_it_is_the_models_and_what_runs_them(self, made: Path, fashion_models: Models) -> None:
+        model = made / "models" / "fashion_int8.tflite"
+        assert model.read_bytes() == fashion_models.int8_model.read_bytes()
+        projects = {path.name.split("-")[0] for path in (made / "wheels").iterdir()}
+        assert {"tinyedge", "pip", "ai_edge_litert", "numpy", "pillow", "click"} <= projects
+        assert not projects & {"tensorflow", "keras", "rich", "pooch", "matplotlib"}
+        assert os.access(made / "install.sh", os.X_OK)
+        assert not os.access(made / "bundle.json", os.X_OK)
+
+    def test_an_archive_holds_the_same_and_is_the_same_again(
+        self, made: Path, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        models = (fashion_models.float_model, fashion_models.int8_model)
+        archives = [tmp_path / name for name in ("a.tar.gz", "b.tgz")]
+        for archive in archives:
+            run_in_process("bundle", *models, "-o", archive)
+        assert archives[0].read_bytes() == archives[1].read_bytes()
+        with tarfile.open(archives[0]) as archive_file:
+            archive_file.extractall(tmp_path, filter="data")
+        unpacked = tmp_path / "tinyedge-host"
+        for path in made.rglob("*"):
+            twin = unpacked / path.relative_to(made)
+            assert path.is_dir() or twin.read_bytes() == path.read_bytes()
+        assert os.access(unpacked / "install.sh", os.X_OK)
+
+    def test_online_leaves_the_boards_packages_out_and_pins_them(
+        self, made: Path, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        models = (fashion_models.float_model, fashion_models.int8_model)
+        run_in_process("bundle", *models, "-o", tmp_path / "out", "--online")
+        wheels = {path.name.split("-")[0] for path in (tmp_path / "out" / "wheels").iterdir()}
+        assert wheels == {"tinyedge", "pip"}
+        lock = (tmp_path / "out" / "requirements.txt").read_text()
+        assert lock == (made / "requirements.txt").read_text()
+        for wheel in (made / "wheels").iterdir():
+            digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+            assert (f" --hash=sha256:{digest}\n" in lock) is not wheel.name.startswith("pip-")
+        assert " --no-index " not in (tmp_path / "out" / "install.sh").read_text()
+
+    @pytest.mark.parametrize(
+        ("words", "tag", "python"),
+        [
+            ((), "cp313", "3.13"),
+            (("--os", "bookworm"), "cp311", "3.11"),
+            (("--python", "3.12"), "cp312", "3.12"),
+        ],
+    )
+    def test_a_pis_wheels_are_for_its_python_and_architecture(
+        self, fashion_models: Models, tmp_path: Path, words: tuple[str, ...], tag: str, python: str
+    ) -> None:
+        out = tmp_path / "out"
+        run_in_process("bundle", fashion_models.int8_model, "--device", "pi4", *words, "-o", out)
+        names = [path.name for path in (out / "wheels").iterdir()]
+        for project in ("ai_edge_litert", "numpy", "pillow"):
+            (name,) = (name for name in names if name.startswith(f"{project}-"))
+            assert f"-{tag}-{tag}-manylinux" in name
+            assert name.endswith("_aarch64.whl")
+        assert not any("x86_64" in name for name in names)
+        assert f"python_version='{python}'" in (out / "install.sh").read_text()
+
+    def test_a_32_bit_pi_gets_tflite_runtime_and_debians_numpy(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out"
+        words = ("--device", "pi3", "--architecture", "armv7l")
+        result = run_in_process("bundle", fashion_models.int8_model, *words, "-o", out)
+        names = {path.name.split("-")[0] for path in (out / "wheels").iterdir()}
+        assert {"tinyedge", "tflite_runtime", "click", "pip"} <= names
+        assert "ai_edge_litert" not in names
+        if "numpy" not in names:
+            assert "apt install python3-numpy python3-pil\n" in result.stderr
+            assert "--system-site-packages" in (out / "install.sh").read_text()
+
+
+class TestInstaller:
+    """install.sh, on this machine, without a network."""
+
+    def test_what_it_installs_answers_as_here(self, prefix: Path) -> None:
+        found = selftest_of(prefix)
+        assert found["passed"] is True
+        assert [model["model"] for model in found["models"]] == [
+            "models/fashion_float.tflite",
+            "models/fashion_int8.tflite",
+        ]
+        for model in found["models"]:
+            assert (model["promise"], model["different"]) == ("bits", 0)
+
+    def test_what_it_installs_runs(self, prefix: Path, fashion_images: Path) -> None:
+        photo = sorted((fashion_images / "Trouser").iterdir())[0]
+        done = installed(prefix, "run", prefix / "models/fashion_int8.tflite", photo, "--json")
+        assert json.loads(done.stdout)["predictions"][0]["label"] == "Trouser"
+        done = installed(prefix, "export", "fashion", "-o", "out")
+        assert done.returncode == 2
+        assert done.stderr == (
+            "error: this command is left out on a board: run it on your computer\n"
+        )
+
+    def test_a_model_that_answers_otherwise_fails(self, prefix: Path, tmp_path: Path) -> None:
+        """The float model in the int8 one's place: the same class perhaps, other scores."""
+        copied = tmp_path / "copy"
+        shutil.copytree(prefix / "current", copied, symlinks=True)
+        shutil.copy(copied / "models/fashion_float.tflite", copied / "models/fashion_int8.tflite")
+        done = installed(prefix, "selftest", copied)
+        assert done.returncode == 1
+        passed, failed = done.stdout.splitlines()
+        assert passed.startswith("passed  models/fashion_float.tflite  all 10 scores equal")
+        assert failed.startswith("FAILED  models/fashion_int8.tflite  10 of 10 scores differ")
+        assert failed.endswith("; promised bit for bit")
+
+    def test_a_failed_selftest_leaves_the_old_one(
+        self, made: Path, prefix: Path, tmp_path: Path
+    ) -> None:
+        """A bundle with the wrong answer in it, as of a board that computes wrongly."""
+        broken = tmp_path / "broken"
+        shutil.copytree(made, broken)
+        manifest = json.loads((broken / "bundle.json").read_text())
+        manifest["models"][0]["scores"][0] += 1
+        (broken / "bundle.json").write_text(json.dumps(manifest))
+        sums = broken / "SHA256SUMS"
+        old = hashlib.sha256((made / "bundle.json").read_bytes()).hexdigest()
+        new = hashlib.sha256((broken / "bundle.json").read_bytes()).hexdigest()
+        sums.write_text(sums.read_text().replace(old, new))
+        before = (prefix / "current").readlink()
+        done = install(broken, prefix)
+        assert done.returncode == 1
+        assert done.stderr.endswith(f"nothing was changed: {prefix} is as it was\n")
+        assert (prefix / "current").readlink() == before
+        assert [path.name for path in (prefix / "versions").iterdir()] == [before.name]
+        selftest_of(prefix)
+
+    def test_killed_half_way_leaves_the_old_one_and_the_next_clears_up(
+        self, made: Path, prefix: Path
+    ) -> None:
+        before = (prefix / "current").readlink()
+        kill_half_way(made, prefix)
+        assert (prefix / "current").readlink() == before
+        assert len(list((prefix / "versions").iterdir())) == 2
+        selftest_of(prefix)
+        done = install(made, prefix)
+        assert done.returncode == 0, done.stderr
+        after = (prefix / "current").readlink()
+        assert after != before
+        # The one before stays, for a service that still runs from it.
+        names = {path.name for path in (prefix / "versions").iterdir()}
+        assert names == {before.name, after.name}
+        selftest_of(prefix)
+
+    def test_a_full_disk_installs_nothing_and_leaves_nothing(
+        self, made: Path, tmp_path: Path
+    ) -> None:
+        # No file may grow beyond 4 MB: the runtime's library does not fit.
+        done = install(made, tmp_path / "board", before=("prlimit", "--fsize=4000000"))
+        assert done.returncode == 2
+        assert "error: the packages could not be installed (see above)\n" in done.stderr
+        assert done.stderr.endswith("nothing was installed\n")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_damaged_bundle_is_refused(self, made: Path, tmp_path: Path) -> None:
+        shutil.copytree(made, tmp_path / "copy")
+        (tmp_path / "copy" / "models" / "fashion_int8.tflite").write_bytes(b"half")
+        done = install(tmp_path / "copy", tmp_path / "board")
+        assert done.returncode == 2
+        assert "models/fashion_int8.tflite: FAILED" in done.stderr
+        assert "error: this bundle is damaged or incomplete: copy it here again\n" in done.stderr
+        assert not (tmp_path / "board").exists()
+
+    def test_another_boards_is_refused(self, fashion_models: Models, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        words = ("--device", "pi4", "--online")
+        run_in_process("bundle", fashion_models.int8_model, *words, "-o", out)
+        done = install(out, tmp_path / "board")
+        assert done.returncode == 2
+        here = f"{sys.version_info[0]}.{sys.version_info[1]} {platform.machine()} 64-bit"
+        assert done.stderr == (
+            f"error: this bundle is for Python 3.13 on aarch64, here is Python {here}: make another"
+            " on the computer (tinyedge bundle --help: --os, --python, --architecture)\n"
+        )
+        assert not (tmp_path / "board").exists()
+
+    def test_a_folder_with_programs_of_its_own_is_refused(self, made: Path, tmp_path: Path) -> None:
+        (tmp_path / "bin").mkdir()
+        done = install(made, tmp_path)
+        assert done.returncode == 2
+        assert f"error: {tmp_path}/bin is there already and is not tinyedge's" in done.stderr
+
+    @pytest.mark.parametrize("words", [("--serivce",), ("--service",), ("a", "b")])
+    def test_wrong_words_are_refused(self, made: Path, words: tuple[str, ...]) -> None:
+        done = install(made, *words)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+
+
+class TestService:
+    """The systemd unit."""
+
+    def test_it_watches_with_the_int8_model(self, prefix: Path, tmp_path: Path) -> None:
+        folder = tmp_path / '100% "of" $it'
+        text = unit_text(prefix, folder, user="pi", system=True)
+        escaped = str(folder).replace("%", "%%").replace('"', '\\"').replace("$", "$$")
+        assert (
+            f'\nExecStart="{prefix}/bin/tinyedge" "run"'
+            f' "{prefix}/current/models/fashion_int8.tflite" "--watch" "{escaped}"'
+            f' "--device" "{prefix}/current/profile/host.toml" "--json"\nUser=pi\n'
+        ) in text
+        assert "@" not in text
+
+    @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
+    def test_systemd_takes_it(self, prefix: Path, tmp_path: Path) -> None:
+        for system, user in ((True, "daemon"), (False, None)):
+            path = tmp_path / "tinyedge-watch.service"
+            path.write_text(unit_text(prefix, tmp_path / "a b%", user=user, system=system))
+            done = subprocess.run(
+                ["systemd-analyze", "verify", "--man=no", *(() if system else ("--user",)), path],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert "tinyedge-watch" not in done.stderr
+            assert done.returncode == 0 or "Failed to initialize manager" in done.stderr
+
+
+class TestBadInput:
+    """Exit code 2 and one message."""
+
+    def test_a_model_without_a_card(self, tmp_path: Path) -> None:
+        model = tmp_path / "m.tflite"
+        model.write_bytes(strangers.quantized_model("int8", "int8"))
+        result = bundle(model, "-o", tmp_path / "out")
+        assert result.exit_code == 2
+        assert result.stderr == (
+            f"error: {model} bears no model card: bundle takes .tflite files that tinyedge"
+            " exported\n"
+        )
+
+    def test_a_folder_of_something_else_is_not_replaced(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        (tmp_path / "thesis.txt").write_text("years of work")
+        result = bundle(fashion_models.int8_model, "-o", tmp_path)
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"error: {tmp_path} holds something that is no bundle")
+        assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+    def test_two_models_of_one_name(self, fashion_models: Models, tmp_path: Path) -> None:
+        copied = tmp_path / fashion_models.int8_model.name
+        shutil.copy(fashion_models.int8_model, copied)
+        result = bundle(fashion_models.int8_model, copied, "-o", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "two models are called fashion_int8.tflite" in result.stderr
+
+    def test_no_runtime_for_a_32_bit_trixie(self, fashion_models: Models, tmp_path: Path) -> None:
+        words = ("--device", "pi3", "--architecture", "armv7l", "--os", "trixie")
+        result = bundle(fashion_models.int8_model, *words, "-o", tmp_path / "out")
+        assert result.exit_code == 2
+        assert "no TFLite runtime has a wheel for 32-bit ARM and Python 3.13" in result.stderr
+
+    def test_no_folder_is_no_bundle(self, tmp_path: Path) -> None:
+        result = CliRunner().invoke(main, ["selftest", str(tmp_path)])
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"error: {tmp_path} is no tinyedge bundle")
+
+
+def kill_half_way(made: Path, prefix: Path) -> None:
+    """Start an install and kill it, with all that it started, while it unpacks packages."""
+    with subprocess.Popen(
+        ["sh", str(made / "install.sh"), str(prefix)],
+        env=board_environment(),
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        before = set((prefix / "versions").iterdir())
+        while not any(
+            list(folder.glob("lib/*/site-packages/numpy"))
+            for folder in set((prefix / "versions").iterdir()) - before
+        ):
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,98 @@
+"""``tinyedge bundle``."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyedge.cli.parameters import PATH, device_option, json_option, on_a_terminal
+
+if TYPE_CHECKING:
+    from tinyedge.devices.bundle.assembly import Bundle
+
+
+@click.command()
+@click.argument("models", type=PATH, nargs=-1, required=True, metavar="MODEL...")
+@device_option
+@click.option(
+    "--os",
+    "release",
+    type=click.Choice(["bookworm", "trixie"]),
+    help="Release of the board's Debian or Raspberry Pi OS [default: trixie; on armv7l bookworm].",
+)
+@click.option(
+    "--architecture",
+    type=click.Choice(["aarch64", "armv7l", "x86_64"]),
+    help="Of the board's system [default: the device's]; armv7l where it is 32-bit.",
+)
+@click.option(
+    "--python", metavar="X.Y", help="Python of the board, such as 3.11 [default: its release's]."
+)
+@click.option("--online", is_flag=True, help="Leave the wheels out: the board downloads them.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="OUT",
+    help="Folder to make, or a file whose name ends in .tar.gz.",
+)
+@json_option
+def command(
+    *,
+    models: tuple[Path, ...],
+    device: str,
+    release: str | None,
+    architecture: str | None,
+    python: str | None,
+    online: bool,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Put together all that a board needs to run models, and nothing else.
+
+    MODEL is a .tflite file that tinyedge exported. OUT holds the models, tinyedge and its
+    packages for the board, and install.sh: copied to the board, `sh OUT/install.sh` installs it
+    without a network and checks that the models answer there as they do here.
+    """
+    from tinyedge.devices.bundle.archive import check_output, write_bundle
+    from tinyedge.devices.bundle.assembly import assemble
+    from tinyedge.devices.bundle.target import find_target
+    from tinyedge.devices.profile import find_profile
+
+    target = find_target(
+        find_profile(device), architecture=architecture, release=release, python=python
+    )
+    check_output(output)
+    if on_a_terminal():
+        click.echo(f"wheels for Python {target.python} on {target.architecture} ...", err=True)
+    bundle = assemble(models, device, target, online=online)
+    write_bundle(bundle, output)
+    if bundle.debian_packages:
+        names = " ".join(bundle.debian_packages)
+        click.echo(f"note: the board needs Debian's packages too: apt install {names}", err=True)
+    click.echo(_json(bundle, output) if as_json else _text(bundle, output))
+
+
+def _text(bundle: "Bundle", output: Path) -> str:
+    lines = [f"{len(content):>12,}  {name}" for name, content in bundle.files.items()]
+    name = click.format_filename(output)
+    return "\n".join([*lines, f"{bundle.bytes:>12,}  in {len(lines)} files: {name}"])
+
+
+def _json(bundle: "Bundle", output: Path) -> str:
+    files = [
+        {"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in bundle.files.items()
+    ]
+    return json.dumps(
+        {
+            "output": str(output),
+            "identity": bundle.identity,
+            "bytes": bundle.bytes,
+            "files": files,
+            "debian_packages": list(bundle.debian_packages),
+        }
+    )

@@ -1,0 +1,36 @@
+"""``tinyedge selftest``."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from tinyedge.cli.parameters import PATH, json_option
+
+
+@click.command()
+@click.argument("bundle", type=PATH, default=Path(sys.prefix))
+@json_option
+@click.pass_context
+def command(context: click.Context, bundle: Path, as_json: bool) -> None:
+    """Check that a bundle's models answer here as on the computer that made it.
+
+    BUNDLE is the folder of a bundle, or the one it was installed into [default: where this
+    tinyedge is installed]. Every score must be equal where the runtime promises it, else the
+    likeliest class.
+
+    Exits with 0 where all models passed, with 1 where one failed and with 2 on an error.
+    """
+    from tinyedge.devices.selftest import selftest
+
+    outcomes = selftest(bundle)
+    passed = all(outcome.passed for outcome in outcomes)
+    if as_json:
+        models = [dataclasses.asdict(outcome) for outcome in outcomes]
+        click.echo(json.dumps({"passed": passed, "models": models}))
+    else:
+        for outcome in outcomes:
+            click.echo(str(outcome))
+    context.exit(0 if passed else 1)
