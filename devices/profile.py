@@ -21,9 +21,13 @@ __all__ = [
 _FOLDER = Path(__file__).parent
 # The kernel publishes the board's name here; absent on machines without a device tree.
 _DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
-# This name means whatever board it is run on, and takes these of it.
+# These are whatever board they run on, and take its numbers.
 _ANY_PI = "pi"
-_NUMBERS = ("architecture", "cpu", "cores", "clock", "dot_product", "memory", "memory_bandwidth")
+_ANY_BOARD = (_ANY_PI, "host", "coral-usb")
+_NUMBERS = (
+    *("architecture", "cpu", "cores", "clock", "dot_product"),
+    *("cache", "memory", "memory_bandwidth"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,7 @@ class Profile:
         cores: how many the CPU has.
         clock: of the cores, Hz.
         dot_product: whether they have instructions for int8 dot products.
+        cache: the last level of it that the cores share, bytes.
         memory: all of it, bytes.
         memory_bandwidth: its peak by data sheet, bytes/s.
         threads: how many to use at most, at least 1.
@@ -57,6 +62,7 @@ class Profile:
     cores: int | None = None
     clock: int | None = None
     dot_product: bool | None = None
+    cache: int | None = None
     memory: int | None = None
     memory_bandwidth: int | None = None
     threads: int
@@ -93,7 +99,8 @@ def profile_names() -> list[str]:
 def find_profile(name_or_path: str) -> Profile:
     """The profile of that name, or of the file where the text ends in ``.toml``.
 
-    ``pi`` has the numbers of the board this runs on, as far as a profile knows it.
+    ``pi``, ``host`` and ``coral-usb`` have the numbers of the board this runs on, as far as a
+    profile knows it.
 
     Raises:
         DeviceError: there is none of that name, or its file does not describe a device.
@@ -104,12 +111,12 @@ def find_profile(name_or_path: str) -> Profile:
     if name_or_path not in files:
         raise DeviceError(f"unknown device {name_or_path!r}; known: {', '.join(files)}")
     profile = read_profile(files[name_or_path])
-    board = running_board() if profile.name == _ANY_PI else None
+    board = running_board() if name_or_path in _ANY_BOARD else None
     if board is None:
         return profile
     unknown = [name for name in _NUMBERS if getattr(profile, name) is None]
-    numbers = {name: getattr(board, name) for name in unknown}
-    return replace(profile, description=board.description, **numbers)
+    profile = replace(profile, **{name: getattr(board, name) for name in unknown})
+    return replace(profile, description=board.description) if profile.name == _ANY_PI else profile
 
 
 def read_profile(path: Path) -> Profile:
@@ -132,7 +139,7 @@ def running_board() -> Profile | None:
             profile = read_profile(path)
         except DeviceError:
             continue  # told to whoever asks for that profile
-        if name != _ANY_PI and profile.device_tree_model and this_machine_is(profile):
+        if name not in _ANY_BOARD and profile.device_tree_model and this_machine_is(profile):
             own = path.parent != _FOLDER
             boards.append((len(profile.device_tree_model), own, profile))
     return max(boards, key=lambda found: found[:2])[2] if boards else None

@@ -62,6 +62,7 @@ KEYS = {
     "cores": _whole(1, 1024, "cores"),
     "clock": _whole(10**6, 10**11, "Hz"),
     "dot_product": Key(_truth, "true or false"),
+    "cache": _whole(2**10, 2**40, "bytes"),
     "memory": _whole(2**16, 2**50, "bytes"),
     "memory_bandwidth": _whole(10**6, 10**14, "bytes a second"),
     "threads": _whole(1, 1024, "threads", required=True),

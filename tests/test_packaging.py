@@ -107,7 +107,9 @@ def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
         )
         for path in (ROOT / "tinyedge" / package).glob("*.py")
     }
-    expected |= {f"tinyedge/devices/{path.name}" for path in (ROOT / "devices").glob("*.toml")}
+    for kind in ("toml", "json"):
+        found = (ROOT / "devices").glob(f"*.{kind}")
+        expected |= {f"tinyedge/devices/{path.name}" for path in found}
     expected |= {
         f"tinyedge/{path.relative_to(ROOT)}"
         for path in (ROOT / "calib_data").rglob("*")

@@ -100,7 +100,7 @@ def test_a_profile_is_read_whole(tmp_path: Path) -> None:
     path.write_text(
         'description = "a board"\ndevice_tree_model = "Board"\narchitecture = "armv7l"\n'
         'cpu = "Cortex-A7"\ncores = 2\nclock = 900_000_000\ndot_product = false\n'
-        "memory = 536_870_912\nmemory_bandwidth = 1_600_000_000\nthreads = 1\n"
+        "cache = 262_144\nmemory = 536_870_912\nmemory_bandwidth = 1_600_000_000\nthreads = 1\n"
         'runtimes = ["tflite-runtime"]\ndelegate = "libboard.so"\ninput_type = "uint8"\n'
         'files = ["int8"]\n'
     )
@@ -113,6 +113,7 @@ def test_a_profile_is_read_whole(tmp_path: Path) -> None:
         cores=2,
         clock=900_000_000,
         dot_product=False,
+        cache=2**18,
         memory=512 * 2**20,
         memory_bandwidth=1_600_000_000,
         threads=1,
@@ -156,6 +157,7 @@ def test_the_users_folder_is_in_the_home_where_nothing_else_is_said(
         ("threads = true\n", "threads is True; allowed: a whole number"),
         ("cores = 1.5\n", "cores is 1.5; allowed: a whole number of cores from 1 to 1,024"),
         ("clock = 1500\n", "clock is 1500; allowed: a whole number of Hz from 1,000,000 to "),
+        ("cache = 512\n", "cache is 512; allowed: a whole number of bytes from 1,024 to "),
         ("memory = 512\n", "memory is 512; allowed: a whole number of bytes from 65,536 to "),
         ("memory_bandwidth = 17\n", "memory_bandwidth is 17; allowed: a whole number of bytes a "),
         ("dot_product = 1\n", "dot_product is 1; allowed: true or false"),
@@ -237,6 +239,10 @@ def test_pi_is_whatever_board_it_runs_on(device_tree: Path, own: Path) -> None:
     (own / "broken.toml").write_text("threads = 0\n")  # which is another's trouble
     pi4 = find_profile("pi4")
     assert find_profile("pi") == replace(pi4, name="pi", device_tree_model="Raspberry Pi")
+    for name in ("host", "coral-usb"):
+        found = find_profile(name)
+        assert (found.cpu, found.clock, found.cache) == (pi4.cpu, pi4.clock, pi4.cache)
+        assert found.description in ("this machine", "Coral USB Accelerator")
     # A user's own profile of this board is believed before ours.
     (own / "mine.toml").write_text(
         LEAST + 'device_tree_model = "Raspberry Pi 4"\nclock = 2_000_000_000\n'

@@ -8,18 +8,23 @@ from tinyedge.cli.parameters import SIZE, json_option, on_a_terminal
 @click.command()
 @click.argument("source")
 @click.option("--size", type=SIZE, metavar="WxH", help="Build for another input, such as 298x224.")
-@click.option("--device", help="Say what the network needs of this device's memory.")
+@click.option(
+    "--device",
+    help="Say what the network needs of this device's memory, and estimate its latency there.",
+)
 @json_option
 def command(source: str, size: tuple[int, int] | None, device: str | None, as_json: bool) -> None:
     """Print a network's layers as Darknet does, and what they cost.
 
     SOURCE is a model of the zoo (see `tinyedge zoo`) or a .cfg. A multiplication or an addition is
-    one operation.
+    one operation. The latency is an estimate from the board's data sheet, not measured; how far
+    published latencies are from theirs is printed beside it.
     """
     import json
 
     from tinyedge.darknet.network import read_network
     from tinyedge.darknet.table import layer_table, summary
+    from tinyedge.devices.estimates import estimates_json, estimates_text, latency_estimates
     from tinyedge.devices.memory import check_memory, footprint
     from tinyedge.devices.profile import find_profile
     from tinyedge.sources import find_source
@@ -36,6 +41,7 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
             content["device"] = profile.name
             content["device_memory"] = profile.memory
             content["needs"] = {name: need.total for name, need in needs.items()}
+            content["latency_estimate"] = estimates_json(latency_estimates(network, profile))
         click.echo(json.dumps(content))
         return
     click.echo("\n".join(layer_table(network)))
@@ -48,3 +54,6 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
         click.echo(f"{profile.name}: memory {memory}")
         for name, need in needs.items():
             click.echo(f"  {name:<7} needs at least {need}")
+        click.echo(
+            "\n".join(f"  {line}" for line in estimates_text(latency_estimates(network, profile)))
+        )
