@@ -103,13 +103,16 @@ def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
     expected = {
         str(path.relative_to(ROOT))
         for package in (
-            *("", "cli", "darknet", "export", "devices", "devices/bundle", "calib_data"),
+            *("", "cli", "darknet", "export", "devices", "devices/bundle", "devices/edgetpu"),
+            "calib_data",
         )
         for path in (ROOT / "tinyedge" / package).glob("*.py")
     }
-    for kind in ("toml", "json"):
-        found = (ROOT / "devices").glob(f"*.{kind}")
-        expected |= {f"tinyedge/devices/{path.name}" for path in found}
+    expected |= {
+        str(path.relative_to(ROOT))
+        for pattern in ("devices/*.toml", "devices/*.json", "devices/edgetpu/*.toml")
+        for path in (ROOT / "tinyedge").glob(pattern)
+    }
     expected |= {
         f"tinyedge/{path.relative_to(ROOT)}"
         for path in (ROOT / "calib_data").rglob("*")

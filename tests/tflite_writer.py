@@ -26,6 +26,7 @@ class T:
     data: NDArray[Any] | None = None
     scale: float | None = None
     signature: tuple[int, ...] | None = None
+    variable: bool = False
 
     @property
     def scales(self) -> list[float]:
@@ -87,7 +88,7 @@ def _graph(model: Any, operators: Sequence[Op], outputs: Sequence[int] | None) -
         for item in op.inputs:
             if isinstance(item, T):
                 numbers.append(_add_tensor(model, graph, item))
-                if item.data is None:
+                if item.data is None and not item.variable:
                     graph.inputs.append(numbers[-1])
             else:
                 numbers.append(-1 if item is None else made[item][0])
@@ -104,6 +105,7 @@ def _add_tensor(model: Any, graph: Any, item: T) -> int:
     tensor.shape = list(item.shape)
     tensor.shapeSignature = None if item.signature is None else list(item.signature)
     tensor.type = TYPES[item.type]
+    tensor.isVariable = item.variable
     tensor.buffer = 0
     if item.scales:
         tensor.quantization = schema.QuantizationParametersT()

@@ -68,6 +68,7 @@ class Tensor:
         quantization: None where the numbers stand for themselves.
         buffer: the number of the buffer that holds a constant's bytes; tensors may share one.
         stored: a constant's bytes, None of what is computed.
+        variable: whether it is a state that an operator keeps from one inference to the next.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Tensor:
     quantization: Quantization | None
     buffer: int
     stored: memoryview | None
+    variable: bool = False
 
     @property
     def elements(self) -> int:
@@ -241,6 +243,7 @@ def _tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
         quantization=_quantization(table.table(4)),
         buffer=buffer,
         stored=buffers[buffer],
+        variable=bool(table.number(5, "?", False)),
     )
 
 

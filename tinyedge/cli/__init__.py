@@ -20,6 +20,7 @@ COMMANDS = (
     "run",
     "compare",
     "inspect",
+    "check",
     "summary",
     "devices",
     "bundle",

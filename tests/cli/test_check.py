@@ -1,0 +1,222 @@
+"""``tinyedge check``, as a user meets it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.conftest import Models, run_as_user
+from tests.tflite_writer import Op, T, write_model
+from tinyedge.cli import main
+
+_LOGS = Path(__file__).parents[1] / "data" / "edgetpu_logs"
+_V = T((1, 8))
+_RELU = Op("RELU", [_V], [_V])
+
+
+def check(*words: object) -> Result:
+    return CliRunner().invoke(main, ["check", *map(str, words)])
+
+
+def checked(*words: object) -> dict[str, Any]:
+    result = check("--json", *words)
+    assert result.exit_code in (0, 1), result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def written(folder: Path, *operators: Op, name: str = "model.tflite") -> Path:
+    path = folder / name
+    path.write_bytes(write_model(*operators))
+    return path
+
+
+@pytest.fixture
+def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the PATH, for a script that ends as edgetpu_compiler may."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+def install(folder: Path, script: str) -> None:
+    path = folder / "edgetpu_compiler"
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def test_the_built_in_model_is_cut_at_its_first_leaky(fashion_models: Models) -> None:
+    result = check(fashion_models.int8_model)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == (
+        f"{fashion_models.int8_model}: 2 of 21 operations on the Edge TPU, 19 on the CPU"
+    )
+    assert "LEAKY_RELU       8  CPU       it is not among the operators the Edge TPU knows" in lines
+    assert "CONV_2D          8  CPU       it comes after the cut" in lines
+    assert "cut         at operation 3 of 21, LEAKY_RELU" in result.stdout
+    assert "help        LEAKY_RELU: it maps as PRELU" in result.stdout
+    assert "784 bytes in and 3,136 out per inference" in result.stdout
+    assert max(map(len, lines[1:])) <= 100
+
+
+def test_json_says_it_operation_by_operation(fashion_models: Models) -> None:
+    found = checked(fashion_models.int8_model)
+    assert (found["on_edge_tpu"], found["on_cpu"], found["cut"]) == (2, 19, 2)
+    assert (found["device"], found["refusal"], found["compiler"]) == ("coral-usb", None, None)
+    operations = found["operations"]
+    assert [item["index"] for item in operations] == list(range(21))
+    assert operations[2]["limit"] == "listed"
+    assert operations[3]["maps"]
+    assert not operations[3]["on_tpu"]
+
+
+def test_a_float_file_has_nothing_on_the_edge_tpu(fashion_models: Models) -> None:
+    result = check(fashion_models.float_model)
+    assert result.exit_code == 1
+    assert ": 0 of " in result.stdout
+    assert "its input is float32" in result.stdout
+    assert "USB" not in result.stdout
+
+
+def test_a_file_that_maps_ends_with_0_and_says_where_to_make_sure(tmp_path: Path) -> None:
+    model = written(tmp_path, _RELU)
+    result = check(model)
+    assert result.exit_code == 0
+    assert "1 of 1 operation on the Edge TPU, 0 on the CPU" in result.stdout
+    said = " ".join(result.stdout.split())
+    assert "on a Debian x86-64 machine" in said
+    assert said.endswith("type: edgetpu_compiler -s model.tflite")
+
+
+def test_a_version_that_no_compiler_parses_is_said_for_the_file(tmp_path: Path) -> None:
+    quantize = Op("QUANTIZE", [_V], [_V], version=3)
+    result = check(written(tmp_path, quantize, _RELU))
+    assert result.exit_code == 1
+    assert "refused" in result.stdout
+    assert "QUANTIZE of version 3" in result.stdout
+
+
+def test_an_older_runtime_knows_fewer_operators(tmp_path: Path) -> None:
+    model = written(tmp_path, Op("QUANTIZE", [_V], [_V]))
+    assert "runtime     13 of the Edge TPU, or newer" in check(model).stdout
+    result = check(model, "--runtime", 12)
+    assert result.exit_code == 1
+    assert "it needs runtime 13 of the Edge TPU, not 12" in result.stdout
+
+
+def test_several_graphs_and_strange_names_are_said_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(write_model(_RELU, Op("mine\x1b[2J" + 80 * "x", [0], [_V]), copies=2))
+    result = check(path)
+    assert "the file holds 2" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "mine?[2J" in result.stdout
+    assert max(map(len, result.stdout.splitlines()[1:])) <= 100
+
+
+def test_bad_input_is_a_message_and_2(tmp_path: Path) -> None:
+    for words, message in (
+        ((tmp_path / "none.tflite",), "No such file"),
+        ((tmp_path,), "directory"),
+        ((written(tmp_path, _RELU), "--device", "pi4"), "pi4 has no Edge TPU"),
+        ((written(tmp_path, _RELU), "--device", "nonsense"), "unknown device"),
+    ):
+        result = check(*words)
+        assert result.exit_code == 2, words
+        assert message in result.output.replace("Is a directory", "directory")
+    photo = tmp_path / "photo.tflite"
+    photo.write_bytes(b"\x89PNG\r\n\x1a\n")
+    result = check(photo)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"error: {photo}: no readable .tflite file: it does not bear TFL3, as such a file does\n"
+    )
+
+
+def test_it_needs_neither_tensorflow_nor_a_runtime(tmp_path: Path) -> None:
+    model = written(tmp_path, _RELU)
+    for package in ("tensorflow", "ai_edge_litert", "tflite_runtime", "flatbuffers", "rich"):
+        (tmp_path / "gone" / package).mkdir(parents=True)
+        (tmp_path / "gone" / package / "__init__.py").write_text("raise ImportError('gone')")
+    path = os.pathsep.join((str(tmp_path / "gone"), os.getcwd()))
+    done = run_as_user("check", model, cwd=tmp_path, environment={"PYTHONPATH": path})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_compiler_has_the_last_word_and_its_log_is_kept(
+    compiler: Path, fashion_models: Models, tmp_path: Path
+) -> None:
+    install(compiler, f"cat {_LOGS / 'leaky_16.log'}")
+    kept = tmp_path / "kept.log"
+    result = check(fashion_models.int8_model, "--log", kept)
+    assert result.exit_code == 1
+    assert "edgetpu_compiler 16.0.384591198 maps 2 of 21, as predicted" in result.stdout
+    assert kept.read_bytes() == (_LOGS / "leaky_16.log").read_bytes()
+    install(compiler, f"cat {_LOGS / 'all_mapped_16.log'}")
+    result = check(fashion_models.int8_model, "--log", kept)
+    assert result.exit_code == 0
+    said = " ".join(result.stdout.split())
+    assert "maps 39 of 39, not as predicted: CONCATENATION 8, predicted 0; CONV_2D 26, pred" in said
+
+
+def test_the_log_lies_beside_the_model_unless_that_cannot_be(
+    compiler: Path, tmp_path: Path
+) -> None:
+    install(compiler, f'echo "$@"; cat {_LOGS / "all_mapped_16.log"}')
+    model = written(tmp_path, _RELU, name="a model.tflite")
+    found = checked(model, "--runtime", 13)
+    log = tmp_path / "a model_edgetpu_compiler.log"
+    first = log.read_text(encoding="utf-8").splitlines()[0].split(" -o ")
+    assert first[0] == "-s -m 13"
+    assert first[1].endswith(str(model))
+    assert not Path(first[1].split()[0]).exists()
+    assert found["compiler"]["differences"][0] == {
+        "operator": "CONCATENATION",
+        "predicted": 0,
+        "mapped": 8,
+    }
+    log.unlink()
+    log.mkdir()
+    result = check(model)
+    assert result.exit_code == 0
+    assert "the compiler's log cannot be kept" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (f"cat {_LOGS / 'not_quantized_15.log'}; exit 1", "made no file: Invalid model"),
+        (f"cat {_LOGS / 'leaky_16.log'}; exit 1", "made no file: "),
+        ("kill -SEGV $$", "made no file: killed by signal 11"),
+        ("echo 'no licence'; exit 7", "made no file: no licence; exit code 7"),
+    ],
+)
+def test_a_compiler_that_fails_is_told_apart(
+    compiler: Path, tmp_path: Path, script: str, said: str
+) -> None:
+    install(compiler, script)
+    result = check(written(tmp_path, _RELU))
+    assert result.exit_code == 1
+    assert said in " ".join(result.stdout.split())
+
+
+def test_a_compiler_of_another_machine_leaves_the_prediction(
+    compiler: Path, tmp_path: Path
+) -> None:
+    (compiler / "edgetpu_compiler").write_bytes(b"\x7fELF of another machine")
+    (compiler / "edgetpu_compiler").chmod(0o755)
+    result = check(written(tmp_path, _RELU))
+    assert result.exit_code == 0
+    assert "it cannot be run: Exec format error" in " ".join(result.stdout.split())
+
+
+def test_what_was_compiled_already_is_not_compiled_again(compiler: Path, tmp_path: Path) -> None:
+    install(compiler, "exit 9")
+    result = check(written(tmp_path, Op("edgetpu-custom-op", [_V], [_V])))
+    assert result.exit_code == 0
+    assert "compiled for the Edge TPU already" in result.stdout

@@ -1,0 +1,82 @@
+"""``tinyedge check``."""
+
+import json
+import warnings
+from pathlib import Path
+
+import click
+
+from tinyedge.cli.parameters import PATH, json_option
+from tinyedge.errors import DeviceError, TinyedgeWarning
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--device", default="coral-usb", show_default=True, help="A device with an Edge TPU.")
+@click.option(
+    "--runtime",
+    type=click.IntRange(10, 14),
+    help="The oldest runtime of the Edge TPU it shall run with [default: 14, the newest].",
+)
+@click.option(
+    "--log",
+    type=PATH,
+    metavar="FILE",
+    help="Where edgetpu_compiler's log goes [default: beside the model].",
+)
+@json_option
+def command(
+    *, model: Path, device: str, runtime: int | None, log: Path | None, as_json: bool
+) -> None:
+    """Say which operations of a .tflite file the Edge TPU takes, and why not the others.
+
+    MODEL is read as it is, without a runtime, and held against the published rules of the Edge
+    TPU's compiler. Where edgetpu_compiler is on the PATH, it is run as well, and has the last word.
+    Exit code 0: everything runs on the Edge TPU. 1: something stays on the CPU.
+    """
+    from tinyedge.devices.edgetpu.compiler import find_compiler, run_compiler
+    from tinyedge.devices.edgetpu.placement import NEWEST_RUNTIME, place
+    from tinyedge.devices.edgetpu.report import check_json, check_text
+    from tinyedge.devices.edgetpu.rules import edgetpu_rules
+    from tinyedge.devices.profile import find_profile
+    from tinyedge.tflite_model import read_tflite
+
+    profile = find_profile(device)
+    if profile.delegate is None or "edgetpu" not in profile.delegate:
+        raise DeviceError(
+            f"{device} has no Edge TPU, and check knows the rules of no other accelerator;"
+            " use --device coral-usb"
+        )
+    rules = edgetpu_rules()
+    placement = place(read_tflite(model), rules, runtime=runtime or NEWEST_RUNTIME)
+    compiler = find_compiler()
+    compiled = None
+    if compiler is not None and not placement.compiled:
+        compiled, text = run_compiler(compiler, model, runtime=runtime)
+        if compiled.ran:
+            _keep_log(text, log, model)
+    click.echo(
+        json.dumps(check_json(model, profile.name, placement, rules, compiled))
+        if as_json
+        else check_text(model, placement, rules, compiled)
+    )
+    if compiled is not None and compiled.ran:
+        raise SystemExit(0 if compiled.whole else 1)
+    raise SystemExit(0 if placement.whole else 1)
+
+
+def _keep_log(text: str, log: Path | None, model: Path) -> None:
+    from tinyedge.outputs import write_together
+
+    target = log or model.with_name(f"{model.stem}_edgetpu_compiler.log")
+    try:
+        write_together({target: text.encode()})
+    except OSError as error:
+        if log is not None:
+            raise
+        warnings.warn(
+            f"{target}: the compiler's log cannot be kept ({error.strerror}); name another place"
+            " with --log FILE",
+            TinyedgeWarning,
+            stacklevel=2,
+        )
