@@ -122,8 +122,9 @@ def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Any) -> None:
     kinds = {tensor["dtype"] for tensor in interpreter.get_input_details()}
     if runtime.name == "ai-edge-litert" or not kinds & {np.int8, np.uint8}:
         return
-    operations = interpreter._get_ops_details()
-    if any(operation["op_name"] == "DELEGATE" for operation in operations):
+    # What a delegate took over is one operation of that name; no public call lists them.
+    operations = getattr(interpreter, "_get_ops_details", None)
+    if operations is None or any(found["op_name"] == "DELEGATE" for found in operations()):
         return
     warnings.warn(
         f"{runtime.name} {runtime.version} runs int8 without XNNPACK: it is slower, and its"

@@ -124,7 +124,9 @@ USB_VERSIONS = tuple(_USB_RATES)
 
 def no_estimate(profile: Profile) -> str | None:
     """Why :func:`cpu_latency` cannot say anything of this device; None where it can."""
-    needed = ("cpu", "cores", "clock", "dot_product", "cache", "memory_bandwidth")
+    if profile.cpu is None:
+        return "the profile names no CPU"
+    needed = ("cores", "clock", "dot_product", "cache", "memory_bandwidth")
     unknown = [name for name in needed if getattr(profile, name) is None]
     if unknown:
         return f"the profile does not say its {', '.join(unknown)}"

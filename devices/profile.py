@@ -1,6 +1,7 @@
 """Device profiles: what a board is and how models run on it, one ``.toml`` each."""
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,6 +115,8 @@ def find_profile(name_or_path: str) -> Profile:
     board = running_board() if name_or_path in _ANY_BOARD else None
     if board is None:
         return profile
+    if sys.maxsize < 2**32:  # the 32-bit Raspberry Pi OS
+        board = replace(board, architecture="armv7l")
     unknown = [name for name in _NUMBERS if getattr(profile, name) is None]
     profile = replace(profile, **{name: getattr(board, name) for name in unknown})
     return replace(profile, description=board.description) if profile.name == _ANY_PI else profile

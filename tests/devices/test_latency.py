@@ -94,6 +94,7 @@ def test_layers_add_up() -> None:
     ("changes", "reason"),
     [
         ({}, None),
+        ({"cpu": None, "clock": None}, "the profile names no CPU"),
         ({"clock": None, "cache": None}, "the profile does not say its clock, cache"),
         (
             {"cpu": "Cortex-A7"},

@@ -1,6 +1,7 @@
 """Device profiles: those that ship, a user's own, and the messages about those that are wrong."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -248,6 +249,14 @@ def test_pi_is_whatever_board_it_runs_on(device_tree: Path, own: Path) -> None:
         LEAST + 'device_tree_model = "Raspberry Pi 4"\nclock = 2_000_000_000\n'
     )
     assert find_profile("pi").clock == 2_000_000_000
+
+
+def test_pi_is_as_wide_as_its_system(device_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device_tree.write_bytes(PI_4)
+    assert find_profile("pi").architecture == "aarch64"
+    monkeypatch.setattr(sys, "maxsize", 2**31 - 1)
+    assert find_profile("pi").architecture == "armv7l"
+    assert find_profile("pi4").architecture == "aarch64"
 
 
 def test_threads_are_no_more_than_the_cores_allowed() -> None:
