@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tinyedge.devices.interpreters import RUNTIMES, find_runtime
 from tinyedge.errors import ModelError
-from tinyedge.images import load_input
+from tinyedge.fitting import fit_pixels
+from tinyedge.images import in_channels, load_input
 from tinyedge.labels import read_labels
 from tinyedge.modelcard import ModelCard, read_card
 from tinyedge.quantization import Quantization
@@ -110,6 +111,12 @@ class Classifier:
             quantization=self._quantization,
         )
         return pixels[np.newaxis]
+
+    def preprocess_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """An RGB picture, (h, w, 3), as `preprocess` gives a photo."""
+        channels = in_channels(pixels, self.channels)
+        fitted = fit_pixels(channels, self.width, self.height, self.card.fit, self._quantization)
+        return fitted[np.newaxis]
 
     def quantize(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
         """Pixels in [0, 1] as the input tensor's type, rounded to the nearest step."""

@@ -21,6 +21,7 @@ __all__ = [
     "content_sha256",
     "evenly_spaced",
     "find_images",
+    "is_image_name",
     "read_labelled",
     "read_unlabelled",
 ]
@@ -129,7 +130,8 @@ def content_sha256(path: Path) -> str:
 # Folders.
 
 
-def _is_image_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
+    """Whether a file found in a folder counts as an image: by its suffix, and not hidden."""
     return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
 
 
@@ -154,7 +156,7 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
             if not name.startswith("."):
                 yield from _walk(path, seen)
         # A dangling link is passed on: whoever loads the image reports it.
-        elif _is_image_name(name) and (path.is_file() or path.is_symlink()):
+        elif is_image_name(name) and (path.is_file() or path.is_symlink()):
             yield path
 
 
@@ -168,7 +170,7 @@ def _matching(pattern: str) -> list[Path]:
     for match in sorted(map(Path, glob.glob(pattern, recursive=True)), key=Path.as_posix):
         if match.is_dir():
             found += sorted(_walk(match, set()), key=Path.as_posix)
-        elif _is_image_name(match.name):
+        elif is_image_name(match.name):
             found.append(match)
     if not found:
         raise DatasetError(f"{pattern}: no image matches this pattern")
@@ -179,7 +181,7 @@ def _matching(pattern: str) -> list[Path]:
 def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
     visible = [name for name in sorted(os.listdir(root)) if not name.startswith(".")]
     folders = [name for name in visible if (root / name).is_dir()]
-    loose = [name for name in visible if not (root / name).is_dir() and _is_image_name(name)]
+    loose = [name for name in visible if not (root / name).is_dir() and is_image_name(name)]
     images: list[LabelledImage] = []
     unknown: list[str] = []
     for name in folders:

@@ -18,7 +18,7 @@ from tinyedge.errors import ImageError
 from tinyedge.fitting import fit_pixels, reduction
 from tinyedge.quantization import Quantization
 
-__all__ = ["Fit", "load_input", "read_pixels"]
+__all__ = ["Fit", "in_channels", "load_input", "read_pixels"]
 
 # Named, because Pillow also knows formats that run other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
@@ -98,6 +98,13 @@ def read_pixels(path: Path, channels: int, fit: Fit | None = None) -> NDArray[np
             # Only now: PNG and TIFF know their orientation once they are loaded.
             orientation = _orientation(image)
     return _upright(pixels.reshape(*pixels.shape[:2], channels), orientation)
+
+
+def in_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """An RGB picture, (height, width, 3), with the channels of a net; grey as of a file's."""
+    if channels == 3:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, np.newaxis]
 
 
 @contextmanager

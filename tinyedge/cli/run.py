@@ -1,9 +1,6 @@
 """``tinyedge run``."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import click
@@ -16,15 +13,30 @@ from tinyedge.cli.parameters import (
     running_profile,
     threads_option,
 )
-from tinyedge.errors import DatasetError, ImageError
 
 if TYPE_CHECKING:
-    from tinyedge.devices.runtime import Classifier, Prediction
+    from tinyedge.cli.answers import AnswerPrinter
+    from tinyedge.devices.runtime import Classifier
 
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.option("--watch", type=PATH, help="Answer new photos of this folder until interrupted.")
+@click.option("--existing", is_flag=True, help="With --watch, the photos already there too.")
+@click.option(
+    "--camera", metavar="NUMBER", help="Answer what this camera sees until interrupted: 0, say."
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0, max=86400),
+    default=1.0,
+    show_default=True,
+    help="Seconds between pictures of --camera, or between looks of --watch.",
+)
+@click.option(
+    "--bench", type=click.IntRange(min=1), metavar="RUNS", help="Time the model on the photos."
+)
 @device_option
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to print."
@@ -37,6 +49,11 @@ def command(
     *,
     model: Path,
     images: tuple[str, ...],
+    watch: Path | None,
+    existing: bool,
+    camera: str | None,
+    interval: float,
+    bench: int | None,
     device: str,
     top: int,
     threads: int | None,
@@ -47,58 +64,65 @@ def command(
     """Classify photos with a .tflite file.
 
     MODEL is a file that tinyedge exported; any other image classifier needs --fit and --labels.
-    IMAGE is a photo, a folder (searched recursively) or a pattern such as 'photos/*.jpg'.
-    With --json, one JSON object a line for each photo.
+    IMAGE is a photo, a folder (searched recursively), a pattern such as 'photos/*.jpg', or -
+    for paths on stdin, a line each, answered as they come.
+
+    --watch and --camera go on until Ctrl-C or SIGTERM, which end them with exit code 0. --watch
+    answers each photo once it is completely written. --camera needs picamera2 or OpenCV; it
+    also takes what OpenCV reads: a video file, an address, a sequence such as 'frame%04d.png'.
+    --bench prints the times of loading, of the first inference, of warming up and of steady
+    inference apart, and of loading photos.
+
+    With --json, one JSON object a line for each picture, or one of --bench. Exit codes: 0 done,
+    1 interrupted, 2 an error.
     """
-    from tinyedge.dataset import find_images
-    from tinyedge.devices.runtime import Classifier
+    _check_sources(images, watch, camera, bench, existing=existing)
+    from tinyedge.cli.run_bench import bench_photos
+    from tinyedge.cli.run_modes import answer_camera, answer_folder, answer_photos
 
     profile = running_profile(device)
-    paths = find_images(images)
-    classifier = Classifier(
-        model,
-        threads=threads or profile.usable_threads(),
-        runtimes=profile.runtimes,
-        fit=fit,
-        labels=labels,
-    )
-    runtime = classifier.runtime
-    plural = "" if classifier.threads == 1 else "s"
-    click.echo(f"{runtime.name} {runtime.version}, {classifier.threads} thread{plural}", err=True)
-    named = {Path(image) for image in images}
-    answered = False
-    for path, predictions, milliseconds in _answers(classifier, paths, named, top):
-        answered = True
-        show = _json if as_json else _text
-        click.echo(show(path, predictions, milliseconds))
-    if not answered:
-        raise DatasetError(f"none of the {len(paths)} images can be read")
+
+    def load() -> "Classifier":
+        from tinyedge.devices.runtime import Classifier
+
+        return Classifier(
+            model,
+            threads=threads or profile.usable_threads(),
+            runtimes=profile.runtimes,
+            fit=fit,
+            labels=labels,
+        )
+
+    def loaded() -> "AnswerPrinter":
+        from tinyedge.cli.answers import AnswerPrinter, announce
+
+        classifier = load()
+        announce(classifier)
+        return AnswerPrinter(classifier, top=top, as_json=as_json)
+
+    if bench is not None:
+        bench_photos(load, images, bench, as_json=as_json)
+    elif watch is not None:
+        answer_folder(loaded, watch, existing=existing, interval=interval)
+    elif camera is not None:
+        answer_camera(loaded, camera, interval=interval)
+    else:
+        answer_photos(loaded, images)
 
 
-def _answers(
-    classifier: "Classifier", paths: list[Path], named: set[Path], top: int
-) -> Iterator[tuple[Path, list["Prediction"], float]]:
-    """Each photo's path, likeliest classes and inference time; a bad photo is an error if named."""
-    for path in paths:
-        try:
-            inputs = classifier.preprocess(path)
-        except ImageError as error:
-            if path in named:
-                raise
-            click.echo(f"skipped: {error}", err=True)
-            continue
-        start = perf_counter()
-        logits = classifier.logits(inputs)
-        milliseconds = 1000 * (perf_counter() - start)
-        yield path, classifier.ranked(logits, top), milliseconds
-
-
-def _text(path: Path, predictions: list["Prediction"], milliseconds: float) -> str:
-    lines = [f"{click.format_filename(path)}  {milliseconds:.1f} ms"]
-    lines += [f"  {found.probability:.6f}  {found.label}" for found in predictions]
-    return "\n".join(lines)
-
-
-def _json(path: Path, predictions: list["Prediction"], milliseconds: float) -> str:
-    found = [prediction._asdict() for prediction in predictions]
-    return json.dumps({"image": str(path), "predictions": found, "milliseconds": milliseconds})
+def _check_sources(
+    images: tuple[str, ...],
+    watch: Path | None,
+    camera: str | None,
+    bench: int | None,
+    *,
+    existing: bool,
+) -> None:
+    """Raise a UsageError unless there is one source of pictures, and options that go with it."""
+    given = [bool(images), watch is not None, camera is not None]
+    if sum(given) != 1:
+        raise click.UsageError("give IMAGE... or --watch DIR or --camera NUMBER, one of the three")
+    if bench is not None and not images:
+        raise click.UsageError("--bench times photos: give IMAGE...")
+    if existing and watch is None:
+        raise click.UsageError("--existing goes with --watch")
