@@ -88,6 +88,7 @@ def assemble(
     files |= _packages(wheels, online=online)
     profile_name = f"profile/{profile.name}.toml"
     files[profile_name] = _profile_file(device).read_bytes()
+    first = f"models/{models[0].name}"
     manifest = {
         "format": _FORMAT,
         "tinyedge": tinyedge.__version__,
@@ -97,10 +98,12 @@ def assemble(
         "architecture": target.architecture,
         "online": online,
         "debian_packages": wheels.debian_packages,
+        # int8 is what a board is for; a float model beside it is there to be compared with.
+        "model": next((entry["file"] for entry in entries if entry["quantized"]), first),
         "models": entries,
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
-    files[INSTALLER] = _installer(manifest, models[0].name).encode()
+    files[INSTALLER] = _installer(manifest).encode()
     files = dict(sorted(files.items()))
     sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
     files[CHECKSUMS] = "".join(sums).encode()
@@ -133,7 +136,7 @@ def _profile_file(device: str) -> Path:
     return Path(device) if device.endswith(".toml") else profile_files()[device]
 
 
-def _installer(manifest: Mapping[str, Any], model: str) -> str:
+def _installer(manifest: Mapping[str, Any]) -> str:
     target = Target(manifest["architecture"], manifest["python"], glibc=0)
     # A 64-bit kernel may run a 32-bit system.
     machines = ("armv7l", "armv8l", "aarch64") if target.bits == 32 else (target.architecture,)
@@ -146,7 +149,7 @@ def _installer(manifest: Mapping[str, Any], model: str) -> str:
         "DEBIAN_PACKAGES": " ".join(debian_packages),
         "VENV_OPTIONS": "--system-site-packages" if debian_packages else "",
         "INDEX_OPTIONS": "" if manifest["online"] else "--no-index",
-        "MODEL": model,
+        "MODEL": manifest["model"],
     }
     text = Path(__file__).with_name("install.sh").read_text(encoding="utf-8")
     for name, value in values.items():

@@ -132,7 +132,7 @@ for link in bin models; do
 done
 # The version before stays until the next install: a service may still be running from it.
 clear_up
-say "installed: $prefix/bin/tinyedge run $prefix/models/@MODEL@ PHOTO"
+say "installed: $prefix/bin/tinyedge run $prefix/@MODEL@ PHOTO"
 # Not of $prefix/bin: Python looks for its environment beside the folder it is started from.
 [ -z "$service" ] ||
     exec "$prefix/current/bin/python" -m tinyedge.devices.bundle.service "$prefix" "$service"

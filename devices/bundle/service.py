@@ -33,12 +33,9 @@ def unit_text(prefix: Path, folder: Path, *, user: str | None, system: bool) -> 
     """
     installed = prefix / "current"
     manifest = read_manifest(installed)
-    models = manifest["models"]
-    # int8 is what a board is for; a float model beside it is there to be compared with.
-    model = next((entry for entry in models if entry["quantized"]), models[0])
     words = [
         str(prefix / "bin" / "tinyedge"),
-        *("run", str(installed / model["file"]), "--watch", str(folder)),
+        *("run", str(installed / manifest["model"]), "--watch", str(folder)),
         *("--device", str(installed / manifest["profile"]), "--json"),
     ]
     values = {

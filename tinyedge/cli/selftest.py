@@ -18,8 +18,9 @@ def command(context: click.Context, bundle: Path, as_json: bool) -> None:
     """Check that a bundle's models answer here as on the computer that made it.
 
     BUNDLE is the folder of a bundle, or the one it was installed into [default: where this
-    tinyedge is installed]. Every score must be equal where the runtime promises it, else the
-    likeliest class.
+    tinyedge is installed]. Of an int8 model every score must be equal, bit for bit; of a float
+    model no score may differ by more than rounding; on another release of the runtime, or another
+    runtime, int8 must give the same likeliest class.
 
     Exits with 0 where all models passed, with 1 where one failed and with 2 on an error.
     """

@@ -1,0 +1,57 @@
+"""The verdict on two answers of one model."""
+
+import pytest
+
+from tinyedge.devices.selftest import judge
+from tinyedge.errors import ModelError
+
+LITERT = ("ai-edge-litert", "2.3.0")
+NEWER = ("ai-edge-litert", "2.4.0")
+OLDER = ("tflite-runtime", "2.14.0")
+EXPECTED = [0.5, 2.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("scores", "quantized", "runtime", "promise", "passed"),
+    [
+        ([0.5, 2.0, -1.0], True, LITERT, "bits", True),
+        ([0.5, 2.0, -1.1], True, LITERT, "bits", False),
+        ([0.5, 2.0, -1.1], True, NEWER, "top-1", True),
+        ([0.5, 2.0, -1.1], True, OLDER, "top-1", True),
+        ([2.1, 2.0, -1.1], True, OLDER, "top-1", False),
+        ([0.5, 2.0, -1.0001], False, LITERT, "rounding", True),
+        ([0.5, 2.0, -1.0001], False, OLDER, "rounding", True),
+        ([0.5, 2.0, -1.001], False, LITERT, "rounding", False),
+        ([2.1, 2.0, -1.0], False, LITERT, "rounding", False),
+        ([0.5, float("nan"), -1.0], False, LITERT, "rounding", False),
+    ],
+)
+def test_what_is_asked_depends_on_model_and_runtime(
+    scores: list[float], quantized: bool, runtime: tuple[str, str], promise: str, passed: bool
+) -> None:
+    outcome = judge(
+        "m.tflite",
+        scores,
+        EXPECTED,
+        quantized=quantized,
+        runtime=runtime,
+        computers_runtime=LITERT,
+    )
+    assert (outcome.promise, outcome.passed) == (promise, passed)
+    assert str(outcome).startswith("passed  m.tflite  " if passed else "FAILED  m.tflite  ")
+
+
+def test_the_same_other_runtime_promises_no_bits() -> None:
+    outcome = judge(
+        "m.tflite", [3.0, 4.0], [3.5, 4.0], quantized=True, runtime=OLDER, computers_runtime=OLDER
+    )
+    assert (outcome.promise, outcome.passed) == ("top-1", True)
+    assert str(outcome) == (
+        "passed  m.tflite  1 of 2 scores differ from the computer's, by 0.5 at most; the likeliest"
+        " class agrees"
+    )
+
+
+def test_answers_of_other_lengths_are_an_error() -> None:
+    with pytest.raises(ModelError, match="gives 1 scores, the bundle says 3"):
+        judge("m.tflite", [1.0], EXPECTED, quantized=True, runtime=LITERT, computers_runtime=LITERT)
