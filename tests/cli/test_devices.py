@@ -3,11 +3,13 @@
 import importlib.metadata
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import run_as_user, run_in_process
+from tests.emulated_pi import EmulatedPi
 from tinyedge.devices import profile
 from tinyedge.devices.profile import profile_names
 
@@ -163,3 +165,48 @@ def test_a_users_shell_sees_the_users_profiles(own: Path) -> None:
     assert done.returncode == 0
     assert "\n  mine       mine " in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.pi_emulated
+@pytest.mark.parametrize(
+    ("release", "board", "wanted"),
+    [
+        (
+            *("bookworm", "pi4"),
+            {
+                "cpu": "Cortex-A72",
+                "architecture": "aarch64",
+                "runtime": LITERT,
+                "reason": "first of the order",
+            },
+        ),
+        (
+            *("armhf", "pi3"),
+            {
+                "cpu": "Cortex-A53",
+                "architecture": "armv7l",
+                "runtime": "tflite-runtime 2.14.0",
+                "reason": "ai-edge-litert is not installed",
+            },
+        ),
+    ],
+    ids=["64-bit Pi 4", "32-bit Pi 3"],
+)
+def test_a_board_knows_itself(
+    emulated_pi: Callable[..., EmulatedPi],
+    unpacked_wheel: Path,
+    release: str,
+    board: str,
+    wanted: dict[str, str],
+) -> None:
+    pi = emulated_pi(release, board, shared=[unpacked_wheel])
+    packages = {"PYTHONPATH": str(unpacked_wheel)}
+    done = pi.run("python3", "-m", "tinyedge", "devices", "--json", environment=packages)
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert [name for name, row in rows.items() if row["here"]] == [board]
+    pi_row = rows["pi"]
+    assert (pi_row["runtime"], pi_row["runtime_reason"]) == (wanted["runtime"], wanted["reason"])
+    assert pi_row["profile"]["cpu"] == wanted["cpu"]
+    assert pi_row["profile"]["architecture"] == wanted["architecture"]
+    assert pi_row["profile"]["description"] == rows[board]["profile"]["description"]
