@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from tinyedge.devices.edgetpu.limits import LIMITS, Operation
 from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.tflite_model import Subgraph, TfliteModel
+from tinyedge.tflite_work import multiply_accumulates
 
 __all__ = ["COMPILED", "NEWEST_RUNTIME", "Placement", "Verdict", "place"]
 
@@ -65,6 +66,7 @@ class Placement:
         streamed_bytes: the least and the most of them that do not fit on the chip and cross USB
             with each inference.
         input_bytes, output_bytes: of the tensors that go into its part and come out of it.
+        macs: multiply-accumulates of its part.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -76,6 +78,7 @@ class Placement:
     streamed_bytes: tuple[int, int]
     input_bytes: int
     output_bytes: int
+    macs: int
 
     @property
     def on_tpu(self) -> int:
@@ -119,6 +122,7 @@ def place(model: TfliteModel, rules: Rules, *, runtime: int = NEWEST_RUNTIME) ->
         streamed_bytes=(max(0, parameters - most), max(0, parameters - least)),
         input_bytes=input_bytes,
         output_bytes=output_bytes,
+        macs=sum(multiply_accumulates(graph.operators[index], graph) for index in inside),
     )
 
 

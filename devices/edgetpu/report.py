@@ -9,6 +9,8 @@ from typing import Any
 from tinyedge.devices.edgetpu.compiler import CompilerLog, differences
 from tinyedge.devices.edgetpu.placement import COMPILED, Placement
 from tinyedge.devices.edgetpu.rules import Rules
+from tinyedge.devices.latency import USB_VERSIONS, edge_tpu_latency
+from tinyedge.devices.latency_error import latency_error
 
 __all__ = ["check_json", "check_text"]
 
@@ -35,8 +37,33 @@ def check_json(
         "streamed_bytes": placement.streamed_bytes,
         "input_bytes": placement.input_bytes,
         "output_bytes": placement.output_bytes,
+        "macs": placement.macs,
+        "latency": _latency_json(placement),
         "operations": [asdict(verdict) for verdict in placement.verdicts],
         "compiler": None if log is None else _compiler_json(placement, log),
+    }
+
+
+def _latency_json(placement: Placement) -> dict[str, Any] | None:
+    """Milliseconds of the Edge TPU's part by USB version, an estimate; None where there is none."""
+    if not placement.on_tpu or placement.compiled:
+        return None
+    return {
+        "milliseconds": {f"usb{usb}": 1000 * s for usb, s in _latencies(placement).items()},
+        "error": asdict(latency_error("edge_tpu")),
+    }
+
+
+def _latencies(placement: Placement) -> dict[int, float]:
+    return {
+        usb: edge_tpu_latency(
+            macs=placement.macs,
+            parameter_bytes=placement.parameter_bytes,
+            input_bytes=placement.input_bytes,
+            output_bytes=placement.output_bytes,
+            usb=usb,
+        ).seconds
+        for usb in USB_VERSIONS
     }
 
 
@@ -67,10 +94,8 @@ def check_text(model: Path, placement: Placement, rules: Rules, log: CompilerLog
         ("graphs", _graphs(placement)),
         ("parameters", _parameters(placement, rules)),
         ("USB", _crossing(placement)),
-        (
-            "runtime",
-            f"{placement.runtime} of the Edge TPU, or newer" if placement.runtime else None,
-        ),
+        ("latency", _latency(placement)),
+        ("runtime", _runtime(placement)),
         ("compiler", _compiler(model, placement, log)),
     ):
         if text:
@@ -163,6 +188,21 @@ def _crossing(placement: Placement) -> str | None:
     return (
         f"{placement.input_bytes:,} bytes in and {placement.output_bytes:,} out per inference,"
         " parameters aside"
+    )
+
+
+def _runtime(placement: Placement) -> str | None:
+    return f"{placement.runtime} of the Edge TPU, or newer" if placement.runtime else None
+
+
+def _latency(placement: Placement) -> str | None:
+    if not placement.on_tpu or placement.compiled:
+        return None
+    ports = ", ".join(f"{1000 * s:.3g} ms at USB {usb}" for usb, s in _latencies(placement).items())
+    rest = "" if placement.on_cpu == 0 else "; what stays on the CPU comes on top"
+    return (
+        f"an estimate for the Edge TPU's part: {ports}{rest}. {latency_error('edge_tpu')}"
+        " (docs/latency_estimate.md)"
     )
 
 

@@ -2,14 +2,16 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.conftest import Models, run_as_user
-from tests.tflite_writer import Op, T, write_model
+from tests.tflite_writer import Op, T, constant, write_model
 from tinyedge.cli import main
 
 _LOGS = Path(__file__).parents[1] / "data" / "edgetpu_logs"
@@ -61,7 +63,26 @@ def test_the_built_in_model_is_cut_at_its_first_leaky(fashion_models: Models) ->
     assert "cut         at operation 3 of 21, LEAKY_RELU" in result.stdout
     assert "help        LEAKY_RELU: it maps as PRELU" in result.stdout
     assert "784 bytes in and 3,136 out per inference" in result.stdout
+    assert "latency     an estimate for the Edge TPU's part" in result.stdout
+    assert "what stays on the CPU comes on top" in " ".join(result.stdout.split())
     assert max(map(len, lines[1:])) <= 100
+
+
+def test_the_latency_is_that_of_summary_where_everything_maps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One convolution, its cfg and its file: both count the same work and the same bytes."""
+    monkeypatch.chdir(tmp_path)
+    cfg = "[net]\nheight=8\nwidth=8\nchannels=3\n[convolutional]\nfilters=4\nsize=3\npad=1\n"
+    Path("one.cfg").write_text(cfg + "activation=relu\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["summary", "one.cfg", "--device", "coral-usb", "--json"])
+    wanted = json.loads(result.stdout)["latency_estimate"]["edge_tpu"]["milliseconds"]
+    kernel, bias = constant(np.ones((4, 3, 3, 3))), replace(constant([0] * 4, "int32"), scale=1.0)
+    image, features = T((1, 8, 8, 3)), T((1, 8, 8, 4))
+    model = written(tmp_path, Op("CONV_2D", [image, kernel, bias], [features], "Conv2DOptions"))
+    found = checked(model)
+    assert found["macs"] == 8 * 8 * 4 * 27
+    assert found["latency"]["milliseconds"] == pytest.approx(wanted)
 
 
 def test_json_says_it_operation_by_operation(fashion_models: Models) -> None:

@@ -76,6 +76,20 @@ def test_parameters_beyond_what_the_chip_holds_are_streamed(
     assert placement.streamed_bytes == streamed
 
 
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [
+        ("CONV_2D", 4 * 4 * 2 * 3 * 3 * 8),
+        ("DEPTHWISE_CONV_2D", 4 * 4 * 8 * 3 * 3),
+        ("FULLY_CONNECTED", 3 * 8),
+        ("TRANSPOSE_CONV", 4 * 4 * 8 * 2 * 2 * 2),
+        ("ADD", 0),
+    ],
+)
+def test_multiplications_of_the_edge_tpu_s_part_are_counted(name: str, macs: int) -> None:
+    assert _placed(write_model(PASSING[name])).macs == macs
+
+
 def test_a_constant_that_two_operators_share_counts_once() -> None:
     model = schema.ModelT.InitFromPackedBuf(write_model(PASSING["CONV_2D"], PASSING["CONV_2D"]), 0)
     graph = model.subgraphs[0]
