@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
 from benchmarks.latency_networks import NETWORKS  # noqa: E402
-from benchmarks.latency_published import GROUPS, Figure, figures  # noqa: E402
+from benchmarks.latency_published import GROUPS, STATED, Figure, figures  # noqa: E402
 from tinyedge.devices.latency_error import LatencyError  # noqa: E402
 
 
@@ -53,8 +53,7 @@ def error_json(found: Sequence[Figure]) -> str:
     """The content of devices/latency_error.json."""
     stated = {
         group: asdict(stated_error([figure for figure in found if figure.group == group]))
-        for group in GROUPS
-        if group != "other"
+        for group in STATED
     }
     return json.dumps(stated, indent=1) + "\n"
 

@@ -28,7 +28,8 @@ sheet), of which at least 6.5 MiB hold parameters; parameters beyond that cross 
 inference, as the input and the output do. A bus gives `_USB_SHARE` of its rate: a disk at a
 Raspberry Pi 3B+ reads 35.5 of 60 MB/s (jamesachambers.com, "Raspberry Pi 3B+ MicroSD / SSD Speed
 Benchmarks"). Instructions, input, output and completion each wait for one interval of the bus, 125
-microseconds (USB 2.0 and 3.0 specifications).
+microseconds (USB 2.0 and 3.0 specifications). A PCIe 2.0 lane gives 128 of 152 bytes of a packet
+(PCI Express 2.0 specification: framing, sequence number, header of 16 bytes, checksum).
 """
 
 from collections.abc import Sequence
@@ -117,6 +118,7 @@ _EDGE_TPU_PARAMETERS = int(6.5 * 2**20)  # bytes
 _USB_SHARE = 35.5e6 / 60e6
 # Bytes a second on the wire: 480 Mbit/s; 5 Gbit/s, of which 8b/10b coding takes a fifth.
 _USB_RATES = {2: 480e6 / 8, 3: 5e9 / 10}
+_PCIE_RATE = 5e9 / 10 * 128 / 152
 _USB_INTERVAL = 125e-6
 _USB_TRANSFERS = 4
 USB_VERSIONS = tuple(_USB_RATES)
@@ -182,7 +184,7 @@ def _macs_per_cycle(core: _Core, profile: Profile, layer: Work, number_bytes: in
 
 
 class EdgeTpuLatency(NamedTuple):
-    """The parts of one inference on an Edge TPU at a USB port, seconds: an estimate.
+    """The parts of one inference on an Edge TPU, seconds: an estimate.
 
     Attributes:
         compute: of the multiplications.
@@ -205,23 +207,24 @@ class EdgeTpuLatency(NamedTuple):
 
 
 def edge_tpu_latency(
-    *, macs: int, parameter_bytes: int, input_bytes: int, output_bytes: int, usb: int
+    *, macs: int, parameter_bytes: int, input_bytes: int, output_bytes: int, usb: int | None
 ) -> EdgeTpuLatency:
-    """One inference of an int8 network that maps whole to a Coral USB Accelerator: an estimate.
+    """One inference of an int8 network that maps whole to an Edge TPU: an estimate.
 
     Args:
         macs: multiply-accumulates.
         parameter_bytes: of all weights.
         input_bytes: that cross to the accelerator.
         output_bytes: that come back.
-        usb: the port's version, 2 or 3.
+        usb: version of the accelerator's port, 2 or 3; None of a chip at a PCIe 2.0 lane, as the
+            Coral Dev Board's.
     """
-    rate = _USB_RATES[usb] * _USB_SHARE
+    rate = _PCIE_RATE if usb is None else _USB_RATES[usb] * _USB_SHARE
     streamed = max(0, parameter_bytes - _EDGE_TPU_PARAMETERS)
     return EdgeTpuLatency(
         compute=macs / _EDGE_TPU_MACS,
         transfer=(input_bytes + output_bytes) / rate,
         streaming=streamed / rate,
-        waiting=_USB_TRANSFERS * _USB_INTERVAL,
+        waiting=0.0 if usb is None else _USB_TRANSFERS * _USB_INTERVAL,
         streamed_bytes=streamed,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.latency_estimate import error_json, markdown
 from benchmarks.latency_networks import NETWORKS
-from benchmarks.latency_published import figures
+from benchmarks.latency_published import GROUPS, figures
 from tests.conftest import run_in_process
 from tests.darknet.shipped import CFGS
 from tinyedge.darknet.network import read_network
@@ -121,6 +121,10 @@ def test_the_edge_tpu() -> None:
     assert more.streamed_bytes == 1_000_000
     assert more.streaming == pytest.approx(1e6 / 35.5e6)
     assert more.transfer == pytest.approx(151_528 / 35.5e6)
+    on_board = edge_tpu_latency(
+        macs=0, parameter_bytes=0, input_bytes=421_000, output_bytes=53, usb=None
+    )
+    assert on_board.seconds == pytest.approx(421_053 / (500e6 * 128 / 152))
 
 
 @pytest.mark.parametrize("cfg", sorted(VALID.glob("*.cfg")), ids=lambda path: path.stem)
@@ -182,11 +186,17 @@ def test_the_page_and_the_stated_errors_are_what_the_command_writes() -> None:
 
 
 def test_every_published_figure_is_compared() -> None:
-    published = sorted(figure.published for figure in figures() if figure.group != "other")
-    assert published == [
-        *(2.1, 2.4, 2.6, 3.4, 4.2, 4.5, 5.1, 6.2, 9.0, 10.6),
-        *(18.9, 20.2, 24, 29, 46, 72, 77, 114),
-    ]
+    found = figures()
+    published = {
+        group: sorted(figure.published for figure in found if figure.group == group)
+        for group in GROUPS
+    }
+    assert published == {
+        "cpu": [5.1, 20.2, 24, 29, 46, 72, 77, 114],
+        "edge_tpu": [2.1, 2.4, 2.6, 3.4, 4.2, 4.5, 6.2, 9.0, 10.6, 18.9],
+        "pcie": [2.0, 2.4, 2.6, 4.1],
+        "other": [122, 164, 232, 392, 770],
+    }
 
 
 def test_the_error_is_told_rounded_outward() -> None:
