@@ -80,8 +80,8 @@ class Profile:
 def user_folder() -> Path:
     """Where a user's own profiles lie, by the XDG base directory specification."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
-    # The specification has a relative one ignored.
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".config"
+    # The specification has a relative one ignored. A service may have no home at all: "~" stays.
+    root = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.config"))
     return root / "tinyedge" / "devices"
 
 

@@ -145,6 +145,19 @@ def test_the_users_folder_is_in_the_home_where_nothing_else_is_said(
         assert "board" in profile_names()
 
 
+def test_a_user_without_a_home_has_the_profiles_that_ship(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_such_user(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_such_user)
+    assert find_profile("host").name == "host"
+    assert profile_names() == SHIPPED
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
