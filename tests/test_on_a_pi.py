@@ -1,13 +1,17 @@
 """The command line on emulated Raspberry Pis, against the same on this machine."""
 
 import json
+import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests import emulated_pi as emulation
 from tests.conftest import Models, run_as_user
 from tests.emulated_pi import EmulatedPi
 
@@ -20,9 +24,8 @@ _PIS = [
     ("trixie", "pi4"),
     ("trixie", "pi5"),
 ]
-
-
-_Tinyedge = Callable[..., subprocess.CompletedProcess[str]]
+_ARMHF = ("armhf", "pi3")
+_Python = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -31,29 +34,31 @@ def on_a_pi(
     unpacked_wheel: Path,
     fashion_models: Models,
     fashion_images: Path,
-) -> _Tinyedge:
-    """Runs tinyedge, as its wheel installs it, on a board that sees the built-in model's files."""
+) -> _Python:
+    """Runs a board's Python, which imports tinyedge as its wheel installs it.
+
+    The board, a release and a name, sees the built-in model's files and those `shared`.
+    """
 
     def run(
-        pi: tuple[str, str], *words: object, model: str | None = None
+        pi: tuple[str, str], *words: object, shared: Sequence[Path] = (), model: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        shared = [unpacked_wheel, fashion_models.int8_model.parent, fashion_images]
-        board = emulated_pi(*pi, shared=shared)
+        models = fashion_models.int8_model.parent
+        board = emulated_pi(*pi, shared=[unpacked_wheel, models, fashion_images, *shared])
         if model is not None:
             board = replace(board, model=model)
-        variables = {"PYTHONPATH": str(unpacked_wheel)}
-        return board.run("python3", "-m", "tinyedge", *words, environment=variables)
+        return board.run("python3", *words, environment={"PYTHONPATH": str(unpacked_wheel)})
 
     return run
 
 
-@pytest.mark.parametrize("pi", [*_PIS, ("armhf", "pi3")], ids="-".join)
+@pytest.mark.parametrize("pi", [*_PIS, _ARMHF], ids="-".join)
 def test_run_answers_there_as_here(
-    on_a_pi: _Tinyedge, fashion_models: Models, fashion_images: Path, pi: tuple[str, str]
+    on_a_pi: _Python, fashion_models: Models, fashion_images: Path, pi: tuple[str, str]
 ) -> None:
     release, name = pi
     words = ["run", fashion_models.int8_model, fashion_images / "Bag", "--device", name, "--json"]
-    there, here = on_a_pi(pi, *words), run_as_user(*words)
+    there, here = on_a_pi(pi, "-m", "tinyedge", *words), run_as_user(*words)
     assert there.returncode == 0, there.stderr
     answers, expected = (
         [json.loads(line) for line in done.stdout.splitlines()] for done in (there, here)
@@ -71,3 +76,83 @@ def test_run_answers_there_as_here(
             assert [item["probability"] for item in found] == expected_values
     # tflite-runtime's int8 kernels round otherwise: only its answers agree, and not all.
     assert agreed == 100 if release != "armhf" else agreed >= 98
+
+
+@pytest.fixture(scope="session")
+def fifty(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of five labelled images of each class of the built-in model."""
+    manifest = tmp_path_factory.mktemp("fifty") / "fifty.tsv"
+    images = [image for label in fashion_images.iterdir() for image in sorted(label.iterdir())[:5]]
+    manifest.write_text("".join(f"{image}\t{image.parent.name}\n" for image in images))
+    return manifest
+
+
+@pytest.mark.parametrize("pi", [("bookworm", "pi4"), ("trixie", "pi5"), _ARMHF], ids="-".join)
+def test_compare_reports_there_what_it_reports_here(
+    on_a_pi: _Python, fashion_models: Models, fifty: Path, pi: tuple[str, str]
+) -> None:
+    models = (fashion_models.float_model, fashion_models.int8_model)
+    words = ["-m", "tinyedge", "compare", *models, "--data", fifty, "--json"]
+    there, here = on_a_pi(pi, *words, shared=[fifty]), run_as_user(*words[2:])
+    assert there.returncode == 0, there.stderr
+    found, wanted = json.loads(there.stdout), json.loads(here.stdout)
+    assert found["images"] == 50
+    if pi == _ARMHF:
+        # Another runtime's kernels: the float file answers the same, int8 nearly.
+        assert found["float"] == wanted["float"]
+        assert found["int8"]["top1"] == pytest.approx(wanted["int8"]["top1"], abs=2)
+        return
+    del found["milliseconds"], wanted["milliseconds"]
+    assert found.pop("kl") == pytest.approx(wanted.pop("kl"), rel=1e-4)
+    assert found == wanted
+
+
+@pytest.mark.parametrize("pi", _PIS, ids="-".join)
+def test_output_tensors_of_int8_are_the_same_to_the_bit(
+    on_a_pi: _Python, fashion_models: Models, fifty: Path, tmp_path: Path, pi: tuple[str, str]
+) -> None:
+    images = tmp_path / "images.txt"
+    lines = fifty.read_text().splitlines()
+    images.write_text("".join(line.split("\t")[0] + "\n" for line in lines))
+    script = Path(emulation.__file__).with_name("outputs.py")
+    models = (fashion_models.float_model, fashion_models.int8_model)
+    done = on_a_pi(
+        pi, script, tmp_path / "there.npz", images, *models, shared=[tmp_path, script.parent]
+    )
+    assert done.returncode == 0, done.stderr
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    words = [sys.executable, script, tmp_path / "here.npz", images, *models]
+    subprocess.run(words, env=environment, check=True)
+    with np.load(tmp_path / "there.npz") as there, np.load(tmp_path / "here.npz") as here:
+        assert sorted(there) == sorted(here)
+        assert len(here) == 6
+        for name in here:
+            # x86 sums the float file's last layer, of ten outputs, in another order than ARM.
+            tolerance = {
+                "fashion_float.tflite.logits": 1e-5,
+                "fashion_float.tflite.probabilities": 1e-6,
+                "fashion_int8.tflite.probabilities": 1e-15,
+            }.get(name, 0)
+            np.testing.assert_allclose(there[name], here[name], 0, tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "case",  # --device, the board's own name, what the note says it is not
+    [
+        ("pi", "Raspberry Pi 4 Model B Rev 1.5", ""),
+        ("pi4", "Raspberry Pi 4 Model B Rev 1.5", ""),
+        ("pi5", "Raspberry Pi 4 Model B Rev 1.5", "Raspberry Pi 5"),
+        ("pi", "Banana Pi BPI-M5", "Raspberry Pi"),
+        ("pi", "", "Raspberry Pi"),
+    ],
+)
+def test_the_board_is_known_by_its_device_tree(
+    on_a_pi: _Python, fashion_models: Models, fashion_images: Path, case: tuple[str, str, str]
+) -> None:
+    device, model, note = case
+    photo = fashion_images / "Bag" / "00018.png"
+    words = ["-m", "tinyedge", "run", fashion_models.int8_model, photo, "--device", device]
+    done = on_a_pi(("bookworm", "pi4"), *words, model=model)
+    assert done.returncode == 0, done.stderr
+    notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    assert notes == ([f"note: this machine is no {note}; running here"] if note else [])
