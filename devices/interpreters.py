@@ -26,16 +26,24 @@ RUNTIMES = {
 
 @dataclass(frozen=True)
 class Runtime:
-    """A TFLite runtime: its distribution's name and version, and its interpreter's class."""
+    """A TFLite runtime.
+
+    Attributes:
+        name, version: of its distribution.
+        interpreter: its interpreter's class.
+        load_delegate: what loads a shared library as a delegate for it.
+    """
 
     name: str
     version: str
     interpreter: Callable[..., Any]
+    load_delegate: Callable[[str], Any]
 
-    def load(self, model: bytes, *, threads: int) -> Any:
+    def load(self, model: bytes, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
         """An interpreter of the .tflite with its tensors allocated, made without a word.
 
-        Warns (TinyedgeWarning) where an int8 model is slower here than it need be.
+        What `delegates` take of it runs through them. Warns (TinyedgeWarning) where an int8 model
+        is slower here than it need be.
 
         Raises:
             ValueError, RuntimeError: the runtime cannot load it.
@@ -43,7 +51,11 @@ class Runtime:
         # TensorFlow's warns that it is to be replaced by the very runtime that comes first here.
         with native_output_hidden(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            interpreter = self.interpreter(model_content=model, num_threads=threads)
+            interpreter = self.interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_delegates=list(delegates) or None,
+            )
             interpreter.allocate_tensors()
         _note_int8_without_xnnpack(self, interpreter)
         return interpreter
@@ -81,7 +93,8 @@ def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
         except ImportError as error:
             reasons.append(f"{name} {version} does not import ({error})")
             continue
-        return Choice(Runtime(name, version, module.Interpreter), tuple(reasons))
+        runtime = Runtime(name, version, module.Interpreter, module.load_delegate)
+        return Choice(runtime, tuple(reasons))
     return Choice(None, tuple(reasons))
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.devices.edgetpu.placement import COMPILED
 from tinyedge.devices.interpreters import RUNTIMES, find_runtime
 from tinyedge.errors import ModelError
 from tinyedge.fitting import fit_pixels
@@ -40,6 +41,7 @@ class Classifier:
         card: what the model says of itself (see `tinyedge.modelcard`).
         runtime: the TFLite runtime in use, with `name` and `version`.
         threads: how many threads the runtime was given.
+        delegate: the shared library it runs through; None for the CPU alone.
         height, width, channels: the input, pixels.
         classes: how many scores an answer has.
     """
@@ -53,31 +55,41 @@ class Classifier:
         fit: str | None = None,
         labels: Path | None = None,
         ids: Path | None = None,
+        delegate: str | None = None,
+        card: ModelCard | None = None,
     ) -> None:
         """Load `model` and prepare it to run; `fit`, `labels` and `ids` override its card.
 
-        `labels` and `ids` are text files with a line a class.
+        `labels` and `ids` are text files with a line a class. `delegate` is a shared library to
+        run it through, one that is known to work here. `card` stands in where the file has none.
 
         Raises:
             ModelError: the file is no TFLite model, no image classifier, a network without a
                 head, or bears no card while `fit` is not given.
             DatasetError: `labels` or `ids` do not name every class.
             MissingPackageError: no TFLite runtime is installed.
-            OSError: the file cannot be read.
+            OSError: the file, or the delegate, cannot be read.
         """
         self.path = model
+        self.delegate = delegate
         self.threads = threads
         content = model.read_bytes()
         if not content:
             raise ModelError(f"{model} is empty")
         self.bytes = len(content)
-        card = read_card(model)
+        card = read_card(model) or card
         _check_head(card, model)
         self.runtime = find_runtime(runtimes)
         try:
-            self._interpreter = self.runtime.load(content, threads=threads)
+            delegates = [] if delegate is None else [self.runtime.load_delegate(delegate)]
+            self._interpreter = self.runtime.load(content, threads=threads, delegates=delegates)
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split()) or "no reason given"
+            if COMPILED in reason:
+                raise ModelError(
+                    f"{model}: it was compiled for the Edge TPU and runs nowhere else: use"
+                    " --device coral-usb, or the file it was compiled from"
+                ) from error
             raise ModelError(
                 f"{model}: {self.runtime.name} {self.runtime.version} cannot load it as a"
                 f" TFLite model ({reason})"

@@ -17,7 +17,8 @@ def announce(classifier: "Classifier") -> None:
     """Say on stderr what runs the model."""
     runtime, threads = classifier.runtime, classifier.threads
     plural = "" if threads == 1 else "s"
-    click.echo(f"{runtime.name} {runtime.version}, {threads} thread{plural}", err=True)
+    through = "" if classifier.delegate is None else f", through {classifier.delegate}"
+    click.echo(f"{runtime.name} {runtime.version}, {threads} thread{plural}{through}", err=True)
 
 
 class AnswerPrinter:

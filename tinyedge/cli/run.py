@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 )
 @device_option
 @click.option(
+    "--require-delegate",
+    is_flag=True,
+    help="End with an error where the device's accelerator cannot be used.",
+)
+@click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to print."
 )
 @threads_option
@@ -55,6 +60,7 @@ def command(
     interval: float,
     bench: int | None,
     device: str,
+    require_delegate: bool,
     top: int,
     threads: int | None,
     fit: str | None,
@@ -70,6 +76,9 @@ def command(
     --watch and --camera go on until Ctrl-C or SIGTERM, which end them with exit code 0. --watch
     answers each photo once it is completely written. --camera needs picamera2 or OpenCV; it
     also takes what OpenCV reads: a video file, an address, a sequence such as 'frame%04d.png'.
+    With --device coral-usb a file compiled for the Edge TPU runs there, and where that cannot be,
+    the int8 file beside it on the CPU, which is said.
+
     --bench prints the times of loading, of the first inference, of warming up and of steady
     inference apart, and of loading photos.
 
@@ -78,19 +87,23 @@ def command(
     """
     _check_sources(images, watch, camera, bench, existing=existing)
     from tinyedge.cli.run_bench import bench_photos
+    from tinyedge.cli.run_file import file_to_run
     from tinyedge.cli.run_modes import answer_camera, answer_folder, answer_photos
 
     profile = running_profile(device)
+    file = file_to_run(model, profile, require_delegate=require_delegate)
 
     def load() -> "Classifier":
         from tinyedge.devices.runtime import Classifier
 
         return Classifier(
-            model,
+            file.path,
             threads=threads or profile.usable_threads(),
             runtimes=profile.runtimes,
             fit=fit,
             labels=labels,
+            delegate=file.delegate,
+            card=file.card,
         )
 
     def loaded() -> "AnswerPrinter":
