@@ -6,7 +6,6 @@ leaves ``._photo.jpg`` beside photos) are no images. A manifest is a UTF-8 text 
 """
 
 import glob
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -123,6 +122,9 @@ def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
 
 def content_sha256(path: Path) -> str:
     """The sha256 of the file's bytes, hexadecimal."""
+    # Loads OpenSSL, which a board that only runs has no use for.
+    import hashlib
+
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

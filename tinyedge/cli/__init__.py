@@ -6,7 +6,6 @@ imports stand inside the function, so that ``--help`` loads click alone.
 
 import importlib
 import sys
-import traceback
 import warnings
 from typing import Any, NoReturn
 
@@ -71,6 +70,8 @@ class _LazyGroup(click.Group):
 
 def _fail(message: str, debug: bool) -> NoReturn:
     if debug:
+        import traceback
+
         traceback.print_exc()
     click.echo(f"error: {message}", err=True)
     raise SystemExit(2)
