@@ -80,21 +80,24 @@ class _PiCamera:
         self.name = f"camera {number}"
         self.driver = "picamera2"
         try:
-            self._camera = picamera2.Picamera2(number)
+            with native_output_hidden():
+                self._camera = picamera2.Picamera2(number)
+                self._start()
         except (RuntimeError, IndexError) as error:
             raise DeviceError(f"{self.name} cannot be opened by picamera2 ({error})") from error
+        time.sleep(_SETTLING)
+
+    def _start(self) -> None:
         width, height = self._camera.sensor_resolution
         scale = _SHORTER_SIDE / min(width, height)
         size = (round(width * scale / 2) * 2, round(height * scale / 2) * 2)
         # picamera2 names a format by its bytes in a word: BGR888 is R, G, B in memory. Without
         # a queue a picture is taken after it was asked for, not before.
-        self._camera.configure(
-            self._camera.create_still_configuration(
-                main={"format": "BGR888", "size": size}, queue=False
-            )
+        configuration = self._camera.create_still_configuration(
+            main={"format": "BGR888", "size": size}, queue=False
         )
+        self._camera.configure(configuration)
         self._camera.start()
-        time.sleep(_SETTLING)
 
     def picture(self) -> NDArray[np.uint8] | None:
         try:

@@ -31,6 +31,16 @@ def test_one_that_could_not_be_read_comes_again_once_it_changed(tmp_path: Path) 
     assert [watch.look(), watch.look(), watch.look()] == [[], [photo], []]
 
 
+def test_one_that_could_not_be_read_may_be_allowed_to_be(tmp_path: Path) -> None:
+    watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
+    photo.write_bytes(b"x")
+    photo.chmod(0o200)
+    assert [watch.look(), watch.look()] == [[], [photo]]
+    watch.look_again(photo)
+    photo.chmod(0o600)
+    assert [watch.look(), watch.look()] == [[], [photo]]
+
+
 def test_a_photo_that_went_may_come_back(tmp_path: Path) -> None:
     watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
     for _ in range(2):
@@ -38,6 +48,18 @@ def test_a_photo_that_went_may_come_back(tmp_path: Path) -> None:
         assert [watch.look(), watch.look()] == [[], [photo]]
         photo.unlink()
         assert watch.look() == []
+
+
+def test_a_photo_that_is_moved_within_the_folder_is_no_new_one(tmp_path: Path) -> None:
+    watch, photo, done = FolderWatch(tmp_path), tmp_path / "a.jpg", tmp_path / "done"
+    photo.write_bytes(b"x")
+    assert [watch.look(), watch.look()] == [[], [photo]]
+    done.mkdir()
+    photo.rename(done / "a.jpg")
+    assert watch.look() == watch.look() == watch.look() == []
+    # The name is free for another.
+    photo.write_bytes(b"other")
+    assert [watch.look(), watch.look()] == [[], [photo]]
 
 
 def test_links_that_go_in_circles_end(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Photos that appear in a folder, each once it is completely written.
 
-A photo counts as written when its size and time of change were the same at two looks in a row,
-and as read when it decodes; one that does not is looked at again whenever it changes. Polling,
+A photo counts as written when its size and its times were the same at two looks in a row, and as
+read when it decodes; one that does not is looked at again whenever it changes. Polling,
 because it works on every file system: inotify says nothing of a share or a FUSE mount.
 """
 
@@ -22,6 +22,13 @@ class _State(NamedTuple):
     inode: int
     size: int
     modified: int
+    # Of its content or of who may read it.
+    changed: int
+
+    @property
+    def content(self) -> tuple[int, int, int]:
+        """What a rename leaves as it is."""
+        return self.inode, self.size, self.modified
 
 
 class FolderWatch:
@@ -29,7 +36,7 @@ class FolderWatch:
 
     Hidden files and folders are left out, as everywhere. A photo that takes the place of
     another, by a rename or after it was deleted, is a new one; one that is rewritten where it
-    stands is not.
+    stands, or given another name within the folder, is not.
     """
 
     def __init__(self, folder: Path, *, existing: bool = False) -> None:
@@ -55,6 +62,8 @@ class FolderWatch:
             OSError: the folder itself is gone, or can no longer be read.
         """
         found = {entry.path: entry for entry in _photos(self.folder)}
+        gone_photos = self._written.keys() - found.keys()
+        moved = {self._written[path].content for path in gone_photos}
         for states in (self._written, self._changing, self._unreadable):
             for gone in states.keys() - found.keys():
                 del states[gone]
@@ -69,7 +78,9 @@ class FolderWatch:
                 continue
             if state == self._unreadable.get(path):
                 continue
-            if state.size and state == self._changing.get(path):
+            if state.content in moved:
+                self._written[path] = state
+            elif state.size and state == self._changing.get(path):
                 settled.append((state.modified, path))
                 self._written[path] = self._changing.pop(path)
             else:
@@ -83,7 +94,7 @@ class FolderWatch:
 
 def _state(entry: os.DirEntry[str]) -> _State:
     status = entry.stat()
-    return _State(entry.inode(), status.st_size, status.st_mtime_ns)
+    return _State(entry.inode(), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _photos(folder: Path) -> Iterator[os.DirEntry[str]]:
