@@ -29,6 +29,7 @@ def test_json_holds_every_time_apart(model: Path, bags: Path) -> None:
         "model",
         "runtime",
         "threads",
+        "delegate",
         "load_ms",
         "first_preprocess_ms",
         "preprocess_ms",
@@ -43,7 +44,7 @@ def test_json_holds_every_time_apart(model: Path, bags: Path) -> None:
     ]
     assert measured["model"] == str(model)
     assert measured["runtime"]["name"] == "ai-edge-litert"
-    assert measured["threads"] == 1
+    assert (measured["threads"], measured["delegate"]) == (1, None)
     assert (measured["steady_ms"]["runs"], measured["preprocess_ms"]["runs"]) == (30, 20)
     assert 1 <= measured["warm_up_ms"]["runs"] <= 10
     for name in ("preprocess_ms", "warm_up_ms", "steady_ms"):

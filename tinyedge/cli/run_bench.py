@@ -36,6 +36,7 @@ def _json(classifier: "Classifier", measured: "Bench") -> str:
         "model": str(classifier.path),
         "runtime": {"name": runtime.name, "version": runtime.version},
         "threads": classifier.threads,
+        "delegate": classifier.delegate,
         "load_ms": measured.load,
         "first_preprocess_ms": measured.first_preprocess,
         "preprocess_ms": measured.preprocess._asdict(),
@@ -54,8 +55,11 @@ def _json(classifier: "Classifier", measured: "Bench") -> str:
 def _text(classifier: "Classifier", measured: "Bench") -> str:
     runtime = classifier.runtime
     loading, warm_up, steady = measured.preprocess, measured.warm_up, measured.steady
+    where = f"{runtime.name} {runtime.version}, threads {classifier.threads}"
+    if classifier.delegate is not None:
+        where += f", through {classifier.delegate}"
     rows = [
-        ("load", measured.load, f"{runtime.name} {runtime.version}, threads {classifier.threads}"),
+        ("load", measured.load, where),
         ("first photo", measured.first_preprocess, "decoded, fitted, quantized"),
         ("photo", loading.median, f"median of {loading.runs}, p90 {loading.p90:.2f}"),
         ("first", measured.first, "inference"),
