@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import tinyedge.export  # noqa: F401  # sets up TensorFlow, which some tests import themselves
-from tests import c_engine
+from tests import c_engine, private_sshd
 from tests import emulated_pi as emulation
 from tinyedge.cli import main
 
@@ -36,6 +36,7 @@ _AVAILABLE: dict[str, tuple[Callable[[], bool], str]] = {
         _FASHION_MNIST.is_file,
         "Debian's package dataset-fashion-mnist is not installed",
     ),
+    "sshd": (private_sshd.is_installed, "Debian's package openssh-server is not installed"),
     "pi_emulated": (
         emulation.can_be_set_up,
         "no Raspberry Pi can be emulated: needs Debian's apt on Linux 6.7 or newer, x86-64",

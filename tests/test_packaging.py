@@ -103,8 +103,8 @@ def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
     expected = {
         str(path.relative_to(ROOT))
         for package in (
-            *("", "cli", "darknet", "export", "devices", "devices/bundle", "devices/edgetpu"),
-            "calib_data",
+            *("", "cli", "darknet", "export", "calib_data", "devices"),
+            *("devices/bundle", "devices/deploy", "devices/edgetpu"),
         )
         for path in (ROOT / "tinyedge" / package).glob("*.py")
     }

@@ -11,6 +11,7 @@
     ├── ExportError           a network that cannot become the file that was asked for
     ├── FetchError            a download that failed, or did not match its checksum
     ├── DeviceError           an unknown device, or a profile that cannot be read
+    ├── DeployError           a board that cannot be reached, or on which something went wrong
     └── MissingPackageError   a package this command needs is not installed; says what to type
 
     TinyedgeWarning           something a user should know though the work goes on
@@ -19,6 +20,7 @@
 __all__ = [
     "CfgError",
     "DatasetError",
+    "DeployError",
     "DeviceError",
     "ExportError",
     "FetchError",
@@ -65,6 +67,10 @@ class FetchError(TinyedgeError):
 
 class DeviceError(TinyedgeError):
     """An unknown device name, or a device profile that cannot be read."""
+
+
+class DeployError(TinyedgeError):
+    """A board that cannot be reached, or on which an install or a test failed."""
 
 
 class MissingPackageError(TinyedgeError):

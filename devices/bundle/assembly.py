@@ -9,14 +9,14 @@ from typing import Any
 
 import tinyedge
 from tinyedge.devices.bundle.board_wheel import board_wheel
-from tinyedge.devices.bundle.reference import reference
+from tinyedge.devices.bundle.reference import Reference, reference
 from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, requirement_lines
 from tinyedge.devices.profile import find_profile, profile_files
 from tinyedge.devices.selftest import MANIFEST
 from tinyedge.errors import DatasetError
 
-__all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "assemble"]
+__all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "answer", "assemble"]
 
 CHECKSUMS = "SHA256SUMS"
 INSTALLER = "install.sh"
@@ -50,40 +50,50 @@ class Bundle:
         return sum(map(len, self.files.values()))
 
 
+def answer(models: Sequence[Path], device: str) -> dict[Path, Reference]:
+    """What each of `models` says here of a picture, to be compared with `device`'s answer.
+
+    Raises:
+        DatasetError: two models have the same name, or one that no shell can be trusted with.
+        DeviceError: there is no such device.
+        MissingPackageError, ModelError, OSError: see `reference`.
+    """
+    _check_names(models)
+    profile = find_profile(device)
+    return {model: reference(model, profile) for model in models}
+
+
 def assemble(
-    models: Sequence[Path], device: str, target: Target, *, online: bool = False
+    answers: Mapping[Path, Reference], device: str, target: Target, *, online: bool = False
 ) -> Bundle:
-    """Put together what `device` needs to run `models`; equal inputs give equal files.
+    """Put together what `device` needs to run models; equal inputs give equal files.
 
     Args:
-        models: .tflite files with a model card, of different names.
+        answers: of the models, as `answer` gives them.
         device: a profile's name or file.
         target: what the board runs.
         online: leave the wheels out, for the board to download; their versions and hashes stay.
 
     Raises:
-        DatasetError: two models have the same name, or one that no shell can be trusted with.
         DeviceError: there is no such device.
         FetchError: there are no wheels for the target, or they cannot be downloaded.
-        MissingPackageError: no runtime, or no pip, is installed here.
-        ModelError: a model is no image classifier, or bears no card.
+        MissingPackageError: this Python has no pip.
     """
-    _check_names(models)
     profile = find_profile(device)
+    models = list(answers)
     files: dict[str, bytes] = {}
     entries = []
-    for model in models:
-        answer = reference(model, profile)
+    for model, said in answers.items():
         entry = {
             "file": f"models/{model.name}",
             "picture": f"selftest/{model.name}.png",
-            "runtime": (answer.runtime, answer.version),
-            "quantized": answer.quantized,
-            "scores": answer.scores,
+            "runtime": (said.runtime, said.version),
+            "quantized": said.quantized,
+            "scores": said.scores,
         }
         entries.append(entry)
         files[f"models/{model.name}"] = model.read_bytes()
-        files[f"selftest/{model.name}.png"] = answer.picture
+        files[f"selftest/{model.name}.png"] = said.picture
     wheels = download_wheels(target)
     files |= _packages(wheels, online=online)
     profile_name = f"profile/{profile.name}.toml"

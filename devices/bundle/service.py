@@ -93,4 +93,5 @@ if __name__ == "__main__":
     try:
         print(install_service(Path(sys.argv[1]), Path(sys.argv[2]).absolute()))
     except (TinyedgeError, OSError) as problem:
-        raise SystemExit(f"error: tinyedge is installed, its service is not: {problem}") from None
+        print(f"error: tinyedge is installed, its service is not: {problem}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -53,6 +53,28 @@ class Target:
         """Of a pointer."""
         return 32 if self.architecture == "armv7l" else 64
 
+    def checked(self) -> "Target":
+        """Itself, where tinyedge can run.
+
+        Raises:
+            DeviceError: no TFLite runtime has a wheel for it, or tinyedge does not run there.
+        """
+        if self.architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise DeviceError(f"no runtime has a wheel for {self.architecture}; known: {known}")
+        parts = self.python.split(".")
+        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+            raise DeviceError(f"{self.python!r} is no version of Python such as 3.11")
+        version = tuple(map(int, parts))
+        if version < _FIRST_PYTHON:
+            raise DeviceError(f"tinyedge needs Python 3.11 or newer, not {self.python}")
+        if self.architecture == "armv7l" and version > _LAST_32_BIT:
+            raise DeviceError(
+                f"no TFLite runtime has a wheel for 32-bit ARM and Python {self.python}: put the"
+                " 64-bit system on the board, or bookworm (Python 3.11)"
+            )
+        return self
+
 
 def find_target(
     profile: Profile,
@@ -72,29 +94,11 @@ def find_target(
     machine = platform.machine()
     here = profile.name == "host" and architecture in (None, machine)
     architecture = architecture or (machine if here else profile.architecture or "aarch64")
-    if architecture not in ARCHITECTURES:
-        raise DeviceError(f"no wheels for {architecture}; known: {', '.join(ARCHITECTURES)}")
     if here and release is None:
         default, glibc = f"{sys.version_info[0]}.{sys.version_info[1]}", _glibc()
     else:
         default, glibc = RELEASES[release or ("bookworm" if architecture == "armv7l" else "trixie")]
-    target = Target(architecture, python or default, glibc)
-    _check(target)
-    return target
-
-
-def _check(target: Target) -> None:
-    parts = target.python.split(".")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise DeviceError(f"{target.python!r} is no version of Python such as 3.11")
-    version = tuple(map(int, parts))
-    if version < _FIRST_PYTHON:
-        raise DeviceError(f"tinyedge needs Python 3.11 or newer, not {target.python}")
-    if target.architecture == "armv7l" and version > _LAST_32_BIT:
-        raise DeviceError(
-            f"no TFLite runtime has a wheel for 32-bit ARM and Python {target.python}: put the"
-            " 64-bit system on the board, or bookworm (Python 3.11)"
-        )
+    return Target(architecture, python or default, glibc).checked()
 
 
 def _glibc() -> int:

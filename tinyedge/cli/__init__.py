@@ -23,6 +23,7 @@ COMMANDS = (
     "summary",
     "devices",
     "bundle",
+    "deploy",
     "selftest",
     "zoo",
     "fetch",

@@ -58,7 +58,7 @@ def command(
     without a network and checks that the models answer there as they do here.
     """
     from tinyedge.devices.bundle.archive import check_output, write_bundle
-    from tinyedge.devices.bundle.assembly import assemble
+    from tinyedge.devices.bundle.assembly import answer, assemble
     from tinyedge.devices.bundle.target import find_target
     from tinyedge.devices.profile import find_profile
 
@@ -68,7 +68,7 @@ def command(
     check_output(output)
     if on_a_terminal():
         click.echo(f"wheels for Python {target.python} on {target.architecture} ...", err=True)
-    bundle = assemble(models, device, target, online=online)
+    bundle = assemble(answer(models, device), device, target, online=online)
     write_bundle(bundle, output)
     if bundle.debian_packages:
         names = " ".join(bundle.debian_packages)

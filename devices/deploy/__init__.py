@@ -1,0 +1,1 @@
+"""Bundles carried to boards over ssh, installed, tested and measured there."""

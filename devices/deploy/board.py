@@ -1,0 +1,236 @@
+"""One board: reached, installed, tested and measured."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tinyedge.devices.bundle.archive import tar_gz
+from tinyedge.devices.bundle.assembly import Bundle
+from tinyedge.devices.bundle.target import Target
+from tinyedge.devices.deploy import scripts
+from tinyedge.devices.deploy.photos import Photos
+from tinyedge.devices.deploy.ssh import Finished, Ssh
+from tinyedge.devices.profile import Profile
+from tinyedge.errors import DeployError, TinyedgeError
+
+__all__ = ["BoardReport", "Comparing", "Stage", "deploy_to"]
+
+_WHOLE_COMMAND_FAILED = 126
+_DEFAULT_GLIBC = 36
+
+
+class Stage(Protocol):
+    """Tells a person what is done on a board now."""
+
+    def __call__(self, what: str, total: int = 0) -> Callable[[int], None]:
+        """Begin a stage; the result is to be called with the bytes, of `total`, that have gone."""
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """An accuracy check to make on the board: two models' file names and labelled photos."""
+
+    float_model: str
+    int8_model: str
+    photos: Photos
+
+
+@dataclass
+class BoardReport:
+    """What became of one board.
+
+    Attributes:
+        host: as ssh takes it.
+        device: the profile's name.
+        error: what went wrong, or None.
+        failed_at: the stage where it did: ``connect``, ``bundle``, ``install``, ``self-test`` or
+            ``compare``.
+        board: what the machine says it is, or None where it does not.
+        python, architecture: of the board.
+        prefix: where tinyedge is installed there.
+        already_installed: whether that very bundle was there before.
+        selftest: ``tinyedge selftest --json``, as the board printed it.
+        comparison: ``tinyedge compare --json``, likewise.
+        seconds: from the first connection to the end.
+    """
+
+    host: str
+    device: str
+    error: str | None = None
+    failed_at: str | None = None
+    board: str | None = None
+    python: str | None = None
+    architecture: str | None = None
+    prefix: str | None = None
+    already_installed: bool = False
+    selftest: dict[str, Any] | None = None
+    comparison: dict[str, Any] | None = None
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def deploy_to(
+    ssh: Ssh,
+    profile: Profile,
+    bundle_for: Callable[[Target], Bundle],
+    *,
+    prefix: str,
+    service: str | None,
+    comparing: Comparing | None,
+    stage: Stage,
+) -> BoardReport:
+    """Install a bundle on the board at the other end of `ssh`; what fails stands in the report.
+
+    Args:
+        ssh: the way there.
+        profile: the board's.
+        bundle_for: makes the bundle for what the board runs.
+        prefix: where to install, as the board's shell would take it.
+        service: a folder of the board to watch, or None.
+        comparing: an accuracy check to make there, or None.
+        stage: told what is done.
+    """
+    report = BoardReport(ssh.host, profile.name)
+    start = time.monotonic()
+    step = "connect"
+    try:
+        stage("connecting")
+        facts = _probe(ssh, prefix, comparing)
+        target = _note_facts(report, facts, profile)
+        step = "bundle"
+        stage("choosing wheels")
+        bundle = bundle_for(target)
+        step = "install"
+        report.already_installed = facts["installed"] == bundle.identity and service is None
+        finished = _install(
+            ssh, bundle, facts, service=service, already=report.already_installed, stage=stage
+        )
+        step = "self-test"
+        report.selftest = _json(finished, "the self-test")
+        if not report.selftest["passed"]:
+            raise DeployError("the models answer otherwise there: see the self-test")
+        if comparing is not None:
+            step = "compare"
+            report.comparison = _compare(ssh, bundle, facts, comparing, stage)
+    except TinyedgeError as error:
+        report.error, report.failed_at = str(error), step
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> dict[str, Any]:
+    photos = comparing.photos.identity if comparing else "none"
+    finished = ssh.run(["python3", "-c", scripts.PROBE, prefix, photos])
+    if finished.code >= _WHOLE_COMMAND_FAILED:
+        raise DeployError("it has no python3: sudo apt install python3 python3-venv")
+    return _json(finished, "Python there")
+
+
+def _note_facts(report: BoardReport, facts: Mapping[str, Any], profile: Profile) -> Target:
+    # A 64-bit kernel may run a 32-bit system.
+    machine = "armv7l" if facts["bits"] == 32 else facts["machine"]
+    report.board, report.prefix = facts["board"], facts["prefix"]
+    report.python, report.architecture = facts["python"], machine
+    expected = profile.device_tree_model
+    if expected is not None and not (report.board or "").startswith(expected):
+        report.notes.append(f"this is no {profile.description}: {report.board or machine}")
+    name, version = facts["libc"]
+    minor = version.split(".")[1] if name == "glibc" and version.startswith("2.") else ""
+    glibc = int(minor) if minor.isdecimal() else _DEFAULT_GLIBC
+    return Target(machine, facts["python"], glibc).checked()
+
+
+def _install(
+    ssh: Ssh,
+    bundle: Bundle,
+    facts: Mapping[str, Any],
+    *,
+    service: str | None,
+    already: bool,
+    stage: Stage,
+) -> Finished:
+    prefix = facts["prefix"]
+    if already:
+        stage("self-test")
+        return ssh.run(["sh", "-c", scripts.SELFTEST, "tinyedge", prefix])
+    options = [] if service is None else ["--service", service]
+    finished = _send(
+        ssh,
+        scripts.INSTALL,
+        [prefix, *options],
+        tar_gz(bundle),
+        stage=stage,
+        doing="copying",
+        then="installing",
+    )
+    # 1 is the self-test's, whose outcome the installer shows.
+    if finished.code != 0:
+        raise DeployError(_last_error(finished))
+    return finished
+
+
+def _compare(
+    ssh: Ssh, bundle: Bundle, facts: Mapping[str, Any], comparing: Comparing, stage: Stage
+) -> dict[str, Any]:
+    prefix, photos = facts["prefix"], comparing.photos
+    if not facts["photos"]:
+        words = [prefix, photos.identity]
+        finished = _send(
+            ssh, scripts.PHOTOS, words, photos.archive, stage=stage, doing="copying photos"
+        )
+        if finished.code != 0:
+            raise DeployError(_last_error(finished))
+    stage(f"comparing on {photos.count} photos")
+    (profile,) = (name for name in bundle.files if name.startswith("profile/"))
+    models = [comparing.float_model, comparing.int8_model]
+    words = ["sh", "-c", scripts.COMPARE, "tinyedge", prefix, *models, photos.identity, profile]
+    return _json(ssh.run(words), "compare")
+
+
+def _send(
+    ssh: Ssh,
+    script: str,
+    words: list[str],
+    content: bytes,
+    *,
+    stage: Stage,
+    doing: str,
+    then: str | None = None,
+) -> Finished:
+    """Run a script that takes `content` in; once all has gone the stage is `then`."""
+    advance = stage(doing, len(content))
+    gone = 0
+
+    def sent(count: int) -> None:
+        nonlocal gone
+        gone += count
+        advance(count)
+        if gone == len(content) and then is not None:
+            stage(then)
+
+    return ssh.run(["sh", "-c", script, "tinyedge", *words], send=content, sent=sent)
+
+
+def _json(finished: Finished, what: str) -> dict[str, Any]:
+    """What a program of tinyedge's printed; an exit code of its own says more than 0 and 1."""
+    try:
+        # Some login scripts print a greeting first.
+        found = json.loads(finished.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        raise DeployError(f"{what}: {_last_error(finished)}") from None
+    if not isinstance(found, dict):
+        raise DeployError(f"{what}: printed {finished.stdout.strip()!r}")
+    return found
+
+
+def _last_error(finished: Finished) -> str:
+    """The line that says most: the error's, or a self-test's that failed, or the last."""
+    lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
+    lines += [line.strip() for line in finished.stdout.splitlines() if line.strip()]
+    for sign in ("FAILED", "No space left", "error: ", "ERROR: "):
+        found = [line for line in lines if sign in line]
+        if found:
+            return found[0].removeprefix("error: ")
+    return lines[-1] if lines else f"ended with exit code {finished.code} and without a word"

@@ -1,0 +1,84 @@
+"""Several boards side by side; what happens to one is nothing to the others."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tinyedge.devices.bundle.assembly import Bundle, answer, assemble
+from tinyedge.devices.bundle.reference import Reference
+from tinyedge.devices.bundle.target import Target
+from tinyedge.devices.deploy.board import BoardReport, Comparing, Stage, deploy_to
+from tinyedge.devices.deploy.inventory import BoardAddress
+from tinyedge.devices.deploy.ssh import Ssh
+from tinyedge.devices.profile import find_profile
+
+__all__ = ["deploy"]
+
+_AT_ONCE = 16
+
+
+def deploy(
+    models: Sequence[Path],
+    boards: Sequence[BoardAddress],
+    *,
+    ssh_options: Sequence[str] = (),
+    may_ask: bool = False,
+    online: bool = False,
+    prefix: str = "~/tinyedge",
+    service: str | None = None,
+    comparing: Comparing | None = None,
+    stage_of: Callable[[str], Stage],
+) -> list[BoardReport]:
+    """Deploy `models` to every board; a report for each, in their order.
+
+    Args:
+        models: .tflite files that tinyedge exported.
+        boards: where to.
+        ssh_options: see `Ssh`.
+        may_ask: see `Ssh`.
+        online: have the boards download their packages.
+        prefix: where to install on each.
+        service: a folder that each is to watch, or None.
+        comparing: an accuracy check to make on each, or None.
+        stage_of: for a host, what to tell of its stages; called from several threads.
+
+    Raises:
+        DatasetError, DeviceError, MissingPackageError, ModelError, OSError: see `answer`; no
+            board has been touched.
+    """
+    answers = {device: answer(models, device) for device in {board.device for board in boards}}
+    bundles = _Bundles(answers, online=online)
+
+    def one(board: BoardAddress) -> BoardReport:
+        return deploy_to(
+            Ssh(board.host, tuple(ssh_options), may_ask),
+            find_profile(board.device),
+            lambda target: bundles.of(board.device, target),
+            prefix=prefix,
+            service=service,
+            comparing=comparing,
+            stage=stage_of(board.host),
+        )
+
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(boards))) as pool:
+        return list(pool.map(one, boards))
+
+
+class _Bundles:
+    """Each bundle is made once, by the first board that needs it."""
+
+    def __init__(self, answers: Mapping[str, Mapping[Path, Reference]], *, online: bool) -> None:
+        self._answers = answers
+        self._online = online
+        self._made: dict[tuple[str, Target], Bundle] = {}
+        self._lock = threading.Lock()
+
+    def of(self, device: str, target: Target) -> Bundle:
+        """The bundle for that device and target; raises as `assemble`."""
+        with self._lock:
+            if (device, target) not in self._made:
+                answers = self._answers[device]
+                made = assemble(answers, device, target, online=self._online)
+                self._made[device, target] = made
+            return self._made[device, target]

@@ -1,0 +1,82 @@
+"""Which boards: named one by one, or listed in a file."""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyedge.errors import DeployError
+
+__all__ = ["BoardAddress", "boards_of"]
+
+
+@dataclass(frozen=True)
+class BoardAddress:
+    """A board's host, as ssh takes it, and its device profile's name or file."""
+
+    host: str
+    device: str
+
+
+def boards_of(hosts: Sequence[str], inventory: Path | None, device: str) -> list[BoardAddress]:
+    """The boards of `hosts`, then those of `inventory`; `device` is that of all without one.
+
+    An inventory is a text file with a line a board, its host and perhaps its device, where ``#``
+    begins a comment; or, where its name ends in ``.toml``, a table ``[[board]]`` a board with
+    ``host`` and perhaps ``device``.
+
+    Raises:
+        DeployError: no board is named, one twice, or the inventory cannot be read.
+        OSError: there is no such file.
+    """
+    boards = [BoardAddress(host, device) for host in hosts]
+    if inventory is not None:
+        read = _read_toml if inventory.suffix == ".toml" else _read_lines
+        try:
+            boards += read(inventory, inventory.read_text(encoding="utf-8"), device)
+        except UnicodeDecodeError as error:
+            raise DeployError(f"{inventory} is no text in UTF-8") from error
+    if not boards:
+        where = f"{inventory} names" if inventory is not None else "there is"
+        raise DeployError(f"{where} no board: name one with --host USER@HOST")
+    seen = set()
+    for board in boards:
+        # ssh would take it for an option, were it not for its --; nobody means it.
+        if not board.host or board.host.startswith("-") or not board.host.isprintable():
+            raise DeployError(f"{board.host!r} is no host; expected USER@HOST")
+        if board.host in seen:
+            raise DeployError(f"{board.host} is named twice")
+        seen.add(board.host)
+    return boards
+
+
+def _read_lines(inventory: Path, text: str, device: str) -> list[BoardAddress]:
+    boards = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.partition("#")[0].split()
+        if len(words) > 2:
+            raise DeployError(f"{inventory}:{number}: expected HOST or HOST DEVICE, not {line!r}")
+        if words:
+            boards.append(BoardAddress(words[0], words[1] if len(words) == 2 else device))
+    return boards
+
+
+def _read_toml(inventory: Path, text: str, device: str) -> list[BoardAddress]:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DeployError(f"{inventory}: {error}") from error
+    tables = content.pop("board", [])
+    if content or not isinstance(tables, list):
+        raise DeployError(f"{inventory}: an inventory has tables [[board]] and nothing else")
+    return [_board(inventory, number, table, device) for number, table in enumerate(tables, 1)]
+
+
+def _board(inventory: Path, number: int, table: Any, device: str) -> BoardAddress:
+    known = isinstance(table, dict) and set(table) <= {"host", "device"} and "host" in table
+    if not known or not all(isinstance(value, str) for value in table.values()):
+        raise DeployError(
+            f'{inventory}: board {number}: expected host = "USER@HOST" and perhaps device'
+        )
+    return BoardAddress(table["host"], table.get("device", device))

@@ -1,0 +1,74 @@
+"""Labelled photos as they travel to a board: one archive, known there by its content."""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyedge.classnames import ClassNames
+from tinyedge.dataset import LabelledImage
+from tinyedge.errors import DatasetError
+
+__all__ = ["Photos", "pack_photos"]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """An archive of labelled photos.
+
+    Attributes:
+        identity: equal where names, classes and contents are.
+        archive: a tar of a folder a class.
+        count: how many photos.
+    """
+
+    identity: str
+    archive: bytes
+    count: int
+
+
+def pack_photos(
+    images: Sequence[LabelledImage],
+    *,
+    labels: Sequence[str] | None,
+    ids: Sequence[str] | None,
+    classes: int,
+) -> Photos:
+    """Archive `images` in their order, in folders that name their classes there as here.
+
+    Raises:
+        DatasetError: a class has no name of its own that a folder can bear.
+        OSError: an image cannot be read.
+    """
+    names = ClassNames(labels, ids, classes)
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for number, image in enumerate(images):
+            content = image.path.read_bytes()
+            folder = _folder(image.index, names, labels, ids)
+            suffix = image.path.suffix.lower()
+            member = tarfile.TarInfo(f"{folder}/{number:06}{suffix}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    packed = stream.getvalue()
+    return Photos(hashlib.sha256(packed).hexdigest()[:16], packed, len(images))
+
+
+def _folder(
+    index: int, names: ClassNames, labels: Sequence[str] | None, ids: Sequence[str] | None
+) -> str:
+    """A name that the board's tinyedge takes for that class and no other."""
+    candidates = [str(index), *(column[index] for column in (ids, labels) if column)]
+    for candidate in candidates:
+        try:
+            if names.find(candidate, "") == index and _is_a_name(candidate):
+                return candidate
+        except DatasetError:
+            continue
+    raise DatasetError(f"class {index} has no name that a folder can bear: {candidates}")
+
+
+def _is_a_name(text: str) -> bool:
+    return Path(text).name == text and not text.startswith(".")

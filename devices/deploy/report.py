@@ -1,0 +1,67 @@
+"""What became of the boards, for people and for programs."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from tinyedge.devices.deploy.board import BoardReport
+
+__all__ = ["reports_json", "reports_text"]
+
+
+def reports_json(reports: Sequence[BoardReport]) -> dict[str, Any]:
+    """``passed``, and a `BoardReport`'s fields a board."""
+    return {
+        "passed": all(report.error is None for report in reports),
+        "boards": [dataclasses.asdict(report) for report in reports],
+    }
+
+
+def reports_text(reports: Sequence[BoardReport]) -> str:
+    """A table with a line a board, then what went wrong, a line a board too."""
+    compared = any(report.comparison for report in reports)
+    rows = [_row(report, compared=compared) for report in reports]
+    heads = ["host", "device", "system", "self-test"]
+    heads += ["float", "int8", "drop, 95 %"] if compared else []
+    table = [[*heads, "result"], *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+    lines += [f"{report.host}: note: {note}" for report in reports for note in report.notes]
+    lines += [
+        f"{report.host}: {report.failed_at}: {report.error}" for report in reports if report.error
+    ]
+    return "\n".join(lines)
+
+
+def _row(report: BoardReport, *, compared: bool) -> list[str]:
+    system = f"Python {report.python}, {report.architecture}" if report.python else "-"
+    row = [report.host, report.device, system, _selftest(report)]
+    if compared:
+        row += _comparison(report)
+    if report.error:
+        return [*row, f"failed: {report.failed_at}"]
+    was = "was installed" if report.already_installed else "installed"
+    return [*row, f"{was}, {report.seconds:.0f} s"]
+
+
+def _selftest(report: BoardReport) -> str:
+    if report.selftest is None:
+        return "-"
+    outcomes = report.selftest["models"]
+    good = sum(outcome["passed"] for outcome in outcomes)
+    return f"{good} of {len(outcomes)} passed"
+
+
+def _comparison(report: BoardReport) -> list[str]:
+    if report.comparison is None:
+        return ["-", "-", "-"]
+    found = report.comparison
+    low, high = found["drop"]["interval"]
+    return [
+        f"{found['float']['top1']:.2f} %",
+        f"{found['int8']['top1']:.2f} %",
+        f"{found['drop']['top1']:.2f} ({low:.2f} to {high:.2f})",
+    ]

@@ -1,0 +1,225 @@
+"""``tinyedge deploy`` over a real ssh connection, to this machine as the board."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.bundles import selftest_of
+from tests.conftest import Models, run_in_process
+from tests.private_sshd import Sshd, private_sshd
+from tinyedge.cli import main
+
+pytestmark = pytest.mark.sshd
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with private_sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def few(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of thirty labelled photos."""
+    manifest = tmp_path_factory.mktemp("few") / "few.tsv"
+    manifest.write_text(
+        "".join(
+            f"{photo}\t{folder.name}\n"
+            for folder in sorted(fashion_images.iterdir())
+            for photo in sorted(folder.iterdir())[:3]
+        )
+    )
+    return manifest
+
+
+def deploy(*words: object) -> Result:
+    """Run the command in this process, whatever comes of it."""
+    return CliRunner().invoke(main, ["deploy", *map(str, words), "--device", "host"])
+
+
+def boards(result: Result) -> list[dict[str, Any]]:
+    """The boards of a --json report."""
+    found = json.loads(result.stdout)["boards"]
+    assert isinstance(found, list)
+    return found
+
+
+def closed_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def files(folder: Path) -> list[str]:
+    """The names in a folder, hidden ones too; none where there is no folder."""
+    return sorted(os.listdir(folder)) if folder.exists() else []
+
+
+def test_one_of_two_boards_fails_and_the_other_is_served(
+    sshd: Sshd, fashion_models: Models, few: Path, tmp_path: Path
+) -> None:
+    """Installed, tested, compared; the same numbers as here; nothing is copied a second time."""
+    models = (fashion_models.float_model, fashion_models.int8_model)
+    prefix = tmp_path / "a board's"
+    missing = f"nobody@127.0.0.1.{closed_port()}.invalid"
+    inventory = tmp_path / "boards.toml"
+    inventory.write_text(
+        f'[[board]]\nhost = "{missing}"\n\n[[board]]\nhost = "{sshd.host}"\ndevice = "host"\n'
+    )
+    words = (*models, "--inventory", inventory, "--prefix", prefix, "--compare", few, "--json")
+    result = deploy(*words, *sshd.words)
+    assert result.exit_code == 1, result.output
+    bad, good = boards(result)
+    assert (bad["host"], bad["failed_at"]) == (missing, "connect")
+    assert "Could not resolve hostname" in bad["error"]
+    assert (good["error"], good["already_installed"]) == (None, False)
+    assert good["selftest"] == selftest_of(prefix)
+    here = json.loads(run_in_process("compare", *models, "--data", few, "--json").stdout)
+    for name in ("images", "float", "int8", "drop", "agreement", "kl", "flips"):
+        assert good["comparison"][name] == here[name]
+
+    version = (prefix / "current").readlink()
+    (photos,) = (prefix / "photos").iterdir()
+    age = photos.stat().st_ino
+    result = deploy(*models, "--host", sshd.host, "--prefix", prefix, "--compare", few, *sshd.words)
+    assert result.exit_code == 0, result.output
+    head, row = result.stdout.splitlines()
+    assert head.split()[:6] == ["host", "device", "system", "self-test", "float", "int8"]
+    assert " 2 of 2 passed " in row
+    assert "was installed, " in row
+    assert (prefix / "current").readlink() == version
+    assert photos.stat().st_ino == age
+    assert files(prefix) == ["bin", "current", "models", "photos", "versions"]
+
+
+def test_killed_half_way_leaves_the_old_one_and_the_next_try_succeeds(
+    sshd: Sshd, fashion_models: Models, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "board"
+    words = ("--host", sshd.host, "--prefix", prefix, *sshd.words)
+    assert deploy(fashion_models.float_model, *words).exit_code == 0
+    before = (prefix / "current").readlink()
+    copying, installing = ".incoming-*", "versions/*/lib/*/site-packages/numpy"
+    for sign in (copying, installing):
+        kill_once_there_is(prefix, sign, fashion_models.int8_model, *words)
+        assert (prefix / "current").readlink() == before
+        assert selftest_of(prefix)["models"][0]["model"] == "models/fashion_float.tflite"
+    result = deploy(fashion_models.int8_model, *words)
+    assert result.exit_code == 0, result.output
+    assert (prefix / "current").readlink() != before
+    assert selftest_of(prefix)["models"][0]["model"] == "models/fashion_int8.tflite"
+    assert not list(prefix.glob(".incoming-*"))
+
+
+def kill_once_there_is(prefix: Path, sign: str, *words: object) -> None:
+    """Deploy, and kill tinyedge and its ssh at once when the first new `sign` is seen."""
+    had = set(prefix.glob(sign))
+    command = [sys.executable, "-m", "tinyedge", "deploy", *map(str, words), "--device", "host"]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        while not set(prefix.glob(sign)) - had:
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("megabytes", [30, 80])
+def test_a_full_disk_on_the_board_is_its_error_and_leaves_nothing(
+    fashion_models: Models, tmp_path: Path, megabytes: int
+) -> None:
+    """A disk on which the bundle does not fit, and one on which it does, but not installed."""
+    disk, left = tmp_path / "disk", tmp_path / "left"
+    disk.mkdir()
+    small = tmp_path / "small"
+    small.write_text(
+        f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}\n"
+        'sh -c "$SSH_ORIGINAL_COMMAND"\n'
+        f"code=$?; ls -A {disk} > {left}; exit $code\n"
+    )
+    command = f"unshare --user --map-root-user --mount sh {small}"
+    with private_sshd(tmp_path / "sshd", force_command=command) as sshd:
+        words = ("--host", sshd.host, "--prefix", disk / "tinyedge", *sshd.words)
+        result = deploy(fashion_models.int8_model, *words, "--json")
+    assert result.exit_code == 1
+    (board,) = boards(result)
+    assert board["failed_at"] == "install"
+    assert "No space left on device" in board["error"]
+    assert left.read_text() == ""
+
+
+def test_what_ssh_refuses_is_said_with_what_to_do(
+    sshd: Sshd, fashion_models: Models, tmp_path: Path
+) -> None:
+    model = fashion_models.int8_model
+    stranger = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True)
+    port = f"Port={sshd.port}"
+    cases = {
+        ("IdentitiesOnly=yes", f"IdentityFile={stranger}", sshd.options[3], port): (
+            "Permission denied (publickey): put your key there with ssh-copy-id, or start an agent"
+        ),
+        (sshd.options[1], "UserKnownHostsFile=/dev/null", port): (
+            "Host key verification failed: connect once by hand, to accept its key"
+        ),
+        (f"Port={closed_port()}",): "Connection refused",
+    }
+    for options, reason in cases.items():
+        words = [word for option in options for word in ("--ssh-option", option)]
+        result = deploy(model, "--host", sshd.host, "--json", *words)
+        assert result.exit_code == 1
+        (board,) = boards(result)
+        assert board["failed_at"] == "connect"
+        assert board["error"].endswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("b.txt", "pi@a pi4 now\n", "b.txt:1: expected HOST or HOST DEVICE, not 'pi@a pi4 now'"),
+        ("b.txt", "# none\n\n", "b.txt names no board: name one with --host USER@HOST"),
+        ("b.txt", "pi@a\npi@a pi4\n", "pi@a is named twice"),
+        ("b.txt", "-oProxyCommand=x\n", "'-oProxyCommand=x' is no host; expected USER@HOST"),
+        ("b.txt", "pi@a toaster\n", "unknown device 'toaster'"),
+        ("b.toml", "[[board]\n", "b.toml: "),
+        ("b.toml", "[[boards]]\nhost = 'a'\n", "tables [[board]] and nothing else"),
+        ("b.toml", "[[board]]\ndevice = 'pi4'\n", 'board 1: expected host = "USER@HOST"'),
+        ("b.toml", "[[board]]\nhost = 7\n", 'board 1: expected host = "USER@HOST"'),
+    ],
+)
+def test_a_bad_inventory_touches_no_board(
+    fashion_models: Models, tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    inventory = tmp_path / name
+    inventory.write_text(text)
+    result = deploy(fashion_models.int8_model, "--inventory", inventory)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_bad_input_touches_no_board(fashion_models: Models, few: Path, tmp_path: Path) -> None:
+    int8 = fashion_models.int8_model
+    board = ("--host", "pi@board.invalid")
+    (tmp_path / "no.tflite").write_bytes(b"no model")
+    for words, message in (
+        ((int8,), "error: there is no board: name one with --host USER@HOST"),
+        ((tmp_path / "no.tflite", *board), "bears no model card"),
+        ((int8, *board, "--compare", few), "--compare needs two models, a float and an int8"),
+        (
+            (int8, fashion_models.float_model, *board, "--compare", tmp_path),
+            "no image in a folder named after its class",
+        ),
+    ):
+        result = deploy(*words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr

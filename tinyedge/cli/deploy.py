@@ -1,0 +1,163 @@
+"""``tinyedge deploy``."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyedge.cli.parameters import PATH, json_option, on_a_terminal
+
+if TYPE_CHECKING:
+    from tinyedge.devices.deploy.board import Comparing, Stage
+
+
+@click.command()
+@click.argument("models", type=PATH, nargs=-1, required=True, metavar="MODEL...")
+@click.option("--host", "hosts", multiple=True, metavar="USER@HOST", help="A board; repeat it.")
+@click.option(
+    "--inventory",
+    type=PATH,
+    metavar="FILE",
+    help="Boards, a line each: host, and perhaps device; or .toml with [[board]] tables.",
+)
+@click.option(
+    "--device",
+    default="pi",
+    show_default=True,
+    help="Device profile of the boards: a name or a .toml file.",
+)
+@click.option(
+    "--compare",
+    "data",
+    type=PATH,
+    metavar="DIR",
+    help="Compare on each board, on these labelled photos; MODEL is a float and an int8 file.",
+)
+@click.option(
+    "--prefix",
+    default="~/tinyedge",
+    show_default=True,
+    metavar="FOLDER",
+    help="Where to install on a board.",
+)
+@click.option(
+    "--service", metavar="FOLDER", help="Have a service watch this folder of a board for photos."
+)
+@click.option("--online", is_flag=True, help="Have the boards download their packages.")
+@click.option(
+    "--ssh-option",
+    "ssh_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="As of ssh -o, such as Port=2222; repeat it.",
+)
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    models: tuple[Path, ...],
+    hosts: tuple[str, ...],
+    inventory: Path | None,
+    device: str,
+    data: Path | None,
+    prefix: str,
+    service: str | None,
+    online: bool,
+    ssh_options: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Install models on boards over ssh, and test them there.
+
+    MODEL is a .tflite file that tinyedge exported. What a board runs is asked of it; it gets the
+    bundle that `tinyedge bundle` would make, installed whole or not at all, and none that is
+    there already. Your ~/.ssh/config and agent are used; a board's password is asked for only
+    where there is one board and a terminal. Boards are served side by side.
+
+    Exits with 0 where all boards passed, with 1 where some failed and with 2 on bad input.
+    """
+    from tinyedge.devices.deploy.fleet import deploy
+    from tinyedge.devices.deploy.inventory import boards_of
+    from tinyedge.devices.deploy.report import reports_json, reports_text
+    from tinyedge.devices.deploy.ssh import check_ssh
+
+    boards = boards_of(hosts, inventory, device)
+    check_ssh()
+    comparing = None if data is None else _comparing(models, data)
+    with _stages() as stage_of:
+        reports = deploy(
+            models,
+            boards,
+            ssh_options=ssh_options,
+            may_ask=on_a_terminal() and len(boards) == 1,
+            online=online,
+            prefix=prefix,
+            service=service,
+            comparing=comparing,
+            stage_of=stage_of,
+        )
+    click.echo(json.dumps(reports_json(reports)) if as_json else reports_text(reports))
+    context.exit(1 if any(report.error for report in reports) else 0)
+
+
+def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
+    """What to compare on each board, made sure of before any is touched."""
+    from tinyedge.dataset import read_labelled
+    from tinyedge.devices.deploy.board import Comparing
+    from tinyedge.devices.deploy.photos import pack_photos
+    from tinyedge.modelcard import read_card
+
+    cards = [(model, read_card(model)) for model in models]
+    by_kind = {card.quantization: (model, card) for model, card in cards if card is not None}
+    if len(models) != 2 or set(by_kind) != {"float32", "int8"}:
+        raise click.UsageError("--compare needs two models, a float and an int8 one.")
+    (float_file, float_card), (int8_file, int8_card) = by_kind["float32"], by_kind["int8"]
+    labels, ids = float_card.labels or int8_card.labels, float_card.ids or int8_card.ids
+    classes = float_card.classes
+    images = read_labelled(data, labels=labels, ids=ids, classes=classes)
+    photos = pack_photos(images, labels=labels, ids=ids, classes=classes)
+    return Comparing(float_file.name, int8_file.name, photos)
+
+
+@contextlib.contextmanager
+def _stages() -> Iterator[Callable[[str], "Stage"]]:
+    """For each host what to tell of its stages: a bar each where a person watches stderr."""
+    if not on_a_terminal():
+        yield lambda _: _silent
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+    except ModuleNotFoundError:
+        yield _lines
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+
+        def stage_of(host: str) -> "Stage":
+            task = display.add_task(host, total=None)
+
+            def stage(what: str, total: int = 0) -> Callable[[int], None]:
+                display.reset(task, description=f"{host}: {what}", total=total or None)
+                return lambda count: display.advance(task, count)
+
+            return stage
+
+        yield stage_of
+
+
+def _lines(host: str) -> "Stage":
+    def stage(what: str, total: int = 0) -> Callable[[int], None]:
+        del total
+        click.echo(f"{host}: {what}", err=True)
+        return lambda _: None
+
+    return stage
+
+
+def _silent(what: str, total: int = 0) -> Callable[[int], None]:
+    del what, total
+    return lambda _: None
