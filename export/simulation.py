@@ -191,7 +191,7 @@ class Simulation:
         """XNNPACK multiplies integers by slopes of eight bits behind the point."""
         came, went = operator.inputs[0], operator.outputs[0]
         ratio = _scale(self._graph, came) / _scale(self._graph, went)
-        slopes = [ratio, operator.options.alpha * ratio]
+        slopes = [ratio, operator.options["alpha"] * ratio]
         eighths = [round(256 * slope) / 256 for slope in slopes]
 
         def compute(run: Run, exact: bool) -> list[Any]:

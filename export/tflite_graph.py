@@ -1,4 +1,4 @@
-"""A .tflite file's operators, tensors and constants, to be read and not changed."""
+"""The one graph of a classifier's .tflite file, its constants as numbers."""
 
 import re
 from dataclasses import dataclass
@@ -6,47 +6,20 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from tinyedge import tflite_model
 from tinyedge.errors import ModelError
+from tinyedge.flatbuffer import FlatbufferError
+from tinyedge.tflite_model import Operator, Quantization, parse_tflite
 
 __all__ = ["WEIGHTED", "Graph", "Operator", "Quantization", "Tensor", "read_graph"]
 
 # Operators with a kernel as their second input and, if any, a bias as their third.
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
-_OPERATORS = {
-    value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
-}
-_TYPES: dict[int, Any] = {
-    schema.TensorType.BOOL: np.bool_,
-    schema.TensorType.FLOAT32: np.float32,
-    schema.TensorType.INT8: np.int8,
-    schema.TensorType.INT16: np.int16,
-    schema.TensorType.INT32: np.int32,
-    schema.TensorType.INT64: np.int64,
-    schema.TensorType.UINT8: np.uint8,
-}
 # How tinyedge's export names what it makes of Darknet's layer 12: network_1/12_convolutional_1/..
 _DARKNET = re.compile(r"(?:^|[/;])(\d+)_([a-z0-9]+)")
-
-
-@dataclass(frozen=True, eq=False)
-class Quantization:
-    """value = scale * (integer - zero_point), along `axis` where there are several scales."""
-
-    scales: NDArray[np.float32]
-    zero_points: NDArray[np.int64]
-    axis: int
-
-    def equals(self, other: "Quantization | None", *, moved: int = 0) -> bool:
-        """Whether the same values lie on the same integers, or on integers `moved` up."""
-        return (
-            other is not None
-            and np.array_equal(self.scales, other.scales)
-            and np.array_equal(self.zero_points + moved, other.zero_points)
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +52,6 @@ class Tensor:
         zero_points = self.quantization.zero_points.reshape(along)
         scales = self.quantization.scales.astype(np.float64).reshape(along)
         return np.asarray((self.data.astype(np.float64) - zero_points) * scales, np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class Operator:
-    """An operator: its name in TFLite's schema, its tensors by number (-1: left out)."""
-
-    name: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    options: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,54 +96,28 @@ def read_graph(content: bytes, source: str) -> Graph:
     """The graph in a .tflite file's bytes; `source` names it in errors.
 
     Raises:
-        ModelError: it has several subgraphs, inputs or outputs, or custom operators.
+        ModelError: it is none, or has several graphs, inputs or outputs, or custom operators.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    if len(model.subgraphs) != 1:
-        raise ModelError(f"{source}: it has {len(model.subgraphs)} subgraphs; a classifier has one")
-    graph = model.subgraphs[0]
+    try:
+        graphs = parse_tflite(content).subgraphs
+    except FlatbufferError as error:
+        raise ModelError(f"{source}: no readable .tflite file: {error}") from error
+    if len(graphs) != 1:
+        raise ModelError(f"{source}: it has {len(graphs)} subgraphs; a classifier has one")
+    (graph,) = graphs
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise ModelError(f"{source}: a classifier has one input and one output")
-    names = [_operator_name(code, source) for code in model.operatorCodes]
+    for operator in graph.operators:
+        if operator.custom:
+            raise ModelError(f"{source}: it has the custom operator {operator.name!r}")
     return Graph(
-        tensors=tuple(_tensor(tensor, model.buffers) for tensor in graph.tensors),
-        operators=tuple(
-            Operator(
-                names[operator.opcodeIndex],
-                tuple(map(int, operator.inputs)),
-                tuple(map(int, operator.outputs)),
-                operator.builtinOptions,
-            )
-            for operator in graph.operators
-        ),
-        input=int(graph.inputs[0]),
-        output=int(graph.outputs[0]),
+        tensors=tuple(_tensor(tensor) for tensor in graph.tensors),
+        operators=graph.operators,
+        input=graph.inputs[0],
+        output=graph.outputs[0],
     )
 
 
-def _operator_name(code: Any, source: str) -> str:
-    # Old files have the first of the two alone.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    if number == schema.BuiltinOperator.CUSTOM:
-        raise ModelError(f"{source}: it has the custom operator {code.customCode!r}")
-    return str(_OPERATORS[number])
-
-
-def _tensor(tensor: Any, buffers: Any) -> Tensor:
-    shape = tuple(map(int, tensor.shape)) if tensor.shape is not None else ()
-    kind = _TYPES.get(tensor.type)
-    data = buffers[tensor.buffer].data
-    stored = None
-    if data is not None and len(data) and kind is not None:
-        stored = np.frombuffer(bytes(data), kind).reshape(shape)
-    return Tensor(tensor.name.decode(), shape, kind, _quantization(tensor.quantization), stored)
-
-
-def _quantization(found: Any) -> Quantization | None:
-    if found is None or found.scale is None or not len(found.scale):
-        return None
-    return Quantization(
-        np.asarray(found.scale, np.float32),
-        np.asarray(found.zeroPoint, np.int64),
-        int(found.quantizedDimension),
-    )
+def _tensor(tensor: tflite_model.Tensor) -> Tensor:
+    kind = np.dtype(tensor.type).type if tensor.has_numbers else None
+    return Tensor(tensor.name, tensor.shape, kind, tensor.quantization, tensor.data())

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 __all__ = ["LINEAR", "OPERATORS", "SAME_VALUES", "fused_activation", "kernel_for_tensorflow"]
@@ -44,66 +43,60 @@ def kernel_for_tensorflow(name: str, kernel: NDArray[Any], options: Any) -> Any:
         return kernel.transpose(1, 2, 3, 0)
     if name == "DEPTHWISE_CONV_2D":
         _, rows, columns, outputs = kernel.shape
-        each = options.depthMultiplier
+        each = options["depth_multiplier"]
         return kernel.reshape(rows, columns, outputs // each, each)
     return kernel.T
 
 
 def fused_activation(options: Any, value: Any, scale: float = 1.0) -> Any:
     """The activation fused into an operator, of a value in units of `scale`."""
-    if options.fusedActivationFunction in (
-        schema.ActivationFunctionType.NONE,
-        schema.ActivationFunctionType.RELU,
-    ):
-        return _FUSED[options.fusedActivationFunction](value)
-    return _FUSED[options.fusedActivationFunction](value * scale) / scale
+    if options["fused_activation"] in ("NONE", "RELU"):
+        return _FUSED[options["fused_activation"]](value)
+    return _FUSED[options["fused_activation"]](value * scale) / scale
 
 
 def _fused(options: Any, value: Any) -> Any:
-    return _FUSED[options.fusedActivationFunction](value)
+    return _FUSED[options["fused_activation"]](value)
 
 
-_FUSED: dict[int, Callable[[Any], Any]] = {
-    schema.ActivationFunctionType.NONE: lambda x: x,
-    schema.ActivationFunctionType.RELU: tf.nn.relu,
-    schema.ActivationFunctionType.RELU6: tf.nn.relu6,
-    schema.ActivationFunctionType.RELU_N1_TO_1: lambda x: tf.clip_by_value(x, -1.0, 1.0),
-    schema.ActivationFunctionType.TANH: tf.tanh,
+_FUSED: dict[str, Callable[[Any], Any]] = {
+    "NONE": lambda x: x,
+    "RELU": tf.nn.relu,
+    "RELU6": tf.nn.relu6,
+    "RELU_N1_TO_1": lambda x: tf.clip_by_value(x, -1.0, 1.0),
+    "TANH": tf.tanh,
 }
-_PADDINGS = {schema.Padding.SAME: "SAME", schema.Padding.VALID: "VALID"}
 
 
 def _convolution(options: Any, value: Any, kernel: Any) -> Any:
     groups = value.shape[3] // kernel.shape[2]
     # TensorFlow's own kernel for the CPU knows no groups.
     parts = zip(tf.split(value, groups, 3), tf.split(kernel, groups, 3), strict=True)
-    strides = (options.strideH, options.strideW)
-    dilations = (options.dilationHFactor, options.dilationWFactor)
+    strides = (options["stride_h"], options["stride_w"])
+    dilations = (options["dilation_h"], options["dilation_w"])
     convolved = [
-        tf.nn.conv2d(part, piece, strides, _PADDINGS[options.padding], dilations=dilations)
+        tf.nn.conv2d(part, piece, strides, options["padding"], dilations=dilations)
         for part, piece in parts
     ]
     return convolved[0] if groups == 1 else tf.concat(convolved, 3)
 
 
 def _depthwise(options: Any, value: Any, kernel: Any) -> Any:
-    strides = (1, options.strideH, options.strideW, 1)
-    dilations = (options.dilationHFactor, options.dilationWFactor)
-    return tf.nn.depthwise_conv2d(
-        value, kernel, strides, _PADDINGS[options.padding], dilations=dilations
-    )
+    strides = (1, options["stride_h"], options["stride_w"], 1)
+    dilations = (options["dilation_h"], options["dilation_w"])
+    return tf.nn.depthwise_conv2d(value, kernel, strides, options["padding"], dilations=dilations)
 
 
 def _dense(options: Any, value: Any, kernel: Any) -> Any:
-    flat = value if options.keepNumDims else tf.reshape(value, (-1, kernel.shape[0]))
+    flat = value if options["keep_num_dims"] else tf.reshape(value, (-1, kernel.shape[0]))
     return tf.linalg.matmul(flat, kernel)
 
 
 def _pool(pool: Callable[..., Any]) -> Compute:
     def compute(options: Any, inputs: Sequence[Any]) -> list[Any]:
-        window = (options.filterHeight, options.filterWidth)
-        strides = (options.strideH, options.strideW)
-        value = pool(inputs[0], window, strides, _PADDINGS[options.padding])
+        window = (options["filter_h"], options["filter_w"])
+        strides = (options["stride_h"], options["stride_w"])
+        value = pool(inputs[0], window, strides, options["padding"])
         return [_fused(options, value)]
 
     return compute
@@ -112,7 +105,7 @@ def _pool(pool: Callable[..., Any]) -> Compute:
 def _binary(function: Callable[[Any, Any], Any]) -> Compute:
     def compute(options: Any, inputs: Sequence[Any]) -> list[Any]:
         value = function(*inputs)
-        return [_fused(options, value) if hasattr(options, "fusedActivationFunction") else value]
+        return [_fused(options, value) if "fused_activation" in options else value]
 
     return compute
 
@@ -125,11 +118,11 @@ def _strided_slice(options: Any, inputs: Sequence[Any]) -> list[Any]:
     return [
         tf.strided_slice(
             *inputs,
-            begin_mask=options.beginMask,
-            end_mask=options.endMask,
-            ellipsis_mask=options.ellipsisMask,
-            new_axis_mask=options.newAxisMask,
-            shrink_axis_mask=options.shrinkAxisMask,
+            begin_mask=options["begin_mask"],
+            end_mask=options["end_mask"],
+            ellipsis_mask=options["ellipsis_mask"],
+            new_axis_mask=options["new_axis_mask"],
+            shrink_axis_mask=options["shrink_axis_mask"],
         )
     ]
 
@@ -139,8 +132,8 @@ def _resize(function: Callable[..., Any]) -> Compute:
         resized = function(
             images=inputs[0],
             size=inputs[1],
-            align_corners=options.alignCorners,
-            half_pixel_centers=options.halfPixelCenters,
+            align_corners=options["align_corners"],
+            half_pixel_centers=options["half_pixel_centers"],
         )
         return [resized]
 
@@ -148,7 +141,7 @@ def _resize(function: Callable[..., Any]) -> Compute:
 
 
 def _mirror_pad(options: Any, inputs: Sequence[Any]) -> list[Any]:
-    reflect = options.mode == schema.MirrorPadMode.REFLECT
+    reflect = options["mode"] == "REFLECT"
     return [tf.pad(*inputs, mode="REFLECT" if reflect else "SYMMETRIC")]
 
 
@@ -161,20 +154,20 @@ OPERATORS: dict[str, Compute] = {
     "ABS": _unary(tf.abs),
     "ADD": _binary(tf.add),
     "AVERAGE_POOL_2D": _pool(tf.nn.avg_pool2d),
-    "CONCATENATION": lambda o, i: [_fused(o, tf.concat(list(i), o.axis))],
-    "DEPTH_TO_SPACE": lambda o, i: [tf.nn.depth_to_space(i[0], o.blockSize)],
+    "CONCATENATION": lambda o, i: [_fused(o, tf.concat(list(i), o["axis"]))],
+    "DEPTH_TO_SPACE": lambda o, i: [tf.nn.depth_to_space(i[0], o["block_size"])],
     "DEQUANTIZE": _unary(tf.identity),
     "DIV": _binary(tf.divide),
     "ELU": _unary(tf.nn.elu),
     "EXP": _unary(tf.exp),
     "EXPAND_DIMS": lambda _, i: [tf.expand_dims(i[0], int(i[1]))],
-    "GATHER": lambda o, i: [tf.gather(i[0], i[1], axis=o.axis)],
-    "LEAKY_RELU": lambda o, i: [tf.nn.leaky_relu(i[0], o.alpha)],
+    "GATHER": lambda o, i: [tf.gather(i[0], i[1], axis=o["axis"])],
+    "LEAKY_RELU": lambda o, i: [tf.nn.leaky_relu(i[0], o["alpha"])],
     "LOG": _unary(tf.math.log),
     "LOGISTIC": _unary(tf.sigmoid),
     "MAXIMUM": _binary(tf.maximum),
     "MAX_POOL_2D": _pool(tf.nn.max_pool2d),
-    "MEAN": lambda o, i: [tf.reduce_mean(i[0], i[1], keepdims=o.keepDims)],
+    "MEAN": lambda o, i: [tf.reduce_mean(i[0], i[1], keepdims=o["keep_dims"])],
     "MINIMUM": _binary(tf.minimum),
     "MIRROR_PAD": _mirror_pad,
     "MUL": _binary(tf.multiply),
@@ -186,20 +179,20 @@ OPERATORS: dict[str, Compute] = {
     "RELU": _unary(tf.nn.relu),
     "RELU6": _unary(tf.nn.relu6),
     "RELU_N1_TO_1": _unary(lambda x: tf.clip_by_value(x, -1.0, 1.0)),
-    "RESHAPE": lambda o, i: [tf.reshape(i[0], i[1] if len(i) > 1 else o.newShape)],
+    "RESHAPE": lambda o, i: [tf.reshape(i[0], i[1] if len(i) > 1 else o["new_shape"])],
     "RESIZE_BILINEAR": _resize(tf.raw_ops.ResizeBilinear),
     "RESIZE_NEAREST_NEIGHBOR": _resize(tf.raw_ops.ResizeNearestNeighbor),
     "RSQRT": _unary(tf.math.rsqrt),
     "SLICE": lambda _, i: [tf.slice(*i)],
-    "SOFTMAX": lambda o, i: [tf.nn.softmax(o.beta * i[0])],
-    "SPACE_TO_DEPTH": lambda o, i: [tf.nn.space_to_depth(i[0], o.blockSize)],
-    "SPLIT": lambda o, i: list(tf.split(i[1], o.numSplits, int(i[0]))),
+    "SOFTMAX": lambda o, i: [tf.nn.softmax(o["beta"] * i[0])],
+    "SPACE_TO_DEPTH": lambda o, i: [tf.nn.space_to_depth(i[0], o["block_size"])],
+    "SPLIT": lambda o, i: list(tf.split(i[1], o["num_splits"], int(i[0]))),
     "SQRT": _unary(tf.sqrt),
     "SQUARE": _unary(tf.square),
-    "SQUEEZE": lambda o, i: [tf.squeeze(i[0], list(o.squeezeDims))],
+    "SQUEEZE": lambda o, i: [tf.squeeze(i[0], list(o["squeeze_dims"]))],
     "STRIDED_SLICE": _strided_slice,
     "SUB": _binary(tf.subtract),
-    "SUM": lambda o, i: [tf.reduce_sum(i[0], i[1], keepdims=o.keepDims)],
+    "SUM": lambda o, i: [tf.reduce_sum(i[0], i[1], keepdims=o["keep_dims"])],
     "TANH": _unary(tf.tanh),
     "TRANSPOSE": lambda _, i: [tf.transpose(*i)],
 }

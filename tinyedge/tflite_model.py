@@ -55,6 +55,14 @@ class Quantization:
     zero_points: NDArray[np.int64]
     axis: int
 
+    def equals(self, other: "Quantization | None", *, moved: int = 0) -> bool:
+        """Whether the same values lie on the same integers, or on integers `moved` up."""
+        return (
+            other is not None
+            and np.array_equal(self.scales, other.scales)
+            and np.array_equal(self.zero_points + moved, other.zero_points)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
@@ -81,6 +89,11 @@ class Tensor:
     variable: bool = False
 
     @property
+    def has_numbers(self) -> bool:
+        """Whether numpy has its type, whose name it then is."""
+        return self.type in _NUMPY_TYPES
+
+    @property
     def elements(self) -> int:
         """How many numbers it has."""
         return math.prod(self.shape)
@@ -88,7 +101,7 @@ class Tensor:
     @property
     def bytes(self) -> int:
         """How many bytes it takes at run time; 0 where its type's numbers have no fixed size."""
-        if self.type in _NUMPY_TYPES:
+        if self.has_numbers:
             return self.elements * np.dtype(self.type).itemsize
         return 0 if self.stored is None else len(self.stored)
 
@@ -102,9 +115,7 @@ class Tensor:
 
         None too where the bytes are not simply its numbers: strings, halves of bytes, sparse.
         """
-        if self.stored is None or self.type not in _NUMPY_TYPES:
-            return None
-        if len(self.stored) != self.bytes:
+        if self.stored is None or not self.has_numbers or len(self.stored) != self.bytes:
             return None
         numbers = np.frombuffer(self.stored, np.dtype(self.type).newbyteorder("<"))
         return numbers.reshape(self.shape)
