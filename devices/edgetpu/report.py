@@ -141,15 +141,20 @@ def _cut(placement: Placement) -> str | None:
     verdict = placement.verdicts[placement.cut]
     return (
         f"at operation {verdict.index + 1} of {len(placement.verdicts)},"
-        f" {_plain(verdict.operator)} {_layer(verdict.tensor)}: it and all that come after it"
-        " stay on the CPU"
+        f" {' '.join((_plain(verdict.operator), _layer(verdict.tensor))).strip()}: it and all that"
+        " come after it stay on the CPU"
     )
 
 
 def _help(placement: Placement, rules: Rules) -> str | None:
-    names = dict.fromkeys(v.operator for v in placement.verdicts if not v.maps)
-    advice = [f"{name}: {rules.advice[name]}" for name in names if name in rules.advice]
-    return "; ".join(advice) or None
+    advice = {
+        verdict.operator: rules.advice[verdict.operator]
+        for verdict in placement.verdicts
+        if not verdict.maps
+        and verdict.operator in rules.advice
+        and rules.advice[verdict.operator].limit in (None, verdict.limit)
+    }
+    return "; ".join(f"{name}: {item.text}" for name, item in advice.items()) or None
 
 
 def _doubts(placement: Placement) -> str | None:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Doubt", "Memory", "OperatorRule", "Rules", "edgetpu_rules"]
+__all__ = ["Advice", "Doubt", "Memory", "OperatorRule", "Rules", "edgetpu_rules"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,15 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What helps where an operator does not map, or breaks `limit` where that is said."""
+
+    text: str
+    source: tuple[str, ...]
+    limit: str | None
+
+
+@dataclass(frozen=True)
 class Rules:
     """All of rules.toml.
 
@@ -64,7 +73,6 @@ class Rules:
         unreadable_source: operator -> who says so.
         operators: by name; one without a rule does not map.
         advice: operator -> what helps where it does not map.
-        advice_source: operator -> who says so.
     """
 
     sources: dict[str, str]
@@ -73,8 +81,7 @@ class Rules:
     unreadable: dict[str, int]
     unreadable_source: dict[str, tuple[str, ...]]
     operators: dict[str, OperatorRule]
-    advice: dict[str, str]
-    advice_source: dict[str, tuple[str, ...]]
+    advice: dict[str, Advice]
 
 
 @cache
@@ -94,8 +101,10 @@ def edgetpu_rules() -> Rules:
         unreadable={row["operator"]: row["version"] for row in unreadable},
         unreadable_source={row["operator"]: tuple(row["source"]) for row in unreadable},
         operators={name: _operator(row) for name, row in content["operators"].items()},
-        advice={name: row["text"] for name, row in content["advice"].items()},
-        advice_source={name: tuple(row["source"]) for name, row in content["advice"].items()},
+        advice={
+            name: Advice(row["text"], tuple(row["source"]), row.get("limit"))
+            for name, row in content["advice"].items()
+        },
     )
 
 

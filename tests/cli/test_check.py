@@ -130,6 +130,20 @@ def test_an_older_runtime_knows_fewer_operators(tmp_path: Path) -> None:
     assert "it needs runtime 13 of the Edge TPU, not 12" in result.stdout
 
 
+def test_advice_is_given_where_it_helps(tmp_path: Path) -> None:
+    """Steps of two through a picture can be a pool; steps through integers of a shape cannot."""
+    image, taken = T((1, 4, 4, 8)), T((1, 2, 2, 8))
+    bounds = [constant(values, "int32") for values in ([0] * 4, [1, 4, 4, 8], [1, 2, 2, 1])]
+    steps = Op("STRIDED_SLICE", [image, *bounds], [taken], "StridedSliceOptions", version=2)
+    assert (
+        "help        STRIDED_SLICE: a MAX_POOL_2D of 1x1" in check(written(tmp_path, steps)).stdout
+    )
+    shapes = replace(steps, inputs=[T((4,), "int32"), *bounds], outputs=[T((2,), "int32")])
+    assert "help" not in check(written(tmp_path, shapes)).stdout
+    pool = Op("MAX_POOL_2D", [image], [taken], "Pool2DOptions", {"strideW": 2, "strideH": 2})
+    assert check(written(tmp_path, pool)).exit_code == 0
+
+
 def test_several_graphs_and_strange_names_are_said_on_one_line(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(write_model(_RELU, Op("mine\x1b[2J" + 80 * "x", [0], [_V]), copies=2))

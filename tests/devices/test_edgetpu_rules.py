@@ -115,11 +115,12 @@ def test_every_row_names_limits_and_sources_that_there_are() -> None:
         RULES.memory.source,
         *RULES.every.values(),
         *RULES.unreadable_source.values(),
-        *RULES.advice_source.values(),
+        *(advice.source for advice in RULES.advice.values()),
         *(rule.source for rule in rows),
     )
     assert set(sources) == set(RULES.sources)
     for rule in rows:
         assert rule.source
+    assert {advice.limit for advice in RULES.advice.values()} <= {None, *LIMITS}
     for limit in LIMITS.values():
         assert re.match(r"[A-Z].*\.$", limit.__doc__ or "")
