@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["SOURCES", "download", "unpack"]
+__all__ = ["SOURCES", "download", "download_source", "unpack"]
 
 # Where this machine gets its own packages, and the keys that vouch for them.
 SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
@@ -21,11 +21,27 @@ def download(
     Raises:
         RuntimeError: apt failed; the message is its own.
     """
+    what = ["download"] if alone else ["--download-only", "install"]
+    return _fetch("deb", suite, architecture, [*what, *packages], folder)
+
+
+def download_source(suite: str, package: str, folder: Path) -> list[Path]:
+    """The files of a source package, as Debian keeps them; `folder` as in `download`.
+
+    Raises:
+        RuntimeError: apt failed; the message is its own.
+    """
+    return _fetch("deb-src", suite, "amd64", ["--download-only", "source", package], folder)
+
+
+def _fetch(
+    kind: str, suite: str, architecture: str, what: Sequence[str], folder: Path
+) -> list[Path]:
     archives = folder / "cache" / "archives"
     for made in (archives / "partial", folder / "lists" / "partial"):
         made.mkdir(parents=True)
     (folder / "status").touch()
-    (folder / "sources.list").write_text(_source(suite))
+    (folder / "sources.list").write_text(_source(kind, suite))
     apt = ["apt-get", "--quiet=2", "--yes"]
     for option in (
         f"APT::Architecture={architecture}",
@@ -42,9 +58,8 @@ def download(
     ):
         apt += ["-o", option]
     _run([*apt, "update"], archives)
-    what = ["download"] if alone else ["--download-only", "install"]
-    _run([*apt, *what, *packages], archives)
-    return sorted(archives.glob("*.deb"))
+    _run([*apt, *what], archives)
+    return sorted(path for path in archives.iterdir() if path.suffix in (".deb", ".xz", ".dsc"))
 
 
 def unpack(archive: Path, folder: Path, *members: str) -> None:
@@ -60,7 +75,7 @@ def unpack(archive: Path, folder: Path, *members: str) -> None:
         )
 
 
-def _source(suite: str) -> str:
+def _source(kind: str, suite: str) -> str:
     text = SOURCES.read_text()
     address, keys = (
         re.search(rf"^{field}: *(\S+)", text, re.MULTILINE) for field in ("URIs", "Signed-By")
@@ -68,7 +83,7 @@ def _source(suite: str) -> str:
     if address is None:
         raise RuntimeError(f"{SOURCES}: names no address (URIs:)")
     signed_by = f"[signed-by={keys[1]}] " if keys else ""
-    return f"deb {signed_by}{address[1]} {suite} main\n"
+    return f"{kind} {signed_by}{address[1]} {suite} main\n"
 
 
 def _run(command: Sequence[str], folder: Path, stdin: object = subprocess.DEVNULL) -> None:

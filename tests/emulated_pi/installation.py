@@ -1,6 +1,7 @@
 """Sets the emulated boards up in a cache folder, each whole or not at all."""
 
 import fcntl
+import functools
 import hashlib
 import os
 import platform
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests.emulated_pi.debian import SOURCES, download, unpack
 from tests.emulated_pi.releases import Release
 
-__all__ = ["can_be_set_up", "default_folder", "ensure_qemu", "ensure_root"]
+__all__ = ["can_be_set_up", "default_folder", "ensure", "ensure_qemu", "ensure_root"]
 
 # Debian's qemu of bookworm shows programs this machine's /proc/cpuinfo, and LiteRT crashes on it.
 _QEMU_SUITE = "trixie"
@@ -24,6 +25,7 @@ _QEMUS = ("qemu-aarch64", "qemu-arm")
 _RECIPE = 1
 
 
+@functools.cache
 def can_be_set_up() -> bool:
     """Whether this machine can run the emulated boards."""
     if sys.platform != "linux" or platform.machine() != "x86_64" or not SOURCES.is_file():
@@ -56,7 +58,7 @@ def ensure_qemu(folder: Path) -> Path:
         for name in _QEMUS:
             (scratch / "usr" / "bin" / name).rename(target / name)
 
-    return _ensure(folder, f"qemu-{_digest(_QEMU_SUITE)}", build)
+    return ensure(folder, f"qemu-{_digest(_QEMU_SUITE)}", build)
 
 
 def ensure_root(release: Release, folder: Path) -> Path:
@@ -81,11 +83,14 @@ def ensure_root(release: Release, folder: Path) -> Path:
         _say(f"{release.name}: compiling Python")
         _compile(release, target, qemu)
 
-    return _ensure(folder, f"{release.name}-{_digest(repr(release))}", build)
+    return ensure(folder, f"{release.name}-{_digest(repr(release))}", build)
 
 
-def _ensure(folder: Path, name: str, build: Callable[[Path, Path], None]) -> Path:
-    """`folder`/`name`, built under another name first; others who want it wait meanwhile."""
+def ensure(folder: Path, name: str, build: Callable[[Path, Path], None]) -> Path:
+    """`folder`/`name`, built under another name first; others who want it wait meanwhile.
+
+    `build` is given the empty folder to fill and another for what is not kept.
+    """
     target = folder / name
     if target.is_dir():
         return target

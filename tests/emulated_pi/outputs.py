@@ -40,7 +40,7 @@ def main() -> None:
     arrays: dict[str, NDArray[np.generic]] = {}
     for model in models:
         arrays |= answers(Path(model), images)
-    np.savez(out, **arrays)
+    np.savez(out, **arrays)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

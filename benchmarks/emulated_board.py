@@ -1,0 +1,165 @@
+"""What tinyedge does on emulated Raspberry Pis: the last section of docs/boards.md.
+
+    python benchmarks/emulated_board.py [PART...] --models DIR --photos DIR [-o docs/boards.md]
+
+PART is outputs, instructions, start or install; by default all. DIR of the models holds
+``tiny``, ``squeezenet`` and ``fashion``, each ``_float.tflite`` and ``_int8.tflite`` as
+``tinyedge export`` made them, and ``tiny_default_int8.tflite``, of ``--quantizer default``.
+``--photos`` is any folder of photos; 50 of them, evenly spread, are used.
+
+Results are kept in a cache folder, so that the section can be made in pieces. Counting
+instructions builds qemu once; see instruction_counter.py.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(_ROOT))
+
+from benchmarks import emulated_costs as costs  # noqa: E402
+from benchmarks.emulated_outputs import compare_outputs  # noqa: E402
+from benchmarks.emulated_table import markdown  # noqa: E402
+from tinyedge.dataset import find_images  # noqa: E402
+
+_PARTS = ("outputs", "instructions", "start", "install")
+_BOARDS = ("pi3", "pi4", "pi5")
+_PHOTOS = 50
+_BEGIN = "<!-- begin: benchmarks/emulated_board.py writes what follows -->\n"
+_END = "<!-- end: benchmarks/emulated_board.py -->\n"
+
+
+def main() -> None:
+    """Measure the parts that were asked for and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(_PARTS)}")
+    parser.add_argument("--models", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--before", action="append", default=[], metavar="COMMIT", help="of `start`: count it too"
+    )
+    parser.add_argument("-o", "--output", type=Path, help="the page [default: stdout]")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(_PARTS)
+    if unknown:
+        parser.error(f"unknown part {unknown.pop()}; known: {', '.join(_PARTS)}")
+    models: Path = arguments.models.resolve()
+    photos = _spread(find_images([str(arguments.photos.resolve())]))
+    with tempfile.TemporaryDirectory() as folder:
+        # Of HEAD: pip would leave what it builds in a checkout, and build from it the next time.
+        checkout, packages = _checkout("HEAD", Path(folder) / "HEAD"), Path(folder) / "packages"
+        costs.install_alone(checkout, packages)
+        for part in arguments.parts or _PARTS:
+            match part:
+                case "outputs":
+                    measured: Any = _outputs(models, photos, packages)
+                case "instructions":
+                    measured = _instructions(models)
+                case "start":
+                    measured = _starts(models, photos[0], arguments.before)
+                case _:
+                    measured = {
+                        "packages": costs.board_install(checkout),
+                        "peak": {
+                            kind: costs.peak_memory(
+                                packages, models / f"tiny_{kind}.tflite", photos[0]
+                            )
+                            for kind in ("float", "int8")
+                        },
+                    }
+            date = datetime.date.today().isoformat()
+            _save({**_load(), part: {"date": date, "measured": measured}})
+    section = f"{_BEGIN}{markdown(_load())}{_END}"
+    if arguments.output is None:
+        print(section, end="")
+        return
+    page = arguments.output.read_text(encoding="utf-8")
+    before, begin, rest = page.partition(_BEGIN)
+    after = rest.partition(_END)[2] if begin else ""
+    arguments.output.write_text(f"{before.rstrip()}\n\n{section}{after}", encoding="utf-8")
+
+
+def _spread(photos: list[Path]) -> list[Path]:
+    return [photos[i * len(photos) // _PHOTOS] for i in range(_PHOTOS)]
+
+
+def _outputs(models: Path, photos: list[Path], packages: Path) -> list[dict[str, Any]]:
+    """Rows are kept one by one: all of them take most of an hour."""
+    images = _spread(find_images([str(_ROOT / "calib_data" / "fashion" / "test")]))
+    known = _load().get("rows", [])
+    rows = []
+    for names, shown in ((("fashion",), images), (("tiny", "squeezenet"), photos)):
+        files = [models / f"{name}_{kind}.tflite" for name in names for kind in ("int8", "float")]
+        for row in compare_outputs(files, shown, packages, known):
+            rows.append(row)
+            if row not in known:
+                known.append(row)
+                _save({**_load(), "rows": known})
+    return rows
+
+
+def _instructions(models: Path) -> dict[str, dict[str, int]]:
+    return {
+        stem: {
+            board: costs.inference_instructions(board, models / f"{stem}.tflite")
+            for board in _BOARDS
+        }
+        for stem in ("tiny_float", "tiny_default_int8", "tiny_int8")
+    }
+
+
+def _starts(models: Path, photo: Path, commits: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    for commit in [*commits, "HEAD"]:
+        with tempfile.TemporaryDirectory() as folder:
+            packages = Path(folder) / "packages"
+            costs.install_alone(_checkout(commit, Path(folder) / "checkout"), packages)
+            model = models / "tiny_int8.tflite"
+            taken = {
+                board: costs.run_instructions(board, packages, model, photo) for board in _BOARDS
+            }
+        name, date = _git("show", "-s", "--format=%h %cs", commit).split()
+        rows.append({"commit": name, "date": date, "instructions": taken})
+    return rows
+
+
+def _checkout(commit: str, folder: Path) -> Path:
+    """`folder`, filled with the files of `commit`."""
+    folder.mkdir()
+    with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+        _git("archive", "-o", archive.name, commit)
+        subprocess.run(["tar", "-x", "-f", archive.name, "-C", folder], check=True)
+    return folder
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(
+        ["git", *words], cwd=_ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def _store() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "tinyedge-benchmarks" / "emulated_board.json"
+
+
+def _load() -> dict[str, Any]:
+    return json.loads(_store().read_text()) if _store().is_file() else {}
+
+
+def _save(results: dict[str, Any]) -> None:
+    _store().parent.mkdir(parents=True, exist_ok=True)
+    temporary = _store().with_suffix(".new")
+    temporary.write_text(json.dumps(results, indent=1))
+    temporary.replace(_store())
+
+
+if __name__ == "__main__":
+    main()
