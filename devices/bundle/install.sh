@@ -112,10 +112,14 @@ say "installing tinyedge for $device into $prefix"
 set -- "$here"/wheels/pip-*.whl
 "$version/bin/python" "$1/pip" --isolated install --quiet --no-input \
     --disable-pip-version-check --no-cache-dir --root-user-action=ignore --no-deps \
-    --require-hashes @INDEX_OPTIONS@ --find-links "$here/wheels" \
+    --no-compile --require-hashes @INDEX_OPTIONS@ --find-links "$here/wheels" \
     -r "$here/requirements.txt" >&2 || fail "the packages could not be installed (see above)"
 cp -R "$here/models" "$here/selftest" "$here/profile" "$here/bundle.json" "$here/SHA256SUMS" \
     "$version/" || fail "the models could not be copied (see above)"
+# Of the other packages the self-test compiles what it imports, the rest is never used; of tinyedge
+# all, for users who may not write here.
+"$version/bin/python" -m compileall -q "$version"/lib/python*/site-packages/tinyedge >&2 ||
+    fail "tinyedge could not be compiled (see above)"
 "$version/bin/tinyedge" selftest "$version" || {
     status=$?
     say "error: the self-test failed"
