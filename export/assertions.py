@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tinyedge.devices.edgetpu.placement import Placement
 from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow_quiet import tensorflow_hushed
 from tinyedge.modelcard import ModelCard
 
-__all__ = ["assert_model"]
+__all__ = ["assert_lowered", "assert_model"]
 
 
 def assert_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
@@ -44,6 +45,17 @@ def assert_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
                 f"the converted file is not full-integer: {len(floating)} tensors are float,"
                 f" the first is {floating[0]!r}"
             )
+
+
+def assert_lowered(placement: Placement) -> None:
+    """Check that a file for the Edge TPU has no leaky activation left, which it does not know.
+
+    Raises:
+        ExportError: it has; nothing behind it would run on the Edge TPU.
+    """
+    left = sum(verdict.operator == "LEAKY_RELU" for verdict in placement.verdicts)
+    if left:
+        raise ExportError(f"the file for the Edge TPU has {left} LEAKY_RELU, which it cannot run")
 
 
 def _loaded(content: bytes) -> Any:

@@ -10,6 +10,7 @@ from tinyedge import __version__
 from tinyedge.darknet.layers import Cost, Dropout, Softmax
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
+from tinyedge.devices.edgetpu.placement import Placement
 from tinyedge.devices.memory import check_memory
 from tinyedge.devices.profile import Profile
 from tinyedge.errors import ExportError, TinyedgeWarning
@@ -80,13 +81,15 @@ class Exported:
     """What `export` made.
 
     Attributes:
-        files: the float .tflite, then as asked for the int8 .tflite, the .keras and the folder
-            of the SavedModel.
+        files: the float .tflite, then as asked for the int8 .tflite, the one for the Edge TPU,
+            the .keras and the folder of the SavedModel.
         card: the int8 file's, or where there is none the float file's.
+        placement: of the file for the Edge TPU, where one was made.
     """
 
     files: tuple[Path, ...]
     card: ModelCard
+    placement: Placement | None = None
 
 
 def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
@@ -117,7 +120,6 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     photos = _photos(request, network, stage)
     done = stage("Starting TensorFlow")
     require_tensorflow()
-    from tinyedge.export.assertions import assert_model
     from tinyedge.export.keras_model import build_keras_model
 
     with tensorflow_hushed():
@@ -134,22 +136,21 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     # file comes before the float file, which is as large.
     del weights
     contents: dict[str, bytes | dict[str, bytes]] = {}
+    placement = None
     if calibration is not None:
         card = _int8_card(request, card, calibration, photographed=photos is not None)
         if kept is None:
             content = _quantized_by_default(model, calibration, request.input_type, stage)
         else:
             content = _tuned(request, network, kept, calibration, stage)
-        content = append_card(content, card)
-        assert_model(content, card, input_type=request.input_type)
-        contents[f"{request.name}_int8.tflite"] = content
+        contents, placement = _integer_files(request, content, card)
     contents = {f"{request.name}_float.tflite": _float_file(model, float_card, stage), **contents}
     if request.keras:
         contents[f"{request.name}.keras"] = _keras_file(model, stage)
     if request.saved_model:
         contents[f"{request.name}_saved_model"] = _saved_model_files(model, stage)
     write_together({folder / name: content for name, content in contents.items()})
-    return Exported(tuple(folder / name for name in contents), card)
+    return Exported(tuple(folder / name for name in contents), card, placement)
 
 
 def _card(request: ExportRequest, network: Network) -> ModelCard:
@@ -309,6 +310,29 @@ def _quantized_by_default(
     content = convert_int8(model, calibration.inputs, input_type=input_type)
     done()
     return content
+
+
+def _integer_files(
+    request: ExportRequest, content: bytes, card: ModelCard
+) -> tuple[dict[str, bytes | dict[str, bytes]], Placement | None]:
+    """The int8 file's, and where the device wants it, the one for its Edge TPU made of it."""
+    from tinyedge.export.assertions import assert_lowered, assert_model
+    from tinyedge.export.edgetpu import edge_tpu_file, shortfall
+
+    files: dict[str, bytes | dict[str, bytes]] = {}
+    files[f"{request.name}_int8.tflite"] = carded = append_card(content, card)
+    assert_model(carded, card, input_type=request.input_type)
+    if request.device is None or "coral" not in request.device.files:
+        return files, None
+    made, name = edge_tpu_file(content), f"{request.name}_coral.tflite"
+    card = replace(card, lowerings=made.lowered)
+    files[name] = carded = append_card(made.content, card)
+    assert_model(carded, card, input_type=request.input_type)
+    assert_lowered(made.placement)
+    found = shortfall(made.placement, name)
+    if found is not None:
+        warnings.warn(found, TinyedgeWarning, stacklevel=3)
+    return files, made.placement
 
 
 def _keras_file(model: "keras.Model", stage: Stage) -> bytes:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from tinyedge.devices.edgetpu.placement import Placement
 from tinyedge.export.pipeline import Exported
 from tinyedge.modelcard import ModelCard
 
@@ -11,7 +12,7 @@ __all__ = ["exported_json", "exported_text"]
 
 
 def exported_text(exported: Exported) -> str:
-    """A line a file, then a line on the network."""
+    """A line a file, a line on the network, and where there is one, on the file for Coral."""
     card = exported.card
     lines = [
         f"{path}  {sum(file.stat().st_size for file in _contents(path)):,} bytes"
@@ -22,7 +23,7 @@ def exported_text(exported: Exported) -> str:
         f"input {card.width}x{card.height} {colour}, {card.fit}; {_output(card)}"
         + _calibration(card)
     )
-    return "\n".join(lines)
+    return "\n".join(lines + _edge_tpu(exported))
 
 
 def exported_json(exported: Exported) -> str:
@@ -39,9 +40,30 @@ def exported_json(exported: Exported) -> str:
             "labels": card.labels is not None,
             "calibration": card.calibration,
             "calibration_images": len(card.calibration_sha256),
+            "edge_tpu": _edge_tpu_json(exported.placement),
             "versions": card.versions,
         }
     )
+
+
+def _edge_tpu(exported: Exported) -> list[str]:
+    placement = exported.placement
+    if placement is None:
+        return []
+    made = next(path for path in exported.files if path.name.endswith("_coral.tflite"))
+    floats = next(path for path in exported.files if path.name.endswith("_float.tflite"))
+    return [
+        f"Edge TPU: {placement.on_tpu} of {len(placement.verdicts)} operations; next:",
+        f"  tinyedge check {made}",
+        f"  tinyedge compare {floats} {made} --data DIR",
+    ]
+
+
+def _edge_tpu_json(placement: Placement | None) -> dict[str, int] | None:
+    """Of the file for the Edge TPU, how many operators run where; None without one."""
+    if placement is None:
+        return None
+    return {"on_edge_tpu": placement.on_tpu, "on_cpu": placement.on_cpu}
 
 
 def _output(card: ModelCard) -> str:

@@ -40,6 +40,7 @@ class ModelCard:
         cfg_sha256, weights_sha256: of the Darknet files, hexadecimal.
         quantizer: of an int8 model, ``tuned`` or ``default``; see ``tinyedge export --help``.
         rewrites: names of the rewrites the tuned quantizer applied.
+        lowerings: names of what is written in the file as other operators, for the Edge TPU.
         seed: of what was drawn at random, by the tuned quantizer or without photos, else None.
         calibration: what an int8 model was calibrated on: ``photos``, or ``batch norm statistics``
             where there were none.
@@ -64,6 +65,7 @@ class ModelCard:
     weights_sha256: str = ""
     quantizer: str | None = None
     rewrites: tuple[str, ...] = ()
+    lowerings: tuple[str, ...] = ()
     seed: int | None = None
     calibration: str | None = None
     calibration_sha256: tuple[str, ...] = ()

@@ -197,6 +197,7 @@ class TestPrinted:
             "labels": True,
             "calibration": "photos",
             "calibration_images": 200,
+            "edge_tpu": None,
             "versions": card_of(paths[1]).versions,
         }
 

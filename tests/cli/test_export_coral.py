@@ -1,0 +1,121 @@
+"""``tinyedge export --device coral-usb``: the file for the Edge TPU, read with TFLite's schema."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+from click.testing import CliRunner, Result
+
+from tests.conftest import run_in_process
+from tests.toy import PHOTOS, Toy, write_toy
+from tinyedge.cli import main
+from tinyedge.modelcard import read_card
+
+_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items()}
+
+
+def graph_of(path: Path) -> tuple[Any, list[str]]:
+    """The schema's model, and its operators' names in order."""
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    codes = [_NAMES[code.builtinCode] for code in model.operatorCodes]
+    return model, [codes[operator.opcodeIndex] for operator in model.subgraphs[0].operators]
+
+
+def described(model: Any) -> list[tuple[Any, ...]]:
+    """Of each tensor its name, shape, type, steps and, of a constant, bytes."""
+    return [
+        (
+            tensor.name.decode(),
+            list(tensor.shape),
+            tensor.type,
+            None if tensor.quantization is None else str(vars(tensor.quantization)),
+            None if (data := model.buffers[tensor.buffer].data) is None else bytes(data),
+        )
+        for tensor in model.subgraphs[0].tensors
+    ]
+
+
+def answer(path: Path, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
+    interpreter.invoke()
+    found: np.ndarray[Any, Any] = interpreter.get_tensor(
+        interpreter.get_output_details()[0]["index"]
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return write_toy(tmp_path_factory.mktemp("toy"))
+
+
+def exported(toy: Toy, out: Path, *words: object, cfg: Path | None = None) -> Result:
+    command = (
+        *("export", cfg or toy.cfg, "--weights", toy.weights, "--calib", toy.photos),
+        *("--calib-count", PHOTOS, "--device", "coral-usb", "-o", out, *words),
+    )
+    return CliRunner().invoke(main, list(map(str, command)))
+
+
+@pytest.fixture(scope="module")
+def tuned(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    out = tmp_path_factory.mktemp("tuned")
+    result = exported(toy, out)
+    assert result.exit_code == 0, result.output
+    return out, result
+
+
+def test_three_files_and_what_to_type_next(tuned: tuple[Path, Result]) -> None:
+    out, result = tuned
+    names = ["toy_coral.tflite", "toy_float.tflite", "toy_int8.tflite"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert result.stdout.splitlines()[-3:] == [
+        "Edge TPU: 5 of 5 operations; next:",
+        f"  tinyedge check {out / 'toy_coral.tflite'}",
+        f"  tinyedge compare {out / 'toy_float.tflite'} {out / 'toy_coral.tflite'} --data DIR",
+    ]
+    assert "note:" not in result.stderr
+    card = read_card(out / "toy_coral.tflite")
+    assert card is not None
+    assert (card.quantization, card.lowerings) == ("int8", ("leaky-as-prelu",))
+
+
+def test_check_agrees_and_compare_takes_it(tuned: tuple[Path, Result]) -> None:
+    out, _ = tuned
+    found = json.loads(run_in_process("check", "--json", out / "toy_coral.tflite").stdout)
+    assert (found["on_edge_tpu"], found["on_cpu"]) == (5, 0)
+    assert CliRunner().invoke(main, ["check", str(out / "toy_int8.tflite")]).exit_code == 1
+    # Other pixels than those it was calibrated on.
+    data = out.parent / "labelled"
+    write_toy(data, channels=1)
+    words = ("--data", data / "photos", "--json")
+    result = run_in_process("compare", out / "toy_float.tflite", out / "toy_coral.tflite", *words)
+    assert json.loads(result.stdout)["images"] == PHOTOS
+
+
+@pytest.mark.parametrize("quantizer", ["tuned", "default"])
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_only_the_leaky_is_another_operator(
+    toy: Toy, tmp_path: Path, quantizer: str, kind: str
+) -> None:
+    result = exported(toy, tmp_path, "--quantizer", quantizer, "--input", kind, "--json")
+    assert json.loads(result.stdout)["edge_tpu"]["on_cpu"] == 0
+    before, names = graph_of(tmp_path / "toy_int8.tflite")
+    after, coral_names = graph_of(tmp_path / "toy_coral.tflite")
+    assert names.count("LEAKY_RELU") == 1
+    assert [n.replace("LEAKY_RELU", "PRELU") for n in names] == coral_names
+    assert (names[0] == "QUANTIZE") is (kind == "uint8")
+    tensors = described(after)
+    assert tensors.pop()[0].endswith("/alpha")
+    assert tensors == described(before)
+    pixels = np.random.default_rng(3).integers(0, 256, (1, 6, 8, 3)) - 128 * (kind == "int8")
+    moved = pixels.astype(kind)
+    one, other = (answer(tmp_path / f"toy_{name}.tflite", moved) for name in ("int8", "coral"))
+    assert one.dtype == np.dtype(kind)
+    assert np.abs(one.astype(int) - other).max() <= 1
