@@ -46,14 +46,16 @@ def shortfall(placement: Placement, name: str) -> str | None:
     """What stays on the CPU of the file called `name`, and why; None where nothing does."""
     if placement.whole:
         return None
-    total = len(placement.verdicts)
     reasons = dict.fromkeys(
         f"{verdict.operator}: {verdict.reason}"
         for verdict in placement.verdicts
         if not verdict.maps
     )
     told = placement.refusal or "; ".join(reasons)
+    total, left = len(placement.verdicts), placement.on_cpu
+    stay = "operation stays" if total == 1 else f"operations stay{'s' if left == 1 else ''}"
+    takes = "it" if left == 1 else "them"
     return (
-        f"{name}: {placement.on_cpu} of {total} operations stay on the CPU, for the Edge TPU takes"
-        f" no more ({told}); `tinyedge check` says where"
+        f"{name}: {left} of {total} {stay} on the CPU, for the Edge TPU does not take {takes}"
+        f" ({told}); `tinyedge check` says where"
     )

@@ -1,7 +1,7 @@
 """A full-integer .tflite taken apart, some operators written as others, and put together again."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import flatbuffers
@@ -36,6 +36,24 @@ class EditableGraph:
         code = self._model.operatorCodes[operator.opcodeIndex]
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
         return bool(number == getattr(schema.BuiltinOperator, name))
+
+    def replace(self, name: str, write: Callable[[Any], list[Any] | None]) -> bool:
+        """Put what `write` makes of each operator of that name in its place.
+
+        None leaves an operator as it is. Gives whether any was replaced.
+        """
+        written: list[Any] = []
+        changed = False
+        for operator in self.operators:
+            instead = write(operator) if self.is_a(operator, name) else None
+            changed = changed or instead is not None
+            written += [operator] if instead is None else instead
+        self.operators = written
+        return changed
+
+    def name(self, operator: Any) -> str:
+        """Of an operator's first output, by which the layer is known."""
+        return str(self._graph.tensors[operator.outputs[0]].name.decode())
 
     def tensor(self, number: int) -> Any:
         """The schema's TensorT of that number."""

@@ -19,17 +19,21 @@ class T:
     """A tensor: computed, or a constant where it has `data`.
 
     `scale` 0 means not quantized; int8, int16 and uint8 are, with scale 1/16, unless it is said.
+    Several are those of the first dimension, as of a kernel's outputs.
     """
 
     shape: tuple[int, ...]
     type: str = "int8"
     data: NDArray[Any] | None = None
-    scale: float | None = None
+    scale: float | Sequence[float] | None = None
     signature: tuple[int, ...] | None = None
     variable: bool = False
+    zero_point: int = 0
 
     @property
     def scales(self) -> list[float]:
+        if isinstance(self.scale, Sequence):
+            return list(self.scale)
         default = 1 / 16 if self.type in ("int8", "int16", "uint8") else 0.0
         scale = default if self.scale is None else self.scale
         return [scale] if scale else []
@@ -110,7 +114,7 @@ def _add_tensor(model: Any, graph: Any, item: T) -> int:
     if item.scales:
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale = item.scales
-        tensor.quantization.zeroPoint = [0] * len(item.scales)
+        tensor.quantization.zeroPoint = [item.zero_point] * len(item.scales)
     if item.data is not None:
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(item.data.tobytes(), np.uint8)
