@@ -137,6 +137,13 @@ done
 # The version before stays until the next install: a service may still be running from it.
 clear_up
 say "installed: $prefix/bin/tinyedge run $prefix/@MODEL@ PHOTO"
+if [ -z "$service" ]; then
+    for manager in '' --user; do
+        # shellcheck disable=SC2086 # none or one word
+        systemctl $manager is-active --quiet tinyedge-watch.service 2>/dev/null || continue
+        say "note: tinyedge-watch.service runs what it was started with: install with --service"
+    done
+    exit 0
+fi
 # Not of $prefix/bin: Python looks for its environment beside the folder it is started from.
-[ -z "$service" ] ||
-    exec "$prefix/current/bin/python" -m tinyedge.devices.bundle.service "$prefix" "$service"
+exec "$prefix/current/bin/python" -m tinyedge.devices.bundle.service "$prefix" "$service"

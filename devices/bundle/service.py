@@ -70,7 +70,7 @@ def install_service(prefix: Path, folder: Path) -> str:
     write_together({path: text.encode()})
     control = ["systemctl"] if system else ["systemctl", "--user"]
     if not _RUNNING.is_dir() or shutil.which("systemctl") is None:
-        return f"wrote {path}; systemd does not run here, so it is not started"
+        return f"note: wrote {path}; systemd does not run here, so it is not started"
     for words in (["daemon-reload"], ["enable", UNIT], ["restart", UNIT]):
         done = subprocess.run([*control, *words], capture_output=True, text=True, check=False)
         if done.returncode != 0:

@@ -19,6 +19,7 @@ __all__ = ["BoardReport", "Comparing", "Stage", "deploy_to"]
 
 _WHOLE_COMMAND_FAILED = 126
 _DEFAULT_GLIBC = 36
+_NOTE = "note: "
 
 
 class Stage(Protocol):
@@ -54,6 +55,7 @@ class BoardReport:
         selftest: ``tinyedge selftest --json``, as the board printed it.
         comparison: ``tinyedge compare --json``, likewise.
         seconds: from the first connection to the end.
+        notes: what a person should know of the board though all went well.
     """
 
     host: str
@@ -107,6 +109,9 @@ def deploy_to(
         finished = _install(
             ssh, bundle, facts, service=service, already=report.already_installed, stage=stage
         )
+        # Said once by the installer, and perhaps again by the test that follows it.
+        said = [line for line in finished.stderr.splitlines() if line.startswith(_NOTE)]
+        report.notes += [line.removeprefix(_NOTE) for line in dict.fromkeys(said)]
         step = "self-test"
         report.selftest = _json(finished, "the self-test")
         if not report.selftest["passed"]:

@@ -1,10 +1,11 @@
-"""``tinyedge deploy`` to emulated Raspberry Pis, each behind an sshd of its own."""
+"""``tinyedge deploy`` to emulated Raspberry Pis side by side, each behind an sshd of its own."""
 
 import contextlib
 import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,70 +15,107 @@ from tests.emulated_pi import EmulatedPi
 from tests.private_sshd import private_sshd
 from tinyedge.cli import main
 
+pytestmark = [pytest.mark.sshd, pytest.mark.pi_emulated]
+
 BOARDS = {"bookworm": "pi4", "trixie": "pi5", "armhf": "pi3"}
 
 
-@pytest.mark.sshd
-@pytest.mark.pi_emulated
-def test_three_systems_side_by_side(
+@pytest.fixture(scope="module")
+def few(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of fifty labelled photos."""
+    manifest = tmp_path_factory.mktemp("few") / "few.tsv"
+    manifest.write_text(
+        "".join(
+            f"{photo}\t{folder.name}\n"
+            for folder in sorted(fashion_images.iterdir())
+            for photo in sorted(folder.iterdir())[:5]
+        )
+    )
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def here(fashion_models: Models, few: Path) -> dict[str, Any]:
+    """What ``compare --json`` says on this machine."""
+    models = (fashion_models.float_model, fashion_models.int8_model)
+    found = json.loads(run_in_process("compare", *models, "--data", few, "--json").stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def boards(
     emulated_pi: Callable[..., EmulatedPi],
     fashion_models: Models,
-    fashion_images: Path,
-    tmp_path: Path,
-) -> None:
-    """Each gets wheels for its Python and architecture, answers as here and compares as here."""
-    models = (fashion_models.float_model, fashion_models.int8_model)
-    few = tmp_path / "few.tsv"
-    photos = [
-        (photo, folder.name)
-        for folder in sorted(fashion_images.iterdir())
-        for photo in sorted(folder.iterdir())[:5]
-    ]
-    few.write_text("".join(f"{photo}\t{label}\n" for photo, label in photos))
-    inventory = tmp_path / "boards.txt"
-    words: list[object] = ["--inventory", inventory, "--compare", few, "--json"]
+    few: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, dict[str, Any]]:
+    """Release -> what one deploy to all of them reports of its board."""
+    folder = tmp_path_factory.mktemp("boards")
+    inventory = folder / "boards.txt"
+    words: list[object] = [fashion_models.float_model, fashion_models.int8_model]
+    words += ["--inventory", inventory, "--compare", few, "--service", "/tmp", "--json"]
     with contextlib.ExitStack() as servers:
         lines, known = [], []
         for release, device in BOARDS.items():
-            home = tmp_path / f"home of {release}"
+            home, keys = folder / f"home of {release}", folder / f"sshd-{release}"
             home.mkdir()
             pi = emulated_pi(release, device, shared=[home])
             # The user's login shell as sshd runs it, but on the board.
             login = pi.command("bash", "-c", directory=home, environment={"HOME": str(home)})
-            shell = tmp_path / f"{release}.sh"
+            shell = folder / f"{release}.sh"
             shell.write_text(f'exec {shlex.join(login)} "$SSH_ORIGINAL_COMMAND"\n')
-            folder = tmp_path / f"sshd-{release}"
-            sshd = servers.enter_context(private_sshd(folder, force_command=f"sh {shell}"))
+            sshd = servers.enter_context(private_sshd(keys, force_command=f"sh {shell}"))
             lines.append(f"ssh://{sshd.host}:{sshd.port} {device}\n")
-            known.append(f"{folder}/known")
-            words += ["--ssh-option", f"IdentityFile={folder}/user"]
+            known.append(f"{keys}/known")
+            words += ["--ssh-option", f"IdentityFile={keys}/user"]
         inventory.write_text("".join(lines))
         words += ["--ssh-option", f"UserKnownHostsFile={' '.join(known)}"]
         words += ["--ssh-option", "IdentitiesOnly=yes"]
-        result = CliRunner().invoke(main, ["deploy", *map(str, (*models, *words))])
+        result = CliRunner().invoke(main, ["deploy", *map(str, words)])
     assert result.exit_code == 0, result.output
-    here = json.loads(run_in_process("compare", *models, "--data", few, "--json").stdout)
     reports = json.loads(result.stdout)["boards"]
     for report, (release, device) in zip(reports, BOARDS.items(), strict=True):
         assert report["device"] == device
-        assert report["prefix"] == str(tmp_path / f"home of {release}" / "tinyedge")
-        # It is the board that the profile means.
-        assert report["board"].startswith("Raspberry Pi ")
-        assert report["notes"] == []
-        float_outcome, int8_outcome = report["selftest"]["models"]
-        assert float_outcome["promise"] == "rounding"
-        assert float_outcome["largest_difference"] < 1e-5
-        compared = report["comparison"]
-        assert compared["images"] == here["images"] == 50
-        assert compared["float"] == here["float"]
-        if release == "armhf":
-            assert (report["architecture"], report["python"]) == ("armv7l", "3.11")
-            assert int8_outcome["runtime"] == "tflite-runtime 2.14.0"
-            assert int8_outcome["promise"] == "top-1"
-            continue
-        python = {"bookworm": "3.11", "trixie": "3.13"}[release]
-        assert (report["architecture"], report["python"]) == ("aarch64", python)
-        assert (int8_outcome["promise"], int8_outcome["different"]) == ("bits", 0)
-        for name in ("int8", "drop", "agreement", "flips", "ties"):
-            assert compared[name] == here[name]
-        assert compared["kl"]["mean"] == pytest.approx(here["kl"]["mean"], rel=1e-4)
+        assert report["prefix"] == f"{folder}/home of {release}/tinyedge"
+    return dict(zip(BOARDS, reports, strict=True))
+
+
+@pytest.mark.parametrize(("release", "python"), [("bookworm", "3.11"), ("trixie", "3.13")])
+def test_64_bits_answer_and_compare_as_here(
+    boards: dict[str, dict[str, Any]], here: dict[str, Any], release: str, python: str
+) -> None:
+    board = boards[release]
+    assert (board["architecture"], board["python"]) == ("aarch64", python)
+    in_float, in_int8 = board["selftest"]["models"]
+    assert in_float["promise"] == "rounding"
+    assert in_float["largest_difference"] < 1e-5
+    assert (in_int8["promise"], in_int8["different"]) == ("bits", 0)
+    found = board["comparison"]
+    assert found["images"] == 50
+    for name in ("images", "float", "int8", "drop", "agreement", "flips", "ties"):
+        assert found[name] == here[name]
+    assert found["kl"]["mean"] == pytest.approx(here["kl"]["mean"], rel=1e-4)
+
+
+def test_32_bits_answer_with_tflite_runtime(
+    boards: dict[str, dict[str, Any]], here: dict[str, Any]
+) -> None:
+    board = boards["armhf"]
+    assert (board["architecture"], board["python"]) == ("armv7l", "3.11")
+    in_float, in_int8 = board["selftest"]["models"]
+    assert in_float["largest_difference"] < 1e-5
+    assert (in_int8["promise"], in_int8["runtime"]) == ("top-1", "tflite-runtime 2.14.0")
+    assert board["comparison"]["float"] == here["float"]
+    assert board["notes"][0].startswith("tflite-runtime 2.14.0 runs int8 without XNNPACK")
+
+
+def test_the_service_is_written_where_systemd_does_not_run(
+    boards: dict[str, dict[str, Any]],
+) -> None:
+    for board in boards.values():
+        # It is the board that the profile means: nothing is noted of that.
+        assert [note for note in board["notes"] if not note.startswith("tflite-runtime ")] == [
+            "wrote /etc/systemd/system/tinyedge-watch.service; systemd does not run here, so it is"
+            " not started"
+        ]

@@ -11,6 +11,8 @@ import click
 from tinyedge.cli.parameters import PATH, json_option, on_a_terminal
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from tinyedge.devices.deploy.board import Comparing, Stage
 
 
@@ -130,18 +132,23 @@ def _stages() -> Iterator[Callable[[str], "Stage"]]:
         return
     try:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     except ModuleNotFoundError:
         yield _lines
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
 
         def stage_of(host: str) -> "Stage":
-            task = display.add_task(host, total=None)
+            shown: list[TaskID] = []
 
             def stage(what: str, total: int = 0) -> Callable[[int], None]:
-                display.reset(task, description=f"{host}: {what}", total=total or None)
+                size = f" {total / 1e6:.1f} MB" if total else ""
+                task = display.add_task(f"{host}: {what}{size}", total=total or None)
+                # Not the old one renamed: rich forgets no total.
+                for old in shown:
+                    display.remove_task(old)
+                shown[:] = [task]
                 return lambda count: display.advance(task, count)
 
             return stage
