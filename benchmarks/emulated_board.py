@@ -31,6 +31,7 @@ from tinyedge.dataset import find_images  # noqa: E402
 
 _PARTS = ("outputs", "instructions", "start", "install")
 _BOARDS = ("pi3", "pi4", "pi5")
+_NETWORKS = ("fashion", "tiny", "squeezenet")
 _PHOTOS = 50
 _BEGIN = "<!-- begin: benchmarks/emulated_board.py writes what follows -->\n"
 _END = "<!-- end: benchmarks/emulated_board.py -->\n"
@@ -44,6 +45,9 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--before", action="append", default=[], metavar="COMMIT", help="of `start`: count it too"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=_NETWORKS, help="of `outputs`: this network"
     )
     parser.add_argument("-o", "--output", type=Path, help="the page [default: stdout]")
     arguments = parser.parse_args()
@@ -59,23 +63,18 @@ def main() -> None:
         for part in arguments.parts or _PARTS:
             match part:
                 case "outputs":
-                    measured: Any = _outputs(models, photos, packages)
+                    for name in arguments.only or _NETWORKS:
+                        _keep_outputs(name, models, photos, packages)
                 case "instructions":
-                    measured = _instructions(models)
+                    _keep(part, _instructions(models))
                 case "start":
-                    measured = _starts(models, photos[0], arguments.before)
+                    _keep(part, _starts(models, photos[0], arguments.before))
                 case _:
-                    measured = {
-                        "packages": costs.board_install(checkout),
-                        "peak": {
-                            kind: costs.peak_memory(
-                                packages, models / f"tiny_{kind}.tflite", photos[0]
-                            )
-                            for kind in ("float", "int8")
-                        },
+                    files = [models / f"tiny_{kind}.tflite" for kind in ("float", "int8")]
+                    peaks = {
+                        file.stem: costs.peak_memory(packages, file, photos[0]) for file in files
                     }
-            date = datetime.date.today().isoformat()
-            _save({**_load(), part: {"date": date, "measured": measured}})
+                    _keep(part, {"packages": costs.board_install(checkout), "peaks": peaks})
     section = f"{_BEGIN}{markdown(_load())}{_END}"
     if arguments.output is None:
         print(section, end="")
@@ -90,18 +89,23 @@ def _spread(photos: list[Path]) -> list[Path]:
     return [photos[i * len(photos) // _PHOTOS] for i in range(_PHOTOS)]
 
 
-def _outputs(models: Path, photos: list[Path], packages: Path) -> list[dict[str, Any]]:
-    """Rows are kept one by one: all of them take most of an hour."""
-    images = _spread(find_images([str(_ROOT / "calib_data" / "fashion" / "test")]))
-    known = _load().get("rows", [])
-    rows = []
-    for names, shown in ((("fashion",), images), (("tiny", "squeezenet"), photos)):
-        files = [models / f"{name}_{kind}.tflite" for name in names for kind in ("int8", "float")]
-        for row in compare_outputs(files, shown, packages, known):
-            rows.append(row)
-            if row not in known:
-                known.append(row)
-                _save({**_load(), "rows": known})
+def _keep_outputs(name: str, models: Path, photos: list[Path], packages: Path) -> None:
+    """The network's two files on every system; each result is kept as soon as it is there."""
+    if name == "fashion":
+        photos = _spread(find_images([str(_ROOT / "calib_data" / "fashion" / "test")]))
+    files = [models / f"{name}_{kind}.tflite" for kind in ("int8", "float")]
+    for row in compare_outputs(files, photos, packages, _known_outputs()):
+        place = [row[key] for key in ("model", "release", "board")]
+        others = [
+            known
+            for known in _known_outputs()
+            if [known[key] for key in ("model", "release", "board")] != place
+        ]
+        _keep("outputs", [*others, row])
+
+
+def _known_outputs() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _load().get("outputs", {"measured": []})["measured"]
     return rows
 
 
@@ -154,7 +158,9 @@ def _load() -> dict[str, Any]:
     return json.loads(_store().read_text()) if _store().is_file() else {}
 
 
-def _save(results: dict[str, Any]) -> None:
+def _keep(part: str, measured: Any) -> None:
+    date = datetime.date.today().isoformat()
+    results = {**_load(), part: {"date": date, "measured": measured}}
     _store().parent.mkdir(parents=True, exist_ok=True)
     temporary = _store().with_suffix(".new")
     temporary.write_text(json.dumps(results, indent=1))

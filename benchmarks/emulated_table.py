@@ -76,7 +76,7 @@ def markdown(results: dict[str, Any]) -> str:
 
 def _outputs(rows: list[dict[str, Any]]) -> str:
     groups: dict[tuple[Any, ...], list[str]] = {}
-    for row in rows:
+    for row in sorted(rows, key=_order):
         share = row["numbers_equal"] / row["numbers"]
         values = (
             f"`{row['model']}`",
@@ -93,6 +93,10 @@ def _outputs(rows: list[dict[str, Any]]) -> str:
     differing = {row["release"] for row in rows if not row["inputs_equal"]}
     inputs = "the same everywhere" if same else f"the same but on {', '.join(sorted(differing))}"
     return _OUTPUTS.format(inputs=inputs) + "\n".join(lines) + "\n" + _EXCEPTION
+
+
+def _order(row: dict[str, Any]) -> tuple[str, bool, str, str]:
+    return row["model"], row["release"] == "armhf", row["release"], row["cpu"]
 
 
 def _systems(names: list[str]) -> str:
@@ -125,8 +129,8 @@ def _install(measured: dict[str, Any]) -> str:
         + [_row([row["name"], row["version"], f"{row['bytes'] / 1e6:.1f} MB"]) for row in rows]
     )
     peaks = "\n".join(
-        _row([f"`tiny_{kind}.tflite`"] + [f"{peak[place] / 1e6:.1f} MB" for place in _PLACES])
-        for kind, peak in measured["peak"].items()
+        _row([f"`{stem}`"] + [f"{peak[place] / 1e6:.1f} MB" for place in _PLACES])
+        for stem, peak in measured["peaks"].items()
     )
     return f"""### The board's install and its memory
 
