@@ -2,7 +2,8 @@
 
     python benchmarks/emulated_board.py [PART...] --models DIR --photos DIR [-o docs/boards.md]
 
-PART is outputs, instructions, start or install; by default all. DIR of the models holds
+PART is outputs, instructions, start or install; by default all. ``page`` measures nothing and
+writes what is known. DIR of the models holds
 ``tiny``, ``squeezenet`` and ``fashion``, each ``_float.tflite`` and ``_int8.tflite`` as
 ``tinyedge export`` made them, and ``tiny_default_int8.tflite``, of ``--quantizer default``.
 ``--photos`` is any folder of photos; 50 of them, evenly spread, are used.
@@ -51,16 +52,30 @@ def main() -> None:
     )
     parser.add_argument("-o", "--output", type=Path, help="the page [default: stdout]")
     arguments = parser.parse_args()
-    unknown = set(arguments.parts) - set(_PARTS)
+    parts = [part for part in arguments.parts or _PARTS if part != "page"]
+    unknown = set(parts) - set(_PARTS)
     if unknown:
-        parser.error(f"unknown part {unknown.pop()}; known: {', '.join(_PARTS)}")
+        parser.error(f"unknown part {unknown.pop()}; known: {', '.join(_PARTS)}, page")
+    if parts:
+        _measure(parts, arguments)
+    section = f"{_BEGIN}{markdown(_load())}{_END}"
+    if arguments.output is None:
+        print(section, end="")
+        return
+    page = arguments.output.read_text(encoding="utf-8")
+    before, begin, rest = page.partition(_BEGIN)
+    after = rest.partition(_END)[2] if begin else ""
+    arguments.output.write_text(f"{before.rstrip()}\n\n{section}{after}", encoding="utf-8")
+
+
+def _measure(parts: list[str], arguments: argparse.Namespace) -> None:
     models: Path = arguments.models.resolve()
     photos = _spread(find_images([str(arguments.photos.resolve())]))
     with tempfile.TemporaryDirectory() as folder:
         # Of HEAD: pip would leave what it builds in a checkout, and build from it the next time.
         checkout, packages = _checkout("HEAD", Path(folder) / "HEAD"), Path(folder) / "packages"
         costs.install_alone(checkout, packages)
-        for part in arguments.parts or _PARTS:
+        for part in parts:
             match part:
                 case "outputs":
                     for name in arguments.only or _NETWORKS:
@@ -75,14 +90,6 @@ def main() -> None:
                         file.stem: costs.peak_memory(packages, file, photos[0]) for file in files
                     }
                     _keep(part, {"packages": costs.board_install(checkout), "peaks": peaks})
-    section = f"{_BEGIN}{markdown(_load())}{_END}"
-    if arguments.output is None:
-        print(section, end="")
-        return
-    page = arguments.output.read_text(encoding="utf-8")
-    before, begin, rest = page.partition(_BEGIN)
-    after = rest.partition(_END)[2] if begin else ""
-    arguments.output.write_text(f"{before.rstrip()}\n\n{section}{after}", encoding="utf-8")
 
 
 def _spread(photos: list[Path]) -> list[Path]:

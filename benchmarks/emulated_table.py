@@ -34,11 +34,11 @@ of ImageNet's validation set, the built-in model on 50 of its test images. Input
 |---|---|---|---|---|---|
 """
 _EXCEPTION = """
-Where LiteRT's float numbers differ from x86-64's, it is by the order of a sum: for matrices of some
-shapes XNNPACK has another kernel there. Of single layers tried on random numbers, 1x1 convolutions
-of 64 to 8, 64, 128 and 1000 channels are the same to the bit, and 3x3 ones of 16 to 10 and 64 to
-64; of 64 to 10 and 12 (1x1) and 64 to 6 (3x3) they are not, nor is one of a single position or a
-fully connected layer. Sums of integers have no order.
+Where LiteRT's float numbers differ from x86-64's, it is in the last bits, as a sum in another order
+makes them. Of single layers tried on random numbers, 1x1 convolutions of 64 to 8, 64, 128 and 1000
+channels are the same to the bit, and 3x3 ones of 16 to 10 and 64 to 64; of 64 to 10 and 12 (1x1)
+and 64 to 6 (3x3) they are not, nor is one of a single position or a fully connected layer. Sums of
+integers have no order.
 """
 _INSTRUCTIONS = """### Instructions per inference
 
