@@ -114,8 +114,11 @@ class _OpenCvCamera:
         self.name = source if number is None else f"camera {number}"
         self.driver = f"OpenCV {cv2.__version__}"
         self._live = number is not None
-        with native_output_hidden():
-            self._capture = cv2.VideoCapture(source if number is None else number)
+        try:
+            with native_output_hidden():
+                self._capture = cv2.VideoCapture(source if number is None else number)
+        except cv2.error as error:  # a number beyond a C int
+            raise DeviceError(f"{self.name} is none that {self.driver} can have") from error
         if not self._capture.isOpened():
             raise DeviceError(
                 f"{self.name} cannot be opened by {self.driver}: is it there, may you read it,"

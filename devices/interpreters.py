@@ -1,7 +1,6 @@
 """Which TFLite runtime this machine has."""
 
 import importlib
-import importlib.metadata
 import platform
 import sys
 import warnings
@@ -29,7 +28,7 @@ class Runtime:
     """A TFLite runtime.
 
     Attributes:
-        name, version: of its distribution.
+        name, version: of its package.
         interpreter: its interpreter's class.
         load_delegate: what loads a shared library as a delegate for it.
     """
@@ -73,29 +72,38 @@ def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
 
     None after it is looked at, for importing one takes seconds.
     """
-    reasons = []
+    reasons: list[str] = []
     for name in order:
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            reasons.append(f"{name} is not installed")
-            continue
-        # Its extension was built for numpy 1: the import succeeds, Interpreter() does not.
-        if name == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
-            reasons.append(
-                f"tflite-runtime {version} needs numpy 1, this is {np.__version__}:"
-                " pip install 'numpy<2'"
-            )
-            continue
-        try:
-            with native_output_hidden():
-                module = importlib.import_module(RUNTIMES[name])
-        except ImportError as error:
-            reasons.append(f"{name} {version} does not import ({error})")
-            continue
-        runtime = Runtime(name, version, module.Interpreter, module.load_delegate)
-        return Choice(runtime, tuple(reasons))
+        found = _runtime(name)
+        if isinstance(found, Runtime):
+            return Choice(found, tuple(reasons))
+        reasons.append(found)
     return Choice(None, tuple(reasons))
+
+
+def _runtime(name: str) -> Runtime | str:
+    """The runtime of that name, or why it cannot be used."""
+    package = RUNTIMES[name].partition(".")[0]
+    try:
+        with native_output_hidden():
+            # The package says it too; importlib.metadata is slow to load, and to ask.
+            version = importlib.import_module(package).__version__
+    except ImportError as error:
+        if error.name == package:
+            return f"{name} is not installed"
+        return f"{name} does not import ({error})"
+    # Its extension was built for numpy 1: the import succeeds, Interpreter() does not.
+    if name == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
+        return (
+            f"tflite-runtime {version} needs numpy 1, this is {np.__version__}:"
+            " pip install 'numpy<2'"
+        )
+    try:
+        with native_output_hidden():
+            module = importlib.import_module(RUNTIMES[name])
+    except ImportError as error:
+        return f"{name} {version} does not import ({error})"
+    return Runtime(name, version, module.Interpreter, module.load_delegate)
 
 
 def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:

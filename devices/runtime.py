@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.devices.edgetpu.placement import COMPILED
 from tinyedge.devices.interpreters import RUNTIMES, find_runtime
 from tinyedge.errors import ModelError
 from tinyedge.fitting import fit_pixels
@@ -84,6 +83,8 @@ class Classifier:
             delegates = [] if delegate is None else [self.runtime.load_delegate(delegate)]
             self._interpreter = self.runtime.load(content, threads=threads, delegates=delegates)
         except (ValueError, RuntimeError) as error:
+            from tinyedge.devices.edgetpu.placement import COMPILED
+
             reason = " ".join(str(error).split()) or "no reason given"
             if COMPILED in reason:
                 raise ModelError(

@@ -118,6 +118,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: no such file") from error
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a null byte, which a line on stdin may hold
+        raise ImageError(f"{str(path)!r} is no name of a file ({error})") from error
     with stream:
         try:
             image = Image.open(stream, formats=_FORMATS)

@@ -3,17 +3,17 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.placement import COMPILED
 from tinyedge.devices.edgetpu.usb import Accelerator, find_accelerators
 from tinyedge.devices.profile import Profile
+from tinyedge.devices.runnable_file import RunnableFile
 from tinyedge.errors import DeviceError
 from tinyedge.modelcard import ModelCard, read_card
 from tinyedge.tflite_model import read_tflite
 
-__all__ = ["ModelFile", "choose_file", "is_compiled", "why_not"]
+__all__ = ["choose_file", "is_compiled", "why_not"]
 
 # The first inference sends the firmware and all parameters over USB; a Raspberry Pi Zero takes
 # seconds to import a runtime.
@@ -22,24 +22,7 @@ _COMPILED_SUFFIX = "_edgetpu"
 _PACKAGE = "Coral's package libedgetpu1-std (coral.ai/docs/accelerator/get-started)"
 
 
-@dataclass(frozen=True)
-class ModelFile:
-    """The file to run, and how.
-
-    Attributes:
-        path: of the file.
-        delegate: the library to run it through; None for the CPU.
-        card: for a compiled file, that of the file it was compiled from: the compiler drops it.
-        note: what the user should know of the choice; None where it is as asked for.
-    """
-
-    path: Path
-    delegate: str | None = None
-    card: ModelCard | None = None
-    note: str | None = None
-
-
-def choose_file(model: Path, profile: Profile, *, require: bool = False) -> ModelFile:
+def choose_file(model: Path, profile: Profile, *, require: bool = False) -> RunnableFile:
     """What to run of `model` by a profile with an Edge TPU; tries the delegate with one inference.
 
     A file that was not compiled for the Edge TPU runs on the CPU, and so does one that was where
@@ -54,7 +37,7 @@ def choose_file(model: Path, profile: Profile, *, require: bool = False) -> Mode
     if is_compiled(model):
         reason = why_not(profile.delegate, model, profile.runtimes)
         if reason is None:
-            return ModelFile(model, profile.delegate, _card(model))
+            return RunnableFile(model, profile.delegate, _card(model))
     else:
         reason = (
             f"{model} is not compiled for the Edge TPU (on a Debian x86-64 machine with Coral's"
@@ -64,11 +47,11 @@ def choose_file(model: Path, profile: Profile, *, require: bool = False) -> Mode
         raise DeviceError(reason)
     stand_in = _stand_in(model)
     if stand_in == model:
-        return ModelFile(model, note=f"{reason}; running it on the CPU")
+        return RunnableFile(model, note=f"{reason}; running it on the CPU")
     if stand_in is None:
         names = " or ".join(_cpu_names(model))
         raise DeviceError(f"{reason}; put {names} beside it to run on the CPU instead")
-    return ModelFile(stand_in, note=f"{reason}; running {stand_in} on the CPU instead")
+    return RunnableFile(stand_in, note=f"{reason}; running {stand_in} on the CPU instead")
 
 
 def is_compiled(model: Path) -> bool:

@@ -88,6 +88,12 @@ class TestOutput:
         result = run_in_process("run", model, bags / "a.png", "--threads", 3)
         assert result.stderr.endswith(", 3 threads\n")
 
+    @pytest.mark.parametrize("threads", [0, 1025])
+    def test_so_many_threads_are_refused(self, model: Path, bags: Path, threads: int) -> None:
+        result = run(model, bags / "a.png", "--threads", threads)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"Invalid value for '--threads': {threads} is not in the range" in result.stderr
+
     def test_the_devices_threads_are_the_default(self, model: Path, bags: Path) -> None:
         threads = find_profile("host").usable_threads()
         result = run_in_process("run", model, bags / "a.png")

@@ -117,7 +117,14 @@ def run(*words: object) -> Result:
     return CliRunner().invoke(main, ["run", *map(str, words)])
 
 
-def test_an_interval_is_a_time(model: Path) -> None:
-    result = run(model, "--camera", "0", "--interval", "-1")
+def test_a_number_no_camera_can_have_is_an_error(model: Path) -> None:
+    result = run(model, "--camera", 10**14)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: camera {10**14} is none that OpenCV ")
+
+
+@pytest.mark.parametrize("interval", ["-1", "nan", "inf"])
+def test_an_interval_is_a_time(model: Path, interval: str) -> None:
+    result = run(model, "--camera", "0", "--interval", interval)
     assert result.exit_code == 2
     assert "'--interval'" in result.stderr

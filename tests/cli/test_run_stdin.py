@@ -53,11 +53,11 @@ def test_stdin_stands_where_it_is_named(model: Path, bags: list[Path]) -> None:
 def test_a_path_that_is_no_photo_is_skipped(model: Path, bags: list[Path], tmp_path: Path) -> None:
     text = tmp_path / "notes.png"
     text.write_text("no photo")
-    lines = f"{text}\n{tmp_path / 'none.png'}\n{tmp_path}\n{bags[0]}".encode()
+    lines = f"{text}\n{tmp_path / 'none.png'}\n{tmp_path}\nbag\0.png\n{bags[0]}".encode()
     result = run(lines, model, "-")
     assert result.exit_code == 0
     assert images_in(result) == [str(bags[0])]
-    assert result.stderr.count("\nskipped: ") == 3
+    assert result.stderr.count("\nskipped: ") == 4
     assert f"skipped: {tmp_path / 'none.png'}: no such file\n" in result.stderr
 
 

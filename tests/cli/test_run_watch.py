@@ -212,6 +212,8 @@ def test_no_folder_is_an_error(model: Path, folder: Path) -> None:
         (("a.png", "--watch", "."), "give IMAGE... or --watch DIR or --camera NUMBER, one of"),
         (("--watch", ".", "--camera", "0"), "give IMAGE... or --watch DIR or --camera NUMBER"),
         (("--watch", ".", "--bench", "1"), "--bench times photos: give IMAGE..."),
+        (("-", "--bench", "1"), "--bench times photos it can take again: name them, not -"),
+        (("--camera", ""), "--camera takes a camera's number, a file or an address"),
         (("a.png", "--existing"), "--existing goes with --watch"),
     ],
 )

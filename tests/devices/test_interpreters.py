@@ -67,10 +67,11 @@ def test_one_that_does_not_import_says_why(monkeypatch: pytest.MonkeyPatch) -> N
 def test_tflite_runtime_is_not_loaded_beside_numpy_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metadata = tmp_path / "tflite_runtime-2.14.0.dist-info" / "METADATA"
-    metadata.parent.mkdir()
-    metadata.write_text("Metadata-Version: 2.1\nName: tflite-runtime\nVersion: 2.14.0\n")
+    package = tmp_path / "tflite_runtime" / "__init__.py"
+    package.parent.mkdir()
+    package.write_text('__version__ = "2.14.0"\n')
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tflite_runtime", raising=False)
     with pytest.raises(MissingPackageError) as refusal:
         find_runtime(["tflite-runtime"])
     assert str(refusal.value) == (

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from tinyedge.cli.parameters import (
     device_option,
     fit_option,
     json_option,
+    not_nan,
     on_a_terminal,
     running_profile,
     threads_option,
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from tinyedge.devices.runtime import Classifier
 
 _EXIT_CODES = {None: 0, "pass": 0, "fail": 1, "inconclusive": 3}
-
-
-def _not_nan(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    # It passes any range check, being neither too small nor too large.
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is no number of points.")
-    return value
 
 
 @click.command()
@@ -49,7 +42,7 @@ def _not_nan(_: click.Context, __: click.Parameter, value: float | None) -> floa
     "--max-drop",
     metavar="POINTS",
     type=click.FloatRange(0, 100),
-    callback=_not_nan,
+    callback=not_nan,
     help="The budget: how many points of top-1 int8 may cost.",
 )
 @device_option
@@ -125,12 +118,15 @@ def _classifier(
     file: Path, profile: "Profile", *, threads: int | None, **overridden: Any
 ) -> "Classifier":
     """The model in `file`, on the CPU; one compiled for an accelerator on that and nowhere else."""
-    from tinyedge.devices.edgetpu.delegate import ModelFile, choose_file, is_compiled
+    from tinyedge.devices.runnable_file import RunnableFile
     from tinyedge.devices.runtime import Classifier
 
-    found = ModelFile(file)
-    if profile.delegate is not None and is_compiled(file):
-        found = choose_file(file, profile, require=True)
+    found = RunnableFile(file)
+    if profile.delegate is not None:
+        from tinyedge.devices.edgetpu.delegate import choose_file, is_compiled
+
+        if is_compiled(file):
+            found = choose_file(file, profile, require=True)
     return Classifier(
         found.path,
         threads=threads or profile.usable_threads(),

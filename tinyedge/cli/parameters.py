@@ -1,5 +1,6 @@
 """Parameters that several commands share."""
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ __all__ = [
     "device_option",
     "fit_option",
     "json_option",
+    "not_nan",
     "on_a_terminal",
     "running_profile",
     "threads_option",
@@ -33,10 +35,21 @@ def SIZE(text: str) -> tuple[int, int]:  # noqa: N802  # a click type, named as 
     return int(width), int(height)
 
 
+def not_nan(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    """A click callback: nan passes any range check, being neither too small nor too large."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number.")
+    return value
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 fit_option = click.option("--fit", type=FIT, help="How photos are fitted; overrides the card's.")
+# As many as a profile may have; the runtime crashes where the system gives it no more.
+_MOST_THREADS = 1024
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of the runtime [default: the device's]."
+    "--threads",
+    type=click.IntRange(1, _MOST_THREADS),
+    help="Threads of the runtime [default: the device's].",
 )
 device_option = click.option(
     "--device", default="host", show_default=True, help="Device profile: a name or a .toml file."

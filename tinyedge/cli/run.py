@@ -10,6 +10,7 @@ from tinyedge.cli.parameters import (
     device_option,
     fit_option,
     json_option,
+    not_nan,
     running_profile,
     threads_option,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--interval",
     type=click.FloatRange(min=0, max=86400),
+    callback=not_nan,
     default=1.0,
     show_default=True,
     help="Seconds between pictures of --camera, or between looks of --watch.",
@@ -137,5 +139,9 @@ def _check_sources(
         raise click.UsageError("give IMAGE... or --watch DIR or --camera NUMBER, one of the three")
     if bench is not None and not images:
         raise click.UsageError("--bench times photos: give IMAGE...")
+    if bench is not None and "-" in images:
+        raise click.UsageError("--bench times photos it can take again: name them, not -")
+    if camera == "":
+        raise click.UsageError("--camera takes a camera's number, a file or an address")
     if existing and watch is None:
         raise click.UsageError("--existing goes with --watch")

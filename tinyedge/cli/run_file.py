@@ -8,13 +8,13 @@ import click
 from tinyedge.errors import DeviceError
 
 if TYPE_CHECKING:
-    from tinyedge.devices.edgetpu.delegate import ModelFile
     from tinyedge.devices.profile import Profile
+    from tinyedge.devices.runnable_file import RunnableFile
 
 __all__ = ["file_to_run"]
 
 
-def file_to_run(model: Path, profile: "Profile", *, require_delegate: bool) -> "ModelFile":
+def file_to_run(model: Path, profile: "Profile", *, require_delegate: bool) -> "RunnableFile":
     """`model` itself, or what stands in for it on the CPU, with a note on stderr.
 
     Raises:
@@ -22,9 +22,11 @@ def file_to_run(model: Path, profile: "Profile", *, require_delegate: bool) -> "
         ModelError: there is one, and the file is no .tflite.
         OSError: the file cannot be read.
     """
-    from tinyedge.devices.edgetpu.delegate import ModelFile, choose_file
+    from tinyedge.devices.runnable_file import RunnableFile
 
     if profile.delegate is not None:
+        from tinyedge.devices.edgetpu.delegate import choose_file
+
         file = choose_file(model, profile, require=require_delegate)
         if file.note is not None:
             click.echo(f"note: {file.note}", err=True)
@@ -33,4 +35,4 @@ def file_to_run(model: Path, profile: "Profile", *, require_delegate: bool) -> "
         raise DeviceError(
             f"--require-delegate: {profile.name} has no accelerator; use --device coral-usb"
         )
-    return ModelFile(model)
+    return RunnableFile(model)
