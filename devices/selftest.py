@@ -16,6 +16,7 @@ __all__ = ["MANIFEST", "Outcome", "bundle_profile", "read_manifest", "selftest"]
 
 MANIFEST = "bundle.json"
 _FORMAT = 1
+_MODEL_KEYS = {"file", "picture", "scores", "quantized", "runtime"}
 # Its int8 kernels give the same bits on x86-64 and ARM, whatever the threads. Sums of floats
 # depend on their order, and that on the processor: AVX-512 and NEON differ in the last bits.
 _EXACT_RUNTIME = "ai-edge-litert"
@@ -68,7 +69,7 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
     """What the bundle, or what was installed from it, says of itself.
 
     Raises:
-        ModelError: `bundle` is no such folder, or was made by a newer tinyedge.
+        ModelError: `bundle` is no such folder, is damaged, or was made by a newer tinyedge.
     """
     path = bundle / MANIFEST
     try:
@@ -79,6 +80,13 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ModelError(f"{path} is not of format {_FORMAT}, which this tinyedge reads")
+    models = content.get("models")
+    if (
+        not isinstance(content.get("profile"), str)
+        or not isinstance(models, list)
+        or not all(isinstance(entry, dict) and entry.keys() >= _MODEL_KEYS for entry in models)
+    ):
+        raise ModelError(f"{path} is damaged: make the bundle again")
     return content
 
 

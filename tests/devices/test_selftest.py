@@ -1,8 +1,11 @@
 """The verdict on two answers of one model."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-from tinyedge.devices.selftest import judge
+from tinyedge.devices.selftest import judge, selftest
 from tinyedge.errors import ModelError
 
 LITERT = ("ai-edge-litert", "2.3.0")
@@ -55,3 +58,21 @@ def test_the_same_other_runtime_promises_no_bits() -> None:
 def test_answers_of_other_lengths_are_an_error() -> None:
     with pytest.raises(ModelError, match="gives 1 scores, the bundle says 3"):
         judge("m.tflite", [1.0], EXPECTED, quantized=True, runtime=LITERT, computers_runtime=LITERT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"models": []},
+        {"profile": 7, "models": []},
+        {"profile": "profile/pi4.toml", "models": {}},
+        {"profile": "profile/pi4.toml", "models": [{"file": "models/m.tflite"}]},
+    ],
+)
+def test_a_damaged_bundle_is_an_error(tmp_path: Path, content: dict[str, object]) -> None:
+    manifest = tmp_path / "bundle.json"
+    manifest.write_text(json.dumps({"format": 1, **content}))
+    with pytest.raises(ModelError) as refusal:
+        selftest(tmp_path)
+    assert str(refusal.value) == f"{manifest} is damaged: make the bundle again"
