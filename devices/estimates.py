@@ -9,6 +9,7 @@ from tinyedge.devices.latency import (
     EdgeTpuLatency,
     cpu_latency,
     edge_tpu_latency,
+    latency_text,
     no_estimate,
 )
 from tinyedge.devices.latency_error import latency_error
@@ -63,7 +64,9 @@ def latency_estimates(network: Network, profile: Profile) -> LatencyEstimates:
 def estimates_text(estimates: LatencyEstimates) -> list[str]:
     """Lines to read: the estimates, each with its error."""
     if estimates.reason is None:
-        of_files = ", ".join(f"{name} {_ms(value)}" for name, value in estimates.cpu.items())
+        of_files = ", ".join(
+            f"{name} {latency_text(value)}" for name, value in estimates.cpu.items()
+        )
         plural = "" if estimates.threads == 1 else "s"
         lines = [
             f"latency, an estimate: {of_files} on {estimates.threads} thread{plural}",
@@ -73,7 +76,8 @@ def estimates_text(estimates: LatencyEstimates) -> list[str]:
         lines = [f"latency on the CPU: no estimate, {estimates.reason}"]
     if estimates.edge_tpu:
         at_ports = ", ".join(
-            f"{_ms(latency.seconds)} at USB {usb}" for usb, latency in estimates.edge_tpu.items()
+            f"{latency_text(latency.seconds)} at USB {usb}"
+            for usb, latency in estimates.edge_tpu.items()
         )
         lines += [
             f"latency on the Edge TPU, an estimate: {at_ports}, if all of it maps",
@@ -104,7 +108,3 @@ def estimates_json(estimates: LatencyEstimates) -> dict[str, Any]:
         if estimates.edge_tpu
         else None,
     }
-
-
-def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms"

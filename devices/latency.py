@@ -44,6 +44,7 @@ __all__ = [
     "Work",
     "cpu_latency",
     "edge_tpu_latency",
+    "latency_text",
     "no_estimate",
 ]
 
@@ -228,3 +229,8 @@ def edge_tpu_latency(
         waiting=0.0 if usb is None else _USB_TRANSFERS * _USB_INTERVAL,
         streamed_bytes=streamed,
     )
+
+
+def latency_text(seconds: float) -> str:
+    """Milliseconds with three digits that count, such as ``0.513 ms`` and ``1,220 ms``."""
+    return f"{float(f'{1000 * seconds:.3g}'):,.15g} ms"

@@ -16,6 +16,7 @@ import tinyedge.export  # noqa: F401  # sets up TensorFlow, which some tests imp
 from tests import c_engine, private_sshd
 from tests import emulated_pi as emulation
 from tinyedge.cli import main
+from tinyedge.devices import profile
 
 # Subprocesses run in other folders; a relative cache means the one beside the checkout.
 if os.environ.get("TINYEDGE_CACHE"):
@@ -59,6 +60,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("CI"):
                 pytest.fail(f"on CI nothing may be missing: {reason}", pytrace=False)
             pytest.skip(reason)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a user's own device profiles, empty."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "tinyedge" / "devices"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What stands for ``/proc/device-tree/model``, not there yet."""
+    path = tmp_path / "model"
+    monkeypatch.setattr(profile, "_DEVICE_TREE_MODEL", path)
+    return path
 
 
 @pytest.fixture(scope="session")

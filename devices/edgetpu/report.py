@@ -9,7 +9,7 @@ from typing import Any
 from tinyedge.devices.edgetpu.compiler import CompilerLog, differences
 from tinyedge.devices.edgetpu.placement import COMPILED, Placement
 from tinyedge.devices.edgetpu.rules import Rules
-from tinyedge.devices.latency import USB_VERSIONS, edge_tpu_latency
+from tinyedge.devices.latency import USB_VERSIONS, edge_tpu_latency, latency_text
 from tinyedge.devices.latency_error import latency_error
 
 __all__ = ["check_json", "check_text"]
@@ -203,7 +203,7 @@ def _runtime(placement: Placement) -> str | None:
 def _latency(placement: Placement) -> str | None:
     if not placement.on_tpu or placement.compiled:
         return None
-    ports = ", ".join(f"{1000 * s:.3g} ms at USB {usb}" for usb, s in _latencies(placement).items())
+    ports = ", ".join(f"{latency_text(s)} at USB {usb}" for usb, s in _latencies(placement).items())
     rest = "" if placement.on_cpu == 0 else "; what stays on the CPU comes on top"
     return (
         f"an estimate for the Edge TPU's part: {ports}{rest}. {latency_error('edge_tpu')}"

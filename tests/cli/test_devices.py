@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import run_as_user, run_in_process
 from tests.emulated_pi import EmulatedPi
-from tinyedge.devices import profile
 from tinyedge.devices.profile import profile_names
 
+pytestmark = pytest.mark.usefixtures("own")
 LITERT = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
 CORES = len(os.sched_getaffinity(0))
 THREADS = (
@@ -21,23 +21,6 @@ THREADS = (
     else f"{CORES} thread{'' if CORES == 1 else 's'} (the profile's 4;"
     f" {CORES} core{'' if CORES == 1 else 's'} here)"
 )
-
-
-@pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a user's own profiles, empty."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    folder = tmp_path / "config" / "tinyedge" / "devices"
-    folder.mkdir(parents=True)
-    return folder
-
-
-@pytest.fixture
-def device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What stands for ``/proc/device-tree/model``, not there yet."""
-    path = tmp_path / "model"
-    monkeypatch.setattr(profile, "_DEVICE_TREE_MODEL", path)
-    return path
 
 
 def _rows() -> dict[str, dict[str, object]]:

@@ -12,7 +12,13 @@ from benchmarks.latency_published import GROUPS, figures
 from tests.conftest import run_in_process
 from tests.darknet.shipped import CFGS
 from tinyedge.darknet.network import read_network
-from tinyedge.devices.latency import Work, cpu_latency, edge_tpu_latency, no_estimate
+from tinyedge.devices.latency import (
+    Work,
+    cpu_latency,
+    edge_tpu_latency,
+    latency_text,
+    no_estimate,
+)
 from tinyedge.devices.latency_error import LatencyError, latency_error
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.work import network_work
@@ -204,6 +210,20 @@ def test_the_error_is_told_rounded_outward() -> None:
     assert str(error) == (
         "3 published latencies are 1.2 to 2.1 times their estimates, 2 of them within a factor of 2"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.000_512_9, "0.513 ms"),
+        (0.704_4, "704 ms"),
+        (0.999_6, "1,000 ms"),
+        (1.218, "1,220 ms"),
+        (3718.4, "3,720,000 ms"),
+    ],
+)
+def test_a_latency_is_told_with_three_digits(seconds: float, text: str) -> None:
+    assert latency_text(seconds) == text
 
 
 def test_summary_estimates_and_says_how_far_off(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tinyedge.devices import profile
 from tinyedge.devices.interpreters import RUNTIMES
 from tinyedge.devices.profile import (
     Profile,
@@ -18,27 +17,11 @@ from tinyedge.devices.profile import (
 )
 from tinyedge.errors import DeviceError
 
+pytestmark = pytest.mark.usefixtures("own")
 SHIPPED = ["coral-usb", "host", "pi", "pi-zero2w", "pi3", "pi4", "pi5"]
 LEAST = 'description = "a board"\nthreads = 2\n'
 # As the kernel writes it there.
 PI_4 = b"Raspberry Pi 4 Model B Rev 1.4\0"
-
-
-@pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a user's own profiles, empty."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    folder = tmp_path / "config" / "tinyedge" / "devices"
-    folder.mkdir(parents=True)
-    return folder
-
-
-@pytest.fixture
-def device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What stands for ``/proc/device-tree/model``, not there yet."""
-    path = tmp_path / "model"
-    monkeypatch.setattr(profile, "_DEVICE_TREE_MODEL", path)
-    return path
 
 
 def test_the_names_that_ship() -> None:
