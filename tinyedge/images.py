@@ -48,8 +48,9 @@ def load_input(
 ) -> NDArray[Any]:
     """The image at `path` as a network of width x height takes it.
 
-    A JPEG more than four times as large as the network needs is decoded at a half, a quarter
-    or an eighth of its size, by averages of its pixels; see `tinyedge.fitting.reduction`.
+    A JPEG at least four times as large as the network needs, along both sides, is decoded at a
+    half, a quarter or an eighth of its size, by averages of its pixels; see
+    `tinyedge.fitting.reduction`.
 
     Returns:
         (height, width, channels), RGB or grey: float32 in [0, 1], or the steps of

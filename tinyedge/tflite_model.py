@@ -43,7 +43,7 @@ _NUMPY_TYPES = frozenset(
         *("uint8", "uint16", "uint32", "uint64"),
     )
 )
-# TFLite's kernels know shapes of up to 8 dimensions.
+# What numpy 1 can make an array of; TFLite's kernels know 8.
 _MOST_DIMENSIONS = 32
 
 
