@@ -21,8 +21,13 @@ def test_a_photo_is_given_when_two_looks_see_the_same(tmp_path: Path) -> None:
     assert watch.look() == []
 
 
-def test_one_that_could_not_be_read_comes_again_once_it_changed(tmp_path: Path) -> None:
-    watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
+@pytest.mark.parametrize("folder", [".", "below", "below/..", "./below/../below"])
+def test_one_that_could_not_be_read_comes_again_once_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    watch, photo = FolderWatch(Path(folder)), Path(folder, "a.jpg")
     photo.write_bytes(b"half")
     assert [watch.look(), watch.look()] == [[], [photo]]
     watch.look_again(photo)

@@ -89,7 +89,9 @@ class FolderWatch:
 
     def look_again(self, path: Path) -> None:
         """Have `look` return this photo once more, which could not be read, when it changes."""
-        self._unreadable[str(path)] = self._written.pop(str(path))
+        # Of the folder "." scandir gives "./a.jpg", and Path makes "a.jpg" of that.
+        found = os.path.join(self.folder, path.relative_to(self.folder))
+        self._unreadable[found] = self._written.pop(found)
 
 
 def _state(entry: os.DirEntry[str]) -> _State:
