@@ -63,6 +63,10 @@ class EditableGraph:
         """A tensor's, the batch included."""
         return tuple(map(int, self._graph.tensors[number].shape))
 
+    def is_output(self, number: int) -> bool:
+        """Whether a tensor is an output of the graph."""
+        return number in self._graph.outputs
+
     def constant(self, number: int) -> NDArray[Any] | None:
         """A constant's integers, of its shape; None of what is computed."""
         tensor = self._graph.tensors[number]

@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinyedge.export.convolution_lowerings import dense_as_convolution, groups_as_convolutions
 from tinyedge.export.editable_graph import EditableGraph
+from tinyedge.export.upsampling_lowering import repeats_as_resize
 
 __all__ = ["LOWERINGS"]
 
@@ -129,6 +130,7 @@ LOWERINGS: dict[str, Callable[[EditableGraph], bool]] = {
     "leaky-as-prelu": leaky_as_prelu,
     "mirror-as-joined": mirror_as_joined,
     "strides-as-pool": strides_as_pool,
+    "repeats-as-resize": repeats_as_resize,
     "groups-as-convolutions": groups_as_convolutions,
     "dense-as-convolution": dense_as_convolution,
 }

@@ -9,7 +9,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from tests.conftest import Models
-from tests.tflite_writer import Op, T, constant, write_model
+from tests.tflite_writer import Op, T, constant, packed, write_model
 from tinyedge.export.edgetpu import EdgeTpuFile, edge_tpu_file, shortfall
 from tinyedge.tflite_model import parse_tflite
 
@@ -122,6 +122,45 @@ def test_steps_through_the_channels_stay() -> None:
     where = tuple(map(slice, (0, 0, 0, 0), (1, 7, 7, 7), (1, 1, 1, 2)))
     made = edge_tpu_file(strided(random_image(1, 7, 7, 7), where, (0, 0)))
     assert (made.lowered, made.placement.cut) == ((), 0)
+
+
+def repeated(shape: tuple[int, int, int, int], down: int, across: int) -> bytes:
+    """Rows, then columns repeated, in the operators that TFLiteConverter writes."""
+    _, height, width, depth = shape
+    rows, columns = down * height, across * width
+    shapes = [
+        (1, height, 1, width, depth),
+        (1, height, down, width, depth),
+        (1, rows, width, 1, depth),
+        (1, rows, width, across, depth),
+        (1, rows, columns, depth),
+    ]
+    tiles = {1: [1, 1, down, 1, 1], 3: [1, 1, 1, across, 1]}
+    operators = []
+    for n, after in enumerate(shapes):
+        inputs = [n - 1 if n else T(shape), constant(tiles.get(n, after), "int32")]
+        name, options = ("TILE", None) if n in tiles else ("RESHAPE", "ReshapeOptions")
+        operators.append(Op(name, inputs, [T(after)], options))
+    return write_model(*operators)
+
+
+@pytest.mark.parametrize(("down", "across"), [(2, 2), (3, 1), (5, 7)])
+def test_repeats_are_one_resize(down: int, across: int) -> None:
+    made = edge_tpu_file(repeated((1, 4, 6, 3), down, across))
+    assert made.lowered == ("repeats-as-resize",)
+    assert made.placement.whole
+    image = random_image(1, 4, 6, 3)
+    wanted = image.repeat(down, axis=1).repeat(across, axis=2)
+    for reference in (True, False):
+        assert np.array_equal(answer(made.content, image, reference=reference), wanted)
+
+
+def test_repeats_that_someone_else_reads_stay() -> None:
+    content = repeated((1, 4, 6, 3), 2, 2)
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    graph.outputs = [graph.operators[1].outputs[0], *graph.outputs]
+    assert edge_tpu_file(packed(model)).lowered == ()
 
 
 def same_on_both_kernels(before: bytes, made: EdgeTpuFile, *shape: int) -> None:
