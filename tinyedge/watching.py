@@ -53,7 +53,8 @@ class FolderWatch:
         self._changing: dict[str, _State] = {}
         self._unreadable: dict[str, _State] = {}
         if not existing:
-            self._written = {entry.path: _state(entry) for entry in _photos(folder)}
+            there = {entry.path: _state(entry) for entry in _photos(folder)}
+            self._written = {path: state for path, state in there.items() if state is not None}
 
     def look(self) -> list[Path]:
         """The photos completely written since the last look, oldest first; each only once.
@@ -72,11 +73,8 @@ class FolderWatch:
             known = self._written.get(path)
             if known is not None and known.inode == entry.inode():
                 continue
-            try:
-                state = _state(entry)
-            except FileNotFoundError:
-                continue
-            if state == self._unreadable.get(path):
+            state = _state(entry)
+            if state is None or state == self._unreadable.get(path):
                 continue
             if state.content in moved:
                 self._written[path] = state
@@ -94,8 +92,12 @@ class FolderWatch:
         self._unreadable[found] = self._written.pop(found)
 
 
-def _state(entry: os.DirEntry[str]) -> _State:
-    status = entry.stat()
+def _state(entry: os.DirEntry[str]) -> _State | None:
+    """None where it has gone since it was listed."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return None
     return _State(entry.inode(), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
