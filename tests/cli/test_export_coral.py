@@ -122,6 +122,26 @@ def test_only_the_leaky_is_another_operator(
     assert np.abs(one.astype(int) - other).max() <= 1
 
 
+def test_what_does_not_map_is_said_and_the_file_is_made(toy: Toy, tmp_path: Path) -> None:
+    cfg = tmp_path / "elu.cfg"
+    cfg.write_text(toy.cfg.read_text().replace("activation=leaky", "activation=elu"))
+    result = exported(toy, tmp_path / "out", "--quantizer", "default", cfg=cfg)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "elu_coral.tflite").is_file()
+    assert "Edge TPU: 0 of 10 operations; next:" in result.stdout
+    assert "note: elu_coral.tflite: 10 of 10 operations stay on the CPU" in result.stderr
+    assert "compiler 16.0 cannot parse a file with EXP of version 2" in result.stderr
+
+
+def test_there_is_none_without_int8_or_for_another_device(toy: Toy, tmp_path: Path) -> None:
+    result = exported(toy, tmp_path / "float", "--float-only")
+    assert [path.name for path in (tmp_path / "float").iterdir()] == ["toy_float.tflite"]
+    assert "Edge TPU" not in result.stdout
+    exported(toy, tmp_path / "pi", "--quantizer", "default", "--device", "pi4")
+    names = sorted(path.name for path in (tmp_path / "pi").iterdir())
+    assert names == ["toy_float.tflite", "toy_int8.tflite"]
+
+
 @pytest.mark.real_data
 def test_tiny_darknet_keeps_its_answers(
     tiny_models: Models, imagenet: Path, tmp_path: Path
