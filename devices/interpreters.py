@@ -87,11 +87,13 @@ def _runtime(name: str) -> Runtime | str:
     try:
         with native_output_hidden():
             # The package says it too; importlib.metadata is slow to load, and to ask.
-            version = importlib.import_module(package).__version__
+            version = getattr(importlib.import_module(package), "__version__", None)
     except ImportError as error:
         if error.name == package:
             return f"{name} is not installed"
         return f"{name} does not import ({error})"
+    if version is None:  # a folder of that name, which Python takes for a package
+        return f"{name} is not installed"
     # Its extension was built for numpy 1: the import succeeds, Interpreter() does not.
     if name == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
         return (

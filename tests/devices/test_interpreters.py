@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,16 @@ def without_tflite_runtime() -> None:
     except importlib.metadata.PackageNotFoundError:
         return
     pytest.skip("tflite-runtime is installed here")
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that Python takes for tflite-runtime's package."""
+    folder = tmp_path / "tflite_runtime"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    sys.modules.pop("tflite_runtime", None)
 
 
 def test_litert_comes_first() -> None:
@@ -45,6 +56,13 @@ def test_each_loads_a_model_without_a_word(
 
 
 @pytest.mark.usefixtures("without_tflite_runtime")
+@pytest.mark.usefixtures("package")
+def test_a_folder_of_its_name_is_no_runtime() -> None:
+    with pytest.raises(MissingPackageError, match="tflite-runtime is not installed"):
+        find_runtime(["tflite-runtime"])
+
+
+@pytest.mark.usefixtures("without_tflite_runtime")
 def test_none_says_what_was_tried_and_what_to_type() -> None:
     with pytest.raises(MissingPackageError) as refusal:
         find_runtime(["tflite-runtime"])
@@ -64,14 +82,8 @@ def test_one_that_does_not_import_says_why(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.skipif(int(np.__version__.split(".")[0]) < 2, reason="numpy 1 suits tflite-runtime")
 @pytest.mark.usefixtures("without_tflite_runtime")
-def test_tflite_runtime_is_not_loaded_beside_numpy_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "tflite_runtime" / "__init__.py"
-    package.parent.mkdir()
-    package.write_text('__version__ = "2.14.0"\n')
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "tflite_runtime", raising=False)
+def test_tflite_runtime_is_not_loaded_beside_numpy_2(package: Path) -> None:
+    (package / "__init__.py").write_text('__version__ = "2.14.0"\n')
     with pytest.raises(MissingPackageError) as refusal:
         find_runtime(["tflite-runtime"])
     assert str(refusal.value) == (
