@@ -235,13 +235,17 @@ def _compiler(model: Path, placement: Placement, log: CompilerLog | None) -> str
 
 def _layer(tensor: str) -> str:
     """Of the names joined where operators were fused, the first."""
-    return tensor.split(";", maxsplit=1)[0]
+    return _printable(tensor.split(";", maxsplit=1)[0])
 
 
 def _plain(name: str) -> str:
     """A name from the file as a terminal can show it, no longer than half a line."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+    shown = _printable(name)
     return shown if len(shown) <= _WIDTH // 2 else shown[: _WIDTH // 2 - 3] + "..."
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _operations(count: int) -> str:
