@@ -24,7 +24,7 @@ __all__ = ["ChainRanges", "Steps", "can_learn", "learn_ranges", "logit_steps", "
 
 Floats = NDArray[np.float32]
 
-_ITERATIONS = 250
+_ITERATIONS = 1_000
 _RATE = 0.03  # of Adam, for logarithms of scales and gains; falls linearly to 0
 _ZERO_POINT_RATE = 20.0  # times that for zero points, which count in steps
 _ROWS = 2_048  # pixels in a step of gradient descent
