@@ -180,7 +180,8 @@ def _planar(output: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _export(cfg: Path, weights: Path, folder: Path) -> str:
     """Make the files in `folder`; the reason where there is no int8 file, else nothing."""
-    from tinyedge.export.pipeline import ExportRequest, export
+    from tinyedge.export.pipeline import export
+    from tinyedge.export.request import ExportRequest
 
     request = ExportRequest(
         name="net",

@@ -17,16 +17,12 @@ from numpy.typing import NDArray
 from tinyedge import metrics
 from tinyedge.devices.runtime import Classifier
 from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
-from tinyedge.export.gains import FloatWeights, match_float_weights
-from tinyedge.export.inspection_result import (
-    Divergence,
-    InspectedLayer,
-    InspectedRounding,
-    Inspection,
-    Share,
-)
-from tinyedge.export.layer_groups import LayerGroup, find_groups
-from tinyedge.export.simulation import INPUT, Run, Simulation, representable
+from tinyedge.export.gains import match_float_weights
+from tinyedge.export.inspection_result import Divergence, Inspection, Share
+from tinyedge.export.layer_groups import find_groups
+from tinyedge.export.layer_sums import LayerSums
+from tinyedge.export.roundings import INPUT
+from tinyedge.export.simulation import Simulation
 from tinyedge.export.tensorflow_quiet import tensorflow_hushed
 from tinyedge.export.tflite_graph import Graph, read_graph
 from tinyedge.images import load_input
@@ -95,7 +91,7 @@ class _Inspector:
         self._simulation = Simulation(self._graph, self._weights.constants, sources[1])
         self._everything = frozenset(range(INPUT, len(self._graph.operators)))
         self._layers = [
-            _Layer(group, self._graph, self._simulation, self._weights)
+            LayerSums(group, self._graph, self._simulation, self._weights)
             for group in find_groups(self._graph, self._simulation.rounding)
         ]
         self._answers: list[list[NDArray[np.float64]]] = []
@@ -158,89 +154,6 @@ class _Inspector:
         )
 
 
-class _Layer:
-    """The sums of one layer as images come in."""
-
-    def __init__(
-        self, group: LayerGroup, graph: Graph, simulation: Simulation, weights: FloatWeights
-    ) -> None:
-        self.group = group
-        self._graph = graph
-        self._simulation = simulation
-        self._weights = weights
-        self._gains = weights.gains[group.output]
-        self._sums = np.zeros(
-            4
-        )  # of float squared, int8 squared, their product, their difference squared
-        self._observed = dict.fromkeys(group.roundings, (np.inf, -np.inf))
-        self._saturated = dict.fromkeys(group.roundings, 0)
-        self._images = 0
-
-    def add(self, exact: Run, rounded: Run) -> None:
-        wanted, found = (
-            self._simulation.values(run, self.group.output) * self._gains
-            for run in (exact, rounded)
-        )
-        self._sums += [
-            np.vdot(wanted, wanted),
-            np.vdot(found, found),
-            np.vdot(wanted, found),
-            np.sum((found - wanted) ** 2),
-        ]
-        for position in self.group.roundings:
-            steps = np.asarray(exact.steps[self._tensor(position)])
-            low, high = self._observed[position]
-            self._observed[position] = min(low, steps.min()), max(high, steps.max())
-            self._saturated[position] += rounded.saturated[position]
-        self._images += 1
-
-    def result(self, share: Share | None, *, worst: bool) -> InspectedLayer:
-        signal, power, product, noise = self._sums
-        return InspectedLayer(
-            index=self.group.index,
-            kind=self.group.kind,
-            snr=_decibels(signal, noise),
-            cosine=float(product / np.sqrt(signal * power))
-            if signal * power
-            else float(signal == power),
-            weight_snr=self._weight_snr(),
-            gains=(float(np.min(self._gains)), float(np.max(self._gains))),
-            roundings=tuple(self._rounding(position) for position in self.group.roundings),
-            share=share,
-            worst=worst,
-        )
-
-    def _tensor(self, position: int) -> int:
-        if position == INPUT:
-            return self._graph.input
-        return self._graph.operators[position].outputs[0]
-
-    def _rounding(self, position: int) -> InspectedRounding:
-        number = self._tensor(position)
-        tensor = self._graph.tensors[number]
-        scale = self._simulation.scale(number)
-        low, high = (float(end) * scale for end in self._observed[position])
-        count = self._images * int(np.prod(tensor.shape))
-        operator = "input" if position == INPUT else self._graph.operators[position].name.lower()
-        return InspectedRounding(
-            operator=operator,
-            tensor=tensor.name,
-            int8_range=representable(self._graph, number),
-            observed_range=(low, high),
-            saturated=100 * self._saturated[position] / count,
-        )
-
-    def _weight_snr(self) -> float | None:
-        signal = noise = 0.0
-        for position in self.group.weighted:
-            gains = self._weights.weight_gains[position].astype(np.float64)
-            rounded = self._graph.tensors[self._graph.operators[position].inputs[1]].values()
-            wanted = self._weights.constants[position, 1] * gains
-            signal += float(np.sum(wanted**2))
-            noise += float(np.sum((rounded * gains - wanted) ** 2))
-        return _decibels(signal, noise) if self.group.weighted else None
-
-
 def _check_inputs(float_model: Classifier, int8_model: Classifier) -> None:
     found = [
         (f"{model.width}x{model.height}x{model.channels}, {model.card.fit}", model.classes)
@@ -274,12 +187,6 @@ def _check_kinds(float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]
                 f"{source} is no {'int8' if quantized else 'float'} file: name the float file"
                 " first, then the int8 file"
             )
-
-
-def _decibels(signal: float, noise: float) -> float:
-    if noise == 0:
-        return float("inf")
-    return float(10 * np.log10(signal / noise)) if signal else float("-inf")
 
 
 def _shares(divergences: NDArray[np.float64]) -> list[Share]:

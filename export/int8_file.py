@@ -13,30 +13,15 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from tinyedge.errors import ExportError
-from tinyedge.export.ranges import Steps
+from tinyedge.export.steps import Steps
+from tinyedge.export.tflite_graph import WEIGHTED
+from tinyedge.export.tflite_operators import SAME_VALUES
 
 __all__ = ["Int8File"]
 
 _OPERATORS = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
 }
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-# What gives out the integers that came in, so that scale and zero point must be the same.
-_SAME_STEPS = (
-    "CONCATENATION",
-    "GATHER",
-    "MAX_POOL_2D",
-    "MIRROR_PAD",
-    "PAD",
-    "PADV2",
-    "RESHAPE",
-    "RESIZE_NEAREST_NEIGHBOR",
-    "SLICE",
-    "SPACE_TO_DEPTH",
-    "SPLIT",
-    "STRIDED_SLICE",
-    "TRANSPOSE",
-)
 # Keras's name of the layer, in that of its bias: kernels of grouped layers lose theirs.
 _LAYER = re.compile(r"(?:^|[/;])(\d+)_(?:convolutional|connected)(?:_\d+)?/BiasAdd")
 
@@ -101,7 +86,7 @@ class Int8File:
         found = [
             operator
             for operator in self._graph.operators
-            if set(operator.outputs) & shared and self._name(operator) not in _SAME_STEPS
+            if set(operator.outputs) & shared and self._name(operator) not in SAME_VALUES
         ]
         if len(found) > makers:
             return False
@@ -178,7 +163,7 @@ class Int8File:
 
     def _weighted_operators(self) -> Iterator[Any]:
         for operator in self._graph.operators:
-            if self._name(operator) in _WEIGHTED and len(operator.inputs) == 3:
+            if self._name(operator) in WEIGHTED and len(operator.inputs) == 3:
                 yield operator
 
     def _name(self, operator: Any) -> str:
@@ -199,7 +184,7 @@ class Int8File:
         while growing:
             size = len(shared)
             for operator in self._graph.operators:
-                if self._name(operator) in _SAME_STEPS:
+                if self._name(operator) in SAME_VALUES:
                     touched = {t for t in (*operator.inputs, *operator.outputs) if self._is_int8(t)}
                     if touched & shared:
                         shared |= touched

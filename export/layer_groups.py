@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from tinyedge.export.simulation import INPUT
+from tinyedge.export.roundings import INPUT
 from tinyedge.export.tflite_graph import Graph, Operator
 
 __all__ = ["LayerGroup", "find_groups"]

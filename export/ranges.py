@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from tinyedge.export.chains import Chain
 from tinyedge.export.observation import ChainValues
+from tinyedge.export.steps import Steps, steps_for
 
-__all__ = ["ChainRanges", "Steps", "can_learn", "learn_ranges", "logit_steps", "steps_for"]
+__all__ = ["ChainRanges", "can_learn", "learn_ranges"]
 
 Floats = NDArray[np.float32]
 
@@ -33,21 +34,7 @@ _MAPS = 16  # pictures in one, of an averaged chain
 # Pictures brightened and dimmed by this deviation (of the logarithm) stand in for unseen ones.
 _AVERAGE_SPREAD = 0.15
 _CLIPPED = 0.02  # percent at each end left out of the range to begin with
-_OUTPUT_MARGIN = 1.25  # the largest logit an unseen picture may have, over the largest seen
 _SLOPES = {"leaky": 0.1, "relie": 0.01, "ramp": 0.1 / 1.1}
-
-
-@dataclass(frozen=True)
-class Steps:
-    """int8 quantization of a tensor: value = scale * (integer - zero_point)."""
-
-    scale: float
-    zero_point: int
-
-    def rounded(self, values: Floats) -> Floats:
-        """`values` after int8."""
-        integers = np.clip(np.rint(values / np.float32(self.scale)) + self.zero_point, -128, 127)
-        return np.asarray((integers - self.zero_point) * np.float32(self.scale), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +54,6 @@ class ChainRanges:
     gains: NDArray[np.float64]
 
 
-def steps_for(low: float, high: float) -> Steps:
-    """Steps that cover `low` to `high` and 0."""
-    low, high = min(low, 0.0), max(high, 1e-6)
-    scale = (high - low) / 255
-    return Steps(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
-
-
 def learn_ranges(
     chains: Sequence[Chain], values: Sequence[ChainValues], *, seed: int
 ) -> list[ChainRanges]:
@@ -90,28 +70,6 @@ def learn_ranges(
 def can_learn(chain: Chain) -> bool:
     """Whether the chain's activation is piecewise linear, as learning its ranges needs."""
     return chain.activation in ("linear", "relu", *_SLOPES)
-
-
-def logit_steps(logits: Floats) -> Steps:
-    """Steps for the network's answers: those of least KL divergence from the float answers.
-
-    Small logits may be cut, for their probability is nil; large ones may not, for an unseen
-    picture's answer hangs on them.
-    """
-    high = _OUTPUT_MARGIN * float(logits.max())
-    candidates = [steps_for(cut * float(logits.min()), high) for cut in np.linspace(1, 0.2, 9)]
-    reference = _log_softmax(logits)
-
-    def divergence(steps: Steps) -> float:
-        found = _log_softmax(steps.rounded(logits))
-        return float((np.exp(reference) * (reference - found)).sum(axis=1).mean())
-
-    return min(candidates, key=divergence)
-
-
-def _log_softmax(logits: Floats) -> NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 class _Quantizer:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
+from tinyedge.export.roundings import INPUT, rounding_positions, step_value
 from tinyedge.export.tflite_graph import Graph, Operator
 from tinyedge.export.tflite_operators import (
     LINEAR,
@@ -23,10 +24,7 @@ from tinyedge.export.tflite_operators import (
     kernel_for_tensorflow,
 )
 
-__all__ = ["INPUT", "Constants", "Run", "Simulation", "representable"]
-
-# Stands for the rounding of the pixels, as an operator's position does for that of its output.
-INPUT = -1
+__all__ = ["Constants", "Run", "Simulation"]
 
 # By (position of the operator, which of its inputs): a constant's values.
 Constants = Mapping[tuple[int, int], NDArray[np.float32]]
@@ -56,7 +54,7 @@ class Simulation:
             ModelError: an operator that is not known here; `source` names the file.
         """
         self._graph = graph
-        self.rounding = frozenset(_rounding_positions(graph))
+        self.rounding = frozenset(rounding_positions(graph))
         self._compute: list[Callable[[Run, bool], list[Any]]] = []
         for position, operator in enumerate(graph.operators):
             if operator.name in LINEAR and graph.is_weighted(operator):
@@ -106,14 +104,14 @@ class Simulation:
 
     def scale(self, number: int) -> float:
         """The value of a tensor's step; 1 where it is not quantized."""
-        return _scale(self._graph, number)
+        return step_value(self._graph, number)
 
     def output(self, run: Run) -> NDArray[np.float64]:
         """The answer of a run, (classes,)."""
         return self.values(run, self._graph.output).reshape(-1)
 
     def _input(self, pixels: NDArray[np.float32], run: Run, *, exact: bool) -> Any:
-        steps = tf.constant(pixels * np.float32(1 / _scale(self._graph, self._graph.input)))
+        steps = tf.constant(pixels * np.float32(1 / step_value(self._graph, self._graph.input)))
         if exact or INPUT not in self.rounding:
             return steps
         return self._rounded(steps, self._graph.input, INPUT, run)
@@ -140,8 +138,8 @@ class Simulation:
         came, went = operator.inputs[0], operator.outputs[0]
         steps = self._graph.tensors[operator.inputs[1]].quantization
         scales = np.ones(1, np.float32) if steps is None else steps.scales
-        product = np.float32(_scale(self._graph, came)) * scales
-        factors = tf.constant(product / np.float32(_scale(self._graph, went)))
+        product = np.float32(step_value(self._graph, came)) * scales
+        factors = tf.constant(product / np.float32(step_value(self._graph, went)))
         along = [1] * len(self._graph.tensors[operator.inputs[1]].shape)
         along[-1 if operator.name == "DEPTHWISE_CONV_2D" else 0] = -1
 
@@ -162,7 +160,7 @@ class Simulation:
             kernel, bias = kernels[exact]
             sums = LINEAR[operator.name](operator.options, run.steps[came], kernel)
             value = (sums + bias) * factors
-            return [fused_activation(operator.options, value, _scale(self._graph, went))]
+            return [fused_activation(operator.options, value, step_value(self._graph, went))]
 
         return compute
 
@@ -172,7 +170,7 @@ class Simulation:
             return self._leaky_relu(operator)
         # What only moves values may do so in steps.
         moves = operator.name in SAME_VALUES and position not in self.rounding
-        factor = _scale(self._graph, operator.outputs[0])
+        factor = step_value(self._graph, operator.outputs[0])
         readers = [
             self._reader(operator, position, place, floats, unit=factor if moves else 1.0)
             for place, number in enumerate(operator.inputs)
@@ -190,7 +188,7 @@ class Simulation:
     def _leaky_relu(self, operator: Operator) -> Callable[[Run, bool], list[Any]]:
         """XNNPACK multiplies integers by slopes of eight bits behind the point."""
         came, went = operator.inputs[0], operator.outputs[0]
-        ratio = _scale(self._graph, came) / _scale(self._graph, went)
+        ratio = step_value(self._graph, came) / step_value(self._graph, went)
         slopes = [ratio, operator.options["alpha"] * ratio]
         eighths = [round(256 * slope) / 256 for slope in slopes]
 
@@ -210,7 +208,7 @@ class Simulation:
         number = operator.inputs[place]
         tensor = self._graph.tensors[number]
         if tensor.data is None:
-            factor = _scale(self._graph, number) / unit
+            factor = step_value(self._graph, number) / unit
             return lambda run, _: run.steps[number] if factor == 1 else run.steps[number] * factor
         if tensor.quantization is None and np.issubdtype(tensor.data.dtype, np.integer):
             indices = tf.constant(tensor.data)
@@ -228,41 +226,3 @@ class Simulation:
         if values is None:
             values = self._graph.tensors[operator.inputs[place]].values()
         return np.asarray(values, np.float64)
-
-
-def representable(graph: Graph, number: int) -> tuple[float, float]:
-    """The lowest and the highest value that a quantized tensor can hold."""
-    tensor = graph.tensors[number]
-    if tensor.quantization is None:
-        raise ValueError(f"{tensor.name} is not quantized")
-    limits, zero_point = np.iinfo(tensor.type), int(tensor.quantization.zero_points[0])
-    scale = _scale(graph, number)
-    return (limits.min - zero_point) * scale, (limits.max - zero_point) * scale
-
-
-def _scale(graph: Graph, number: int) -> float:
-    """The value of an activation's step; 1 where it has none."""
-    quantization = graph.tensors[number].quantization
-    return 1.0 if quantization is None else float(quantization.scales[0])
-
-
-def _rounding_positions(graph: Graph) -> list[int]:
-    positions = [INPUT] if graph.tensors[graph.input].quantization is not None else []
-    return positions + [
-        position for position, operator in enumerate(graph.operators) if _rounds(graph, operator)
-    ]
-
-
-def _rounds(graph: Graph, operator: Operator) -> bool:
-    """Whether its output has steps, and not the very ones on which its inputs lie already."""
-    went = graph.tensors[operator.outputs[0]]
-    if went.quantization is None:
-        return False
-    came = [graph.tensors[number] for number in graph.computed_inputs(operator)]
-    if operator.name == "QUANTIZE" and came[0].quantization is not None:
-        moved = int(np.iinfo(went.type).min) - int(np.iinfo(came[0].type).min)
-        return not came[0].quantization.equals(went.quantization, moved=moved)
-    return operator.name not in SAME_VALUES or not all(
-        tensor.quantization is not None and tensor.quantization.equals(went.quantization)
-        for tensor in came
-    )

@@ -28,10 +28,11 @@ from tinyedge.export.keras_activations import input_factor
 from tinyedge.export.keras_model import build_keras_model
 from tinyedge.export.observation import observe
 from tinyedge.export.progress import Stage
-from tinyedge.export.ranges import ChainRanges, Steps, can_learn, learn_ranges, logit_steps
+from tinyedge.export.ranges import ChainRanges, can_learn, learn_ranges
 from tinyedge.export.reordering import reordered
 from tinyedge.export.rewrites import fold_batch_norm, fold_connected, without_batch_norm
 from tinyedge.export.rounding import round_to_nearest, round_with_second_moment, weight_scales
+from tinyedge.export.steps import Steps, logit_steps
 from tinyedge.export.tensorflow_quiet import tensorflow_hushed
 from tinyedge.export.tflite import convert_int8
 

@@ -8,7 +8,8 @@ from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import build_network
 from tinyedge.export.chains import Chain, find_chains
 from tinyedge.export.observation import ChainValues
-from tinyedge.export.ranges import Steps, learn_ranges, logit_steps, steps_for
+from tinyedge.export.ranges import learn_ranges
+from tinyedge.export.steps import Steps, logit_steps, steps_for
 
 CHANNELS = 6
 # How much of the error of smallest-to-largest ranges may be left: two thirds at the most.

@@ -95,9 +95,10 @@ def command(
     SOURCE is a model of the zoo (see `tinyedge zoo`) or a .cfg, which needs --weights.
     """
     from tinyedge.devices.profile import find_profile
-    from tinyedge.export.pipeline import ExportRequest, export
+    from tinyedge.export.pipeline import export
     from tinyedge.export.progress import stages_shown
     from tinyedge.export.reordering import REWRITES
+    from tinyedge.export.request import ExportRequest
     from tinyedge.export.result import exported_json, exported_text
     from tinyedge.sources import find_source
 

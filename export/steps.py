@@ -1,0 +1,54 @@
+"""int8 steps of a tensor: scale and zero point."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Steps", "logit_steps", "steps_for"]
+
+Floats = NDArray[np.float32]
+
+_OUTPUT_MARGIN = 1.25  # the largest logit an unseen picture may have, over the largest seen
+
+
+@dataclass(frozen=True)
+class Steps:
+    """int8 quantization of a tensor: value = scale * (integer - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+    def rounded(self, values: Floats) -> Floats:
+        """`values` after int8."""
+        integers = np.clip(np.rint(values / np.float32(self.scale)) + self.zero_point, -128, 127)
+        return np.asarray((integers - self.zero_point) * np.float32(self.scale), np.float32)
+
+
+def steps_for(low: float, high: float) -> Steps:
+    """Steps that cover `low` to `high` and 0."""
+    low, high = min(low, 0.0), max(high, 1e-6)
+    scale = (high - low) / 255
+    return Steps(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+
+
+def logit_steps(logits: Floats) -> Steps:
+    """Steps for the network's answers: those of least KL divergence from the float answers.
+
+    Small logits may be cut, for their probability is nil; large ones may not, for an unseen
+    picture's answer hangs on them.
+    """
+    high = _OUTPUT_MARGIN * float(logits.max())
+    candidates = [steps_for(cut * float(logits.min()), high) for cut in np.linspace(1, 0.2, 9)]
+    reference = _log_softmax(logits)
+
+    def divergence(steps: Steps) -> float:
+        found = _log_softmax(steps.rounded(logits))
+        return float((np.exp(reference) * (reference - found)).sum(axis=1).mean())
+
+    return min(candidates, key=divergence)
+
+
+def _log_softmax(logits: Floats) -> NDArray[np.float64]:
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
