@@ -25,6 +25,8 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
+from PIL import Image  # noqa: E402
+
 from benchmarks import emulated_costs as costs  # noqa: E402
 from benchmarks.emulated_outputs import compare_outputs  # noqa: E402
 from benchmarks.emulated_table import markdown  # noqa: E402
@@ -127,17 +129,26 @@ def _instructions(models: Path) -> dict[str, dict[str, int]]:
 
 
 def _starts(models: Path, photo: Path, commits: list[str]) -> list[dict[str, Any]]:
+    """Of the photo, and of the same enlarged to what a camera takes."""
     rows = []
     for commit in [*commits, "HEAD"]:
         with tempfile.TemporaryDirectory() as folder:
             packages = Path(folder) / "packages"
             costs.install_alone(_checkout(commit, Path(folder) / "checkout"), packages)
-            model = models / "tiny_int8.tflite"
-            taken = {
-                board: costs.run_instructions(board, packages, model, photo) for board in _BOARDS
-            }
-        name, date = _git("show", "-s", "--format=%h %cs", commit).split()
-        rows.append({"commit": name, "date": date, "instructions": taken})
+            large = Path(folder) / "large.jpg"
+            with Image.open(photo) as image:
+                sizes = (image.size, (4000, 3000))
+                image.convert("RGB").resize(sizes[1], Image.Resampling.BICUBIC).save(large)
+            name, date = _git("show", "-s", "--format=%h %cs", commit).split()
+            for path, (width, height) in zip((photo, large), sizes, strict=True):
+                taken = {
+                    board: costs.run_instructions(
+                        board, packages, models / "tiny_int8.tflite", path
+                    )
+                    for board in _BOARDS
+                }
+                row = {"commit": name, "date": date, "photo": f"{width}x{height}"}
+                rows.append({**row, "instructions": taken})
     return rows
 
 
