@@ -78,6 +78,7 @@ def peak_memory(packages: Path, model: Path, photo: Path) -> dict[str, int]:
     words = ["-c", _PEAK, "run", str(model), str(photo)]
     here = subprocess.run(
         [sys.executable, *words],
+        cwd="/",  # -c looks for modules in the working directory first
         env={**os.environ, **variables},
         capture_output=True,
         text=True,

@@ -93,6 +93,7 @@ def count(
         command += ["-plugin", f"{counter / 'libinsn.so'},inline=on"]
         done = subprocess.run(
             [*command, str(pi.root) + program, *arguments],
+            cwd="/",  # python -m and -c look for modules in the working directory first
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
