@@ -359,7 +359,8 @@ class TestRefusals:
     def test_no_such_device(self, toy: Toy, out: Path) -> None:
         message = self.refusal(out, *toy.source(), "--device", "toaster")
         assert message == (
-            "error: unknown device 'toaster'; known: coral-usb, host, pi, pi-zero2w, pi3, pi4, pi5\n"
+            "error: unknown device 'toaster'; known: coral-usb, host, pi, pi-zero2w,"
+            " pi3, pi4, pi5\n"
         )
 
     @pytest.mark.parametrize("size", ["0x5", "5", "5x", "x5", "5x5x5", "-5x5", "ax5", "5.0x5"])
