@@ -20,9 +20,9 @@ os.write(2, b"after\\n")
 """
 
 
-def spoken(redirection: str = "") -> tuple[int, str, str]:
+def spoken(redirection: str = "", *, before: str = "") -> tuple[int, str, str]:
     done = subprocess.run(
-        f'"{sys.executable}" -c "$PROGRAM" {redirection}',
+        f'{before} "{sys.executable}" -c "$PROGRAM" {redirection}',
         shell=True,
         env={**os.environ, "PROGRAM": NATIVE},
         capture_output=True,
@@ -38,6 +38,10 @@ def test_what_is_said_inside_is_lost_and_nothing_else() -> None:
 
 def test_a_closed_stdout_stays_closed() -> None:
     assert spoken(">&-") == (0, "", "after\n")
+
+
+def test_it_needs_no_disk() -> None:
+    assert spoken(before="ulimit -f 0;") == (0, "before\nafter\n", "after\n")
 
 
 def test_an_error_inside_gives_the_streams_back(capfd: pytest.CaptureFixture[str]) -> None:

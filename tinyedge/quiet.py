@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 
 __all__ = ["native_output_hidden"]
@@ -14,14 +13,14 @@ def native_output_hidden() -> Iterator[None]:
     """Keep what native code prints in this block off the user's stdout and stderr.
 
     TensorFlow and the TFLite runtimes announce themselves from C++, so the file descriptors
-    themselves are turned to a scratch file for as long as the block runs.
+    themselves are turned away for as long as the block runs.
     """
     _flush()
-    with tempfile.TemporaryFile() as scratch:
+    with open(os.devnull, "wb") as nowhere:
         saved = _copies_of(1, 2)
         try:
             for descriptor in saved:
-                os.dup2(scratch.fileno(), descriptor)
+                os.dup2(nowhere.fileno(), descriptor)
             yield
         finally:
             _flush()
