@@ -86,8 +86,10 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     assert (good["error"], good["already_installed"]) == (None, False)
     assert good["selftest"] == selftest_of(prefix)
     here = json.loads(run_in_process("compare", *models, "--data", few, "--json").stdout)
-    for name in ("images", "float", "int8", "drop", "agreement", "kl", "flips"):
+    for name in ("images", "float", "int8", "drop", "agreement", "flips"):
         assert good["comparison"][name] == here[name]
+    # A mean of floats, whose last bit hangs on the order of the photos.
+    assert good["comparison"]["kl"] == pytest.approx(here["kl"], rel=1e-12)
 
     version = (prefix / "current").readlink()
     (photos,) = (prefix / "photos").iterdir()
