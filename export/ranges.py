@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tinyedge.export.chains import Chain
 from tinyedge.export.observation import ChainValues
-from tinyedge.export.steps import Steps, steps_for
+from tinyedge.export.steps import Steps, steps_for, with_exact_slopes
 
 __all__ = ["ChainRanges", "can_learn", "learn_ranges"]
 
@@ -145,6 +145,12 @@ class _Member:
         error = tf.reduce_mean(tf.square(found * gains - wanted) * self._weight)
         return error, tf.reduce_mean(tf.square(wanted) * self._weight)
 
+    def before_steps(self, after: Steps) -> Steps:
+        """What was learned of a chain with a slope, moved to where XNNPACK's slopes are exact."""
+        assert self.before is not None
+        assert self.slope is not None
+        return with_exact_slopes(self.before.steps(), after, self.slope)
+
     def _activated(self, values: Any) -> Any:
         if self.chain.activation == "relu":
             return tf.nn.relu(values)
@@ -189,7 +195,7 @@ class _Learner:
         out = self._out.steps()
         return [
             ChainRanges(
-                before=out if member.before is None else member.before.steps(),
+                before=out if member.before is None else member.before_steps(out),
                 after=None if member.before is None else out,
                 average=None if member.average is None else member.average.steps(),
                 gains=np.exp(member.log_gains.numpy().astype(np.float64)),

@@ -102,6 +102,20 @@ def test_tuned_adds_no_operator(fashion_models: Models, fashion_by_default: Mode
     assert set(tuned) <= set(default) | {schema.BuiltinOperator.CONV_2D}
 
 
+def test_leaky_has_slopes_that_xnnpack_has_exactly(fashion_models: Models) -> None:
+    interpreter = Interpreter(str(fashion_models.int8_model))
+    scales = {
+        tensor["index"]: tensor["quantization"][0] for tensor in interpreter.get_tensor_details()
+    }
+    multipliers = [
+        256 * scales[operator["inputs"][0]] / scales[operator["outputs"][0]]
+        for operator in interpreter._get_ops_details()
+        if operator["op_name"] == "LEAKY_RELU"
+    ]
+    assert len(multipliers) == 8
+    assert multipliers == pytest.approx([10 * round(found / 10) for found in multipliers], abs=1e-3)
+
+
 def test_a_pixel_is_its_own_input(fashion_models: Models) -> None:
     interpreter = Interpreter(str(fashion_models.int8_model))
     scale, zero_point = interpreter.get_input_details()[0]["quantization"]
