@@ -119,7 +119,8 @@ def deploy_to(
         if comparing is not None:
             step = "compare"
             report.comparison = _compare(ssh, bundle, facts, comparing, stage)
-    except TinyedgeError as error:
+    # An OSError is this computer's, such as a full disk: boards that are done keep their reports.
+    except (TinyedgeError, OSError) as error:
         report.error, report.failed_at = str(error), step
     report.seconds = time.monotonic() - start
     return report

@@ -1,5 +1,6 @@
 """``tinyedge deploy`` over a real ssh connection, to this machine as the board."""
 
+import errno
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,6 +19,10 @@ from tests.bundles import selftest_of
 from tests.conftest import Models, run_in_process
 from tests.private_sshd import Sshd, private_sshd
 from tinyedge.cli import main
+from tinyedge.devices.bundle.target import Target
+from tinyedge.devices.deploy.board import deploy_to
+from tinyedge.devices.deploy.ssh import Ssh
+from tinyedge.devices.profile import find_profile
 
 pytestmark = pytest.mark.sshd
 
@@ -157,6 +162,26 @@ def test_a_full_disk_on_the_board_is_its_error_and_leaves_nothing(
     assert board["failed_at"] == "install"
     assert "No space left on device" in board["error"]
     assert left.read_text() == ""
+
+
+def test_a_full_disk_on_this_computer_stands_in_the_boards_report(sshd: Sshd) -> None:
+    def bundle_for(target: Target) -> NoReturn:
+        del target
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/wheels")
+
+    ssh = Ssh(sshd.host, tuple(sshd.options))
+    host = find_profile("host")
+    report = deploy_to(
+        ssh,
+        host,
+        bundle_for,
+        prefix="~/unused",
+        service=None,
+        comparing=None,
+        stage=lambda _: None,
+    )
+    assert report.failed_at == "bundle"
+    assert report.error == "[Errno 28] No space left on device: '/tmp/wheels'"
 
 
 def test_what_ssh_refuses_is_said_with_what_to_do(
