@@ -11,7 +11,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 from email import message_from_string
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import tinyedge
@@ -33,12 +33,12 @@ def board_wheel() -> tuple[str, bytes]:
         MissingPackageError: tinyedge runs from a folder without having been installed, so that
             what it depends on is not recorded.
     """
-    try:
-        installed = distribution("tinyedge")
-    except PackageNotFoundError as error:
-        raise MissingPackageError(
-            "tinyedge is not installed here, it only runs: pip install -e ."
-        ) from error
+    # Building a wheel leaves another record in the checkout, which python -m finds first.
+    installed = next(
+        (found for found in distributions(name="tinyedge") if found.read_text("METADATA")), None
+    )
+    if installed is None:
+        raise MissingPackageError("tinyedge is not installed here, it only runs: pip install -e .")
     stem = f"tinyedge-{installed.version}"
     information = f"{stem}.dist-info"
     members = dict(_package_files(Path(tinyedge.__file__).parent))
