@@ -130,6 +130,20 @@ def fashion_images() -> Path:
 
 
 @pytest.fixture(scope="session")
+def fifty(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of fifty of them."""
+    manifest = tmp_path_factory.mktemp("fifty") / "fifty.tsv"
+    manifest.write_text(
+        "".join(
+            f"{photo}\t{folder.name}\n"
+            for folder in sorted(fashion_images.iterdir())
+            for photo in sorted(folder.iterdir())[:5]
+        )
+    )
+    return manifest
+
+
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of a copy of the checkout, so that nothing built before gets into it."""
     folder = tmp_path_factory.mktemp("wheel")

@@ -33,20 +33,6 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def few(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of thirty labelled photos."""
-    manifest = tmp_path_factory.mktemp("few") / "few.tsv"
-    manifest.write_text(
-        "".join(
-            f"{photo}\t{folder.name}\n"
-            for folder in sorted(fashion_images.iterdir())
-            for photo in sorted(folder.iterdir())[:3]
-        )
-    )
-    return manifest
-
-
 def deploy(*words: object) -> Result:
     """Run the command in this process, whatever comes of it."""
     return CliRunner().invoke(main, ["deploy", *map(str, words), "--device", "host"])
@@ -72,7 +58,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_one_of_two_boards_fails_and_the_other_is_served(
-    sshd: Sshd, fashion_models: Models, few: Path, tmp_path: Path
+    sshd: Sshd, fashion_models: Models, fifty: Path, tmp_path: Path
 ) -> None:
     """Installed, tested, compared; the same numbers as here; nothing is copied a second time."""
     models = (fashion_models.float_model, fashion_models.int8_model)
@@ -82,7 +68,7 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     inventory.write_text(
         f'[[board]]\nhost = "{missing}"\n\n[[board]]\nhost = "{sshd.host}"\ndevice = "host"\n'
     )
-    words = (*models, "--inventory", inventory, "--prefix", prefix, "--compare", few, "--json")
+    words = (*models, "--inventory", inventory, "--prefix", prefix, "--compare", fifty, "--json")
     result = deploy(*words, *sshd.words)
     assert result.exit_code == 1, result.output
     bad, good = boards(result)
@@ -90,7 +76,7 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     assert "Could not resolve hostname" in bad["error"]
     assert (good["error"], good["already_installed"]) == (None, False)
     assert good["selftest"] == selftest_of(prefix)
-    here = json.loads(run_in_process("compare", *models, "--data", few, "--json").stdout)
+    here = json.loads(run_in_process("compare", *models, "--data", fifty, "--json").stdout)
     for name in ("images", "float", "int8", "drop", "agreement", "flips"):
         assert good["comparison"][name] == here[name]
     # A mean of floats, whose last bit hangs on the order of the photos.
@@ -99,7 +85,9 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     version = (prefix / "current").readlink()
     (photos,) = (prefix / "photos").iterdir()
     age = photos.stat().st_ino
-    result = deploy(*models, "--host", sshd.host, "--prefix", prefix, "--compare", few, *sshd.words)
+    result = deploy(
+        *models, "--host", sshd.host, "--prefix", prefix, "--compare", fifty, *sshd.words
+    )
     assert result.exit_code == 0, result.output
     head, row = result.stdout.splitlines()
     assert head.split()[:6] == ["host", "device", "system", "self-test", "float", "int8"]
@@ -234,14 +222,14 @@ def test_a_bad_inventory_touches_no_board(
     assert result.stderr.count("\n") == 1
 
 
-def test_bad_input_touches_no_board(fashion_models: Models, few: Path, tmp_path: Path) -> None:
+def test_bad_input_touches_no_board(fashion_models: Models, fifty: Path, tmp_path: Path) -> None:
     int8 = fashion_models.int8_model
     board = ("--host", "pi@board.invalid")
     (tmp_path / "no.tflite").write_bytes(b"no model")
     for words, message in (
         ((int8,), "error: there is no board: name one with --host USER@HOST"),
         ((tmp_path / "no.tflite", *board), "bears no model card"),
-        ((int8, *board, "--compare", few), "--compare needs two models, a float and an int8"),
+        ((int8, *board, "--compare", fifty), "--compare needs two models, a float and an int8"),
         (
             (int8, fashion_models.float_model, *board, "--compare", tmp_path),
             "no image in a folder named after its class",

@@ -21,24 +21,10 @@ BOARDS = {"bookworm": "pi4", "trixie": "pi5", "armhf": "pi3"}
 
 
 @pytest.fixture(scope="module")
-def few(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of fifty labelled photos."""
-    manifest = tmp_path_factory.mktemp("few") / "few.tsv"
-    manifest.write_text(
-        "".join(
-            f"{photo}\t{folder.name}\n"
-            for folder in sorted(fashion_images.iterdir())
-            for photo in sorted(folder.iterdir())[:5]
-        )
-    )
-    return manifest
-
-
-@pytest.fixture(scope="module")
-def here(fashion_models: Models, few: Path) -> dict[str, Any]:
+def here(fashion_models: Models, fifty: Path) -> dict[str, Any]:
     """What ``compare --json`` says on this machine."""
     models = (fashion_models.float_model, fashion_models.int8_model)
-    found = json.loads(run_in_process("compare", *models, "--data", few, "--json").stdout)
+    found = json.loads(run_in_process("compare", *models, "--data", fifty, "--json").stdout)
     assert isinstance(found, dict)
     return found
 
@@ -47,14 +33,14 @@ def here(fashion_models: Models, few: Path) -> dict[str, Any]:
 def boards(
     emulated_pi: Callable[..., EmulatedPi],
     fashion_models: Models,
-    few: Path,
+    fifty: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, dict[str, Any]]:
     """Release -> what one deploy to all of them reports of its board."""
     folder = tmp_path_factory.mktemp("boards")
     inventory = folder / "boards.txt"
     words: list[object] = [fashion_models.float_model, fashion_models.int8_model]
-    words += ["--inventory", inventory, "--compare", few, "--service", "/tmp", "--json"]
+    words += ["--inventory", inventory, "--compare", fifty, "--service", "/tmp", "--json"]
     with contextlib.ExitStack() as servers:
         lines, known = [], []
         for release, device in BOARDS.items():
