@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.metrics import kl_divergence
+
 __all__ = ["Steps", "logit_steps", "steps_for", "with_exact_slopes"]
 
 Floats = NDArray[np.float32]
@@ -62,15 +64,4 @@ def logit_steps(logits: Floats) -> Steps:
     """
     high = _OUTPUT_MARGIN * float(logits.max())
     candidates = [steps_for(cut * float(logits.min()), high) for cut in np.linspace(1, 0.2, 9)]
-    reference = _log_softmax(logits)
-
-    def divergence(steps: Steps) -> float:
-        found = _log_softmax(steps.rounded(logits))
-        return float((np.exp(reference) * (reference - found)).sum(axis=1).mean())
-
-    return min(candidates, key=divergence)
-
-
-def _log_softmax(logits: Floats) -> NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    return min(candidates, key=lambda steps: kl_divergence(logits, steps.rounded(logits)).mean())
