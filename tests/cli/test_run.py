@@ -29,11 +29,6 @@ def images_in(result: Result) -> list[str]:
     return [json.loads(line)["image"] for line in result.stdout.splitlines()]
 
 
-@pytest.fixture(scope="module")
-def model(fashion_models: Models) -> Path:
-    return fashion_models.int8_model
-
-
 @pytest.fixture
 def bags(fashion_images: Path, tmp_path: Path) -> Path:
     """A folder of three photos, one of them in a subfolder, and a text file."""

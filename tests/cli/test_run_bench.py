@@ -7,13 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import Models, run_as_user, run_in_process
+from tests.conftest import run_as_user, run_in_process
 from tinyedge.cli import main
-
-
-@pytest.fixture(scope="module")
-def model(fashion_models: Models) -> Path:
-    return fashion_models.int8_model
 
 
 @pytest.fixture(scope="module")

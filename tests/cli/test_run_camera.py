@@ -13,14 +13,9 @@ from PIL import Image
 from tests import strangers
 from tests.cli.running import Running
 from tests.cli.test_help import watched
-from tests.conftest import Models, run_as_user, run_in_process
+from tests.conftest import run_as_user, run_in_process
 from tinyedge.cli import main
 from tinyedge.devices.runtime import Classifier
-
-
-@pytest.fixture(scope="module")
-def model(fashion_models: Models) -> Path:
-    return fashion_models.int8_model
 
 
 @pytest.fixture

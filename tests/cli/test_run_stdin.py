@@ -11,18 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.cli.running import Running
-from tests.conftest import Models
 from tinyedge.cli import main
-
-
-@pytest.fixture(scope="module")
-def model(fashion_models: Models) -> Path:
-    return fashion_models.int8_model
-
-
-@pytest.fixture(scope="module")
-def bags(fashion_images: Path) -> list[Path]:
-    return sorted((fashion_images / "Bag").iterdir())
 
 
 def run(text: bytes, *words: object) -> Result:

@@ -11,18 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.cli.running import Running
-from tests.conftest import Models, run_as_user
+from tests.conftest import run_as_user
 from tinyedge.devices.runtime import Classifier
-
-
-@pytest.fixture(scope="module")
-def model(fashion_models: Models) -> Path:
-    return fashion_models.int8_model
-
-
-@pytest.fixture(scope="module")
-def bags(fashion_images: Path) -> list[Path]:
-    return sorted((fashion_images / "Bag").iterdir())
 
 
 @pytest.fixture
