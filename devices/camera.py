@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import DeviceError, MissingPackageError
-from tinyedge.quiet import native_output_hidden
+from tinyedge.system import native_output_hidden
 
 __all__ = ["Camera", "open_camera"]
 

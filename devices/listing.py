@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyedge.devices.interpreters import Choice, choose_runtime, runtime_advice
 from tinyedge.devices.profile import (
     Profile,
     find_profile,
@@ -16,6 +15,7 @@ from tinyedge.devices.profile import (
     this_machine_is,
     user_folder,
 )
+from tinyedge.devices.runtime.runtimes import Choice, choose_runtime, runtime_advice
 from tinyedge.errors import DeviceError
 
 __all__ = ["Device", "list_devices", "listing_json", "listing_text"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyedge.devices.profile import Profile, find_profile
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 
 __all__ = ["MANIFEST", "Outcome", "bundle_profile", "read_manifest", "selftest"]

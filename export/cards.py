@@ -8,9 +8,9 @@ from tinyedge import __version__
 from tinyedge.darknet.layers import Cost, Dropout, Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
-from tinyedge.export.calibration import CalibrationSet
+from tinyedge.export.calibrate.images import CalibrationSet
 from tinyedge.export.request import ExportRequest
-from tinyedge.labels import read_labels
+from tinyedge.images.labels import read_labels
 from tinyedge.modelcard import ModelCard
 
 __all__ = ["float_card", "int8_card", "versions"]

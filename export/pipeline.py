@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
-from tinyedge.devices.edgetpu.placement import Placement
+from tinyedge.devices.edgetpu.partition import Placement
 from tinyedge.devices.memory import check_memory
 from tinyedge.errors import ExportError, TinyedgeWarning
-from tinyedge.export.calibration import CalibrationSet, read_calibration_set
+from tinyedge.export.calibrate.images import CalibrationSet, read_calibration_set
 from tinyedge.export.cards import float_card, int8_card, versions
-from tinyedge.export.integers import check_integer
-from tinyedge.export.progress import Stage
 from tinyedge.export.request import ExportRequest
-from tinyedge.export.tensorflow_quiet import (
+from tinyedge.export.tensorflow import (
     check_tensorflow_is_installed,
     require_tensorflow,
     tensorflow_hushed,
 )
+from tinyedge.export.tflite.integers import check_integer
+from tinyedge.files import write_together
 from tinyedge.modelcard import ModelCard, append_card
-from tinyedge.outputs import write_together
+from tinyedge.progress import Stage
 
 if TYPE_CHECKING:
     import keras
@@ -73,7 +73,7 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     photos = _photos(request, network, stage)
     done = stage("Starting TensorFlow")
     require_tensorflow()
-    from tinyedge.export.keras_model import build_keras_model
+    from tinyedge.export.build.model import build_keras_model
 
     with tensorflow_hushed():
         model = build_keras_model(network, weights)
@@ -131,7 +131,7 @@ def _photos(request: ExportRequest, network: Network, stage: Stage) -> Calibrati
 def _distilled(
     request: ExportRequest, network: Network, weights: Weights, stage: Stage
 ) -> CalibrationSet:
-    from tinyedge.export.distillation import distilled_images
+    from tinyedge.export.calibrate.synthesize import distilled_images
 
     with tensorflow_hushed():
         images = distilled_images(network, weights, seed=request.seed, stage=stage)
@@ -148,7 +148,7 @@ def _distilled(
 def _check_calibration(
     network: Network, weights: Weights, photos: CalibrationSet, stage: Stage
 ) -> None:
-    from tinyedge.export.calibration_check import check_calibration
+    from tinyedge.export.calibrate.check import check_calibration
 
     done = stage("Checking the calibration images")
     check_calibration(network, weights, photos.inputs)
@@ -156,8 +156,8 @@ def _check_calibration(
 
 
 def _float_file(model: "keras.Model", card: ModelCard, stage: Stage) -> bytes:
-    from tinyedge.export.assertions import assert_model
-    from tinyedge.export.tflite import convert_float
+    from tinyedge.export.tflite.convert import convert_float
+    from tinyedge.export.tflite.verify import assert_model
 
     done = stage("Converting to float .tflite")
     content = append_card(convert_float(model), card)
@@ -173,7 +173,7 @@ def _tuned(
     calibration: CalibrationSet,
     stage: Stage,
 ) -> bytes:
-    from tinyedge.export.tuned import quantize
+    from tinyedge.export.quantize.quantizer import quantize
 
     return quantize(
         network,
@@ -189,7 +189,7 @@ def _tuned(
 def _quantized_by_default(
     model: "keras.Model", calibration: CalibrationSet, input_type: str, stage: Stage
 ) -> bytes:
-    from tinyedge.export.tflite import convert_int8
+    from tinyedge.export.tflite.convert import convert_int8
 
     done = stage("Quantizing to int8 .tflite")
     content = convert_int8(model, calibration.inputs, input_type=input_type)
@@ -201,8 +201,8 @@ def _integer_files(
     request: ExportRequest, content: bytes, card: ModelCard
 ) -> tuple[dict[str, bytes | dict[str, bytes]], Placement | None]:
     """The int8 file's, and where the device wants it, the one for its Edge TPU made of it."""
-    from tinyedge.export.assertions import assert_lowered, assert_model
-    from tinyedge.export.edgetpu import edge_tpu_file, shortfall
+    from tinyedge.export.edgetpu.lower import edge_tpu_file, shortfall
+    from tinyedge.export.tflite.verify import assert_lowered, assert_model
 
     files: dict[str, bytes | dict[str, bytes]] = {}
     files[f"{request.name}_int8.tflite"] = carded = append_card(content, card)
@@ -221,7 +221,7 @@ def _integer_files(
 
 
 def _keras_file(model: "keras.Model", stage: Stage) -> bytes:
-    from tinyedge.export.keras_file import keras_file
+    from tinyedge.export.build.save import keras_file
 
     done = stage("Saving the Keras model")
     content = keras_file(model)
@@ -230,7 +230,7 @@ def _keras_file(model: "keras.Model", stage: Stage) -> bytes:
 
 
 def _saved_model_files(model: "keras.Model", stage: Stage) -> dict[str, bytes]:
-    from tinyedge.export.saved_model import saved_model_files
+    from tinyedge.export.build.saved_model import saved_model_files
 
     done = stage("Saving the SavedModel")
     contents = saved_model_files(model)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.devices.profile import Profile
-from tinyedge.export.reordering import REWRITES
+from tinyedge.export.quantize.reorder import REWRITES
 
 __all__ = ["ExportRequest"]
 
@@ -24,7 +24,7 @@ class ExportRequest:
         fit: how photos are fitted to the input: crop, letterbox or stretch.
         input_type: of the int8 file's input and output, ``int8`` or ``uint8``.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
-        rewrites: names of `tinyedge.export.reordering.REWRITES`, for ``tuned``.
+        rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.
         seed: of what ``tuned`` draws at random.
         float_only: make no int8 file.
         keras: save the Keras model too.

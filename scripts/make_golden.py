@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests import c_engine
-from tests.golden.cases import CASES, FOLDER, last_layer, pixels, weights
+from tests.support import c_engine
+from tests.support.golden import CASES, FOLDER, last_layer, pixels, weights
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import write_weights
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import tinyedge.export  # noqa: F401  # sets up TensorFlow, which some tests import themselves
-from tests import c_engine, private_sshd
 from tests import emulated_pi as emulation
+from tests.support import c_engine, private_sshd
 from tinyedge.cli import main
 from tinyedge.devices import profile
 

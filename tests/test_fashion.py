@@ -12,14 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests import c_engine
 from tests.conftest import Models
-from tinyedge import zoo
+from tests.support import c_engine
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Header, Weights, read_weights, write_weights
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.zoo.fetch import locate
+from tinyedge.zoo.models import MODELS
 
-FILES = zoo.locate(zoo.MODELS["fashion"])
+FILES = locate(MODELS["fashion"])
 CALIBRATION = FILES.cfg.parent / "calibration"
 TEST = FILES.cfg.parent / "test"
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"

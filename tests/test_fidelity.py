@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fidelity_check import Fidelity
-from tests.darknet.shipped import CFGS, DARKNETS
+from benchmarks.fidelity.check import Fidelity
+from tests.support.shipped import CFGS, DARKNETS
 
 pytestmark = pytest.mark.c_engine
 
@@ -26,7 +26,7 @@ SAMPLE = ("cifar", "darknet", "resnet18")
 def test_it_is_the_engines_network(name: str) -> None:
     # In a process of its own, so that the next one finds the memory free again.
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fidelity_check", CFGS / f"{name}.cfg"],
+        [sys.executable, "-m", "benchmarks.fidelity.check", CFGS / f"{name}.cfg"],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,

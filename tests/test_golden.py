@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import c_engine
 from tests.conftest import run_in_process
-from tests.golden.cases import CASES, FOLDER, last_layer, pixels, weights
+from tests.support import c_engine
+from tests.support.golden import CASES, FOLDER, last_layer, pixels, weights
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights, write_weights
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
 
 TOLERANCE = 1e-5  # of the largest number
 
@@ -54,13 +54,13 @@ def test_the_engine_still_says_so(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_keras_gives_them(case: str, tmp_path: Path) -> None:
-    from tinyedge.export.tensorflow_quiet import require_tensorflow, tensorflow_hushed
+    from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 
     network = read_network(FOLDER / f"{case}.cfg")
     file = tmp_path / "net.weights"
     write_weights(file, network, weights(network))
     require_tensorflow()
-    from tinyedge.export.keras_model import build_keras_model
+    from tinyedge.export.build.model import build_keras_model
 
     with tensorflow_hushed():
         model = build_keras_model(network, read_weights(file, network))

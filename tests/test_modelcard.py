@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from tests.conftest import Models
-from tests.linear_model import write_linear_model
+from tests.support.linear_model import write_linear_model
 from tinyedge.errors import ModelError
 from tinyedge.modelcard import ModelCard, append_card, read_card
 

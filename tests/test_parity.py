@@ -22,14 +22,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests import c_engine
-from tests.c_images import Call, c_images
 from tests.conftest import run_in_process
+from tests.support import c_engine
+from tests.support.c_images import Call, c_images
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights
-from tinyedge.devices.runtime import Classifier
-from tinyedge.export.tensorflow_quiet import require_tensorflow, tensorflow_hushed
-from tinyedge.images import load_input, read_pixels
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
+from tinyedge.images.load import load_input, read_pixels
 
 pytestmark = pytest.mark.real_data
 
@@ -78,7 +78,7 @@ def test_engine_keras_and_float_tflite_agree(
     run_in_process("export", model, "--float-only", "--fit", "letterbox", "-o", tmp_path)
     classifier = Classifier(tmp_path / f"{model}_float.tflite")
     require_tensorflow()
-    from tinyedge.export.keras_model import build_keras_model
+    from tinyedge.export.build.model import build_keras_model
 
     network = read_network(cfg)
     with tensorflow_hushed():

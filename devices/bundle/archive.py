@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyedge.devices.bundle.assembly import INSTALLER, Bundle
 from tinyedge.devices.selftest import MANIFEST
 from tinyedge.errors import DatasetError
-from tinyedge.outputs import write_together
+from tinyedge.files import write_together
 
 __all__ = ["check_output", "tar_gz", "write_bundle"]
 

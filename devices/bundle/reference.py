@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tinyedge.devices.profile import Profile
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 from tinyedge.modelcard import read_card
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tinyedge.devices.selftest import read_manifest
 from tinyedge.errors import DeviceError, TinyedgeError
-from tinyedge.outputs import write_together
+from tinyedge.files import write_together
 
 __all__ = ["UNIT", "install_service", "unit_text"]
 

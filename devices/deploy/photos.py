@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.classnames import ClassNames
-from tinyedge.dataset import LabelledImage
 from tinyedge.errors import DatasetError
+from tinyedge.images.classnames import ClassNames
+from tinyedge.images.find import LabelledImage
 
 __all__ = ["Photos", "pack_photos"]
 

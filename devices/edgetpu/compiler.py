@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.devices.edgetpu.placement import Placement
+from tinyedge.devices.edgetpu.partition import Placement
 
 __all__ = [
     "MAPPED",

@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tinyedge.devices.edgetpu.placement import COMPILED
+from tinyedge.devices.edgetpu.partition import COMPILED
 from tinyedge.devices.edgetpu.usb import Accelerator, find_accelerators
 from tinyedge.devices.profile import Profile
-from tinyedge.devices.runnable_file import RunnableFile
+from tinyedge.devices.runtime.model_file import RunnableFile
 from tinyedge.errors import DeviceError
 from tinyedge.modelcard import ModelCard, read_card
-from tinyedge.tflite_model import read_tflite
+from tinyedge.tflite.model import read_tflite
 
 __all__ = ["choose_file", "is_compiled", "why_not"]
 

@@ -14,8 +14,8 @@ __all__ = ["main"]
 
 def main(library: str, model: Path, runtimes: list[str]) -> dict[str, str]:
     """Load `library`, then `model` through it, and run one inference on zeros."""
-    from tinyedge.devices.interpreters import find_runtime
-    from tinyedge.quiet import native_output_hidden
+    from tinyedge.devices.runtime.runtimes import find_runtime
+    from tinyedge.system import native_output_hidden
 
     stage = "runtime"
     try:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tinyedge.devices.edgetpu.compiler import CompilerLog, differences
-from tinyedge.devices.edgetpu.placement import COMPILED, Placement
+from tinyedge.devices.edgetpu.partition import COMPILED, Placement
 from tinyedge.devices.edgetpu.rules import Rules
-from tinyedge.devices.latency import USB_VERSIONS, edge_tpu_latency, latency_text
-from tinyedge.devices.latency_error import latency_error
+from tinyedge.devices.latency.error import latency_error
+from tinyedge.devices.latency.roofline import USB_VERSIONS, edge_tpu_latency, latency_text
 
 __all__ = ["check_json", "check_text"]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests import strangers
-from tests.bundles import board_environment, install, installed, selftest_of
 from tests.conftest import Models, run_as_user, run_in_process
+from tests.support import strangers
+from tests.support.bundles import board_environment, install, installed, selftest_of
 from tinyedge import __version__
 from tinyedge.cli import main
 from tinyedge.devices.bundle.service import unit_text

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.conftest import Models, run_as_user
-from tests.tflite_writer import Op, T, constant, write_model
+from tests.support.tflite_writer import Op, T, constant, write_model
 from tinyedge.cli import main
 
 _LOGS = Path(__file__).parents[1] / "data" / "edgetpu_logs"

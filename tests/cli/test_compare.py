@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.conftest import Models
-from tests.linear_model import Rows, write_image, write_linear_model
+from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.cli import main
-from tinyedge.dataset import content_sha256
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.images.find import content_sha256
 
 RIGHT: Rows = ((1, 0), (0, 1))
 WRONG: Rows = ((0, 1), (1, 0))

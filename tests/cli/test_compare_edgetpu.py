@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.cli.test_run_edgetpu import built, profile
+from tests.cli.run.test_edgetpu import built, profile
 from tests.conftest import Models, run_as_user
-from tests.tflite_writer import Op, T, write_model
+from tests.support.tflite_writer import Op, T, write_model
 from tinyedge.modelcard import append_card, read_card
 
 

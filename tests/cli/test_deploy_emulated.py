@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from tests.conftest import Models, run_in_process
 from tests.emulated_pi import EmulatedPi
-from tests.private_sshd import private_sshd
+from tests.support.private_sshd import private_sshd
 from tinyedge.cli import main
 
 pytestmark = [pytest.mark.sshd, pytest.mark.pi_emulated]

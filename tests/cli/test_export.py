@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.conftest import Models, run_as_user, run_in_process
-from tests.toy import CLASSES, HEIGHT, PHOTOS, WIDTH, Toy, write_toy
+from tests.support.toy import CLASSES, HEIGHT, PHOTOS, WIDTH, Toy, write_toy
 from tinyedge.cli import main
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.modelcard import ModelCard, read_card
-from tinyedge.zoo_models import MODELS
+from tinyedge.zoo.models import MODELS
 
 FLOATING = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64)
 
@@ -131,7 +131,7 @@ class TestFiles:
     def test_keras_gives_the_float_files_logits(
         self, with_keras: tuple[Path, dict[str, Any]], fashion_images: Path
     ) -> None:
-        from tinyedge.export.tensorflow_quiet import require_tensorflow, tensorflow_hushed
+        from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 
         folder, _ = with_keras
         require_tensorflow()

@@ -11,9 +11,9 @@ from ai_edge_litert.interpreter import Interpreter
 from click.testing import CliRunner, Result
 
 from tests.conftest import Models, run_in_process
-from tests.toy import PHOTOS, Toy, write_toy
+from tests.support.toy import PHOTOS, Toy, write_toy
 from tinyedge.cli import main
-from tinyedge.export.edgetpu import edge_tpu_file
+from tinyedge.export.edgetpu.lower import edge_tpu_file
 from tinyedge.modelcard import append_card, read_card
 
 _NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items()}

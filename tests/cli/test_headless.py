@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.conftest import run_in_process
-from tests.golden.cases import FOLDER, pixels, weights
+from tests.support.golden import FOLDER, pixels, weights
 from tinyedge.cli import main
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import write_weights
-from tinyedge.devices.interpreters import find_runtime
+from tinyedge.devices.runtime.runtimes import find_runtime
 from tinyedge.modelcard import read_card
 
 CFG = FOLDER / "joins.cfg"  # 12x16 pixels in, 12x16 of 4 channels out

@@ -11,11 +11,11 @@ import click
 import pytest
 
 from tests.conftest import Models, run_as_user
-from tests.toy import write_toy
+from tests.support.toy import write_toy
 from tinyedge.cli import COMMANDS, main
 from tinyedge.cli.parameters import FIT
 from tinyedge.devices.profile import profile_names
-from tinyedge.fitting import FITS
+from tinyedge.images.fit import FITS
 
 # What `pip install tinyedge` does not bring.
 EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs", "matplotlib")

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import run_as_user, run_in_process
-from tests.toy import Toy, write_toy
+from tests.support.toy import Toy, write_toy
 from tinyedge.cli import main
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -35,7 +35,7 @@ def toy(tmp_path: Path) -> Toy:
 
 
 def test_it_gives_the_float_files_logits(exported: Path, fashion_images: Path) -> None:
-    from tinyedge.export.tensorflow_quiet import require_tensorflow, tensorflow_hushed
+    from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 
     require_tensorflow()
     with tensorflow_hushed():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests import c_engine
+from tests.support import c_engine
 from tinyedge.cli import main
 from tinyedge.darknet.network import read_network
 
@@ -58,9 +58,9 @@ def test_another_size() -> None:
 
 
 def test_a_model_of_the_zoo() -> None:
-    from tinyedge import zoo
+    from tinyedge.zoo.fetch import find_model
 
-    model = zoo.find("fashion")
+    model = find_model("fashion")
     assert model is not None
     result = _run("fashion", "--json")
     assert result.exit_code == 0, result.stderr

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import run_in_process
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import build_network
-from tinyedge.zoo_models import MODELS
+from tinyedge.zoo.models import MODELS
 
 PAGE = """\
 model       top-1  top-5  operations     page    size    page

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import c_engine
-from tests.darknet.shipped import CFGS, DARKNETS
+from tests.support import c_engine
+from tests.support.shipped import CFGS, DARKNETS
 from tinyedge.darknet.cfg import parse_cfg, read_cfg
 from tinyedge.darknet.network import read_network
-from tinyedge.darknet.table import layer_table
+from tinyedge.darknet.summary import layer_table
 from tinyedge.errors import CfgError, TinyedgeWarning
 
 VALID = Path(__file__).parents[1] / "data" / "cfg" / "valid"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import c_engine
-from tests.darknet.activations import ACTIVATIONS
-from tests.darknet.naive import forward, random_weights
+from tests.support import c_engine
+from tests.support.activations import ACTIVATIONS
+from tests.support.naive import forward, random_weights
 from tinyedge.darknet import layers
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network

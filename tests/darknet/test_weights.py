@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import c_engine
-from tests.darknet.naive import random_weights
+from tests.support import c_engine
+from tests.support.naive import random_weights
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
 from tinyedge.darknet.weights import (

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run_in_process
-from tests.darknet.shipped import CFGS
-from tests.toy import write_toy
+from tests.support.shipped import CFGS
+from tests.support.toy import write_toy
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import build_network
 from tinyedge.devices.memory import Footprint, check_memory, footprint

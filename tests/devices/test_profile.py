@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tinyedge.devices.interpreters import RUNTIMES
 from tinyedge.devices.profile import (
     Profile,
     find_profile,
@@ -15,6 +14,7 @@ from tinyedge.devices.profile import (
     running_board,
     this_machine_is,
 )
+from tinyedge.devices.runtime.runtimes import RUNTIMES
 from tinyedge.errors import DeviceError
 
 pytestmark = pytest.mark.usefixtures("own")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.devices.runtime import Classifier
+from tinyedge.devices.runtime.classifier import Classifier
 
 
 def answers(model: Path, images: list[Path]) -> dict[str, NDArray[np.generic]]:

@@ -42,7 +42,9 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"tinyedge.cli.{cmd_name}").command
+        # `run` is a folder: its command is a file of it.
+        module = "run.command" if cmd_name == "run" else cmd_name
+        command = importlib.import_module(f"tinyedge.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 

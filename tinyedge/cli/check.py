@@ -35,11 +35,11 @@ def command(
     Exit code 0: everything runs on the Edge TPU. 1: something stays on the CPU.
     """
     from tinyedge.devices.edgetpu.compiler import find_compiler, run_compiler
-    from tinyedge.devices.edgetpu.placement import NEWEST_RUNTIME, place
+    from tinyedge.devices.edgetpu.partition import NEWEST_RUNTIME, place
     from tinyedge.devices.edgetpu.report import check_json, check_text
     from tinyedge.devices.edgetpu.rules import edgetpu_rules
     from tinyedge.devices.profile import find_profile
-    from tinyedge.tflite_model import read_tflite
+    from tinyedge.tflite.model import read_tflite
 
     profile = find_profile(device)
     if profile.delegate is None or "edgetpu" not in profile.delegate:
@@ -66,7 +66,7 @@ def command(
 
 
 def _keep_log(text: str, log: Path | None, model: Path) -> None:
-    from tinyedge.outputs import write_together
+    from tinyedge.files import write_together
 
     target = log or model.with_name(f"{model.stem}_edgetpu_compiler.log")
     try:

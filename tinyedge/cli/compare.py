@@ -22,7 +22,7 @@ from tinyedge.cli.parameters import (
 
 if TYPE_CHECKING:
     from tinyedge.devices.profile import Profile
-    from tinyedge.devices.runtime import Classifier
+    from tinyedge.devices.runtime.classifier import Classifier
 
 _EXIT_CODES = {None: 0, "pass": 0, "fail": 1, "inconclusive": 3}
 
@@ -75,10 +75,10 @@ def command(
     Exits with 0 where the drop is within --max-drop or no budget is given, with 1 where it is
     over the budget, with 3 where these photos cannot tell, and with 2 on an error.
     """
-    from tinyedge.compare import compare
-    from tinyedge.dataset import read_labelled
-    from tinyedge.report import as_json as report_json
-    from tinyedge.report import as_text as report_text
+    from tinyedge.accuracy.compare import compare
+    from tinyedge.accuracy.report import as_json as report_json
+    from tinyedge.accuracy.report import as_text as report_text
+    from tinyedge.images.find import read_labelled
 
     profile = running_profile(device)
     float_model, int8_model = (
@@ -118,8 +118,8 @@ def _classifier(
     file: Path, profile: "Profile", *, threads: int | None, **overridden: Any
 ) -> "Classifier":
     """The model in `file`, on the CPU; one compiled for an accelerator on that and nowhere else."""
-    from tinyedge.devices.runnable_file import RunnableFile
-    from tinyedge.devices.runtime import Classifier
+    from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.devices.runtime.model_file import RunnableFile
 
     found = RunnableFile(file)
     if profile.delegate is not None:

@@ -20,10 +20,11 @@ from tinyedge.cli.parameters import PATH
 )
 def command(output: Path) -> None:
     """Show the whole path on the built-in model: export, compare, run. Needs no download."""
-    from tinyedge import zoo
     from tinyedge.cli import main
+    from tinyedge.zoo.fetch import fetch
+    from tinyedge.zoo.models import MODELS
 
-    files = zoo.fetch(zoo.MODELS["fashion"], progress=False)
+    files = fetch(MODELS["fashion"], progress=False)
     assert files.test is not None
     float_file, int8_file = (output / f"fashion_{kind}.tflite" for kind in ("float", "int8"))
     photos = [sorted(folder.glob("*.png"))[0] for folder in sorted(files.test.iterdir())[:3]]

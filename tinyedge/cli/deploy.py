@@ -107,9 +107,9 @@ def command(
 
 def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
     """What to compare on each board, made sure of before any is touched."""
-    from tinyedge.dataset import read_labelled
     from tinyedge.devices.deploy.board import Comparing
     from tinyedge.devices.deploy.photos import pack_photos
+    from tinyedge.images.find import read_labelled
     from tinyedge.modelcard import read_card
 
     cards = [(model, read_card(model)) for model in models]

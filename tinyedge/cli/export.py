@@ -96,11 +96,11 @@ def command(
     """
     from tinyedge.devices.profile import find_profile
     from tinyedge.export.pipeline import export
-    from tinyedge.export.progress import stages_shown
-    from tinyedge.export.reordering import REWRITES
+    from tinyedge.export.quantize.reorder import REWRITES
+    from tinyedge.export.report import exported_json, exported_text
     from tinyedge.export.request import ExportRequest
-    from tinyedge.export.result import exported_json, exported_text
-    from tinyedge.sources import find_source
+    from tinyedge.progress import stages_shown
+    from tinyedge.zoo.source import find_source
 
     profile = find_profile(device)
     found = find_source(source, progress=on_a_terminal())

@@ -19,20 +19,21 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     import sys
     from dataclasses import asdict
 
-    from tinyedge import zoo
+    from tinyedge.zoo.fetch import fetch, find_model
+    from tinyedge.zoo.models import MODELS
 
     models = []
     for name in names:
-        model = zoo.find(name)
+        model = find_model(name)
         if model is None:
-            raise FetchError(f"no model is named {name!r}; known: {', '.join(sorted(zoo.MODELS))}")
+            raise FetchError(f"no model is named {name!r}; known: {', '.join(sorted(MODELS))}")
         models.append(model)
 
     paths = {}
     for model in models:
         if model.packaged:
             click.echo(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
-        files = zoo.fetch(model, progress=sys.stderr.isatty())
+        files = fetch(model, progress=sys.stderr.isatty())
         paths[model.name] = {kind: path and str(path) for kind, path in asdict(files).items()}
 
     if as_json:

@@ -47,15 +47,15 @@ def command(
     from float with that layer alone in int8, and how much of it making that one layer float would
     give back. Layers interact, so neither adds up.
     """
-    from tinyedge.dataset import evenly_spaced, read_unlabelled
-    from tinyedge.devices.runtime import Classifier
-    from tinyedge.export.progress import stages_shown
-    from tinyedge.export.tensorflow_quiet import check_tensorflow_is_installed, require_tensorflow
-    from tinyedge.outputs import write_together
+    from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.export.tensorflow import check_tensorflow_is_installed, require_tensorflow
+    from tinyedge.files import write_together
+    from tinyedge.images.find import evenly_spaced, read_unlabelled
+    from tinyedge.progress import stages_shown
 
     check_tensorflow_is_installed()
     if plot is not None:
-        from tinyedge.export.inspection_plot import check_plotting, inspection_plot
+        from tinyedge.export.inspection.plot import check_plotting, inspection_plot
 
         check_plotting(plot)
     float_model, int8_model = (Classifier(file, fit=fit) for file in (float_file, int8_file))
@@ -63,8 +63,8 @@ def command(
     with stages_shown(on_terminal=on_a_terminal()) as stage:
         done = stage("Starting TensorFlow")
         require_tensorflow()
-        from tinyedge.export.inspection import inspect_files
-        from tinyedge.export.inspection_report import inspection_json, inspection_text
+        from tinyedge.export.inspection.inspect import inspect_files
+        from tinyedge.export.inspection.report import inspection_json, inspection_text
 
         done()
         inspection = inspect_files(

@@ -23,11 +23,11 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
     import json
 
     from tinyedge.darknet.network import read_network
-    from tinyedge.darknet.table import layer_table, summary
-    from tinyedge.devices.estimates import estimates_json, estimates_text, latency_estimates
+    from tinyedge.darknet.summary import layer_table, summary
+    from tinyedge.devices.latency.estimates import estimates_json, estimates_text, latency_estimates
     from tinyedge.devices.memory import check_memory, footprint
     from tinyedge.devices.profile import find_profile
-    from tinyedge.sources import find_source
+    from tinyedge.zoo.source import find_source
 
     profile = find_profile(device) if device is not None else None
     found = find_source(source, progress=on_a_terminal(), cfg_only=True)

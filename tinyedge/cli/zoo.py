@@ -18,10 +18,10 @@ def command(table: bool, as_json: bool) -> None:
     """
     import json
 
-    from tinyedge import zoo_table
+    from tinyedge.zoo.table import listing, listing_text, page, page_text
 
-    rows = zoo_table.page() if table else zoo_table.listing()
+    rows = page() if table else listing()
     if as_json:
         click.echo(json.dumps(rows))
     else:
-        click.echo(zoo_table.page_text(rows) if table else zoo_table.listing_text(rows))
+        click.echo(page_text(rows) if table else listing_text(rows))

@@ -27,7 +27,7 @@ from tinyedge.darknet.learned import (
 )
 from tinyedge.darknet.network import Network
 from tinyedge.errors import WeightsError
-from tinyedge.outputs import write_together
+from tinyedge.files import write_together
 
 __all__ = [
     "BatchNorm",

@@ -1,0 +1,123 @@
+"""The networks and images of the accuracy table, prepared as arrays every engine reads."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts import fashion_mnist
+from tinyedge.darknet.network import read_network
+from tinyedge.export.calibrate.images import read_calibration_set
+from tinyedge.images.find import read_labelled
+from tinyedge.images.fit import fit_pixels
+from tinyedge.images.labels import read_labels
+from tinyedge.images.load import load_input
+from tinyedge.zoo.fetch import ModelFiles, locate
+from tinyedge.zoo.models import MODELS
+
+__all__ = ["CALIBRATION_IMAGES", "NETWORKS", "calibration_source", "is_prepared", "prepare"]
+
+CALIBRATION_IMAGES = 200
+_FIT = "crop"
+
+
+@dataclass(frozen=True)
+class BenchmarkNetwork:
+    """A model of the zoo and where the images for it are from.
+
+    Attributes:
+        title: heads its table.
+        images: names the evaluation images in words.
+        calibration: names the calibration images in words.
+    """
+
+    title: str
+    images: str
+    calibration: str
+
+
+_IMAGENET = ("ImageNet validation images", "other ImageNet photos")
+NETWORKS = {
+    "fashion": BenchmarkNetwork(
+        "Fashion, the built-in model", "Fashion-MNIST test images", "shipped training images"
+    ),
+    "tiny": BenchmarkNetwork("Tiny Darknet", *_IMAGENET),
+    "squeezenet": BenchmarkNetwork("SqueezeNet 1.0", *_IMAGENET),
+}
+
+
+def calibration_source(name: str) -> Path:
+    """The folder `tinyedge export` calibrates on."""
+    packaged = locate(MODELS[name]).calibration
+    return packaged or _imagenet() / "calib"
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether `prepare` finished there; the file it writes last is there."""
+    return (folder / "network.json").is_file()
+
+
+def prepare(name: str, folder: Path) -> None:
+    """Write what every engine reads to `folder`.
+
+    ``calibration.npy`` and ``evaluation.npy`` are float32 (n, height, width, channels) in
+    [0, 1], as tinyedge fits photos; ``labels.npy`` is each evaluation image's class;
+    ``network.json`` says where the .cfg and the .weights are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = locate(MODELS[name])
+    network = read_network(files.cfg)
+    calibration = read_calibration_set(
+        calibration_source(name),
+        count=CALIBRATION_IMAGES,
+        size=network.input,
+        fit=_FIT,
+        stage=_silent,
+    )
+    np.save(folder / "calibration.npy", calibration.inputs)
+    if name == "fashion":
+        images, labels = _fashion(network.input.height, network.input.width)
+    else:
+        images, labels = _photos(files, network.input, network.output.elements)
+    np.save(folder / "evaluation.npy", images)
+    np.save(folder / "labels.npy", labels)
+    content = {"cfg": str(files.cfg.absolute()), "weights": str(files.weights.absolute())}
+    (folder / "network.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _fashion(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """All 10,000 test images, fitted as the loader fits a file's pixels."""
+    split = fashion_mnist.read_split("test")
+    images = [fit_pixels(pixels[..., np.newaxis], width, height, _FIT) for pixels in split.images]
+    return np.stack(images), split.classes.astype(np.intp)
+
+
+def _photos(
+    files: ModelFiles, size: tuple[int, int, int], classes: int
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    height, width, channels = size
+    labels = None if files.labels is None else read_labels(files.labels, classes)
+    ids = None if files.ids is None else read_labels(files.ids, classes)
+    found = read_labelled(_imagenet() / "val", labels=labels, ids=ids, classes=classes)
+    images = [
+        load_input(image.path, width=width, height=height, channels=channels, fit=_FIT)
+        for image in found
+    ]
+    return np.stack(images), np.array([image.index for image in found])
+
+
+def _imagenet() -> Path:
+    """Beside the cache, where the tests look for it."""
+    cache = os.environ.get("TINYEDGE_CACHE")
+    if cache is None:
+        raise SystemExit("TINYEDGE_CACHE has to name the cache; imagenet/ lies beside it")
+    return Path(cache).absolute().parent / "imagenet"
+
+
+def _silent(description: str, steps: int = 1) -> Callable[[], None]:
+    del description, steps
+    return lambda: None

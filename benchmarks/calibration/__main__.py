@@ -1,0 +1,152 @@
+"""The page docs/calibration.md: what the calibration images do to Tiny Darknet in int8.
+
+    python -m benchmarks.calibration [-o docs/calibration.md]
+
+TINYEDGE_CACHE names the cache; imagenet/calib, imagenet/calib_more and imagenet/val lie beside
+it. Each row is an export by tinyedge's own quantizer, in this process; rows are kept in a folder
+outside the repository, and what is there is not measured again unless --only names it. --minutes
+ends the work in time: the page has what is measured by then, and the rest comes another time.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.accuracy.networks import is_prepared, prepare
+from benchmarks.calibration.rows import ROWS, Row, calibration_images, silent
+from benchmarks.calibration.table import Result, markdown
+from tinyedge.accuracy import statistics
+from tinyedge.darknet.network import Network, read_network
+from tinyedge.darknet.weights import Weights, read_weights
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.export.quantize.reorder import REWRITES
+from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
+
+_THREADS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Evaluation:
+    """The network, and its float answers on the evaluation images."""
+
+    network: Network
+    weights: Weights
+    images: NDArray[np.float32]
+    labels: NDArray[np.intp]
+    scores: NDArray[np.float64]
+
+
+def main() -> None:
+    """Measure what is not measured yet and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, help="write the page there [default: stdout]")
+    parser.add_argument("--only", action="append", choices=[row.name for row in ROWS])
+    parser.add_argument("--minutes", type=float, default=np.inf, help="begin no row after so many")
+    parser.add_argument("--folder", type=Path, default=_state(), help="[default: %(default)s]")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + 60 * arguments.minutes
+    evaluation = None
+    for row in ROWS:
+        place = arguments.folder / f"{row.name}.json"
+        wanted = row.name in arguments.only if arguments.only else not place.is_file()
+        if wanted and time.monotonic() < end:
+            evaluation = evaluation or _prepared(arguments.folder)
+            result = _measure(row, evaluation, arguments.folder / "model.tflite")
+            place.write_text(json.dumps(asdict(result)), encoding="utf-8")
+    results = {row.name: _read(arguments.folder / f"{row.name}.json") for row in ROWS}
+    text = markdown({name: result for name, result in results.items() if result is not None})
+    if arguments.output is None:
+        print(text, end="")
+    else:
+        arguments.output.write_text(text, encoding="utf-8")
+
+
+def _measure(row: Row, evaluation: _Evaluation, model: Path) -> Result:
+    from tinyedge.export.quantize.quantizer import quantize
+
+    print(f"{row.name} ...", end=" ", file=sys.stderr, flush=True)
+    images = calibration_images(row, evaluation.network, evaluation.weights)
+    start = time.monotonic()
+    content = quantize(
+        evaluation.network,
+        evaluation.weights,
+        images,
+        rewrites=REWRITES,
+        input_type="int8",
+        seed=0,
+        stage=silent,
+    )
+    seconds = time.monotonic() - start
+    model.write_bytes(content)
+    scores = _scores(model, evaluation.images)
+    divergence = statistics.kl_divergence(evaluation.scores, scores)
+    right = statistics.top1(evaluation.scores) == evaluation.labels
+    still = statistics.top1(scores) == evaluation.labels
+    result = Result(
+        date=datetime.date.today().isoformat(),
+        seconds=seconds,
+        evaluated=len(scores),
+        calibrated=len(images),
+        kl_mean=float(np.mean(divergence)),
+        kl_p95=float(np.percentile(divergence, 95)),
+        agreement=float(np.mean(statistics.top1(scores) == statistics.top1(evaluation.scores))),
+        lost=int(np.sum(right & ~still)),
+        gained=int(np.sum(~right & still)),
+    )
+    print(f"KL {result.kl_mean:.4f}, {seconds:.0f} s", file=sys.stderr, flush=True)
+    return result
+
+
+def _prepared(folder: Path) -> _Evaluation:
+    require_tensorflow()
+    from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.tflite.convert import convert_float
+
+    # The same arrays as those of the table of accuracy, which are large.
+    shared = folder.parent / "accuracy" / "tiny"
+    if not is_prepared(shared):
+        prepare("tiny", shared)
+    files = json.loads((shared / "network.json").read_text(encoding="utf-8"))
+    network = read_network(Path(files["cfg"]))
+    weights = read_weights(Path(files["weights"]), network)
+    images = np.load(shared / "evaluation.npy", mmap_mode="r")
+    answers = folder / "float_scores.npy"
+    if not answers.is_file():
+        with tensorflow_hushed():
+            content = convert_float(build_keras_model(network, weights))
+        model = folder / "float.tflite"
+        model.write_bytes(content)
+        np.save(answers, _scores(model, images))
+    return _Evaluation(network, weights, images, np.load(shared / "labels.npy"), np.load(answers))
+
+
+def _scores(model: Path, images: NDArray[np.float32]) -> NDArray[np.float64]:
+    classifier = Classifier(model, threads=_THREADS, fit="crop")
+    inputs = (classifier.quantize(image)[np.newaxis] for image in images)
+    return np.stack([classifier.logits(pixels) for pixels in inputs])
+
+
+def _read(path: Path) -> Result | None:
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return Result(**content)
+
+
+def _state() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tinyedge-benchmarks" / "calibration"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What the layers of a Darknet network do, as `tinyedge.devices.latency.roofline` counts it."""
+
+from tinyedge.darknet.layers import (
+    Connected,
+    Convolutional,
+    Cost,
+    Dropout,
+    Layer,
+    Local,
+    Route,
+    Shortcut,
+)
+from tinyedge.darknet.network import Network
+from tinyedge.devices.latency.roofline import Work
+
+__all__ = ["network_work"]
+
+# What TFLite computes within a convolution; other activations read and write once more.
+_FUSED = ("linear", "relu")
+
+
+def network_work(network: Network) -> list[Work]:
+    """Of each layer that costs something, in order; batch norms are folded into the kernels."""
+    return [work for layer in network.layers for work in _layer_work(layer)]
+
+
+def _layer_work(layer: Layer) -> list[Work]:
+    inputs, outputs = layer.input.elements, layer.output.elements
+    match layer:
+        case Convolutional():
+            channels = layer.input.channels
+            kernel = layer.size**2 * channels // layer.groups
+            weights = layer.filters * (kernel + 1)
+            depthwise = layer.groups == channels > 1
+            found = [Work(inputs, outputs, weights, kernel * outputs, depthwise)]
+        case Connected():
+            found = [Work(inputs, outputs, (inputs + 1) * outputs, inputs * outputs)]
+        case Local():
+            macs = layer.size**2 * layer.input.channels * outputs
+            found = [Work(inputs, outputs, layer.parameters, macs)]
+        case Shortcut():
+            found = [Work(inputs + layer.added.elements, outputs)]
+        case Dropout() | Cost():
+            return []
+        case Route() if len(layer.sources) == 1 and layer.groups == 1:
+            return []  # only a name for what is there
+        case _:
+            found = [Work(inputs, outputs)]
+    if getattr(layer, "activation", "linear") not in _FUSED and layer.kind != "activation":
+        found.append(Work(outputs, outputs))
+    return found

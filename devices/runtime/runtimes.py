@@ -1,0 +1,157 @@
+"""Which TFLite runtime this machine has."""
+
+import importlib
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinyedge.errors import MissingPackageError, TinyedgeWarning
+from tinyedge.system import native_output_hidden
+
+__all__ = ["RUNTIMES", "Choice", "Runtime", "choose_runtime", "find_runtime", "runtime_advice"]
+
+# Distribution name -> the module that holds its Interpreter.
+RUNTIMES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+    "tensorflow": "tensorflow.lite.python.interpreter",
+}
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A TFLite runtime.
+
+    Attributes:
+        name, version: of its package.
+        interpreter: its interpreter's class.
+        load_delegate: what loads a shared library as a delegate for it.
+    """
+
+    name: str
+    version: str
+    interpreter: Callable[..., Any]
+    load_delegate: Callable[[str], Any]
+
+    def load(self, model: bytes, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
+        """An interpreter of the .tflite with its tensors allocated, made without a word.
+
+        What `delegates` take of it runs through them. Warns (TinyedgeWarning) where an int8 model
+        is slower here than it need be.
+
+        Raises:
+            ValueError, RuntimeError: the runtime cannot load it.
+        """
+        # TensorFlow's warns that it is to be replaced by the very runtime that comes first here.
+        with native_output_hidden(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            interpreter = self.interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_delegates=list(delegates) or None,
+            )
+            interpreter.allocate_tensors()
+        _note_int8_without_xnnpack(self, interpreter)
+        return interpreter
+
+
+class Choice(NamedTuple):
+    """The runtime to use, None where there is none, and of each tried before it why not that."""
+
+    runtime: Runtime | None
+    passed_over: tuple[str, ...]
+
+
+def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
+    """The first runtime of `order` that is installed and works with this numpy, and why not others.
+
+    None after it is looked at, for importing one takes seconds.
+    """
+    reasons: list[str] = []
+    for name in order:
+        found = _runtime(name)
+        if isinstance(found, Runtime):
+            return Choice(found, tuple(reasons))
+        reasons.append(found)
+    return Choice(None, tuple(reasons))
+
+
+def _runtime(name: str) -> Runtime | str:
+    """The runtime of that name, or why it cannot be used."""
+    package = RUNTIMES[name].partition(".")[0]
+    try:
+        with native_output_hidden():
+            # The package says it too; importlib.metadata is slow to load, and to ask.
+            version = getattr(importlib.import_module(package), "__version__", None)
+    except ImportError as error:
+        if error.name == package:
+            return f"{name} is not installed"
+        return f"{name} does not import ({error})"
+    if version is None:  # a folder of that name, which Python takes for a package
+        return f"{name} is not installed"
+    # Its extension was built for numpy 1: the import succeeds, Interpreter() does not.
+    if name == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
+        return (
+            f"tflite-runtime {version} needs numpy 1, this is {np.__version__}:"
+            " pip install 'numpy<2'"
+        )
+    try:
+        with native_output_hidden():
+            module = importlib.import_module(RUNTIMES[name])
+    except ImportError as error:
+        return f"{name} {version} does not import ({error})"
+    return Runtime(name, version, module.Interpreter, module.load_delegate)
+
+
+def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
+    """The first runtime of `order` that is installed and works with this numpy.
+
+    Raises:
+        MissingPackageError: none is; the message says of each one why, and what to type.
+    """
+    chosen = choose_runtime(order)
+    if chosen.runtime is None:
+        reasons = "; ".join(chosen.passed_over)
+        raise MissingPackageError(f"no TFLite runtime: {reasons}. {runtime_advice(order)}")
+    return chosen.runtime
+
+
+def runtime_advice(
+    order: Sequence[str] = tuple(RUNTIMES),
+    machine: str = platform.machine(),
+    python: tuple[int, ...] = sys.version_info[:2],
+    bits: int = 64 if sys.maxsize > 2**32 else 32,
+) -> str:
+    """What to type for a runtime of `order` on this machine and this Python of so many bits."""
+    # A 32-bit system says aarch64 where its kernel has 64 bits.
+    is_arm_32 = bits == 32 and machine.startswith(("arm", "aarch64"))
+    if is_arm_32 or "ai-edge-litert" not in order:
+        if "tflite-runtime" not in order:
+            return "Type: pip install tensorflow"
+        if python < (3, 12):
+            return "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
+        version = ".".join(map(str, python))
+        return f"tflite-runtime ends with Python 3.11, this is {version}: use a 64-bit system"
+    return "Type: pip install ai-edge-litert"
+
+
+def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Any) -> None:
+    """Warn where an integer model runs on TFLite's own kernels, as in tflite-runtime 2.14."""
+    kinds = {tensor["dtype"] for tensor in interpreter.get_input_details()}
+    if runtime.name == "ai-edge-litert" or not kinds & {np.int8, np.uint8}:
+        return
+    # What a delegate took over is one operation of that name; no public call lists them.
+    operations = getattr(interpreter, "_get_ops_details", None)
+    if operations is None or any(found["op_name"] == "DELEGATE" for found in operations()):
+        return
+    warnings.warn(
+        f"{runtime.name} {runtime.version} runs int8 without XNNPACK: it is slower, and its"
+        " numbers differ a little from those of ai-edge-litert",
+        TinyedgeWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,73 @@
+"""The layers that read earlier layers' outputs, in Keras."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tinyedge.darknet.layers import Route, Shape, Shortcut
+from tinyedge.export.build.activations import activate
+from tinyedge.export.build.names import activation_name, layer_name
+
+__all__ = ["route", "shortcut"]
+
+
+def route(layer: Route, built: Sequence[Any]) -> Any:
+    """Earlier outputs one behind the other along channels."""
+    tensors = [_part(built[source], layer) for source in layer.sources]
+    if len(tensors) == 1:
+        return tensors[0]
+    return keras.layers.Concatenate(name=layer_name(layer))(tensors)
+
+
+def shortcut(layer: Shortcut, tensor: Any, built: Sequence[Any]) -> Any:
+    """The input plus an earlier output, as far as they share pixels and channels."""
+    added = built[layer.source]
+    if layer.added != layer.output:
+        added = _placed(layer, added)
+    if layer.beta != 1:
+        added = layer.beta * added
+    if layer.alpha != 1:
+        tensor = tensor * _weights_of_input(layer)
+    tensor = keras.layers.Add(name=layer_name(layer))([tensor, added])
+    return activate(layer.activation, tensor, activation_name(layer, layer.activation))
+
+
+def _part(tensor: Any, layer: Route) -> Any:
+    if layer.groups == 1:
+        return tensor
+    channels = tensor.shape[-1] // layer.groups
+    return tensor[..., layer.group * channels : (layer.group + 1) * channels]
+
+
+def _placed(layer: Shortcut, added: Any) -> Any:
+    """What is added, where it is added, in the output's shape; zeros elsewhere."""
+    rows, columns, channels = layer.common
+    step = layer.stride
+    tensor = added[:, : rows * step : step, : columns * step : step, :channels]
+    if layer.sample > 1:
+        tensor = _apart(tensor, Shape(rows, columns, channels), layer.sample)
+    out = layer.output
+    margins = [(0, extent - found) for extent, found in zip(out, tensor.shape[1:], strict=True)]
+    return keras.ops.pad(tensor, [(0, 0), *margins]) if np.any(margins) else tensor
+
+
+def _apart(tensor: Any, shape: Shape, distance: int) -> Any:
+    """Its pixels `distance` apart with zeros between: two pads, each of four dimensions."""
+    rows, columns, channels = shape
+    gap = [(0, 0), (0, 0), (0, distance - 1), (0, 0)]
+    tensor = keras.layers.Reshape((rows, 1, columns * channels))(tensor)
+    tensor = keras.ops.pad(tensor, gap)
+    tensor = keras.layers.Reshape((rows * distance * columns, 1, channels))(tensor)
+    tensor = keras.ops.pad(tensor, gap)
+    return keras.layers.Reshape((rows * distance, columns * distance, channels))(tensor)
+
+
+def _weights_of_input(layer: Shortcut) -> Any:
+    """The factor alpha where something is added, 1 elsewhere."""
+    weights = np.ones((1, *layer.output), np.float32)
+    rows, columns, channels = layer.common
+    step = layer.sample
+    weights[:, : rows * step : step, : columns * step : step, :channels] = layer.alpha
+    return weights

@@ -1,0 +1,153 @@
+"""The layers without weights that work on pictures, in Keras."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tinyedge.darknet.layers import (
+    AvgPool,
+    Crop,
+    L2Norm,
+    MaxPool,
+    Normalization,
+    Reorg,
+    Upsample,
+)
+from tinyedge.darknet.normalization import neighbours
+from tinyedge.errors import ExportError
+from tinyedge.export.build.names import layer_name
+from tinyedge.export.build.padding import same_is_darknets
+
+__all__ = [
+    "average_pool",
+    "crop",
+    "l2_norm",
+    "max_pool",
+    "normalization",
+    "planar",
+    "reorg",
+    "upsample",
+]
+
+
+def max_pool(layer: MaxPool, tensor: Any) -> Any:
+    """Max pool whose windows start at -(padding / 2), as in maxpool_layer.c.
+
+    Pixels outside the image never win there. A border that repeats the edge pixel changes no
+    maximum either, for a window that reaches over the edge holds the edge pixel too; unlike a
+    border of -inf it leaves the int8 range alone.
+    """
+    before = layer.padding // 2
+    name = layer_name(layer)
+    if same_is_darknets(layer.input, layer.output, layer.size, layer.stride, before):
+        return keras.layers.MaxPool2D(layer.size, layer.stride, "same", name=name)(tensor)
+    pads = [
+        (before, max(0, (outputs - 1) * layer.stride + layer.size - before - inputs))
+        for outputs, inputs in zip(layer.output[:2], layer.input[:2], strict=True)
+    ]
+    if max(max(pad) for pad in pads) >= layer.size:
+        raise ExportError(
+            f"layer {layer.index} (maxpool, line {layer.line}): with padding={layer.padding}"
+            f" windows of size {layer.size} lie outside the image; make the padding smaller"
+        )
+    while any(max(pad) for pad in pads):
+        ring = [(min(1, start), min(1, end)) for start, end in pads]
+        tensor = keras.ops.pad(tensor, [(0, 0), *ring, (0, 0)], mode="symmetric")
+        pads = [(max(0, start - 1), max(0, end - 1)) for start, end in pads]
+    return keras.layers.MaxPool2D(layer.size, layer.stride, "valid", name=name)(tensor)
+
+
+def average_pool(layer: AvgPool, tensor: Any) -> Any:
+    """The mean of each channel."""
+    return keras.layers.GlobalAveragePooling2D(keepdims=True, name=layer_name(layer))(tensor)
+
+
+def crop(layer: Crop, tensor: Any) -> Any:
+    """The middle of the picture; 2 v - 1 is a depthwise convolution, one rounding in int8."""
+    name = layer_name(layer)
+    bottom = layer.input.height - layer.output.height - layer.top
+    right = layer.input.width - layer.output.width - layer.left
+    if layer.input != layer.output:
+        edges = ((layer.top, bottom), (layer.left, right))
+        tensor = keras.layers.Cropping2D(edges, name=name)(tensor)
+    if not layer.adjust:
+        return tensor
+    channels = layer.input.channels
+    adjusted = keras.layers.DepthwiseConv2D(1, name=f"{name}_adjust")
+    tensor = adjusted(tensor)
+    adjusted.set_weights(
+        [np.full((1, 1, channels, 1), 2, np.float32), np.full(channels, -1, np.float32)]
+    )
+    return tensor
+
+
+def upsample(layer: Upsample, tensor: Any) -> Any:
+    """Each pixel as a square, or of each square the sum; times the scale."""
+    name = layer_name(layer)
+    scale = layer.scale
+    if layer.reverse:
+        tensor = keras.layers.AveragePooling2D(layer.stride, name=name)(tensor)
+        scale *= layer.stride**2
+    elif layer.stride > 1:
+        tensor = keras.layers.UpSampling2D(layer.stride, name=name)(tensor)
+    return tensor if scale == 1 else tensor * scale
+
+
+def reorg(layer: Reorg, tensor: Any) -> Any:
+    """Another order of the same numbers: what reorg_cpu and flatten do to planar arrays.
+
+    reorg_cpu reads its whole input as if it had the shape of a *reversed* reorg's output, also
+    where it is not reversed; so the channels are not those of a space-to-depth.
+    """
+    height, width, channels = layer.input
+    s = layer.stride
+    if layer.extra:
+        flat = keras.layers.Reshape((1, 1, layer.input.elements))(planar(tensor))
+        return keras.ops.pad(flat, [(0, 0), (0, 0), (0, 0), (0, layer.extra)])
+    if layer.flatten:
+        if layer.reverse:
+            return keras.layers.Reshape((height, width, channels))(planar(tensor))
+        return _from_planar(keras.layers.Reshape((channels, height, width))(tensor))
+    if s == 1:
+        return tensor
+    if layer.reverse:
+        split, order = (s, s, channels // (s * s), height, width), (3, 4, 1, 5, 2)
+    else:
+        split, order = (channels // (s * s), height, s, width, s), (3, 5, 1, 2, 4)
+    tensor = keras.layers.Reshape(split)(planar(tensor))
+    tensor = keras.layers.Permute(order, name=layer_name(layer))(tensor)
+    rows, columns, planes = layer.output
+    return _from_planar(keras.layers.Reshape((planes, rows, columns))(tensor))
+
+
+def normalization(layer: Normalization, tensor: Any) -> Any:
+    """Local response normalization over the channels the engine counts.
+
+    The weighted sum of squares is a 1x1 convolution. The power is written with exp and log,
+    which TFLite has in int8.
+    """
+    channels = layer.input.channels
+    sums = keras.layers.Conv2D(channels, 1, name=layer_name(layer))
+    norms = sums(tensor * tensor)
+    kernel = layer.alpha * neighbours(channels, layer.size)
+    sums.set_weights([kernel[np.newaxis, np.newaxis], np.full(channels, layer.kappa, np.float32)])
+    return tensor * keras.ops.exp(-layer.beta * keras.ops.log(norms))
+
+
+def l2_norm(_: L2Norm, tensor: Any) -> Any:
+    """Each pixel's channels at length one; a product, for TFLite's SQUARE has no int8."""
+    squares = keras.ops.sum(tensor * tensor, axis=-1, keepdims=True)
+    return tensor * keras.ops.rsqrt(squares)
+
+
+def planar(tensor: Any) -> Any:
+    """(1, h, w, c) as (1, c, h, w), Darknet's order; no operation where they are the same."""
+    _, height, width, channels = tensor.shape
+    if height * width == 1 or channels == 1:
+        return keras.layers.Reshape((channels, height, width))(tensor)
+    return keras.layers.Permute((3, 1, 2))(tensor)
+
+
+def _from_planar(tensor: Any) -> Any:
+    return keras.layers.Permute((2, 3, 1))(tensor)

@@ -1,0 +1,79 @@
+"""The calibration set: which images, fitted how, and the proof of which they were."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.errors import DatasetError, ImageError, TinyedgeWarning
+from tinyedge.images.find import content_sha256, evenly_spaced, read_unlabelled
+from tinyedge.images.load import load_input
+from tinyedge.progress import Stage
+
+__all__ = ["CalibrationSet", "read_calibration_set"]
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationSet:
+    """Images as the network sees them.
+
+    Attributes:
+        inputs: float32 (images, height, width, channels), pixels in [0, 1].
+        sha256: of each image file's content, hexadecimal, in the order of `inputs`.
+    """
+
+    inputs: NDArray[np.float32]
+    sha256: tuple[str, ...]
+
+
+def read_calibration_set(
+    source: Path,
+    *,
+    count: int,
+    size: tuple[int, int, int],
+    fit: str,
+    stage: Stage,
+) -> CalibrationSet:
+    """Load `count` images spread evenly over `source`, a folder or manifest.
+
+    Args:
+        source: where the images are.
+        count: how many to use, at least 1; all where there are fewer.
+        size: height, width and channels of the network's input.
+        fit: how a photo is fitted to it.
+        stage: is told of every image.
+
+    Raises:
+        DatasetError: there is no image that can be read.
+    """
+    found = read_unlabelled(source)
+    chosen = evenly_spaced(found, count)
+    if len(found) < count:
+        _note(f"{source} holds {len(found)} images, {count} were asked for: all are used")
+    advance = stage("Reading calibration images", len(chosen))
+    height, width, channels = size
+    inputs: list[NDArray[np.float32]] = []
+    used: list[Path] = []
+    for path in chosen:
+        try:
+            pixels = load_input(path, width=width, height=height, channels=channels, fit=fit)
+        except ImageError as error:
+            _note(f"skipped: {error}")
+        else:
+            inputs.append(pixels)
+            used.append(path)
+        advance()
+    if not inputs:
+        raise DatasetError(f"{source}: none of its {len(found)} images can be read")
+    return CalibrationSet(np.stack(inputs), _hashes(used))
+
+
+def _hashes(paths: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(content_sha256(path) for path in paths)
+
+
+def _note(message: str) -> None:
+    warnings.warn(message, TinyedgeWarning, stacklevel=3)

@@ -1,0 +1,100 @@
+"""Images to calibrate with, made of nothing but the statistics in a network's batch norms.
+
+ZeroQ (Cai et al. 2020, arXiv:2001.00281): begin with noise, and change its pixels until every
+batch-normalized layer's output has the means and variances that it had in training. Each image
+also is to be of a class drawn at random, as in DeepInversion (Yin et al. 2020, arXiv:1912.08795):
+noise leaves the network in doubt, and its answers smaller than those to photos. No photo is seen;
+photos calibrate better.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tinyedge.darknet.network import Network
+from tinyedge.darknet.weights import Weights
+from tinyedge.errors import ExportError
+from tinyedge.export.calibrate.batch_norm import NormalizedLayer, distance, normalized_outputs
+from tinyedge.progress import Stage
+
+__all__ = ["distilled_images"]
+
+Floats = NDArray[np.float32]
+
+_PIXELS = 16 * 224 * 224  # of all images together
+_FEWEST, _MOST = 4, 200  # images
+_ITERATIONS = 30
+_RATE = 0.2  # of Adam, for the logits of pixels; falls linearly to 0
+_COLOUR = 0.4  # of the noise's amplitude: photos vary less in colour than in brightness
+_CLASS_WEIGHT = 0.1  # of the cross-entropy, beside the sum of the layers' distances
+_FALL = 0.6  # amplitude over wavelength: about a photograph's 1 / f
+
+
+def distilled_images(network: Network, weights: Weights, *, seed: int, stage: Stage) -> Floats:
+    """Float32 (n, height, width, channels) in [0, 1]; equal seeds give equal images.
+
+    Raises:
+        ExportError: the network has no batch-normalized convolution.
+    """
+    model, layers = normalized_outputs(network, weights)
+    if model is None:
+        raise ExportError(
+            f"{network.source}: no convolution has batch_normalize=1, so its weights tell nothing"
+            " of the images it was trained on, and --calib none cannot work; name a folder of"
+            " photos with --calib"
+        )
+    # The same bytes for the same seed, whatever the threads do.
+    tf.config.experimental.enable_op_determinism()
+    rng = np.random.default_rng(seed)
+    pixels = tf.Variable(_noise(rng, network))
+    classes = None
+    if network.features is None:
+        classes = tf.constant(rng.integers(network.output.elements, size=pixels.shape[0]))
+    slopes = _slopes(model, layers, classes)
+    adam = keras.optimizers.Adam(_RATE)
+    advance = stage("Making images of the batch norms", _ITERATIONS)
+    for iteration in range(_ITERATIONS):
+        adam.learning_rate = _RATE * (1 - iteration / _ITERATIONS)
+        adam.apply([slopes(pixels)], [pixels])
+        advance()
+    return np.asarray(tf.sigmoid(pixels).numpy(), np.float32)
+
+
+def _slopes(model: Any, layers: list[NormalizedLayer], classes: Any) -> Any:
+    """A function of the pixels' logits: the gradient of how far they are from what is wanted."""
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def slopes(pixels: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            *outputs, answers = model(tf.sigmoid(pixels), training=False)
+            distances = [
+                distance(*tf.nn.moments(each.standardized(output), axes=[0, 1, 2]))
+                for each, output in zip(layers, outputs, strict=True)
+            ]
+            total = tf.add_n(distances)
+            if classes is not None:
+                logits = tf.reshape(answers, [classes.shape[0], -1])
+                surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+                total += _CLASS_WEIGHT * tf.reduce_mean(surprise)
+        return tape.gradient(total, pixels)
+
+    return slopes
+
+
+def _noise(rng: np.random.Generator, network: Network) -> Floats:
+    """Smooth noise to begin with, the sum of octaves, as logits of pixels."""
+    height, width, channels = network.input
+    count = int(np.clip(_PIXELS // (height * width), _FEWEST, _MOST))
+    noise = np.zeros((count, height, width, channels), np.float32)
+    cells = 4
+    while cells <= 2 * max(height, width):
+        grey = rng.standard_normal((count, cells, cells, 1))
+        colour = rng.standard_normal((count, cells, cells, channels))
+        coarse = tf.constant(grey + _COLOUR * colour, tf.float32)
+        noise += tf.image.resize(coarse, (height, width)).numpy() * (4 / cells) ** _FALL
+        cells *= 2
+    return noise

@@ -1,0 +1,61 @@
+"""The file for the Edge TPU: the int8 file, its operators written as ones the chip knows.
+
+Ranges, weights and rounding are the int8 file's, to the bit; `lowerings` says what is written in
+another way, and all of it is the same function.
+"""
+
+from dataclasses import dataclass
+
+from tinyedge.devices.edgetpu.partition import Placement, place
+from tinyedge.devices.edgetpu.rules import edgetpu_rules
+from tinyedge.export.edgetpu.lowerings import LOWERINGS
+from tinyedge.export.tflite.editor import EditableGraph
+from tinyedge.tflite.model import parse_tflite
+
+__all__ = ["EdgeTpuFile", "edge_tpu_file", "shortfall"]
+
+
+@dataclass(frozen=True)
+class EdgeTpuFile:
+    """What `edge_tpu_file` made.
+
+    Attributes:
+        content: the .tflite, to be given to Coral's compiler.
+        lowered: names of `tinyedge.export.edgetpu.lowerings.LOWERINGS` that changed something.
+        placement: where its operators run, by the published rules.
+    """
+
+    content: bytes
+    lowered: tuple[str, ...]
+    placement: Placement
+
+
+def edge_tpu_file(int8: bytes) -> EdgeTpuFile:
+    """A full-integer .tflite for the Edge TPU, of one for the CPU.
+
+    Args:
+        int8: as export makes it, without a card.
+    """
+    graph = EditableGraph(int8)
+    lowered = tuple(name for name, lower in LOWERINGS.items() if lower(graph))
+    content = graph.content() if lowered else int8
+    return EdgeTpuFile(content, lowered, place(parse_tflite(content), edgetpu_rules()))
+
+
+def shortfall(placement: Placement, name: str) -> str | None:
+    """What stays on the CPU of the file called `name`, and why; None where nothing does."""
+    if placement.whole:
+        return None
+    reasons = dict.fromkeys(
+        f"{verdict.operator}: {verdict.reason}"
+        for verdict in placement.verdicts
+        if not verdict.maps
+    )
+    told = placement.refusal or "; ".join(reasons)
+    total, left = len(placement.verdicts), placement.on_cpu
+    stay = "operation stays" if total == 1 else f"operations stay{'s' if left == 1 else ''}"
+    takes = "it" if left == 1 else "them"
+    return (
+        f"{name}: {left} of {total} {stay} on the CPU, for the Edge TPU does not take {takes}"
+        f" ({told}); `tinyedge check` says where"
+    )

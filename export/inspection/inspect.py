@@ -1,0 +1,210 @@
+"""Which layer to blame: a float and an int8 file of one network, layer by layer.
+
+The int8 file's own graph runs on each image with every rounding (as the device does), with none
+(which is the float network, in the int8 file's order and units) and, for each layer, with all but
+that layer's and with that layer's alone. The second run gives every int8 tensor the float tensor
+it stands for, whatever rewrites the file has had; its answers are checked against the float
+file's.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.accuracy import statistics
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
+from tinyedge.export.inspection.graph import Graph, read_graph
+from tinyedge.export.inspection.layers import find_groups
+from tinyedge.export.inspection.match import match_float_weights
+from tinyedge.export.inspection.measure import LayerSums
+from tinyedge.export.inspection.requantize import INPUT
+from tinyedge.export.inspection.result import Divergence, Inspection, Share
+from tinyedge.export.inspection.simulate import Simulation
+from tinyedge.export.tensorflow import tensorflow_hushed
+from tinyedge.images.load import load_input
+
+__all__ = ["inspect_files"]
+
+# Of the float file's answer; its weights in float32 in another order differ by a millionth.
+_TOLERANCE = 0.01
+_WORST = 3
+_COMPARABLE = 0.5
+
+
+def inspect_files(
+    float_model: Classifier,
+    int8_model: Classifier,
+    images: Sequence[Path],
+    *,
+    progress: Callable[[], None] = lambda: None,
+) -> Inspection:
+    """Run both files on `images` and measure each layer.
+
+    Args:
+        float_model: the reference.
+        int8_model: made from the same network by ``tinyedge export``, with any quantizer.
+        images: files; one that is no image is left out with a TinyedgeWarning.
+        progress: called after each image.
+
+    Raises:
+        ModelError: the files are not two forms of one network, or have an operator that is not
+            known here.
+        DatasetError: none of the images can be read.
+    """
+    _check_inputs(float_model, int8_model)
+    with tensorflow_hushed():
+        inspector = _Inspector(float_model, int8_model)
+    for path in images:
+        try:
+            pixels = load_input(
+                path,
+                width=float_model.width,
+                height=float_model.height,
+                channels=float_model.channels,
+                fit=float_model.card.fit,
+            )
+        except ImageError as error:
+            warnings.warn(f"skipped: {error}", TinyedgeWarning, stacklevel=2)
+        else:
+            with tensorflow_hushed():
+                inspector.add(pixels)
+        progress()
+    return inspector.result()
+
+
+class _Inspector:
+    """Both files, and the sums over the images seen."""
+
+    def __init__(self, float_model: Classifier, int8_model: Classifier) -> None:
+        self._models = float_model, int8_model
+        sources = self._sources = str(float_model.path), str(int8_model.path)
+        float_graph, self._graph = (
+            read_graph(model.path.read_bytes(), source)
+            for model, source in zip(self._models, sources, strict=True)
+        )
+        _check_kinds(float_graph, self._graph, sources)
+        self._weights = match_float_weights(float_graph, self._graph, sources)
+        self._simulation = Simulation(self._graph, self._weights.constants, sources[1])
+        self._everything = frozenset(range(INPUT, len(self._graph.operators)))
+        self._layers = [
+            LayerSums(group, self._graph, self._simulation, self._weights)
+            for group in find_groups(self._graph, self._simulation.rounding)
+        ]
+        self._answers: list[list[NDArray[np.float64]]] = []
+
+    def add(self, pixels: NDArray[np.float32]) -> None:
+        float_answer, int8_answer = (
+            model.logits(model.quantize(pixels)[np.newaxis]) for model in self._models
+        )
+        batch = pixels[np.newaxis]
+        exact = self._simulation.run(batch, exact=self._everything)
+        rounded = self._simulation.run(batch, exact=())
+        found = self._simulation.output(exact)
+        if np.linalg.norm(found - float_answer) > _TOLERANCE * np.linalg.norm(float_answer):
+            raise ModelError(
+                f"{self._sources[1]} without its rounding does not answer as {self._sources[0]}:"
+                " they are not two forms of one network, or were not made by tinyedge export"
+            )
+        answers = [float_answer, int8_answer, self._simulation.output(rounded), found]
+        for layer in self._layers:
+            layer.add(exact, rounded)
+            for run in (rounded, exact):
+                other = self._simulation.rerun(run, batch, switched=layer.group.positions)
+                answers.append(self._simulation.output(other))
+        self._answers.append(answers)
+
+    def result(self) -> Inspection:
+        if not self._answers:
+            raise DatasetError("none of the images can be read")
+        answers = np.array(self._answers)
+        reference, int8 = answers[:, 0], answers[:, 1]
+        divergences = self._divergences(answers)
+        shares: list[Share | None] = [None] * len(self._layers)
+        if divergences is not None:
+            shares[:] = _shares(divergences)
+        worst = _worst(shares)
+        return Inspection(
+            images=len(answers),
+            agreement=float(100 * np.mean(statistics.top1(reference) == statistics.top1(int8))),
+            divergence=(
+                None
+                if divergences is None
+                else Divergence(*map(float, divergences[:, :3].mean(axis=0)))
+            ),
+            layers=tuple(
+                layer.result(share, worst=position in worst)
+                for position, (layer, share) in enumerate(zip(self._layers, shares, strict=True))
+            ),
+        )
+
+    def _divergences(self, answers: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """(images, ..): KL of the int8 file, of the simulation with all and none of its roundings,
+        and of it without each layer's.
+        """
+        float_model, int8_model = self._models
+        if not float_model.card.softmax_groups == int8_model.card.softmax_groups == 1:
+            return None
+        return statistics.kl_divergence(
+            answers[:, :1] / float_model.card.temperature,
+            answers[:, 1:] / int8_model.card.temperature,
+        )
+
+
+def _check_inputs(float_model: Classifier, int8_model: Classifier) -> None:
+    found = [
+        (f"{model.width}x{model.height}x{model.channels}, {model.card.fit}", model.classes)
+        for model in (float_model, int8_model)
+    ]
+    if found[0] != found[1]:
+        raise ModelError(
+            f"{float_model.path} takes {found[0][0]} and names {found[0][1]} classes,"
+            f" {int8_model.path} takes {found[1][0]} and names {found[1][1]}:"
+            " they are not two forms of one network"
+        )
+    weights = [model.card.weights_sha256 for model in (float_model, int8_model)]
+    if all(weights) and weights[0] != weights[1]:
+        raise ModelError(
+            f"{float_model.path} and {int8_model.path} were made from different weights:"
+            " name the two files of one export"
+        )
+
+
+def _check_kinds(float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]) -> None:
+    for graph, source, quantized in (
+        (float_graph, sources[0], False),
+        (int8_graph, sources[1], True),
+    ):
+        weighted = [operator for operator in graph.operators if graph.is_weighted(operator)]
+        kinds = {
+            graph.tensors[operator.inputs[1]].quantization is not None for operator in weighted
+        }
+        if kinds != {quantized}:
+            raise ModelError(
+                f"{source} is no {'int8' if quantized else 'float'} file: name the float file"
+                " first, then the int8 file"
+            )
+
+
+def _shares(divergences: NDArray[np.float64]) -> list[Share]:
+    """Of columns that alternate: KL with all but one layer rounded, with that one alone."""
+    simulated = divergences[:, 1:2]
+    given_back, alone = simulated - divergences[:, 3::2], divergences[:, 4::2]
+    images = len(divergences)
+    deviations = given_back.std(axis=0, ddof=1) if images > 1 else np.zeros(given_back.shape[1])
+    return [
+        Share(float(back), float(deviation / np.sqrt(images)), float(own))
+        for back, deviation, own in zip(
+            given_back.mean(axis=0), deviations, alone.mean(axis=0), strict=True
+        )
+    ]
+
+
+def _worst(shares: Sequence[Share | None]) -> set[int]:
+    """The few layers that do most damage alone, and not much less than the first of them."""
+    damage = {i: share.alone for i, share in enumerate(shares) if share is not None}
+    order = sorted(damage, key=lambda position: -damage[position])[:_WORST]
+    return {i for i in order if damage[i] > _COMPARABLE * damage[order[0]]}

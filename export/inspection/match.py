@@ -1,0 +1,228 @@
+"""The float file's weights in the units of an int8 file made from it.
+
+A tuned int8 file may have each channel divided by a positive gain, which the weights that read
+it multiply by (`tinyedge.export.quantize.equalize`). The gains are in neither file, but the weights
+are in both: int8 weights = float weights * gains of the inputs / gain of the output. The input
+image has none, so they follow layer by layer.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tinyedge.errors import ModelError
+from tinyedge.export.inspection.graph import Graph, Operator
+from tinyedge.export.inspection.kernels import OPERATORS, SAME_VALUES
+
+__all__ = ["FloatWeights", "match_float_weights"]
+
+Floats = NDArray[np.float32]
+
+_SIGNIFICANT = 4.0  # standard errors
+_EXACT = 1e-5  # relative; what float32 leaves of a scale
+
+
+@dataclass(frozen=True, eq=False)
+class FloatWeights:
+    """What the float file says of an int8 file.
+
+    Attributes:
+        constants: by (position of the int8 file's operator, which of its inputs), the float
+            file's constant in the int8 file's units and shape.
+        gains: by the int8 file's tensor number, what each of its values was divided by; an array
+            that broadcasts to the tensor's shape.
+        weight_gains: by position of an operator with a kernel, what its weights times equals the
+            float file's; an array of the kernel's shape.
+    """
+
+    constants: dict[tuple[int, int], Floats]
+    gains: dict[int, Floats]
+    weight_gains: dict[int, Floats]
+
+
+def match_float_weights(
+    float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]
+) -> FloatWeights:
+    """Find each of the int8 file's constants in the float file, and the gains between them.
+
+    Operators correspond that have the same name in TFLite's schema, were made of the same
+    Darknet layer, and are its first, second.. of that name.
+
+    Args:
+        float_graph: of the float file.
+        int8_graph: of the int8 file, which may have been rewritten.
+        sources: the files' paths, for errors.
+
+    Raises:
+        ModelError: a layer with weights of one file has no counterpart in the other.
+    """
+    float_operators = _by_origin(float_graph)
+    found = FloatWeights({}, {int8_graph.input: np.ones(1, np.float32)}, {})
+    for origin, position in _by_origin(int8_graph).items():
+        operator = int8_graph.operators[position]
+        other = float_operators.get(origin)
+        if int8_graph.is_weighted(operator):
+            if other is None:
+                raise ModelError(_no_counterpart(int8_graph, operator, sources))
+            counterpart = float_graph.operators[other]
+            _match_weights(found, float_graph, counterpart, int8_graph, position, sources=sources)
+        else:
+            if other is not None:
+                counterpart = float_graph.operators[other]
+                _match_constants(found, float_graph, counterpart, int8_graph, position)
+            _pass_on(found, int8_graph, operator)
+    return found
+
+
+def _by_origin(graph: Graph) -> dict[tuple[str, int | None, int], int]:
+    """Positions of the operators by name, Darknet layer, and how many such come before."""
+    seen: Counter[tuple[str, int | None]] = Counter()
+    origins = {}
+    for position, operator in enumerate(graph.operators):
+        # As what TensorFlow takes a 1x1 convolution on one pixel to be depends on the rewrites.
+        name = "CONV_2D" if operator.name == "FULLY_CONNECTED" else operator.name
+        layer = graph.darknet_layer(operator)
+        key = (name, layer[0] if layer else None)
+        origins[(*key, seen[key])] = position
+        seen[key] += 1
+    return origins
+
+
+def _match_weights(
+    found: FloatWeights,
+    float_graph: Graph,
+    counterpart: Operator,
+    int8_graph: Graph,
+    position: int,
+    *,
+    sources: tuple[str, str],
+) -> None:
+    operator = int8_graph.operators[position]
+    stored = int8_graph.tensors[operator.inputs[1]]
+    rounded = stored.values()
+    kernel = float_graph.tensors[counterpart.inputs[1]].values()
+    if kernel.size != rounded.size:
+        raise ModelError(_no_counterpart(int8_graph, operator, sources))
+    kernel = kernel.reshape(rounded.shape)
+    outputs = 3 if operator.name == "DEPTHWISE_CONV_2D" else 0
+    coming = int8_graph.tensors[operator.inputs[0]].shape
+    gains = np.broadcast_to(found.gains[operator.inputs[0]], coming)
+    taken = _along_inputs(operator, rounded.shape, gains)
+    expected = kernel * taken
+    given = _output_gains(
+        np.moveaxis(expected, outputs, 0),
+        np.moveaxis(rounded, outputs, 0),
+        stored.quantization.scales if stored.quantization else None,
+    )
+    along = [1] * kernel.ndim
+    along[outputs] = -1
+    found.constants[position, 1] = np.asarray(expected / given.reshape(along), np.float32)
+    found.weight_gains[position] = np.asarray(given.reshape(along) / taken, np.float32)
+    if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+        bias = np.zeros(len(given), np.float32)
+        if len(counterpart.inputs) > 2 and counterpart.inputs[2] >= 0:
+            bias = float_graph.tensors[counterpart.inputs[2]].values()
+        found.constants[position, 2] = np.asarray(bias / given, np.float32)
+    found.gains[operator.outputs[0]] = given
+
+
+def _along_inputs(operator: Operator, shape: tuple[int, ...], gains: Floats) -> Floats:
+    """The gains of an operator's input as they meet its kernel's weights."""
+    if operator.name == "FULLY_CONNECTED":
+        return gains.reshape(-1, shape[1])[:1]
+    # The same at each pixel; where a border was padded on, it has none.
+    channels = gains.reshape(-1, gains.shape[-1]).max(axis=0)
+    if operator.name == "DEPTHWISE_CONV_2D":
+        return np.repeat(channels, shape[3] // len(channels))
+    groups = channels.reshape(-1, shape[3])
+    return np.repeat(groups, shape[0] // len(groups), axis=0)[:, np.newaxis, np.newaxis]
+
+
+def _output_gains(expected: Floats, rounded: Floats, scales: Any) -> Floats:
+    """What each output was divided by: rows of weights before, and after it and int8.
+
+    Quantizers give each output the scale that makes its largest weight 127: that tells the gain
+    to float32's precision. Where it contradicts the weights themselves, whose least squares tell
+    it to about a thousandth, the scale was chosen in another way, and the weights count.
+    """
+    rows = expected.reshape(len(expected), -1).astype(np.float64)
+    integers = rounded.reshape(len(rounded), -1).astype(np.float64)
+    power = np.sum(rows**2, axis=1)
+    product = np.sum(rows * integers, axis=1)
+    usable = (power > 0) & (product > 0)
+    inverse = np.divide(product, power, out=np.ones(len(rows)), where=usable)
+    left = np.sum((integers - inverse[:, np.newaxis] * rows) ** 2, axis=1)
+    freedom = max(rows.shape[1] - 1, 1)
+    deviation = (
+        np.sqrt(np.divide(left / freedom, power, out=np.zeros(len(rows)), where=usable)) / inverse
+    )
+    if scales is None:
+        return np.asarray(1 / inverse, np.float32)
+    largest = np.abs(rows).max(axis=1)
+    steps = np.broadcast_to(scales.astype(np.float64), largest.shape) * 127
+    by_scale = np.divide(largest, steps, out=np.ones(len(rows)), where=usable)
+    agree = np.abs(by_scale * inverse - 1) <= _SIGNIFICANT * deviation + 1e-3
+    gains = np.where(usable & ~agree, 1 / inverse, by_scale)
+    gains[np.abs(gains - 1) < _EXACT] = 1.0
+    return np.asarray(gains, np.float32)
+
+
+def _match_constants(
+    found: FloatWeights,
+    float_graph: Graph,
+    counterpart: Operator,
+    int8_graph: Graph,
+    position: int,
+) -> None:
+    """Constants of operators without a kernel: factors and summands."""
+    operator = int8_graph.operators[position]
+    for place, (number, other) in enumerate(zip(operator.inputs, counterpart.inputs, strict=False)):
+        if number < 0 or other < 0 or int8_graph.tensors[number].quantization is None:
+            continue
+        constant, original = int8_graph.tensors[number].data, float_graph.tensors[other].data
+        if constant is not None and original is not None and constant.size == original.size:
+            floats = float_graph.tensors[other].values().reshape(constant.shape)
+            found.constants[position, place] = np.asarray(floats, np.float32)
+
+
+def _pass_on(found: FloatWeights, graph: Graph, operator: Operator) -> None:
+    """The gains behind an operator without a kernel: moved as it moves values."""
+    coming = [found.gains[number] for number in graph.computed_inputs(operator)]
+    if operator.name in _POSITIVELY_HOMOGENEOUS or all(gains.size == 1 for gains in coming):
+        going = [coming[0] if coming else np.ones(1, np.float32)] * len(operator.outputs)
+    elif operator.name in (*SAME_VALUES, "AVERAGE_POOL_2D", "MEAN", "RESIZE_BILINEAR"):
+        going = _moved(found, graph, operator)
+    else:
+        going = [np.ones(1, np.float32)] * len(operator.outputs)
+    found.gains.update(zip(operator.outputs, going, strict=True))
+
+
+# Each value alone, and f(a x) = a f(x) for a > 0. Summands have the same gains, or none.
+_POSITIVELY_HOMOGENEOUS = ("ABS", "ADD", "LEAKY_RELU", "PRELU", "QUANTIZE", "RELU", "SUB")
+
+
+def _moved(found: FloatWeights, graph: Graph, operator: Operator) -> list[Floats]:
+    inputs = []
+    for number in operator.inputs:
+        tensor = graph.tensors[number]
+        if tensor.data is None:
+            inputs.append(tf.broadcast_to(found.gains[number], tensor.shape))
+        elif np.issubdtype(tensor.data.dtype, np.integer) and tensor.quantization is None:
+            inputs.append(tf.constant(tensor.data))
+        else:
+            # A border of -inf, which would be a channel's gain in the max pool behind it.
+            inputs.append(tf.zeros(tensor.shape))
+    return [value.numpy() for value in OPERATORS[operator.name](operator.options, inputs)]
+
+
+def _no_counterpart(graph: Graph, operator: Operator, sources: tuple[str, str]) -> str:
+    layer = graph.darknet_layer(operator)
+    which = f"layer {layer[0]} ({layer[1]})" if layer else graph.tensors[operator.outputs[0]].name
+    return (
+        f"{sources[1]}: {which} has no layer of the same weights in {sources[0]}: they are not two"
+        " forms of one network, or were not made by tinyedge export"
+    )

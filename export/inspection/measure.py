@@ -1,0 +1,101 @@
+"""What inspection measures of one layer, summed over images."""
+
+import numpy as np
+
+from tinyedge.export.inspection.graph import Graph
+from tinyedge.export.inspection.layers import LayerGroup
+from tinyedge.export.inspection.match import FloatWeights
+from tinyedge.export.inspection.requantize import INPUT, representable
+from tinyedge.export.inspection.result import InspectedLayer, InspectedRounding, Share
+from tinyedge.export.inspection.simulate import Run, Simulation
+
+__all__ = ["LayerSums"]
+
+
+class LayerSums:
+    """The sums of one layer as images come in."""
+
+    def __init__(
+        self, group: LayerGroup, graph: Graph, simulation: Simulation, weights: FloatWeights
+    ) -> None:
+        self.group = group
+        self._graph = graph
+        self._simulation = simulation
+        self._weights = weights
+        self._gains = weights.gains[group.output]
+        self._sums = np.zeros(
+            4
+        )  # of float squared, int8 squared, their product, their difference squared
+        self._observed = dict.fromkeys(group.roundings, (np.inf, -np.inf))
+        self._saturated = dict.fromkeys(group.roundings, 0)
+        self._images = 0
+
+    def add(self, exact: Run, rounded: Run) -> None:
+        wanted, found = (
+            self._simulation.values(run, self.group.output) * self._gains
+            for run in (exact, rounded)
+        )
+        self._sums += [
+            np.vdot(wanted, wanted),
+            np.vdot(found, found),
+            np.vdot(wanted, found),
+            np.sum((found - wanted) ** 2),
+        ]
+        for position in self.group.roundings:
+            steps = np.asarray(exact.steps[self._tensor(position)])
+            low, high = self._observed[position]
+            self._observed[position] = min(low, steps.min()), max(high, steps.max())
+            self._saturated[position] += rounded.saturated[position]
+        self._images += 1
+
+    def result(self, share: Share | None, *, worst: bool) -> InspectedLayer:
+        signal, power, product, noise = self._sums
+        return InspectedLayer(
+            index=self.group.index,
+            kind=self.group.kind,
+            snr=_decibels(signal, noise),
+            cosine=float(product / np.sqrt(signal * power))
+            if signal * power
+            else float(signal == power),
+            weight_snr=self._weight_snr(),
+            gains=(float(np.min(self._gains)), float(np.max(self._gains))),
+            roundings=tuple(self._rounding(position) for position in self.group.roundings),
+            share=share,
+            worst=worst,
+        )
+
+    def _tensor(self, position: int) -> int:
+        if position == INPUT:
+            return self._graph.input
+        return self._graph.operators[position].outputs[0]
+
+    def _rounding(self, position: int) -> InspectedRounding:
+        number = self._tensor(position)
+        tensor = self._graph.tensors[number]
+        scale = self._simulation.scale(number)
+        low, high = (float(end) * scale for end in self._observed[position])
+        count = self._images * int(np.prod(tensor.shape))
+        operator = "input" if position == INPUT else self._graph.operators[position].name.lower()
+        return InspectedRounding(
+            operator=operator,
+            tensor=tensor.name,
+            int8_range=representable(self._graph, number),
+            observed_range=(low, high),
+            saturated=100 * self._saturated[position] / count,
+        )
+
+    def _weight_snr(self) -> float | None:
+        signal = noise = 0.0
+        for position in self.group.weighted:
+            gains = self._weights.weight_gains[position].astype(np.float64)
+            rounded = self._graph.tensors[self._graph.operators[position].inputs[1]].values()
+            wanted = self._weights.constants[position, 1] * gains
+            signal += float(np.sum(wanted**2))
+            noise += float(np.sum((rounded * gains - wanted) ** 2))
+        return _decibels(signal, noise) if self.group.weighted else None
+
+
+def _decibels(signal: float, noise: float) -> float:
+    if noise == 0:
+        return float("inf")
+    return float(10 * np.log10(signal / noise)) if signal else float("-inf")

@@ -1,0 +1,103 @@
+"""What `tinyedge.export.inspection.inspect` finds; free of TensorFlow."""
+
+from dataclasses import dataclass
+
+__all__ = ["Divergence", "InspectedLayer", "InspectedRounding", "Inspection", "Share"]
+
+
+@dataclass(frozen=True)
+class InspectedRounding:
+    """One place where values become int8.
+
+    Attributes:
+        operator: in lower case, the operator whose output is rounded; ``input`` of the pixels.
+        tensor: its output's name.
+        int8_range: the lowest and the highest value the tensor's integers stand for.
+        observed_range: the lowest and the highest value of the float network, in the same units.
+        saturated: percent of the values that were cut at an end of the int8 range.
+    """
+
+    operator: str
+    tensor: str
+    int8_range: tuple[float, float]
+    observed_range: tuple[float, float]
+    saturated: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """A layer's part in KL(float, int8), two ways; layers interact, so neither adds up.
+
+    Attributes:
+        gives_back: how much smaller the mean KL is with this layer alone in float, nats; may be
+            negative. Another layer's rounding falls out otherwise behind a change so small, so
+            that on few images it is uncertain.
+        standard_error: of `gives_back`; 0 for one image.
+        alone: the mean KL with this layer alone in int8, nats. Far steadier.
+    """
+
+    gives_back: float
+    standard_error: float
+    alone: float
+
+
+@dataclass(frozen=True)
+class InspectedLayer:
+    """One layer with what follows it up to the next, and its share of the damage.
+
+    Attributes:
+        index: Darknet's number; None of the input, or of what bears no number.
+        kind: Darknet's name, such as ``convolutional``.
+        snr: signal-to-noise ratio of what comes out, dB, all errors of earlier layers included;
+            infinite where it is without error.
+        cosine: of what comes out, float against int8.
+        weight_snr: the same ratio of the weights, dB; None of a layer without weights.
+        gains: the least and the greatest gain of a channel.
+        roundings: in the order they happen.
+        share: None where the answers are no softmax over all classes.
+        worst: whether it is one of the few that do most damage alone.
+    """
+
+    index: int | None
+    kind: str
+    snr: float
+    cosine: float
+    weight_snr: float | None
+    gains: tuple[float, float]
+    roundings: tuple[InspectedRounding, ...]
+    share: Share | None
+    worst: bool
+
+    @property
+    def name(self) -> str:
+        """Number and kind: ``12 convolutional``."""
+        return self.kind if self.index is None else f"{self.index} {self.kind}"
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Mean KL divergence of answers from the float file's, nats.
+
+    Attributes:
+        int8: of the int8 file's, as the runtime gives them.
+        simulated: of the simulation's with every rounding.
+        exact: of the simulation's with none; not 0 by float32's rounding alone.
+    """
+
+    int8: float
+    simulated: float
+    exact: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found: `layers` in the network's order, `divergence` of the answers.
+
+    `agreement` is the percent of images on which both files name the same class;
+    `divergence` is None where the answers are no softmax over all classes.
+    """
+
+    images: int
+    agreement: float
+    divergence: Divergence | None
+    layers: tuple[InspectedLayer, ...]

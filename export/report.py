@@ -1,0 +1,94 @@
+"""What an export made, for people and for programs."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from tinyedge.devices.edgetpu.partition import Placement
+from tinyedge.export.pipeline import Exported
+from tinyedge.modelcard import ModelCard
+
+__all__ = ["exported_json", "exported_text"]
+
+
+def exported_text(exported: Exported) -> str:
+    """A line a file, a line on the network, and where there is one, on the file for Coral."""
+    card = exported.card
+    lines = [
+        f"{path}  {sum(file.stat().st_size for file in _contents(path)):,} bytes"
+        for path in exported.files
+    ]
+    colour = "RGB" if card.channels == 3 else "grey"
+    lines.append(
+        f"input {card.width}x{card.height} {colour}, {card.fit}; {_output(card)}"
+        + _calibration(card)
+    )
+    return "\n".join(lines + _edge_tpu(exported))
+
+
+def exported_json(exported: Exported) -> str:
+    """One JSON object: the files with size and sha256, and what the card says of the network."""
+    card = exported.card
+    return json.dumps(
+        {
+            "name": card.name,
+            "files": [_file(file) for path in exported.files for file in _contents(path)],
+            "input": [card.height, card.width, card.channels],
+            "fit": card.fit,
+            "classes": card.classes,
+            "features": card.features,
+            "labels": card.labels is not None,
+            "calibration": card.calibration,
+            "calibration_images": len(card.calibration_sha256),
+            "edge_tpu": _edge_tpu_json(exported.placement),
+            "versions": card.versions,
+        }
+    )
+
+
+def _edge_tpu(exported: Exported) -> list[str]:
+    placement = exported.placement
+    if placement is None:
+        return []
+    made = next(path for path in exported.files if path.name.endswith("_coral.tflite"))
+    floats = next(path for path in exported.files if path.name.endswith("_float.tflite"))
+    return [
+        f"Edge TPU: {placement.on_tpu} of {len(placement.verdicts)} operations; next:",
+        f"  tinyedge check {made}",
+        f"  tinyedge compare {floats} {made} --data DIR",
+    ]
+
+
+def _edge_tpu_json(placement: Placement | None) -> dict[str, int] | None:
+    """Of the file for the Edge TPU, how many operators run where; None without one."""
+    if placement is None:
+        return None
+    return {"on_edge_tpu": placement.on_tpu, "on_cpu": placement.on_cpu}
+
+
+def _output(card: ModelCard) -> str:
+    if card.features is not None:
+        height, width, channels = card.features
+        return f"no head: features {height}x{width}x{channels} (height, width, channels) come out"
+    return f"{card.classes} classes" + ("" if card.labels else ", no labels")
+
+
+def _calibration(card: ModelCard) -> str:
+    if card.calibration is None:
+        return ""
+    photos = len(card.calibration_sha256)
+    return f"; calibrated on {photos} images" if photos else "; calibrated without photos"
+
+
+def _contents(path: Path) -> list[Path]:
+    """The file, or of a folder the files in it, sorted."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _file(path: Path) -> dict[str, str | int]:
+    content = path.read_bytes()
+    return {
+        "path": str(path),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }

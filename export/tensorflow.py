@@ -1,0 +1,63 @@
+"""TensorFlow, imported and used without its pages of chatter."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+from tinyedge.errors import MissingPackageError
+from tinyedge.system import native_output_hidden
+
+__all__ = ["check_tensorflow_is_installed", "require_tensorflow", "tensorflow_hushed"]
+
+
+def check_tensorflow_is_installed() -> None:
+    """Say at once what would else be found out after all the images have been read.
+
+    Raises:
+        MissingPackageError: it is not installed; the message says what to type.
+    """
+    for package in ("tensorflow", "keras"):
+        if importlib.util.find_spec(package) is None:
+            raise _missing(package)
+
+
+def require_tensorflow() -> None:
+    """Import TensorFlow without a word on stdout or stderr.
+
+    Raises:
+        MissingPackageError: it is not installed; the message says what to type.
+    """
+    try:
+        with tensorflow_hushed():
+            import tensorflow  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise _missing(error.name) from error
+
+
+@contextlib.contextmanager
+def tensorflow_hushed() -> Iterator[None]:
+    """Hold back what TensorFlow prints, logs and warns about while the block runs."""
+    with (
+        native_output_hidden(),
+        # What Python code prints would pass by where a progress bar has put its own streams.
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        logger = logging.getLogger("tensorflow")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _missing(package: str | None) -> MissingPackageError:
+    return MissingPackageError(
+        f"this command needs the package {package}: pip install 'tinyedge[export]'"
+    )

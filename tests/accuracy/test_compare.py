@@ -1,0 +1,259 @@
+"""Comparisons worked by hand: models whose scores are the pixels, in photos of three pixels."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.linear_model import Rows, write_image, write_linear_model
+from tinyedge.accuracy.compare import Comparison, compare
+from tinyedge.accuracy.result import ClassResult, SkippedImage
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
+from tinyedge.images.find import LabelledImage, content_sha256
+
+# The "int8" model sees class 0 at half its score.
+IDENTITY: Rows = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+HALVED: Rows = ((0.5, 0, 0), (0, 1, 0), (0, 0, 1))
+PHOTOS = [
+    # label, pixels: what float and int8 answer
+    (0, (255, 0, 0)),  # 0, 0
+    (0, (200, 150, 0)),  # 0, 1: lost
+    (0, (220, 180, 0)),  # 0, 1: lost
+    (1, (201, 150, 0)),  # 0, 1: gained
+    (2, (10, 10, 10)),  # a tie of all, a tie of 1 and 2: 0, 1, both wrong
+    (2, (0, 0, 9)),  # 2, 2
+]
+
+
+def photos(folder: Path) -> list[LabelledImage]:
+    return [
+        LabelledImage(write_image(folder / f"{number}.png", *pixels), label)
+        for number, (label, pixels) in enumerate(PHOTOS)
+    ]
+
+
+def classifier(path: Path, rows: Rows = IDENTITY, **card: Any) -> Classifier:
+    return Classifier(write_linear_model(path, rows, **card))
+
+
+def models(folder: Path, **card: Any) -> tuple[Classifier, Classifier]:
+    return (
+        classifier(folder / "f.tflite", IDENTITY, **card),
+        classifier(folder / "i.tflite", HALVED, quantization="int8", **card),
+    )
+
+
+def compared(folder: Path, max_drop: float | None = None, **card: Any) -> Comparison:
+    return compare(*models(folder, **card), photos(folder), max_drop=max_drop)
+
+
+def test_counts_worked_by_hand(tmp_path: Path) -> None:
+    found = compared(tmp_path)
+    assert (found.images, found.classes, found.top_k) == (6, 3, 3)
+    assert found.float_model.top1 == pytest.approx(100 * 4 / 6)
+    assert found.int8_model.top1 == pytest.approx(100 * 3 / 6)
+    assert (found.float_model.top5, found.int8_model.top5) == (100, 100)
+    assert found.drop == pytest.approx(100 / 6)
+    assert (found.lost, found.gained, found.mcnemar_p) == (2, 1, 1.0)
+    assert found.interval.low < 0 < found.drop < found.interval.high
+    assert found.agreement == pytest.approx(100 * 2 / 6)
+    # (0, 0, 9) and (255, 0, 0) tie at the bottom only.
+    assert (found.float_model.ties, found.int8_model.ties) == (1, 1)
+    assert found.worst_classes == (ClassResult(0, "0", 3, 3, 1),)
+    assert (found.skipped, found.duplicates) == ((), 0)
+    assert found.float_model.bytes == (tmp_path / "f.tflite").stat().st_size
+    assert min(found.float_model.milliseconds, found.int8_model.milliseconds) > 0
+    assert (found.max_drop, found.verdict, found.images_needed) == (None, None, None)
+
+
+def test_divergence_worked_by_hand(tmp_path: Path) -> None:
+    def softmax(scores: list[float]) -> list[float]:
+        total = sum(math.exp(score) for score in scores)
+        return [math.exp(score) / total for score in scores]
+
+    values = []
+    for _, (a, b, c) in PHOTOS:
+        p = softmax([a / 255, b / 255, c / 255])
+        q = softmax([a / 510, b / 255, c / 255])
+        values.append(sum(x * math.log(x / y) for x, y in zip(p, q, strict=True)))
+    values.sort()
+    found = compared(tmp_path).divergence
+    assert found is not None
+    assert found.mean == pytest.approx(sum(values) / 6, rel=1e-5)
+    # 95 % of the way from the first of six to the last: a quarter of a step before the last.
+    assert found.p95 == pytest.approx(values[4] + 0.75 * (values[5] - values[4]), rel=1e-5)
+
+
+def test_divergence_is_that_of_the_softmax_at_its_temperature(tmp_path: Path) -> None:
+    # (255, 0, 0) at a fifth: logits 5, 0, 0 and 2.5, 0, 0.
+    images = photos(tmp_path)[:1]
+    found = compare(*models(tmp_path, temperature=0.2), images).divergence
+    p_sum, q_sum = math.exp(5) + 2, math.exp(2.5) + 2
+    expected = math.exp(5) / p_sum * 2.5 - math.log(p_sum / q_sum)
+    assert found is not None
+    assert found.mean == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("groups", [0, 3])
+def test_scores_of_no_single_softmax_have_no_divergence(tmp_path: Path, groups: int) -> None:
+    found = compared(tmp_path, softmax_groups=groups)
+    assert found.divergence is None
+    assert found.drop == pytest.approx(100 / 6)
+
+
+def test_top5_counts_five_of_six_classes(tmp_path: Path) -> None:
+    six: Rows = tuple(tuple(float(row == column) for column in range(6)) for row in range(6))
+    last = write_image(tmp_path / "last.png", 9, 8, 7, 6, 5, 4)
+    images = [LabelledImage(last, label) for label in (3, 4, 5)]
+    pair = classifier(tmp_path / "f", six), classifier(tmp_path / "i", six, quantization="int8")
+    found = compare(*pair, images)
+    assert found.top_k == 5
+    assert found.float_model.top5 == pytest.approx(100 * 2 / 3)
+    assert found.duplicates == 2
+
+
+def test_verdicts(tmp_path: Path) -> None:
+    assert compared(tmp_path, max_drop=100).verdict == "pass"
+    open_question = compared(tmp_path, max_drop=1)
+    assert open_question.verdict == "inconclusive"
+    assert open_question.images_needed is not None
+    assert open_question.images_needed > 6
+
+
+def test_a_certain_loss_fails(tmp_path: Path) -> None:
+    wrong: Rows = ((0, 1, 0), (0, 0, 1), (1, 0, 0))
+    images = [
+        LabelledImage(write_image(tmp_path / f"{value}.png", value, 0, 0), 0)
+        for value in range(100, 120)
+    ]
+    pair = classifier(tmp_path / "f"), classifier(tmp_path / "i", wrong, quantization="int8")
+    found = compare(*pair, images, max_drop=50)
+    assert (found.drop, found.lost, found.verdict) == (100, 20, "fail")
+    assert found.images_needed is None
+
+
+@pytest.mark.parametrize("budget", [-0.1, 100.1, math.nan, math.inf])
+def test_a_budget_is_0_to_100_points(tmp_path: Path, budget: float) -> None:
+    with pytest.raises(ValueError, match="0 to 100 points"):
+        compared(tmp_path, max_drop=budget)
+
+
+def test_progress_is_told_of_every_image(tmp_path: Path) -> None:
+    images = photos(tmp_path)
+    images[2].path.write_bytes(b"no image")
+    steps: list[None] = []
+    compare(*models(tmp_path), images, progress=lambda: steps.append(None))
+    assert len(steps) == 6
+
+
+def test_unreadable_images_are_left_out_and_told(tmp_path: Path) -> None:
+    images = photos(tmp_path)
+    images[1].path.write_bytes(b"no image")
+    images[2].path.unlink()
+    found = compare(*models(tmp_path), images)
+    assert (found.images, found.lost, found.gained) == (4, 0, 1)
+    assert [item.path for item in found.skipped] == [images[1].path, images[2].path]
+    assert all(
+        isinstance(item, SkippedImage) and str(item.path) in item.reason for item in found.skipped
+    )
+
+
+def test_unreadable_images_are_an_error_where_they_were_named(tmp_path: Path) -> None:
+    images = photos(tmp_path)
+    images[3].path.write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"3\.png"):
+        compare(*models(tmp_path), images, skip_unreadable=False)
+
+
+def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
+    images = photos(tmp_path)
+    for image in images:
+        image.path.write_bytes(b"no image")
+    with pytest.raises(DatasetError, match=r"none of the 6 images could be read.*0\.png"):
+        compare(*models(tmp_path), images)
+    with pytest.raises(DatasetError, match="none of the 0 images"):
+        compare(*models(tmp_path), [])
+
+
+@pytest.mark.parametrize("which", ["float", "int8"])
+def test_calibration_images_are_refused(tmp_path: Path, which: str) -> None:
+    images = photos(tmp_path)
+    # A copy under another name is the same photo.
+    hashes = tuple(content_sha256(image.path) for image in images[:4])
+    moved = images[0].path.rename(tmp_path / "moved.png")
+    images[0] = LabelledImage(moved, 0)
+    f = classifier(tmp_path / "f", calibration_sha256=hashes if which == "float" else ())
+    i = classifier(
+        tmp_path / "i", quantization="int8", calibration_sha256=hashes if which == "int8" else ()
+    )
+    with pytest.raises(DatasetError) as caught:
+        compare(f, i, images)
+    message = str(caught.value)
+    assert message.startswith("4 of the 6 images calibrated the model")
+    assert "moved.png" in message
+    assert "2.png, ...)" in message
+    assert "3.png" not in message
+    assert "--calib" in message
+
+
+def test_models_of_different_classes_are_refused(tmp_path: Path) -> None:
+    two = classifier(tmp_path / "two", ((1, 0), (0, 1), (0, 0)), quantization="int8")
+    with pytest.raises(ModelError, match=r"3 classes.*two has 2"):
+        compare(classifier(tmp_path / "f"), two, photos(tmp_path))
+
+
+def test_models_of_different_labels_are_refused(tmp_path: Path) -> None:
+    cats = classifier(tmp_path / "f", labels=("cat", "dog", "eel"))
+    cows = classifier(tmp_path / "i", labels=("cat", "cow", "eel"), quantization="int8")
+    with pytest.raises(ModelError, match=r"class 1 is 'dog' in .*f and 'cow' in .*i"):
+        compare(cats, cows, photos(tmp_path))
+
+
+def test_labels_of_either_model_name_the_classes(tmp_path: Path) -> None:
+    f = classifier(tmp_path / "f")
+    i = classifier(tmp_path / "i", HALVED, quantization="int8", labels=("cat", "dog", "eel"))
+    assert compare(f, i, photos(tmp_path)).worst_classes[0].label == "cat"
+
+
+def test_models_of_different_fit_or_size_are_refused(tmp_path: Path) -> None:
+    other = classifier(tmp_path / "crop", fit="crop", quantization="int8")
+    with pytest.raises(ModelError, match=r"3x1x1, stretch.*3x1x1, crop"):
+        compare(classifier(tmp_path / "f"), other, photos(tmp_path))
+    wide = classifier(tmp_path / "wide", (*IDENTITY, (0, 0, 0)), quantization="int8")
+    with pytest.raises(ModelError, match=r"3x1x1, stretch.*4x1x1, stretch"):
+        compare(classifier(tmp_path / "f"), wide, photos(tmp_path))
+
+
+def test_models_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
+    f, i = models(tmp_path)
+    with pytest.raises(ModelError, match="name the float model first"):
+        compare(i, f, photos(tmp_path))
+
+
+def test_two_models_of_one_kind_are_compared_with_a_note(tmp_path: Path) -> None:
+    f = classifier(tmp_path / "f")
+    with pytest.warns(TinyedgeWarning, match="both models are float32"):
+        found = compare(f, classifier(tmp_path / "g"), photos(tmp_path))
+    assert (found.drop, found.agreement) == (0, 100)
+
+
+def test_models_of_different_weights_are_compared_with_a_note(tmp_path: Path) -> None:
+    f = classifier(tmp_path / "f", weights_sha256="aa")
+    i = classifier(tmp_path / "i", weights_sha256="bb", quantization="int8")
+    with pytest.warns(TinyedgeWarning, match="different weights"):
+        compare(f, i, photos(tmp_path))
+
+
+def test_a_label_beyond_the_classes_is_refused(tmp_path: Path) -> None:
+    image = photos(tmp_path)[0]
+    with pytest.raises(DatasetError, match="class 3, the models have 3 classes, 0 to 2"):
+        compare(*models(tmp_path), [LabelledImage(image.path, 3)])
+
+
+def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    broken: Rows = ((math.nan, 0, 0), (0, 1, 0), (0, 0, 1))
+    i = classifier(tmp_path / "i.tflite", broken, quantization="int8")
+    with pytest.raises(ModelError, match=r"i\.tflite answers .*0\.png with infinite"):
+        compare(classifier(tmp_path / "f"), i, photos(tmp_path))

@@ -1,0 +1,242 @@
+"""The statistics against numbers worked by hand, published ones and naive second versions."""
+
+import math
+from fractions import Fraction
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from tinyedge.accuracy.statistics import (
+    Interval,
+    drop_interval,
+    images_needed,
+    is_tied,
+    kl_divergence,
+    label_rank,
+    mcnemar_p,
+    top1,
+    verdict,
+)
+
+Z = NormalDist().inv_cdf(0.975)
+
+
+def test_label_rank_is_the_place_in_a_stable_sort_by_descending_score() -> None:
+    # Four values for six classes: most rows have ties.
+    scores = np.random.default_rng(7).integers(0, 4, (200, 6)).astype(float)
+    for row in scores:
+        order = sorted(range(6), key=lambda index: -row[index])
+        assert [label_rank(row, label) for label in range(6)] == [
+            order.index(label) for label in range(6)
+        ]
+        assert top1(row) == order[0]
+    assert label_rank(scores, top1(scores)).tolist() == [0] * 200
+
+
+def test_of_equal_scores_the_lower_index_is_right() -> None:
+    assert label_rank([[1.0, 2.0, 2.0]] * 3, [0, 1, 2]).tolist() == [2, 0, 1]
+
+
+def test_only_the_highest_score_ties() -> None:
+    assert is_tied([[1, 1, 2], [1, 2, 2], [3, 3, 3]]).tolist() == [False, True, True]
+
+
+def test_kl_worked_by_hand() -> None:
+    p, q = np.log([1 / 2, 1 / 4, 1 / 4]), np.log([1 / 4, 1 / 4, 1 / 2])
+    # 1/2 ln 2 + 0 - 1/4 ln 2
+    assert kl_divergence(p, q) == pytest.approx(math.log(2) / 4, rel=1e-14)
+    # A constant added to all logits changes no probability.
+    assert kl_divergence(p + 1000, q - 3) == pytest.approx(math.log(2) / 4, rel=1e-11)
+
+
+def test_kl_stays_finite_where_probabilities_underflow() -> None:
+    assert kl_divergence([0.0, -2000.0], [-2000.0, 0.0]) == pytest.approx(2000)
+
+
+def test_kl_is_computed_in_double_precision() -> None:
+    # A true divergence of 5e-13 is lost in float32's rounding.
+    p, q = np.float32([0, 0]), np.array([1e-6, -1e-6])
+    assert kl_divergence(p, q) == pytest.approx(5e-13, rel=1e-3)
+
+
+def test_kl_is_never_negative() -> None:
+    logits = np.random.default_rng(3).normal(size=(500, 10))
+    assert (kl_divergence(logits, logits + 1e-9) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"),
+    # 2 (1 + 7) / 2^7; 2 / 2^5; two coins of equal faces reject nothing.
+    [(6, 1, 0.125), (0, 5, 0.0625), (5, 0, 0.0625), (4, 4, 1.0), (0, 0, 1.0), (1, 0, 1.0)],
+)
+def test_mcnemar_worked_by_hand(lost: int, gained: int, p: float) -> None:
+    assert mcnemar_p(lost, gained) == p
+
+
+def test_mcnemar_is_the_sum_of_binomial_tails() -> None:
+    for lost in range(12):
+        for gained in range(12):
+            flips = lost + gained
+            # Both tails: every outcome at least as far from the middle as the observed one.
+            outcomes = [
+                math.comb(flips, count)
+                for count in range(flips + 1)
+                if abs(2 * count - flips) >= abs(lost - gained)
+            ]
+            assert mcnemar_p(lost, gained) == float(Fraction(sum(outcomes), 2**flips))
+
+
+def test_mcnemar_of_many_flips() -> None:
+    flips, lost = 5000, 2600
+    logs = [
+        math.lgamma(flips + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(flips - k + 1)
+        - flips * math.log(2)
+        for k in range(lost, flips + 1)
+    ]
+    assert mcnemar_p(lost, flips - lost) == pytest.approx(2 * sum(map(math.exp, logs)), rel=1e-9)
+    assert mcnemar_p(40_000, 10_000) == 0.0  # about 10^-4000
+
+
+def test_interval_of_a_published_example() -> None:
+    # Airway hyper-responsiveness before and after a transplant (Bentur et al. 2009), as worked
+    # with Tango's interval by Fagerland, Lydersen and Laake, Statistics in Medicine 33, 2014.
+    low, high = drop_interval(lost=1, gained=7, images=21)
+    assert round(low / 100, 3) == -0.517
+    assert round(high / 100, 3) == -0.026
+
+
+@pytest.mark.parametrize("images", [1, 10, 650, 50_000])
+def test_without_a_flip_the_interval_still_has_width(images: int) -> None:
+    end = 100 * Z**2 / (images + Z**2)
+    assert drop_interval(0, 0, images) == pytest.approx((-end, end), rel=1e-12)
+
+
+def test_when_every_image_flips_the_interval_ends_at_100() -> None:
+    low, high = drop_interval(44, 0, 44)
+    assert (low, high) == (pytest.approx(100 * (44 - Z**2) / (44 + Z**2)), 100.0)
+    assert drop_interval(0, 44, 44) == pytest.approx((-high, -low))
+
+
+def _score(lost: int, gained: int, images: int, drop: float) -> float:
+    """Tango's statistic, its nuisance parameter found by searching the likelihood itself."""
+
+    def log_likelihood(share: float) -> float:
+        shares = (share + drop, share, 1 - 2 * share - drop)
+        counts = (lost, gained, images - lost - gained)
+        return sum(
+            count * math.log(max(value, 1e-300))
+            for count, value in zip(counts, shares, strict=True)
+            if count
+        )
+
+    low, high = max(0.0, -drop), (1 - drop) / 2
+    for _ in range(200):  # ternary search: the likelihood is concave in the share
+        third = (high - low) / 3
+        if log_likelihood(low + third) < log_likelihood(high - third):
+            low += third
+        else:
+            high -= third
+    variance = images * (2 * low + drop * (1 - drop))
+    return (lost - gained - images * drop) / math.sqrt(variance)
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "images"),
+    [(1, 7, 21), (3, 0, 50), (0, 2, 30), (40, 25, 650), (5, 5, 10), (1, 0, 2), (900, 700, 50_000)],
+)
+def test_the_interval_holds_the_drops_that_the_score_test_accepts(
+    lost: int, gained: int, images: int
+) -> None:
+    low, high = (end / 100 for end in drop_interval(lost, gained, images))
+    for drop in np.linspace(-0.999, 0.999, 400):
+        if min(abs(drop - low), abs(drop - high)) > 1e-9:
+            accepted = abs(_score(lost, gained, images, drop)) <= Z
+            assert accepted == (low < drop < high), drop
+    assert _score(lost, gained, images, low) == pytest.approx(Z, abs=1e-4)
+    assert _score(lost, gained, images, high) == pytest.approx(-Z, abs=1e-4)
+
+
+def test_with_many_images_the_interval_is_walds() -> None:
+    lost, gained, images = 2600, 2400, 50_000
+    drop = (lost - gained) / images
+    half = Z * math.sqrt(((lost + gained) / images - drop**2) / images)
+    expected = (100 * (drop - half), 100 * (drop + half))
+    assert drop_interval(lost, gained, images) == pytest.approx(expected, abs=0.002)
+
+
+def test_the_interval_covers_the_true_drop_as_often_as_it_says() -> None:
+    # Exact, over every outcome of 40 images. Wald's interval covers 87 % here.
+    images, lost_share, gained_share = 40, 0.05, 0.01
+    true_drop = 100 * (lost_share - gained_share)
+    covered = 0.0
+    for lost in range(images + 1):
+        for gained in range(images + 1 - lost):
+            low, high = drop_interval(lost, gained, images)
+            if low <= true_drop <= high:
+                ways = math.comb(images, lost) * math.comb(images - lost, gained)
+                covered += (
+                    ways
+                    * lost_share**lost
+                    * gained_share**gained
+                    * (1 - lost_share - gained_share) ** (images - lost - gained)
+                )
+    assert 0.95 <= covered < 0.995
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0), (-1, 0, 5), (0, -1, 5), (3, 3, 5)])
+def test_impossible_counts_are_refused(counts: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match=r"lost and .* gained of"):
+        drop_interval(*counts)
+    with pytest.raises(ValueError, match=r"lost and .* gained of"):
+        images_needed(*counts, budget=1.0)
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ((-1.0, 0.99), "pass"),
+        ((-1.0, 1.0), "pass"),
+        ((-3.0, -2.0), "pass"),
+        ((-1.0, 1.01), "inconclusive"),
+        ((1.0, 3.0), "inconclusive"),
+        ((1.01, 3.0), "fail"),
+    ],
+)
+def test_verdict_on_a_budget_of_one_point(interval: tuple[float, float], expected: str) -> None:
+    assert verdict(Interval(*interval), 1.0) == expected
+
+
+def test_images_needed_where_nothing_flips() -> None:
+    # z^2 / (n + z^2) = 1 % at n = 99 z^2 = 380.3
+    assert images_needed(0, 0, 100, 1.0) == 381
+    assert verdict(drop_interval(0, 0, 380), 1.0) == "inconclusive"
+    assert verdict(drop_interval(0, 0, 381), 1.0) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "images", "budget", "settled"),
+    [(40, 25, 650, 3.0, "pass"), (40, 25, 650, 1.5, "fail"), (2, 0, 100, 3.0, "pass")],
+)
+def test_images_needed_is_where_the_same_rates_settle_the_verdict(
+    lost: int, gained: int, images: int, budget: float, settled: str
+) -> None:
+    assert verdict(drop_interval(lost, gained, images), budget) == "inconclusive"
+    needed = images_needed(lost, gained, images, budget)
+    assert needed is not None
+    enough = math.ceil(needed / images)
+
+    def later(times: int) -> str:
+        return verdict(drop_interval(times * lost, times * gained, times * images), budget)
+
+    assert later(enough) == settled
+    assert later(enough - 1) == "inconclusive"
+
+
+def test_no_number_of_images_tells_a_drop_from_its_equal() -> None:
+    assert images_needed(3, 0, 100, 3.0) is None
+    assert images_needed(0, 0, 100, 0.0) is None
+    # 0.07 is no binary fraction, nor is 7 %.
+    assert images_needed(7, 0, 100, 7.000000000000001) is None

@@ -1,0 +1,125 @@
+"""``tinyedge run --camera``, on videos that the real OpenCV reads as it reads a camera."""
+
+import json
+import shutil
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from tests.cli.test_help import watched
+from tests.conftest import run_as_user, run_in_process
+from tests.support import strangers
+from tests.support.running import Running
+from tinyedge.cli import main
+from tinyedge.devices.runtime.classifier import Classifier
+
+
+@pytest.fixture
+def frames(fashion_images: Path, tmp_path: Path) -> list[Path]:
+    """Five pictures that OpenCV takes for a video."""
+    paths = []
+    for number, folder in enumerate(sorted(fashion_images.iterdir())[:5]):
+        paths.append(tmp_path / f"frame{number:02}.png")
+        shutil.copy(min(folder.iterdir()), paths[-1])
+    return paths
+
+
+def test_a_video_is_answered_to_its_end_as_its_pictures_are(
+    model: Path, frames: list[Path]
+) -> None:
+    video = frames[0].parent / "frame%02d.png"
+    before = datetime.now(UTC)
+    result = run_in_process("run", model, "--camera", video, "--interval", 0, "--json")
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [list(answer) for answer in answers] == [
+        ["image", "time", "predictions", "milliseconds"]
+    ] * 5
+    classifier = Classifier(model)
+    for answer, frame in zip(answers, frames, strict=True):
+        assert answer["image"] == str(video)
+        assert [tuple(found.values()) for found in answer["predictions"]] == classifier.classify(
+            frame
+        )
+    times = [datetime.fromisoformat(answer["time"]) for answer in answers]
+    # The time is cut to milliseconds.
+    assert before.replace(microsecond=0) <= times[0] < times[-1] <= datetime.now(UTC)
+    assert f"\n{video} by OpenCV " in result.stderr
+
+
+def test_colours_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    model, photo = tmp_path / "m.tflite", tmp_path / "frame0.png"
+    model.write_bytes(strangers.quantized_model("uint8", "uint8"))
+    Image.fromarray(strangers.photo_like(5)).save(photo)
+    shutil.copy(photo, tmp_path / "frame1.png")
+    words = ("--fit", "crop", "--json", "--top", 1)
+    video = tmp_path / "frame%d.png"
+    of_video = run_in_process("run", model, "--camera", video, "--interval", 0, *words)
+    of_photo = run_in_process("run", model, photo, *words)
+    first = json.loads(of_video.stdout.splitlines()[0])
+    assert first["predictions"] == json.loads(of_photo.stdout)["predictions"]
+
+
+def test_text_names_the_time(model: Path, frames: list[Path]) -> None:
+    video = frames[0].parent / "frame%02d.png"
+    result = run_in_process("run", model, "--camera", video, "--interval", 0, "--top", 1)
+    name, time, milliseconds, unit = result.stdout.splitlines()[0].split()
+    assert (name, unit) == (str(video), "ms")
+    assert datetime.fromisoformat(time) <= datetime.now(UTC)
+    assert float(milliseconds) >= 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_the_next_picture(
+    model: Path, frames: list[Path], number: signal.Signals
+) -> None:
+    video = frames[0].parent / "frame%02d.png"
+    words = ("run", model, "--camera", video, "--interval", 3600, "--json")
+    with Running(*words) as command:
+        json.loads(command.answer())
+        command.send(number)
+        code, stdout, stderr = command.end()
+    assert (code, stdout) == (0, "")
+    assert stderr.splitlines()[1:] == [stderr.splitlines()[1]]
+    assert stderr.splitlines()[1].startswith(f"{video} by OpenCV ")
+
+
+def test_one_that_is_not_there_is_an_error(model: Path, tmp_path: Path) -> None:
+    video = tmp_path / "none.avi"
+    for source, name in (("99", "camera 99"), (video, video)):
+        done = run_as_user("run", model, "--camera", source)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: {name} cannot be opened by OpenCV ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_without_a_package_it_says_what_to_install(tmp_path: Path, model: Path) -> None:
+    words = ("run", model, "--camera", "0")
+    done, imported = watched(tmp_path, *words, without=("cv2", "picamera2"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: no package reads a camera here. On a Raspberry Pi type: sudo apt install"
+        " python3-picamera2 (a virtual environment sees it if made with --system-site-packages);"
+        " elsewhere: pip install opencv-python-headless\n"
+    )
+    assert "ai_edge_litert" not in imported
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, ["run", *map(str, words)])
+
+
+def test_a_number_no_camera_can_have_is_an_error(model: Path) -> None:
+    result = run(model, "--camera", 10**14)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: camera {10**14} is none that OpenCV ")
+
+
+@pytest.mark.parametrize("interval", ["-1", "nan", "inf"])
+def test_an_interval_is_a_time(model: Path, interval: str) -> None:
+    result = run(model, "--camera", "0", "--interval", interval)
+    assert result.exit_code == 2
+    assert "'--interval'" in result.stderr

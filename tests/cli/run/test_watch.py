@@ -1,0 +1,213 @@
+"""``tinyedge run --watch`` as a camera's folder fills."""
+
+import io
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import run_as_user
+from tests.support.running import Running
+from tinyedge.devices.runtime.classifier import Classifier
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "incoming"
+    path.mkdir()
+    return path
+
+
+def watching(model: Path, folder: Path, *more: object) -> Running:
+    """The command, once it watches."""
+    command = Running("run", model, "--watch", folder, "--interval", 0.1, "--json", *more)
+    command.said(f"watching {folder}")
+    return command
+
+
+def put(source: Path, target: Path) -> None:
+    """Have a photo appear all at once, as cameras do it that rename."""
+    hidden = target.parent / ".part"
+    shutil.copy(source, hidden)
+    hidden.rename(target)
+
+
+def image_of(line: str) -> str:
+    return str(json.loads(line)["image"])
+
+
+def noise_jpeg(side: int) -> bytes:
+    stream = io.BytesIO()
+    Image.effect_noise((side, side), 80).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def test_a_new_photo_is_answered_as_it_would_be_alone(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    with watching(model, folder, "--top", 3) as command:
+        put(bags[0], folder / "new.png")
+        answer = json.loads(command.answer())
+    assert answer["image"] == str(folder / "new.png")
+    expected = Classifier(model).classify(bags[0], top=3)
+    assert [tuple(found.values()) for found in answer["predictions"]] == expected
+
+
+def test_only_new_photos_are_answered_and_each_once(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    shutil.copy(bags[0], folder / "old.png")
+    with watching(model, folder) as command:
+        put(bags[1], folder / "a.png")
+        assert image_of(command.answer()) == str(folder / "a.png")
+        # Neither a touch nor a rewrite makes a new photo of one; nor is a text one.
+        os.utime(folder / "a.png")
+        (folder / "old.png").write_bytes(bags[2].read_bytes())
+        (folder / "notes.txt").write_text("no photo")
+        put(bags[1], folder / ".hidden.png")
+        (folder / "below" / "deep").mkdir(parents=True)
+        put(bags[2], folder / "below" / "deep" / "b.PNG")
+        assert image_of(command.answer()) == str(folder / "below" / "deep" / "b.PNG")
+        command.send(signal.SIGTERM)
+        assert command.end() == (0, "", "")
+
+
+def test_what_takes_a_photos_place_is_new(model: Path, bags: list[Path], folder: Path) -> None:
+    latest = folder / "latest.png"
+    with watching(model, folder) as command:
+        for photo in bags[:3]:
+            put(photo, latest)
+            predictions = json.loads(command.answer())["predictions"]
+            expected = Classifier(model).classify(photo)
+            assert predictions[0]["probability"] == expected[0].probability
+
+
+def test_existing_photos_are_answered_if_asked_oldest_first(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    for age, name in enumerate(("b.png", "c.png", "a.png")):
+        shutil.copy(bags[0], folder / name)
+        os.utime(folder / name, (1_000_000 + age, 1_000_000 + age))
+    with watching(model, folder, "--existing") as command:
+        answers = [image_of(command.answer()) for _ in range(3)]
+    assert answers == [str(folder / name) for name in ("b.png", "c.png", "a.png")]
+
+
+def test_a_half_written_photo_is_answered_when_it_is_whole(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    photo, content = folder / "slow.jpg", noise_jpeg(300)
+    with watching(model, folder) as command, photo.open("wb", buffering=0) as stream:
+        stream.write(content[: len(content) // 2])
+        note = command.said("slow.jpg")
+        assert note.startswith(f"note: {photo} is damaged or cut short")
+        assert note.endswith("; it is tried again if it changes\n")
+        # The watch goes on meanwhile.
+        put(bags[0], folder / "other.png")
+        assert image_of(command.answer()) == str(folder / "other.png")
+        stream.write(content[len(content) // 2 :])
+        assert image_of(command.answer()) == str(photo)
+        command.send(signal.SIGTERM)
+        assert command.end() == (0, "", "")
+
+
+def test_a_bad_file_is_noted_once(model: Path, bags: list[Path], folder: Path) -> None:
+    with watching(model, folder) as command:
+        (folder / "bad.jpg").write_text("no photo")
+        command.said("bad.jpg is not an image that can be read")
+        for number in range(3):
+            put(bags[number], folder / f"{number}.png")
+            assert image_of(command.answer()) == str(folder / f"{number}.png")
+        command.send(signal.SIGTERM)
+        assert command.end() == (0, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_between_answers(
+    model: Path, bags: list[Path], folder: Path, number: signal.Signals
+) -> None:
+    for count in range(200):
+        shutil.copy(bags[0], folder / f"{count:03}.png")
+    with watching(model, folder, "--existing") as command:
+        first = command.answer()
+        command.send(number)
+        code, stdout, stderr = command.end()
+    assert (code, stderr) == (0, "")
+    lines = [first, *stdout.splitlines(keepends=True)]
+    assert [image_of(line) for line in lines] == [
+        str(folder / f"{count:03}.png") for count in range(len(lines))
+    ]
+
+
+def test_after_sigkill_what_was_printed_is_whole_and_another_goes_on(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    for count in range(50):
+        shutil.copy(bags[0], folder / f"{count:02}.png")
+    with watching(model, folder, "--existing") as command:
+        first = command.answer()
+        command.send(signal.SIGKILL)
+        code, stdout, _ = command.end()
+    assert code == -signal.SIGKILL
+    assert stdout == "" or stdout.endswith("\n")
+    assert all(image_of(line) for line in [first, *stdout.splitlines()])
+    with watching(model, folder, "--existing") as command:
+        assert len({image_of(command.answer()) for _ in range(50)}) == 50
+
+
+def test_a_full_disk_is_an_error_and_a_second_try_succeeds(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    shutil.copy(bags[0], folder / "a.png")
+    words = ("run", model, "--watch", folder, "--existing", "--interval", 0.1)
+    with open("/dev/full", "wb") as full, Running(*words, stdout=full) as command:
+        command.said("watching")
+        code, _, stderr = command.end()
+    assert (code, stderr) == (2, "error: No space left on device\n")
+    with Running(*words) as command:
+        assert command.answer().startswith(f"{folder}/a.png  ")
+
+
+def test_a_reader_that_has_gone_ends_it(model: Path, bags: list[Path], folder: Path) -> None:
+    read, write = os.pipe()
+    with open(write, "wb") as pipe:
+        command = Running("run", model, "--watch", folder, "--interval", 0.1, stdout=pipe)
+    with command:
+        command.said("watching")
+        os.close(read)
+        put(bags[0], folder / "a.png")
+        assert command.end() == (1, "", "")
+
+
+def test_a_folder_that_goes_is_an_error(model: Path, folder: Path) -> None:
+    with watching(model, folder) as command:
+        folder.rmdir()
+        assert command.end() == (2, "", f"error: {folder}: No such file or directory\n")
+
+
+def test_no_folder_is_an_error(model: Path, folder: Path) -> None:
+    done = run_as_user("run", model, "--watch", folder / "none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {folder}/none: no such folder to watch\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ((), "give IMAGE... or --watch DIR or --camera NUMBER, one of the three"),
+        (("a.png", "--watch", "."), "give IMAGE... or --watch DIR or --camera NUMBER, one of"),
+        (("--watch", ".", "--camera", "0"), "give IMAGE... or --watch DIR or --camera NUMBER"),
+        (("--watch", ".", "--bench", "1"), "--bench times photos: give IMAGE..."),
+        (("-", "--bench", "1"), "--bench times photos it can take again: name them, not -"),
+        (("--camera", ""), "--camera takes a camera's number, a file or an address"),
+        (("a.png", "--existing"), "--existing goes with --watch"),
+    ],
+)
+def test_sources_do_not_mix(model: Path, words: tuple[str, ...], reason: str) -> None:
+    done = run_as_user("run", model, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"\nError: {reason}" in done.stderr

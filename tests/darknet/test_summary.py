@@ -1,0 +1,108 @@
+"""The layer table and the operations, against those the C engine prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import c_engine
+from tests.support.shipped import CFGS, DARKNETS
+from tinyedge.darknet.cfg import parse_cfg
+from tinyedge.darknet.network import Network, build_network, read_network
+from tinyedge.darknet.summary import layer_table, summary
+
+VALID = Path(__file__).parents[1] / "data" / "cfg" / "valid"
+# Those the engine reads as we do: it knows no liberties of spelling, and nothing of AlexeyAB's.
+OURS = sorted({path.stem for path in VALID.glob("*.cfg")} - {"alexeyab", "spelling"})
+
+SMALL = """[net]
+height=5
+width=6
+channels=4
+[convolutional]
+filters=8
+size=3
+stride=2
+pad=1
+groups=2
+batch_normalize=1
+activation=leaky
+[softmax]
+"""
+
+
+def _agrees(network: Network, cfg: Path) -> None:
+    assert layer_table(network) == c_engine.layer_table(cfg)
+    assert network.operations == c_engine.operations(cfg)
+
+
+@pytest.mark.c_engine
+@pytest.mark.parametrize("name", OURS)
+def test_our_cfgs_against_the_engine(name: str) -> None:
+    cfg = VALID / f"{name}.cfg"
+    _agrees(read_network(cfg), cfg)
+
+
+@pytest.mark.c_engine
+@pytest.mark.parametrize("name", DARKNETS)
+def test_darknets_cfgs_against_the_engine(name: str) -> None:
+    cfg = CFGS / f"{name}.cfg"
+    _agrees(read_network(cfg), cfg)
+
+
+@pytest.mark.c_engine
+@pytest.mark.real_data
+def test_squeezenet_against_the_engine(cache: Path) -> None:
+    cfg = cache / "squeezenet" / "squeezenet.cfg"
+    _agrees(read_network(cfg), cfg)
+
+
+@pytest.mark.c_engine
+def test_spelling_makes_no_difference(tmp_path: Path) -> None:
+    # The engine knows neither byte order mark nor trailing comment: it gets the same net plainly.
+    plain = tmp_path / "plain.cfg"
+    plain.write_text(
+        "[net]\nheight=8\nwidth=8\nchannels=1\n"
+        "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
+        "[maxpool]\nsize=2\nstride=2\n[avgpool]\n"
+    )
+    _agrees(read_network(VALID / "spelling.cfg"), plain)
+
+
+def test_summary_by_hand() -> None:
+    network = build_network(parse_cfg(SMALL, "small.cfg"))
+    # 3 x 3 x 4/2 taps; 8 filters over 3 x 3 pixels; 2 operations a tap.
+    operations = 2 * 18 * 8 * 9
+    assert summary(network) == {
+        "layers": [
+            {
+                "index": 0,
+                "type": "convolutional",
+                "filters": 8,
+                "size": 3,
+                "stride": 2,
+                "input": [5, 6, 4],
+                "output": [3, 3, 8],
+                "operations": operations,
+            },
+            {
+                "index": 1,
+                "type": "softmax",
+                "filters": None,
+                "size": None,
+                "stride": None,
+                "input": [3, 3, 8],
+                "output": [3, 3, 8],
+                "operations": 0,
+            },
+        ],
+        "operations": operations,
+        "parameters": 8 * (18 + 4),
+        "weight_bytes": 4 * 8 * (18 + 4),
+    }
+
+
+@pytest.mark.parametrize("name", [*OURS, "alexeyab", "spelling"])
+def test_summary_is_json(name: str) -> None:
+    plain = summary(read_network(VALID / f"{name}.cfg"))
+    assert json.loads(json.dumps(plain)) == plain

@@ -1,0 +1,336 @@
+"""The Classifier against the bare interpreter, with every step around it done by hand."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.conftest import Models, run_in_process
+from tests.support import strangers
+from tests.support.linear_model import write_image, write_linear_model
+from tinyedge.devices.runtime.classifier import Classifier, Prediction
+from tinyedge.errors import DatasetError, ImageError, ModelError
+from tinyedge.modelcard import ModelCard, append_card
+
+NO_CARD = (
+    ": it carries no model card, so how photos are fitted to it is unknown; say so with"
+    " --fit crop, letterbox or stretch (and --labels NAMES)"
+)
+
+
+def interpreted(model: Path, pixels: NDArray[np.uint8]) -> list[float]:
+    """What the model answers to 8-bit pixels of its input size, dequantized one by one."""
+    interpreter = Interpreter(model_path=str(model), num_threads=1)
+    interpreter.allocate_tensors()
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    inputs: NDArray[Any] = pixels.astype(np.float32)[np.newaxis] / np.float32(255)
+    if source["dtype"] != np.float32:
+        scale, zero_point = source["quantization"]
+        lowest, highest = (0, 255) if source["dtype"] == np.uint8 else (-128, 127)
+        steps = np.round(inputs.astype(np.float64) / scale) + zero_point
+        inputs = steps.clip(lowest, highest).astype(source["dtype"])
+    interpreter.set_tensor(source["index"], inputs)
+    interpreter.invoke()
+    scores = interpreter.get_tensor(result["index"])[0]
+    if result["dtype"] == np.float32:
+        return [float(score) for score in scores]
+    scale, zero_point = result["quantization"]
+    return [(int(score) - zero_point) * scale for score in scores]
+
+
+def softmax(logits: list[float]) -> list[float]:
+    exponentials = [math.exp(logit) for logit in logits]
+    return [value / math.fsum(exponentials) for value in exponentials]
+
+
+def grey_pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image)[:, :, np.newaxis]
+
+
+@pytest.fixture(scope="module")
+def images(fashion_images: Path) -> list[Path]:
+    """Three of each class of the built-in model, 28x28 as it takes them."""
+    folders = sorted(fashion_images.iterdir())
+    return [path for folder in folders for path in sorted(folder.iterdir())[:3]]
+
+
+@pytest.fixture(scope="module")
+def uint8_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uint8")
+    run_in_process("export", "fashion", "--input", "uint8", "-o", folder)
+    return folder / "fashion_int8.tflite"
+
+
+class TestOwnModels:
+    """Files that tinyedge exported."""
+
+    @pytest.mark.parametrize("kind", ["float_model", "int8_model"])
+    def test_answers_are_the_bare_interpreters(
+        self, fashion_models: Models, images: list[Path], kind: str
+    ) -> None:
+        model = getattr(fashion_models, kind)
+        classifier = Classifier(model)
+        for path in images:
+            logits = interpreted(model, grey_pixels(path))
+            assert classifier.logits(classifier.preprocess(path)).tolist() == logits
+            probabilities = softmax(logits)
+            order = sorted(range(10), key=lambda i: (-probabilities[i], i))
+            found = classifier.classify(path, top=10)
+            assert [prediction.index for prediction in found] == order
+            assert [prediction.probability for prediction in found] == pytest.approx(
+                [probabilities[i] for i in order], rel=1e-12
+            )
+
+    def test_uint8_answers_as_int8_does(
+        self, fashion_models: Models, uint8_model: Path, images: list[Path]
+    ) -> None:
+        signed, unsigned = Classifier(fashion_models.int8_model), Classifier(uint8_model)
+        for path in images:
+            inputs = signed.preprocess(path), unsigned.preprocess(path)
+            assert [str(one.dtype) for one in inputs] == ["int8", "uint8"]
+            assert np.array_equal(inputs[0].astype(int) + 128, inputs[1])
+            assert np.array_equal(signed.logits(inputs[0]), unsigned.logits(inputs[1]))
+
+    @pytest.mark.parametrize(("kind", "tolerance"), [("float_model", 1e-5), ("int8_model", 0.02)])
+    def test_tensorflows_interpreter_answers_the_same(
+        self, fashion_models: Models, images: list[Path], kind: str, tolerance: float
+    ) -> None:
+        model = getattr(fashion_models, kind)
+        litert = Classifier(model)
+        tensorflow = Classifier(model, runtimes=["tensorflow"])
+        assert (litert.runtime.name, tensorflow.runtime.name) == ("ai-edge-litert", "tensorflow")
+        for path in images:
+            inputs = litert.preprocess(path)
+            expected = litert.probabilities(litert.logits(inputs))
+            found = tensorflow.probabilities(tensorflow.logits(inputs))
+            assert found == pytest.approx(expected, abs=tolerance)
+
+    def test_it_says_what_it_is(self, fashion_models: Models) -> None:
+        classifier = Classifier(fashion_models.int8_model, threads=2)
+        assert (classifier.height, classifier.width, classifier.channels) == (28, 28, 1)
+        assert (classifier.classes, classifier.threads) == (10, 2)
+        assert classifier.path == fashion_models.int8_model
+        assert classifier.bytes == fashion_models.int8_model.stat().st_size
+        assert classifier.card.label(9) == "Ankle-boot"
+
+    def test_labels_and_fit_override_the_cards(
+        self, fashion_models: Models, tmp_path: Path, images: list[Path]
+    ) -> None:
+        names, ids = tmp_path / "names", tmp_path / "ids"
+        names.write_text("".join(f"thing {i}\n" for i in range(10)))
+        ids.write_text("".join(f"n{i}\n" for i in range(10)))
+        ours = Classifier(fashion_models.float_model)
+        theirs = Classifier(fashion_models.float_model, labels=names, ids=ids, fit="letterbox")
+        assert theirs.card.fit == "letterbox"
+        assert theirs.card.ids == tuple(f"n{i}" for i in range(10))
+        first, second = ours.classify(images[0])[0], theirs.classify(images[0])[0]
+        assert second == first._replace(label=f"thing {first.index}")
+        names.write_text("too few\n")
+        with pytest.raises(DatasetError, match="names 1 classes, the network has 10 outputs"):
+            Classifier(fashion_models.float_model, labels=names)
+
+    def test_a_file_that_is_no_image_is_named(self, fashion_models: Models, tmp_path: Path) -> None:
+        path = tmp_path / "photo.jpg"
+        path.write_text("no photo")
+        with pytest.raises(ImageError, match=r"photo\.jpg is not an image"):
+            Classifier(fashion_models.float_model).classify(path)
+
+
+class TestScores:
+    """From logits to predictions, on nets whose logits are known by construction."""
+
+    def test_ties_go_to_the_lower_index(self, tmp_path: Path) -> None:
+        model = write_linear_model(tmp_path / "model.tflite", ((1.0, 2.0, 1.0, 2.0, 2.0),))
+        found = Classifier(model).classify(write_image(tmp_path / "white.png", 255), top=4)
+        assert [prediction.index for prediction in found] == [1, 3, 4, 0]
+
+    def test_more_than_there_are_is_all(self, tmp_path: Path) -> None:
+        model = write_linear_model(tmp_path / "model.tflite", ((1.0, 2.0),))
+        assert len(Classifier(model).classify(write_image(tmp_path / "white.png", 255), 99)) == 2
+
+    def test_a_softmax_of_several_groups_with_temperature(self, tmp_path: Path) -> None:
+        model = write_linear_model(
+            tmp_path / "model.tflite", ((4.0, 0.0, 10.0, 10.0),), softmax_groups=2, temperature=2.0
+        )
+        found = Classifier(model).classify(write_image(tmp_path / "white.png", 255))
+        # e^(4/2) against e^0 in the first group, 1:1 in the second; likeliest first over both.
+        share = math.exp(2) / (math.exp(2) + 1)
+        assert [prediction.index for prediction in found] == [0, 2, 3, 1]
+        assert [prediction.probability for prediction in found] == pytest.approx(
+            [share, 0.5, 0.5, 1 - share]
+        )
+
+    def test_without_a_softmax_scores_stay_what_they_are(self, tmp_path: Path) -> None:
+        model = write_linear_model(
+            tmp_path / "model.tflite", ((-3.0, 7.5),), softmax_groups=0, labels=("no", "yes")
+        )
+        found = Classifier(model).classify(write_image(tmp_path / "white.png", 255))
+        assert found == [Prediction(1, "yes", 7.5), Prediction(0, "no", -3.0)]
+
+    def test_large_scores_do_not_overflow(self, tmp_path: Path) -> None:
+        model = write_linear_model(tmp_path / "model.tflite", ((-5e4, 5e4, 4e4),))
+        found = Classifier(model).classify(write_image(tmp_path / "white.png", 255))
+        # Two probabilities underflow to 0; their logits still tell them apart.
+        assert found == [Prediction(1, "1", 1.0), Prediction(2, "2", 0.0), Prediction(0, "0", 0.0)]
+
+
+class TestStrangers:
+    """Files without our card."""
+
+    @pytest.mark.parametrize("softmax", [False, True])
+    def test_a_float_one(self, tmp_path: Path, softmax: bool) -> None:
+        model = tmp_path / "model.tflite"
+        model.write_bytes(strangers.float_model(softmax=softmax))
+        self._assert_answers(model, tmp_path, tolerance=1e-6)
+
+    @pytest.mark.parametrize("softmax", [False, True])
+    @pytest.mark.parametrize("types", [("int8", "int8"), ("uint8", "uint8"), ("uint8", "float32")])
+    def test_a_quantized_one(self, tmp_path: Path, softmax: bool, types: tuple[str, str]) -> None:
+        model = tmp_path / "model.tflite"
+        model.write_bytes(strangers.quantized_model(*types, softmax=softmax))
+        self._assert_answers(model, tmp_path, tolerance=0.03)
+
+    def _assert_answers(self, model: Path, folder: Path, *, tolerance: float) -> None:
+        classifier = Classifier(model, fit="stretch")
+        for seed in range(100, 110):
+            pixels = strangers.photo_like(seed)
+            photo = folder / f"{seed}.png"
+            Image.fromarray(pixels).save(photo)
+            expected = strangers.softmax_by_hand(strangers.logits_by_hand(pixels))
+            answer = {found.index: found.probability for found in classifier.classify(photo)}
+            assert [answer[i] for i in range(5)] == pytest.approx(expected, abs=tolerance)
+            assert sum(answer.values()) == pytest.approx(1, abs=0.02)
+
+    def test_an_8_bit_pixel_is_its_own_input(self, tmp_path: Path) -> None:
+        every_byte = np.arange(256, dtype=np.uint8).reshape(8, 32, 1)
+        for kind, lowest in (("int8", -128), ("uint8", 0)):
+            model = tmp_path / f"{kind}.tflite"
+            model.write_bytes(strangers.quantized_model(kind, kind))
+            steps = Classifier(model, fit="crop").quantize(every_byte.astype(np.float32) / 255)
+            assert steps.dtype == kind
+            assert np.array_equal(steps.astype(int) - lowest, every_byte)
+
+    def test_its_classes_are_numbered_and_may_be_named(self, tmp_path: Path) -> None:
+        model, names = tmp_path / "model.tflite", tmp_path / "names"
+        model.write_bytes(strangers.float_model())
+        names.write_text("a\nb\nc\nd\ne\n")
+        assert Classifier(model, fit="crop").card.label(2) == "2"
+        assert Classifier(model, fit="crop", labels=names).card.label(2) == "c"
+
+    def test_how_to_fit_photos_must_be_said(self, tmp_path: Path) -> None:
+        model = tmp_path / "model.tflite"
+        model.write_bytes(strangers.float_model())
+        assert refusal(model) == f"{model}{NO_CARD}"
+
+
+def refusal(model: Path, **options: Any) -> str:
+    """The message of the ModelError that the file raises."""
+    with pytest.raises(ModelError) as error:
+        Classifier(model, **options)
+    return str(error.value)
+
+
+class TestWrongFiles:
+    """What cannot be run, and what is said about it."""
+
+    def test_an_empty_one(self, tmp_path: Path) -> None:
+        model = tmp_path / "model.tflite"
+        model.touch()
+        assert refusal(model) == f"{model} is empty"
+
+    @pytest.mark.parametrize("content", [b"hello, I am a text file\n" * 50, b"\0", b"\0" * 1000])
+    def test_no_model_at_all(self, tmp_path: Path, content: bytes) -> None:
+        model = tmp_path / "model.tflite"
+        model.write_bytes(content)
+        message = refusal(model)
+        assert message.startswith(f"{model}: ai-edge-litert ")
+        assert " cannot load it as a TFLite model (" in message
+        assert "\n" not in message
+
+    @pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9])
+    def test_one_cut_short(self, fashion_models: Models, tmp_path: Path, share: float) -> None:
+        content = fashion_models.int8_model.read_bytes()
+        model = tmp_path / "model.tflite"
+        model.write_bytes(content[: int(share * content.rindex(b"PK\x03\x04"))])
+        assert "cannot load it as a TFLite model" in refusal(model)
+
+    def test_one_whose_card_alone_is_cut_short(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        model = tmp_path / "model.tflite"
+        model.write_bytes(fashion_models.int8_model.read_bytes()[:-100])
+        assert refusal(model) == f"{model}{NO_CARD}"
+
+    def test_two_inputs(self, tmp_path: Path) -> None:
+        assert self._message(tmp_path, strangers.two_inputs()) == (
+            "an image classifier has one input tensor, this model has 2"
+        )
+
+    def test_two_outputs(self, tmp_path: Path) -> None:
+        assert self._message(tmp_path, strangers.two_outputs()) == (
+            "an image classifier has one output tensor, this model has 2"
+        )
+
+    def test_a_grid_of_boxes(self, tmp_path: Path) -> None:
+        assert self._message(tmp_path, strangers.grid_output()) == (
+            "its output has shape (1, 3, 12); an image classifier gives one score a class,"
+            " (1, classes)"
+        )
+
+    def test_no_image_in(self, tmp_path: Path) -> None:
+        assert self._message(tmp_path, strangers.flat_input()) == (
+            "its input has shape (1, 8); an image classifier takes one photo,"
+            " (1, height, width, 1 or 3)"
+        )
+
+    def test_an_open_size(self, tmp_path: Path) -> None:
+        assert self._message(tmp_path, strangers.open_size()) == (
+            "the size of its input is left open; tinyedge runs models of a fixed one:"
+            " convert it again with a height and a width"
+        )
+
+    def _message(self, folder: Path, content: bytes) -> str:
+        model = folder / "model.tflite"
+        model.write_bytes(content)
+        message = refusal(model, fit="crop")
+        assert message.startswith(f"{model}: ")
+        return message.removeprefix(f"{model}: ")
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            (
+                {"classes": 6},
+                "its card says 3x4x3 and 6 classes, its tensors 3x4x3 and 5;"
+                " export the model again",
+            ),
+            (
+                {"height": 4, "width": 3},
+                "its card says 4x3x3 and 5 classes, its tensors 3x4x3 and 5;"
+                " export the model again",
+            ),
+            ({"labels": ("one",)}, "1 labels for 5 classes"),
+            ({"ids": ("n1", "n2")}, "2 ids for 5 classes"),
+        ],
+        ids=["classes", "size", "labels", "ids"],
+    )
+    def test_a_card_of_another_model(
+        self, tmp_path: Path, wrong: dict[str, Any], message: str
+    ) -> None:
+        right = {"name": "x", "height": 3, "width": 4, "channels": 3, "classes": 5}
+        card = ModelCard(
+            **{**right, "fit": "crop", "quantization": "float32", "softmax_groups": 1, **wrong}
+        )
+        model = tmp_path / "model.tflite"
+        model.write_bytes(append_card(strangers.float_model(), card))
+        assert refusal(model) == f"{model}: {message}"
+
+    def test_a_missing_one_is_an_oserror(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            Classifier(tmp_path / "none.tflite")

@@ -1,0 +1,120 @@
+"""Which runtime is found, and what is said of those that are not."""
+
+import importlib.metadata
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.linear_model import write_linear_model
+from tinyedge.devices.runtime.runtimes import RUNTIMES, find_runtime, runtime_advice
+from tinyedge.errors import MissingPackageError
+
+
+@pytest.fixture
+def without_tflite_runtime() -> None:
+    try:
+        importlib.metadata.version("tflite-runtime")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    pytest.skip("tflite-runtime is installed here")
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that Python takes for tflite-runtime's package."""
+    folder = tmp_path / "tflite_runtime"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    sys.modules.pop("tflite_runtime", None)
+
+
+def test_litert_comes_first() -> None:
+    assert list(RUNTIMES) == ["ai-edge-litert", "tflite-runtime", "tensorflow"]
+    found = find_runtime()
+    assert found.name == "ai-edge-litert"
+    assert found.version == importlib.metadata.version("ai-edge-litert")
+
+
+@pytest.mark.usefixtures("without_tflite_runtime")
+def test_the_order_is_followed_past_what_is_missing() -> None:
+    assert find_runtime(["tflite-runtime", "tensorflow", "ai-edge-litert"]).name == "tensorflow"
+
+
+@pytest.mark.parametrize("name", ["ai-edge-litert", "tensorflow"])
+def test_each_loads_a_model_without_a_word(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    model = write_linear_model(tmp_path / "model.tflite", ((1.0, 0.5),)).read_bytes()
+    capfd.readouterr()
+    interpreter = find_runtime([name]).load(model, threads=1)
+    assert [list(tensor["shape"]) for tensor in interpreter.get_output_details()] == [[1, 2]]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("without_tflite_runtime")
+@pytest.mark.usefixtures("package")
+def test_a_folder_of_its_name_is_no_runtime() -> None:
+    with pytest.raises(MissingPackageError, match="tflite-runtime is not installed"):
+        find_runtime(["tflite-runtime"])
+
+
+@pytest.mark.usefixtures("without_tflite_runtime")
+def test_none_says_what_was_tried_and_what_to_type() -> None:
+    with pytest.raises(MissingPackageError) as refusal:
+        find_runtime(["tflite-runtime"])
+    assert str(refusal.value) == (
+        f"no TFLite runtime: tflite-runtime is not installed. {runtime_advice(['tflite-runtime'])}"
+    )
+
+
+def test_one_that_does_not_import_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What Python itself keeps there for a module that must not be imported.
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    version = importlib.metadata.version("ai-edge-litert")
+    with pytest.raises(MissingPackageError) as refusal:
+        find_runtime(["ai-edge-litert"])
+    assert f"ai-edge-litert {version} does not import (" in str(refusal.value)
+
+
+@pytest.mark.skipif(int(np.__version__.split(".")[0]) < 2, reason="numpy 1 suits tflite-runtime")
+@pytest.mark.usefixtures("without_tflite_runtime")
+def test_tflite_runtime_is_not_loaded_beside_numpy_2(package: Path) -> None:
+    (package / "__init__.py").write_text('__version__ = "2.14.0"\n')
+    with pytest.raises(MissingPackageError) as refusal:
+        find_runtime(["tflite-runtime"])
+    assert str(refusal.value) == (
+        f"no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}:"
+        f" pip install 'numpy<2'. {runtime_advice(['tflite-runtime'])}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "python", "advice"),
+    [
+        ("x86_64", 64, (3, 14), "Type: pip install ai-edge-litert"),
+        ("aarch64", 64, (3, 13), "Type: pip install ai-edge-litert"),
+        ("armv7l", 32, (3, 11), "Type: pip install tflite-runtime==2.14.0 'numpy<2'"),
+        # Raspberry Pi OS: 32 bits under a 64-bit kernel.
+        ("aarch64", 32, (3, 11), "Type: pip install tflite-runtime==2.14.0 'numpy<2'"),
+        (
+            *("armv7l", 32, (3, 13)),
+            "tflite-runtime ends with Python 3.11, this is 3.13: use a 64-bit system",
+        ),
+    ],
+)
+def test_the_advice_is_for_this_machine(
+    machine: str, bits: int, python: tuple[int, int], advice: str
+) -> None:
+    assert runtime_advice(tuple(RUNTIMES), machine, python, bits) == advice
+
+
+def test_the_advice_is_of_the_order() -> None:
+    only = ["tflite-runtime"]
+    typed = "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
+    assert runtime_advice(only, "x86_64", (3, 11), 64) == typed
+    assert runtime_advice(only, "x86_64", (3, 12), 64).startswith("tflite-runtime ends with")
+    assert runtime_advice(["tensorflow"]) == "Type: pip install tensorflow"

@@ -1,0 +1,391 @@
+"""Each number of an inspection against the runtime's own tensors, or against a file made bad."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from tests.conftest import Models, run_in_process
+from tests.support.toy import Toy, write_toy
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
+from tinyedge.export.inspection.graph import read_graph
+from tinyedge.export.inspection.inspect import inspect_files
+from tinyedge.export.inspection.match import match_float_weights
+from tinyedge.export.inspection.result import InspectedLayer, Inspection
+from tinyedge.export.inspection.simulate import Simulation
+from tinyedge.images.find import evenly_spaced, read_unlabelled
+from tinyedge.modelcard import append_card, read_card
+
+IMAGES = 6
+
+
+@pytest.fixture(scope="module")
+def images(fashion_images: Path) -> list[Path]:
+    return evenly_spaced(read_unlabelled(fashion_images), IMAGES)
+
+
+@pytest.fixture(scope="module")
+def default_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The built-in model by TFLiteConverter's own quantizer: no gains, Darknet's order."""
+    folder = tmp_path_factory.mktemp("default")
+    run_in_process("export", "fashion", "--quantizer", "default", "-o", folder)
+    return Models(folder / "fashion_float.tflite", folder / "fashion_int8.tflite")
+
+
+def inspected(models: Models, images: list[Path]) -> Inspection:
+    return inspect_files(Classifier(models.float_model), Classifier(models.int8_model), images)
+
+
+def tensors(path: Path, pixels: Any, *, exact: bool = False) -> dict[int, Any]:
+    """All tensors of one inference by number, dequantized, as the runtime has them."""
+    # XNNPACK, which a device uses, for int8; the plain kernels keep every float tensor.
+    options: dict[str, Any] = {}
+    if exact:
+        options["experimental_op_resolver_type"] = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with warnings.catch_warnings():
+        # That it is meant for debugging.
+        warnings.simplefilter("ignore", UserWarning)
+        interpreter = Interpreter(
+            model_path=str(path), experimental_preserve_all_tensors=True, **options
+        )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
+    interpreter.invoke()
+    found = {}
+    for detail in interpreter.get_tensor_details():
+        try:
+            values = interpreter.get_tensor(detail["index"])
+        except ValueError:  # a kernel's scratch
+            continue
+        scale, zero_point = detail["quantization"]
+        found[detail["index"]] = (values.astype(float) - zero_point) * (scale or 1)
+    return found
+
+
+def edited(models: Models, folder: Path, edit: Callable[[Any], None]) -> Models:
+    """The same float file, and an int8 file whose flatbuffer was tampered with."""
+    import flatbuffers
+
+    content = models.int8_model.read_bytes()
+    card = read_card(models.int8_model)
+    assert card is not None
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    edit(model)
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = folder / "edited.tflite"
+    path.write_bytes(append_card(bytes(builder.Output()), card))
+    return Models(models.float_model, path)
+
+
+def kernel(model: Any, name: str) -> Any:
+    """The constant int8 tensor whose name begins so."""
+    for tensor in model.subgraphs[0].tensors:
+        data = model.buffers[tensor.buffer].data
+        constant = data is not None and len(data)
+        if constant and name in tensor.name.decode() and tensor.type == schema.TensorType.INT8:
+            return tensor
+    raise AssertionError(name)
+
+
+def check_simulation(models: Models, path: Path) -> None:
+    """Every tensor of the simulation is the runtime's, integer by integer."""
+    int8 = Classifier(models.int8_model)
+    graphs = [
+        read_graph(model.read_bytes(), "") for model in (models.float_model, models.int8_model)
+    ]
+    weights = match_float_weights(graphs[0], graphs[1], ("float", "int8"))
+    simulation = Simulation(graphs[1], weights.constants, "int8")
+    floats = Classifier(models.float_model).preprocess(path)
+    run = simulation.run(floats, exact=())
+    wanted = tensors(models.int8_model, int8.preprocess(path))
+    for operator in graphs[1].operators:
+        number = operator.outputs[0]
+        steps = (simulation.values(run, number) - wanted[number]) / simulation.scale(number)
+        assert np.mean(np.abs(steps) > 0.5) < 1e-3, graphs[1].tensors[number].name
+        assert np.abs(steps).max() < 1.5
+    exact = simulation.run(floats, exact=range(-1, len(graphs[1].operators)))
+    answer = Classifier(models.float_model).logits(floats)
+    assert simulation.output(exact) == pytest.approx(answer, abs=1e-4 * np.abs(answer).max())
+
+
+@pytest.mark.parametrize("quantizer", ["default_models", "fashion_models"])
+def test_the_simulation_gives_the_runtimes_integers(
+    request: pytest.FixtureRequest, quantizer: str, images: list[Path]
+) -> None:
+    check_simulation(request.getfixturevalue(quantizer), images[0])
+
+
+def test_a_tuned_file_has_gains_that_its_last_layer_has_not(
+    fashion_models: Models, images: list[Path]
+) -> None:
+    layers = _layers_with_weights(inspected(fashion_models, images[:1]))
+    low, high = layers[0].gains
+    assert 0 < low < 1 < high
+    assert layers[-1].gains == pytest.approx((1, 1), abs=1e-4)
+
+
+@pytest.mark.real_data
+def test_the_simulation_gives_tiny_darknets_integers(tiny_models: Models, imagenet: Path) -> None:
+    check_simulation(tiny_models, read_unlabelled(imagenet / "val")[0])
+
+
+def test_the_answers_and_their_divergence_are_the_runtimes(
+    fashion_models: Models, images: list[Path]
+) -> None:
+    found = inspected(fashion_models, images)
+    divergences = []
+    same = 0
+    for path in images:
+        p, q = (
+            _softmax(model.logits(model.preprocess(path)))
+            for model in map(Classifier, (fashion_models.float_model, fashion_models.int8_model))
+        )
+        divergences.append(sum(a * np.log(a / b) for a, b in zip(p, q, strict=True) if a))
+        same += p.argmax() == q.argmax()
+    assert found.images == IMAGES
+    assert found.agreement == pytest.approx(100 * same / IMAGES)
+    assert found.divergence is not None
+    assert found.divergence.int8 == pytest.approx(np.mean(divergences), rel=1e-6)
+    assert found.divergence.simulated == pytest.approx(found.divergence.int8, rel=0.02)
+    assert found.divergence.exact < 1e-6
+
+
+def test_ratio_and_cosine_by_hand(default_models: Models, images: list[Path]) -> None:
+    """Of the first convolution's activation, from the two runtimes' tensors."""
+    signal, noise, power, product = 0.0, 0.0, 0.0, 0.0
+    names = [_names(path) for path in (default_models.float_model, default_models.int8_model)]
+    layer = next(item for item in inspected(default_models, images).layers if item.index == 0)
+    for path in images:
+        wanted, got = (
+            tensors(file, Classifier(file).preprocess(path), exact=exact)[
+                _last_of_first_layer(names[place])
+            ]
+            for place, (file, exact) in enumerate(
+                ((default_models.float_model, True), (default_models.int8_model, False))
+            )
+        )
+        signal += np.sum(wanted**2)
+        noise += np.sum((got - wanted) ** 2)
+        power += np.sum(got**2)
+        product += np.sum(wanted * got)
+    assert layer.snr == pytest.approx(10 * np.log10(signal / noise), abs=0.01)
+    assert layer.cosine == pytest.approx(product / np.sqrt(signal * power), abs=1e-5)
+
+
+def test_ranges_and_weights_by_hand(default_models: Models, images: list[Path]) -> None:
+    layer = next(item for item in inspected(default_models, images).layers if item.index == 0)
+    model = schema.ModelT.InitFromPackedBuf(default_models.int8_model.read_bytes(), 0)
+    graphs = [
+        read_graph(path.read_bytes(), "")
+        for path in (default_models.float_model, default_models.int8_model)
+    ]
+    first = [next(op for op in graph.operators if op.name == "CONV_2D") for graph in graphs]
+    wanted = graphs[0].tensors[first[0].inputs[1]].data
+    stored = model.subgraphs[0].tensors[first[1].inputs[1]]
+    integers = graphs[1].tensors[first[1].inputs[1]].data
+    assert wanted is not None
+    assert integers is not None
+    got = integers * stored.quantization.scale[:, None, None, None]
+    ratio = 10 * np.log10(np.sum(wanted**2) / np.sum((got - wanted) ** 2))
+    assert layer.weight_snr == pytest.approx(ratio, abs=0.01)
+    assert layer.gains == (1.0, 1.0)
+    # The float file's own tensor, over all images.
+    observed = [
+        tensors(
+            default_models.float_model,
+            Classifier(default_models.float_model).preprocess(path),
+            exact=True,
+        )[first[0].outputs[0]]
+        for path in images
+    ]
+    rounding = layer.roundings[0]
+    assert rounding.observed_range == pytest.approx((np.min(observed), np.max(observed)), abs=1e-4)
+    steps = model.subgraphs[0].tensors[first[1].outputs[0]].quantization
+    ends = [(end - int(steps.zeroPoint[0])) * float(steps.scale[0]) for end in (-128, 127)]
+    assert rounding.int8_range == pytest.approx(ends)
+    assert rounding.saturated == 0 or min(ends) > np.min(observed) or max(ends) < np.max(observed)
+
+
+def test_coarse_weights_are_blamed(
+    default_models: Models, images: list[Path], tmp_path: Path
+) -> None:
+    good = inspected(default_models, images)
+    victim = _layers_with_weights(good)[2]
+
+    def coarsen(model: Any) -> None:
+        tensor = kernel(model, f"/{victim.index}_{victim.kind}")
+        buffer = schema.BufferT()
+        integers = np.frombuffer(bytes(model.buffers[tensor.buffer].data), np.int8)
+        rounded = np.clip(64 * np.rint(integers / 64), -127, 127).astype(np.int8)
+        buffer.data = np.frombuffer(rounded.tobytes(), np.uint8)
+        model.buffers[tensor.buffer] = buffer
+
+    bad = inspected(edited(default_models, tmp_path, coarsen), images)
+    check_blame(good, bad, victim)
+    (worse,) = [layer for layer in bad.layers if layer.index == victim.index]
+    assert worse.weight_snr is not None
+    assert victim.weight_snr is not None
+    # Steps of 64 in place of 1: 20 lg 64 = 36 dB, less where they leave nothing but zeros.
+    assert worse.weight_snr < victim.weight_snr - 20
+
+
+def test_a_cut_range_is_blamed(default_models: Models, images: list[Path], tmp_path: Path) -> None:
+    good = inspected(default_models, images)
+    victim = _layers_with_weights(good)[1]
+
+    def cut(model: Any) -> None:
+        graph = model.subgraphs[0]
+        name = victim.roundings[0].tensor
+        operator = next(
+            op for op in graph.operators if graph.tensors[op.outputs[0]].name.decode() == name
+        )
+        steps = graph.tensors[operator.outputs[0]].quantization
+        steps.scale = (steps.scale / 8).astype(np.float32)
+
+    bad = inspected(edited(default_models, tmp_path, cut), images)
+    check_blame(good, bad, victim)
+    (worse,) = [layer for layer in bad.layers if layer.index == victim.index]
+    assert worse.roundings[0].saturated > 5
+    low, high = victim.roundings[0].int8_range
+    assert worse.roundings[0].int8_range == pytest.approx((low / 8, high / 8))
+
+
+def check_blame(good: Inspection, bad: Inspection, victim: InspectedLayer) -> None:
+    """The one bad layer explains nearly all the damage, and before it nothing changed."""
+    assert good.divergence is not None
+    assert bad.divergence is not None
+    assert bad.divergence.int8 > 5 * good.divergence.int8
+    (worst,) = [layer for layer in bad.layers if layer.worst]
+    assert worst.index == victim.index
+    assert worst.share is not None
+    assert worst.share.gives_back > 0.8 * bad.divergence.simulated
+    assert worst.share.alone > 0.5 * bad.divergence.simulated
+    for before, after in zip(good.layers, bad.layers, strict=True):
+        if before.index is None or (victim.index is not None and before.index < victim.index):
+            assert after.snr == before.snr
+
+
+def test_gains_are_found_in_the_weights(default_models: Models) -> None:
+    """Channels divided by gains in the int8 file's first layer, and given them back after it."""
+    graphs = [
+        read_graph(path.read_bytes(), "")
+        for path in (default_models.float_model, default_models.int8_model)
+    ]
+    pair = [i for i, op in enumerate(graphs[1].operators) if op.name == "CONV_2D"][:2]
+    first, second = (graphs[1].operators[i] for i in pair)
+    channels = graphs[1].tensors[first.inputs[1]].shape[0]
+    gains = np.linspace(0.5, 3, channels)
+    # The same integers: a scale per output takes the division, the float file the product.
+    quantization = graphs[1].tensors[first.inputs[1]].quantization
+    assert quantization is not None
+    divided = (quantization.scales / gains).astype(np.float32)
+    object.__setattr__(quantization, "scales", divided)
+    other = graphs[1].tensors[second.inputs[1]]
+    assert other.data is not None
+    floats = [op for op in graphs[0].operators if op.name == "CONV_2D"][1]
+    kernel_of_float = graphs[0].tensors[floats.inputs[1]]
+    assert kernel_of_float.data is not None
+    object.__setattr__(kernel_of_float, "data", (kernel_of_float.data / gains).astype(np.float32))
+    found = match_float_weights(graphs[0], graphs[1], ("float", "int8"))
+    assert found.gains[first.outputs[0]] == pytest.approx(gains, rel=1e-5)
+    assert found.gains[second.outputs[0]] == pytest.approx(np.ones(other.shape[0]), rel=1e-5)
+
+
+def test_files_of_two_networks_are_refused(
+    default_models: Models, tmp_path: Path, images: list[Path]
+) -> None:
+    toy = write_toy(tmp_path / "toy", channels=1)
+    run_in_process("export", *toy.source(), "--calib", toy.photos, "-o", tmp_path)
+    with pytest.raises(ModelError, match="not two forms of one network"):
+        inspected(Models(default_models.float_model, tmp_path / "toy_int8.tflite"), images)
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    files = []
+    for folder, scale in (("one", 1), ("two", -1)):
+        toy = _scaled(write_toy(tmp_path / folder, channels=1), scale)
+        run_in_process("export", *toy.source(), "--calib", toy.photos, "-o", tmp_path / folder)
+        files.append(tmp_path / folder / "toy")
+    models = Models(Path(f"{files[0]}_float.tflite"), Path(f"{files[1]}_int8.tflite"))
+    with pytest.raises(ModelError, match="were made from different weights"):
+        inspected(models, read_unlabelled(tmp_path / "one" / "photos"))
+
+
+def test_another_function_of_the_same_weights_is_refused(
+    default_models: Models, images: list[Path], tmp_path: Path
+) -> None:
+    def lean(model: Any) -> None:
+        for operator in model.subgraphs[0].operators:
+            if isinstance(operator.builtinOptions, schema.LeakyReluOptionsT):
+                operator.builtinOptions.alpha = 0.3
+
+    with pytest.raises(ModelError, match="without its rounding does not answer as"):
+        inspected(edited(default_models, tmp_path, lean), images)
+
+
+def test_the_wrong_order_is_refused(default_models: Models, images: list[Path]) -> None:
+    swapped = Models(default_models.int8_model, default_models.float_model)
+    with pytest.raises(ModelError, match="name the float file first"):
+        inspected(swapped, images)
+
+
+def test_an_unknown_operator_is_named(
+    default_models: Models, images: list[Path], tmp_path: Path
+) -> None:
+    def rename(model: Any) -> None:
+        for code in model.operatorCodes:
+            if code.builtinCode == schema.BuiltinOperator.MEAN:
+                code.builtinCode = schema.BuiltinOperator.REDUCE_MAX
+                code.deprecatedBuiltinCode = schema.BuiltinOperator.REDUCE_MAX
+
+    models = edited(default_models, tmp_path, rename)
+    with pytest.raises(ModelError, match="does not know the operator REDUCE_MAX"):
+        inspected(models, images)
+
+
+def test_what_is_no_image_is_left_out(
+    default_models: Models, images: list[Path], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_text("no image")
+    with pytest.warns(TinyedgeWarning, match=r"skipped: .*bad\.png"):
+        assert inspected(default_models, [bad, images[0]]).images == 1
+    with (
+        pytest.warns(TinyedgeWarning, match="skipped"),
+        pytest.raises(DatasetError, match="none of the images"),
+    ):
+        inspected(default_models, [bad])
+
+
+def _layers_with_weights(inspection: Inspection) -> list[InspectedLayer]:
+    return [layer for layer in inspection.layers if layer.weight_snr is not None]
+
+
+def _names(path: Path) -> Any:
+    return read_graph(path.read_bytes(), "")
+
+
+def _last_of_first_layer(graph: Any) -> int:
+    """The tensor that the second convolution reads."""
+    return int([op for op in graph.operators if op.name == "CONV_2D"][1].inputs[0])
+
+
+def _scaled(toy: Toy, factor: float) -> Toy:
+    """Its weights with the last layer's kernel times a factor."""
+    content = toy.weights.read_bytes()
+    floats = np.frombuffer(content[16:], "<f4").copy()
+    floats[-20:] *= factor
+    toy.weights.write_bytes(content[:16] + floats.tobytes())
+    return toy
+
+
+def _softmax(logits: Any) -> Any:
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()

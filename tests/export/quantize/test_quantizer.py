@@ -1,0 +1,230 @@
+"""The tuned quantizer's files: what is in them, and how close they come."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from tests.conftest import Models, run_in_process
+from tests.support.naive import random_weights
+from tests.test_fashion import official
+from tinyedge.darknet.cfg import parse_cfg
+from tinyedge.darknet.network import Network, build_network
+from tinyedge.darknet.weights import Weights
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.errors import ExportError
+from tinyedge.export.quantize.reorder import REWRITES
+from tinyedge.export.tensorflow import require_tensorflow
+
+JOINS = """[net]
+height=16
+width=16
+channels=3
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+pad=1
+activation=leaky
+[maxpool]
+size=2
+stride=2
+[convolutional]
+filters=8
+size=3
+pad=1
+groups=8
+activation=leaky
+[convolutional]
+filters=8
+size=3
+pad=1
+groups=2
+activation=relu
+[shortcut]
+from=-2
+activation=leaky
+[route]
+layers=-1,-3
+[convolutional]
+filters=6
+activation=logistic
+[maxpool]
+size=3
+stride=2
+[connected]
+output=9
+activation=relu
+[connected]
+output=5
+activation=linear
+[softmax]
+"""
+
+
+@pytest.fixture(scope="module")
+def fashion_by_default(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    folder = tmp_path_factory.mktemp("default")
+    run_in_process("export", "fashion", "--quantizer", "default", "-o", folder)
+    return Models(folder / "fashion_float.tflite", folder / "fashion_int8.tflite")
+
+
+def comparison(models: Models, images: Path) -> dict[str, object]:
+    words = ("compare", models.float_model, models.int8_model, "--data", images, "--json")
+    found: dict[str, object] = json.loads(run_in_process(*words).stdout)
+    return found
+
+
+def mean_kl(models: Models, images: Path) -> float:
+    return float(comparison(models, images)["kl"]["mean"])  # type: ignore[index]
+
+
+def operators(path: Path) -> Counter[int]:
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    return Counter(codes[operator.opcodeIndex] for operator in model.subgraphs[0].operators)
+
+
+def test_tuned_is_closer_than_default(
+    fashion_models: Models, fashion_by_default: Models, fashion_images: Path
+) -> None:
+    tuned = mean_kl(fashion_models, fashion_images)
+    assert tuned < 0.8 * mean_kl(fashion_by_default, fashion_images)
+
+
+def test_tuned_adds_no_operator(fashion_models: Models, fashion_by_default: Models) -> None:
+    tuned, default = operators(fashion_models.int8_model), operators(fashion_by_default.int8_model)
+    assert tuned.total() <= default.total()
+    assert set(tuned) <= set(default) | {schema.BuiltinOperator.CONV_2D}
+
+
+def test_leaky_has_slopes_that_xnnpack_has_exactly(fashion_models: Models) -> None:
+    interpreter = Interpreter(str(fashion_models.int8_model))
+    scales = {
+        tensor["index"]: tensor["quantization"][0] for tensor in interpreter.get_tensor_details()
+    }
+    multipliers = [
+        256 * scales[operator["inputs"][0]] / scales[operator["outputs"][0]]
+        for operator in interpreter._get_ops_details()
+        if operator["op_name"] == "LEAKY_RELU"
+    ]
+    assert len(multipliers) == 8
+    assert multipliers == pytest.approx([10 * round(found / 10) for found in multipliers], abs=1e-3)
+
+
+def test_a_pixel_is_its_own_input(fashion_models: Models) -> None:
+    interpreter = Interpreter(str(fashion_models.int8_model))
+    scale, zero_point = interpreter.get_input_details()[0]["quantization"]
+    assert (scale, zero_point) == (pytest.approx(1 / 255), -128)
+
+
+def test_the_card_says_how(fashion_models: Models, fashion_by_default: Models) -> None:
+    tuned = Classifier(fashion_models.int8_model).card
+    assert (tuned.quantizer, tuned.rewrites, tuned.seed) == ("tuned", REWRITES, 0)
+    default = Classifier(fashion_by_default.int8_model).card
+    assert (default.quantizer, default.rewrites, default.seed) == ("default", (), None)
+
+
+def quantized(network: Network, weights: Weights, input_type: str, seed: int = 0) -> bytes:
+    require_tensorflow()
+    from tinyedge.export.quantize.quantizer import quantize
+
+    images = np.random.default_rng(1).random((40, *network.input), dtype=np.float32)
+    return quantize(
+        network,
+        weights,
+        images,
+        rewrites=REWRITES,
+        input_type=input_type,
+        seed=seed,
+        stage=lambda *_: lambda: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def joins() -> tuple[Network, Weights, bytes]:
+    network = build_network(parse_cfg(JOINS, "joins.cfg"))
+    weights = random_weights(network, seed=2)
+    return network, weights, quantized(network, weights, "int8")
+
+
+def answers(content: bytes, network: Network) -> np.ndarray:
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    given, answer = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    scale, zero_point = answer["quantization"]
+    found = []
+    for pixels in np.random.default_rng(9).random((30, *network.input), dtype=np.float32):
+        integers = np.rint(pixels * 255) + np.iinfo(given["dtype"]).min
+        interpreter.set_tensor(given["index"], integers.astype(given["dtype"])[np.newaxis])
+        interpreter.invoke()
+        raw = interpreter.get_tensor(answer["index"])[0].astype(np.float64)
+        found.append((raw - zero_point) * scale)
+    return np.array(found)
+
+
+def test_groups_joins_shortcuts_and_connected_layers(joins: tuple[Network, Weights, bytes]) -> None:
+    from tests.export.build.test_model import answers as float_answers
+
+    network, weights, content = joins
+    pictures = np.random.default_rng(9).random((30, *network.input), dtype=np.float32)
+    expected = np.array([float_answers(network, weights, pixels).keras for pixels in pictures[:5]])
+    found = answers(content, network)[:5]
+    # Of random weights the answers hardly depend on the picture; what does must survive.
+    assert np.abs(found - expected).max() < 0.06 * np.ptp(expected)
+
+
+def test_uint8_gives_the_answers_of_int8(joins: tuple[Network, Weights, bytes]) -> None:
+    network, weights, content = joins
+    unsigned = quantized(network, weights, "uint8")
+    assert (answers(unsigned, network) == answers(content, network)).all()
+
+
+def test_the_same_seed_gives_the_same_bytes(joins: tuple[Network, Weights, bytes]) -> None:
+    network, weights, content = joins
+    assert quantized(network, weights, "int8") == content
+    assert quantized(network, weights, "int8", seed=1) != content
+
+
+def test_every_layer_is_found_in_what_the_converter_wrote(
+    joins: tuple[Network, Weights, bytes],
+) -> None:
+    """Darknet's numbers in the converter's tensor names: what an update of TensorFlow may break."""
+    from tinyedge.export.tflite.int8_file import Int8File
+
+    assert sorted(Int8File(joins[2]).layer_operators()) == [0, 2, 3, 6, 8, 9]
+
+
+def test_a_file_with_other_names_is_refused(joins: tuple[Network, Weights, bytes]) -> None:
+    from tinyedge.export.tflite.int8_file import Int8File
+
+    renamed = joins[2].replace(b"BiasAdd", b"Another")
+    with pytest.raises(ExportError, match="does not name layer 2"):
+        Int8File(renamed).require_layers([2, 8])
+
+
+@pytest.mark.real_data
+def test_tiny_darknet_keeps_its_answers(tiny_models: Models, imagenet: Path) -> None:
+    found = comparison(tiny_models, imagenet / "val")
+    assert found["kl"]["mean"] <= 0.020  # type: ignore[index]
+    # Five draws of calibration photos gave 93.7 to 94.9 %; the default quantizer gives 86.9 %.
+    assert found["agreement"] >= 92  # type: ignore[operator]
+    assert found["drop"]["interval"][0] <= 0  # type: ignore[index]
+
+
+@pytest.mark.fashion_mnist
+def test_fashion_loses_at_most_a_tenth_of_a_point(fashion_models: Models) -> None:
+    images, classes = official("t10k")
+    float_model, int8_model = (
+        Classifier(path) for path in (fashion_models.float_model, fashion_models.int8_model)
+    )
+    right = {float_model: 0, int8_model: 0}
+    for image, index in zip(images, classes, strict=True):
+        pixels = (image / np.float32(255)).reshape(1, 28, 28, 1)
+        for model in right:
+            right[model] += model.logits(model.quantize(pixels)).argmax() == index
+    assert right[float_model] - right[int8_model] <= 10  # of 10,000

@@ -1,0 +1,72 @@
+"""Label lists: the right number of names, or a message that says what is wrong."""
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from tinyedge.errors import DatasetError, TinyedgeWarning
+from tinyedge.images.labels import read_labels
+
+
+def listed(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "names.list"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"cat\nhot dog\nk\xc3\xa4fer\n",
+        b"cat\nhot dog\nk\xc3\xa4fer",
+        b"cat\r\n  hot dog\t\r\nk\xc3\xa4fer\r\n",
+        b"\xef\xbb\xbfcat\nhot dog\nk\xc3\xa4fer\n\n \n",
+    ],
+    ids=["plain", "no last newline", "Windows", "byte order mark, blank lines behind"],
+)
+def test_a_name_a_line(tmp_path: Path, content: bytes) -> None:
+    assert read_labels(listed(tmp_path, content), 3) == ("cat", "hot dog", "käfer")
+
+
+def test_a_longer_list_is_cut_with_a_note(tmp_path: Path) -> None:
+    path = listed(tmp_path, b"cat\ndog\n\ncow\n")
+    with pytest.warns(TinyedgeWarning) as notes:
+        assert read_labels(path, 2) == ("cat", "dog")
+    assert [str(note.message) for note in notes] == [
+        f"{path} names 4 classes; the first 2 are used"
+    ]
+
+
+def test_a_list_of_the_right_length_is_no_news(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_labels(listed(tmp_path, b"cat\ndog\n"), 2)
+
+
+def test_a_shorter_list_is_an_error(tmp_path: Path) -> None:
+    path = listed(tmp_path, b"cat\ndog\n")
+    with pytest.raises(DatasetError) as refusal:
+        read_labels(path, 3)
+    assert str(refusal.value) == (
+        f"{path} names 2 classes, the network has 3 outputs:"
+        " use the list that belongs to this network"
+    )
+
+
+def test_a_line_that_names_nothing_is_an_error(tmp_path: Path) -> None:
+    path = listed(tmp_path, b"cat\n \ndog\n")
+    with pytest.raises(DatasetError) as refusal:
+        read_labels(path, 3)
+    assert str(refusal.value) == f"{path}:2: this line names no class"
+
+
+def test_what_is_no_text_is_an_error(tmp_path: Path) -> None:
+    path = listed(tmp_path, b"\x89PNG\r\n\x1a\n\xff\xff")
+    with pytest.raises(DatasetError, match="is not a text file of labels"):
+        read_labels(path, 1)
+
+
+def test_a_missing_list_is_an_oserror(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_labels(tmp_path / "none", 1)

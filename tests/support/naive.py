@@ -1,0 +1,210 @@
+"""A network's forward pass written as plainly as its definition, in double precision.
+
+Slow and independent of every other implementation here: no folding, no tricks. Planar arrays.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.support.activations import ACTIVATIONS
+from tests.support.random_weights import random_weights
+from tinyedge.darknet.layers import (
+    Activation,
+    AvgPool,
+    BatchNormalization,
+    Connected,
+    Convolutional,
+    Crop,
+    L2Norm,
+    Layer,
+    Local,
+    Logistic,
+    MaxPool,
+    Normalization,
+    Reorg,
+    Route,
+    Shortcut,
+    Softmax,
+    Upsample,
+)
+from tinyedge.darknet.learned import Learned
+from tinyedge.darknet.network import Network
+from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, LocalWeights, Weights
+
+__all__ = ["forward", "random_weights"]
+
+Planes = NDArray[np.float64]
+
+
+def forward(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> Planes:
+    """The last layer's flat output for `pixels` (height, width, channels)."""
+    now: Planes = pixels.transpose(2, 0, 1).astype(np.float64)
+    outputs: list[Planes] = []
+    for layer in network.layers:
+        now = _step(layer, now, outputs, weights.layers.get(layer.index))
+        outputs.append(now)
+    return now.ravel()
+
+
+def _step(layer: Layer, now: Planes, outputs: list[Planes], learned: Learned | None) -> Planes:
+    out = _linear_step(layer, now, outputs, learned)
+    match layer:
+        case Activation() | Convolutional() | Connected() | Local() | Shortcut():
+            return ACTIVATIONS[layer.activation](out)
+        case Logistic():
+            return ACTIVATIONS["logistic"](out)
+    return out
+
+
+def _linear_step(  # noqa: PLR0911, PLR0912 - a case a layer
+    layer: Layer, now: Planes, outputs: list[Planes], learned: Learned | None
+) -> Planes:
+    match layer:
+        case Convolutional():
+            assert isinstance(learned, ConvolutionalWeights)
+            out = _convolve(layer, now, learned)
+            if learned.batch_norm is not None:
+                out = _normalize(out, learned.batch_norm)
+            return out + learned.biases[:, None, None]
+        case Connected():
+            out = (learned.weights.astype(np.float64) @ now.ravel())[:, None, None]
+            if learned.batch_norm is not None:
+                out = _normalize(out, learned.batch_norm)
+            return out + learned.biases[:, None, None]
+        case Local():
+            assert isinstance(learned, LocalWeights)
+            return _local(layer, now, learned)
+        case BatchNormalization():
+            assert isinstance(learned, BatchNorm)
+            return _normalize(now, learned)
+        case MaxPool():
+            return _pool(layer, now)
+        case AvgPool():
+            return now.mean(axis=(1, 2), keepdims=True)
+        case Crop():
+            middle = now[:, layer.top :, layer.left :]
+            middle = middle[:, : layer.output.height, : layer.output.width]
+            return 2 * middle - 1 if layer.adjust else middle
+        case Upsample():
+            return _upsample(layer, now)
+        case Reorg():
+            return _reorg(layer, now)
+        case Normalization():
+            return _local_response(layer, now)
+        case L2Norm():
+            return now / np.sqrt((now**2).sum(axis=0))
+        case Route():
+            parts = [np.split(outputs[source], layer.groups) for source in layer.sources]
+            return np.concatenate([part[layer.group] for part in parts])
+        case Shortcut():
+            return _shortcut(layer, now, outputs[layer.source])
+        case Softmax():
+            runs = now.reshape(layer.groups, -1) / layer.temperature
+            powers = np.exp(runs - runs.max(axis=1, keepdims=True))
+            return (powers / powers.sum(axis=1, keepdims=True)).reshape(now.shape)
+    return now
+
+
+def _convolve(layer: Convolutional, now: Planes, learned: ConvolutionalWeights) -> Planes:
+    p, k, d = layer.padding, layer.dilation * (layer.size - 1) + 1, layer.dilation
+    padded = np.pad(now, ((0, 0), (p, p), (p, p)))
+    out = np.zeros((layer.filters, layer.output.height, layer.output.width))
+    channels, filters = len(now) // layer.groups, layer.filters // layer.groups
+    for f in range(layer.filters):
+        first = f // filters * channels
+        for y in range(layer.output.height):
+            for x in range(layer.output.width):
+                top, left = y * layer.stride, x * layer.stride
+                window = padded[first : first + channels, top : top + k : d, left : left + k : d]
+                out[f, y, x] = (window * learned.weights[f]).sum()
+    return out
+
+
+def _normalize(now: Planes, norm: BatchNorm) -> Planes:
+    mean, variance, scales = (
+        array.astype(np.float64)[:, None, None] for array in (norm.mean, norm.variance, norm.scales)
+    )
+    return (now - mean) / (np.sqrt(variance) + 1e-6) * scales
+
+
+def _local(layer: Local, now: Planes, learned: LocalWeights) -> Planes:
+    p, k = layer.padding, layer.size
+    padded = np.pad(now, ((0, 0), (p, p), (p, p)))
+    out = learned.biases.astype(np.float64)
+    for f, y, x in np.ndindex(out.shape):
+        top, left = y * layer.stride, x * layer.stride
+        window = padded[:, top : top + k, left : left + k]
+        out[f, y, x] += (window * learned.weights[y, x, f]).sum()
+    return out
+
+
+def _pool(layer: MaxPool, now: Planes) -> Planes:
+    out = np.zeros((len(now), layer.output.height, layer.output.width))
+    before = layer.padding // 2
+    for y in range(layer.output.height):
+        for x in range(layer.output.width):
+            top, left = y * layer.stride - before, x * layer.stride - before
+            bottom, right = top + layer.size, left + layer.size
+            window = now[:, max(top, 0) : bottom, max(left, 0) : right]
+            out[:, y, x] = window.max(axis=(1, 2))
+    return out
+
+
+def _upsample(layer: Upsample, now: Planes) -> Planes:
+    s = layer.stride
+    if not layer.reverse:
+        return layer.scale * now.repeat(s, axis=1).repeat(s, axis=2)
+    out = np.zeros((layer.output.channels, layer.output.height, layer.output.width))
+    for c, y, x in np.ndindex(out.shape):
+        out[c, y, x] = layer.scale * now[c, y * s : y * s + s, x * s : x * s + s].sum()
+    return out
+
+
+def _reorg(layer: Reorg, now: Planes) -> Planes:
+    if layer.extra:
+        return np.append(now.ravel(), np.zeros(layer.extra))[:, None, None]
+    height, width, channels = layer.input
+    if layer.flatten:
+        pixels = height * width
+        flat = now.reshape((pixels, channels) if layer.reverse else (channels, pixels))
+        return flat.T.reshape(now.shape)
+    # reorg_cpu, index by index.
+    s, given = layer.stride, now.ravel()
+    out = np.zeros(given.size)
+    planes = channels // (s * s)
+    for k, j, i in np.ndindex(channels, height, width):
+        here = i + width * (j + height * k)
+        x, y = i * s + k // planes % s, j * s + k // planes // s
+        there = x + width * s * (y + height * s * (k % planes))
+        if layer.reverse:
+            out[there] = given[here]
+        else:
+            out[here] = given[there]
+    return out.reshape(layer.output.channels, layer.output.height, layer.output.width)
+
+
+def _local_response(layer: Normalization, now: Planes) -> Planes:
+    """Channel by channel, as the running sum in normalization_layer.c goes."""
+    squares, out = now**2, np.zeros(now.shape)
+    sums = layer.kappa + layer.alpha * squares[: layer.size // 2].sum(axis=0)
+    for k in range(len(now)):
+        if k > 0:
+            gone, new = k - (layer.size - 1) // 2 - 1, k + layer.size // 2
+            if gone >= 0:
+                sums = sums - layer.alpha * squares[gone]
+            if new < len(now):
+                sums = sums + layer.alpha * squares[new]
+        out[k] = now[k] * sums**-layer.beta
+    return out
+
+
+def _shortcut(layer: Shortcut, now: Planes, added: Planes) -> Planes:
+    """shortcut_cpu, number by number."""
+    out = now.copy()
+    stride = max(1, layer.added.width // layer.output.width)
+    sample = max(1, layer.output.width // layer.added.width)
+    rows, columns, channels = map(min, layer.added, layer.output)
+    for k, j, i in np.ndindex(channels, rows, columns):
+        at = (k, j * sample, i * sample)
+        out[at] = layer.alpha * out[at] + layer.beta * added[k, j * stride, i * stride]
+    return out

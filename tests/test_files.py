@@ -1,0 +1,141 @@
+"""Files that appear whole or not at all, against real failures of the file system."""
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from tinyedge.files import write_together
+
+
+def everything_in(folder: Path) -> dict[str, bytes | None]:
+    """Every path below `folder`, with its content where it is a file."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def test_every_file_is_written_and_nothing_else(tmp_path: Path) -> None:
+    write_together({tmp_path / "a": b"one", tmp_path / "deep" / "er" / "b": b""})
+    assert everything_in(tmp_path) == {
+        "a": b"one",
+        "deep": None,
+        "deep/er": None,
+        "deep/er/b": b"",
+    }
+
+
+def test_what_stood_there_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.write_bytes(b"a much longer old content")
+    with target.open("rb") as reader:
+        write_together({target: b"new"})
+        # Whoever had the old file open goes on reading the old file.
+        assert reader.read() == b"a much longer old content"
+    assert everything_in(tmp_path) == {"model": b"new"}
+
+
+def test_a_second_target_that_is_a_folder_spares_the_first(tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(b"old")
+    (tmp_path / "second").mkdir()
+    before = everything_in(tmp_path)
+    with pytest.raises(IsADirectoryError) as refusal:
+        write_together({tmp_path / "first": b"new", tmp_path / "second": b"new"})
+    assert refusal.value.filename == str(tmp_path / "second")
+    assert everything_in(tmp_path) == before
+
+
+def test_a_second_target_below_a_file_spares_the_first(tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(b"old")
+    (tmp_path / "file").write_bytes(b"")
+    before = everything_in(tmp_path)
+    with pytest.raises(OSError, match="file"):
+        write_together({tmp_path / "first": b"new", tmp_path / "file" / "second": b"new"})
+    assert everything_in(tmp_path) == before
+
+
+def test_a_second_target_that_cannot_be_made_spares_the_first(tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(b"old")
+    before = everything_in(tmp_path)
+    with pytest.raises(OSError, match="File name too long"):
+        write_together({tmp_path / "first": b"new", tmp_path / ("n" * 250): b"new"})
+    assert everything_in(tmp_path) == before
+
+
+def test_running_out_of_room_in_the_second_file_spares_the_first(tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(b"old")
+    before = everything_in(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_together({tmp_path / "first": b"new", tmp_path / "second": b"n" * 200_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert everything_in(tmp_path) == before
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
+def test_permissions_are_what_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+    previous = os.umask(umask)
+    try:
+        write_together({tmp_path / "model": b"x"})
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "model").stat().st_mode & 0o777 == mode
+
+
+class TestFolders:
+    """A folder of files as one target."""
+
+    def test_a_folder_is_written_beside_files(self, tmp_path: Path) -> None:
+        folder = {"top": b"one", "deep/er": b"two"}
+        write_together({tmp_path / "a": b"x", tmp_path / "out" / "model": folder})
+        assert everything_in(tmp_path) == {
+            "a": b"x",
+            "out": None,
+            "out/model": None,
+            "out/model/deep": None,
+            "out/model/deep/er": b"two",
+            "out/model/top": b"one",
+        }
+
+    def test_a_folder_is_replaced_whole(self, tmp_path: Path) -> None:
+        write_together({tmp_path / "model": {"old": b"1", "both": b"old"}})
+        write_together({tmp_path / "model": {"both": b"new"}})
+        assert everything_in(tmp_path) == {"model": None, "model/both": b"new"}
+
+    def test_a_file_in_a_folders_place_spares_the_others(self, tmp_path: Path) -> None:
+        (tmp_path / "first").write_bytes(b"old")
+        (tmp_path / "model").write_bytes(b"a file")
+        before = everything_in(tmp_path)
+        with pytest.raises(NotADirectoryError) as refusal:
+            write_together({tmp_path / "first": b"new", tmp_path / "model": {"x": b""}})
+        assert refusal.value.filename == str(tmp_path / "model")
+        assert everything_in(tmp_path) == before
+
+    def test_a_link_to_a_folder_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "precious").mkdir()
+        (tmp_path / "model").symlink_to("precious")
+        with pytest.raises(NotADirectoryError):
+            write_together({tmp_path / "model": {"x": b""}})
+        assert everything_in(tmp_path) == {"model": None, "precious": None}
+
+    def test_a_file_that_fails_spares_the_folder(self, tmp_path: Path) -> None:
+        write_together({tmp_path / "model": {"old": b"1"}})
+        before = everything_in(tmp_path)
+        with pytest.raises(OSError, match="File name too long"):
+            write_together({tmp_path / "model": {"new": b"2"}, tmp_path / ("n" * 250): b""})
+        assert everything_in(tmp_path) == before
+
+    def test_its_permissions_are_what_the_umask_leaves(self, tmp_path: Path) -> None:
+        previous = os.umask(0o027)
+        try:
+            write_together({tmp_path / "model": {"deep/file": b"x"}})
+        finally:
+            os.umask(previous)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+        assert modes == {"model": 0o750, "deep": 0o750, "file": 0o640}

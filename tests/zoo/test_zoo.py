@@ -1,0 +1,469 @@
+"""The zoo against real files and a real web server on the loopback interface."""
+
+import hashlib
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+import tinyedge
+from tests.support import c_engine
+from tests.support.shipped import CFGS
+from tinyedge.darknet.layers import Layer
+from tinyedge.darknet.network import read_network
+from tinyedge.errors import FetchError, MissingPackageError, TinyedgeWarning
+from tinyedge.zoo.cache import cache_folder
+from tinyedge.zoo.fetch import (
+    Model,
+    PackagedFile,
+    RemoteFile,
+    fetch,
+    find_model,
+    locate,
+    network_cost,
+)
+from tinyedge.zoo.models import MODELS, Cost
+
+CONTENT = bytes(range(256)) * 300
+WRONG = b"<html>" + CONTENT[6:]
+FASHION_CFG = PackagedFile("calib_data/fashion/fashion.cfg")
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each request with the next status and body of `answers`; the last one stays."""
+
+    daemon_threads = True
+    answers: list[tuple[int, bytes, int]]
+    requests: int
+
+    def address(self, name: str = "net.weights") -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+    def will_answer(self, *answers: tuple[int, bytes], announced: int | None = None) -> None:
+        self.requests = 0
+        self.answers = [
+            (status, body, len(body) if announced is None else announced)
+            for status, body in answers
+        ]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        number = min(self.server.requests, len(self.server.answers) - 1)
+        self.server.requests += 1
+        status, body, announced = self.server.answers[number]
+        self.send_response(status)
+        self.send_header("Content-Length", str(announced))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the tests' output quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Handler) as running:
+        running.will_answer((200, CONTENT))
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache that does not exist yet."""
+    path = tmp_path / "new" / "cache"
+    monkeypatch.setenv("TINYEDGE_CACHE", str(path))
+    # A proxy of the machine the tests run on is not asked for loopback addresses.
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return path
+
+
+@pytest.fixture
+def closed_address() -> str:
+    """An address of this machine where nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/net.weights"
+
+
+def model_of(url: str | None) -> Model:
+    """A model whose weights are CONTENT at `url` and whose .cfg ships with the package."""
+    weights = RemoteFile(
+        name="net/net.weights",
+        url=url,
+        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        bytes=(len(CONTENT),),
+    )
+    return Model("net", "a net", cfg=FASHION_CFG, weights=weights)
+
+
+def unseen_model_of(url: str | None) -> Model:
+    """The same, but nobody has seen the weights yet."""
+    weights = RemoteFile("net/net.weights", url, None, (len(CONTENT) - 4, len(CONTENT)))
+    return Model("net", "a net", cfg=FASHION_CFG, weights=weights)
+
+
+def put(folder: Path, content: bytes) -> Path:
+    path = folder / "net" / "net.weights"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_missing_file_is_downloaded_into_a_new_cache(server: Server, folder: Path) -> None:
+    files = fetch(model_of(server.address()), progress=False)
+    assert files.weights == folder / "net" / "net.weights"
+    assert files.weights.read_bytes() == CONTENT
+    assert files.cfg.is_file()
+    assert files.labels is None
+    assert files_below(folder) == ["net/net.weights"]
+    assert server.requests == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_downloaded_file_can_be_read_by_others(server: Server) -> None:
+    weights = fetch(model_of(server.address()), progress=False).weights
+    assert stat.S_IMODE(weights.stat().st_mode) == 0o644
+
+
+def test_what_is_there_is_not_downloaded_again(server: Server, folder: Path) -> None:
+    put(folder, CONTENT)
+    fetch(model_of(server.address()), progress=False)
+    assert server.requests == 0
+
+
+def test_a_full_cache_may_be_read_only(closed_address: str, folder: Path) -> None:
+    path = put(folder, CONTENT)
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    folder.chmod(0o555)
+    try:
+        assert fetch(model_of(closed_address), progress=False).weights == path
+        assert locate(model_of(closed_address)).weights == path
+        assert files_below(folder) == ["net/net.weights"]
+    finally:
+        folder.chmod(0o755)
+        path.parent.chmod(0o755)
+
+
+@pytest.mark.parametrize("content", [WRONG, CONTENT[:-1], b""])
+def test_fetch_replaces_a_wrong_file(server: Server, folder: Path, content: bytes) -> None:
+    path = put(folder, content)
+    fetch(model_of(server.address()), progress=False)
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_download_that_failed_is_tried_again(server: Server) -> None:
+    server.will_answer((503, b"busy"), (200, CONTENT))
+    weights = fetch(model_of(server.address()), progress=False, retries=1).weights
+    assert weights.read_bytes() == CONTENT
+    assert server.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "announced", "reason"),
+    [
+        ((404, b"no such file"), None, "the server answered 404 Not Found"),
+        ((200, b"<html>sign in</html>"), None, "what came has 20 bytes, expected 76800"),
+        ((200, WRONG), None, f"what came has sha256 {hashlib.sha256(WRONG).hexdigest()}"),
+        ((200, CONTENT[:1000]), len(CONTENT), "the connection broke off"),
+    ],
+    ids=["404", "another page", "wrong content", "truncated"],
+)
+def test_a_failed_download_leaves_the_cache_as_it_was(
+    server: Server, folder: Path, answer: tuple[int, bytes], announced: int | None, reason: str
+) -> None:
+    server.will_answer(answer, announced=announced)
+    path = put(folder, b"older")
+    with pytest.raises(FetchError) as caught:
+        fetch(model_of(server.address()), progress=False, retries=0)
+    message = str(caught.value)
+    assert message.startswith(f"cannot download {server.address()}: {reason}")
+    assert message.endswith(f"put that file at {path}")
+    assert "\n" not in message
+    assert path.read_bytes() == b"older"
+    assert files_below(folder) == ["net/net.weights"]
+
+
+def test_offline_one_line_names_the_address_and_the_place(
+    closed_address: str, folder: Path
+) -> None:
+    with pytest.raises(FetchError) as caught:
+        fetch(model_of(closed_address), progress=False, retries=0)
+    assert str(caught.value) == (
+        f"cannot download {closed_address}: no connection;"
+        f" try again, or put that file at {folder}/net/net.weights"
+    )
+
+
+def test_a_cache_that_cannot_be_made_is_named(server: Server, folder: Path) -> None:
+    folder.parent.mkdir()
+    folder.write_text("in the way")
+    with pytest.raises(FetchError, match=r"cannot write .*/net\.weights .*TINYEDGE_CACHE"):
+        fetch(model_of(server.address()), progress=False)
+
+
+def test_a_folder_in_the_files_place_is_left_alone(server: Server, folder: Path) -> None:
+    (folder / "net" / "net.weights").mkdir(parents=True)
+    with pytest.raises(FetchError, match=r"net\.weights is not a file: delete it"):
+        fetch(model_of(server.address()), progress=False)
+    assert files_below(folder) == []
+
+
+def test_a_file_without_an_address_must_be_put_there(folder: Path) -> None:
+    with pytest.raises(FetchError, match=r"is missing; it has no public address: put the file"):
+        fetch(model_of(None), progress=False)
+    put(folder, CONTENT)
+    assert fetch(model_of(None), progress=False).weights.read_bytes() == CONTENT
+
+
+def test_locate_downloads_nothing(server: Server, folder: Path) -> None:
+    with pytest.raises(FetchError) as caught:
+        locate(model_of(server.address()))
+    assert str(caught.value) == (
+        f"{folder}/net/net.weights is missing: run `tinyedge fetch net`,"
+        f" or put there {server.address()}"
+    )
+    assert server.requests == 0
+    assert not folder.exists()
+
+
+def test_locate_names_expected_and_found(folder: Path) -> None:
+    put(folder, b"short")
+    with pytest.raises(FetchError, match=r"has 5 bytes, expected 76800: delete it, then run"):
+        locate(model_of("http://127.0.0.1/"))
+    put(folder, WRONG)
+    expected = (
+        f"has sha256 {hashlib.sha256(WRONG).hexdigest()},"
+        f" expected {hashlib.sha256(CONTENT).hexdigest()}: delete it"
+    )
+    with pytest.raises(FetchError, match=re.escape(expected)):
+        locate(model_of("http://127.0.0.1/"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_missing_file_gets_a_line() -> None:
+    with pytest.raises(FetchError) as caught:
+        locate(MODELS["tiny"])
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert "https://pjreddie.com/media/files/tiny.weights" in str(caught.value)
+
+
+def test_progress_goes_to_stderr_alone(
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch(model_of(server.address()), progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (folder / "net" / "net.weights").unlink()
+    fetch(model_of(server.address()), progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_survives_a_retry(server: Server, folder: Path) -> None:
+    server.will_answer((200, WRONG), (200, CONTENT))
+    fetch(model_of(server.address()), progress=True, retries=1)
+    assert files_below(folder) == ["net/net.weights"]
+
+
+@pytest.mark.parametrize("package", ["pooch", "rich"])
+def test_a_missing_package_says_what_to_install(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=rf"{package}: pip install 'tinyedge\[export\]'"):
+        fetch(model_of(server.address()), progress=True)
+    put(folder, CONTENT)
+    assert fetch(model_of(server.address()), progress=True).weights.is_file()
+
+
+def test_the_platforms_cache_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for unset in ("", None):
+        if unset is None:
+            monkeypatch.delenv("TINYEDGE_CACHE", raising=False)
+        else:
+            monkeypatch.setenv("TINYEDGE_CACHE", unset)
+        monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+        assert cache_folder() == Path("/somewhere/tinyedge")
+
+
+def test_without_platformdirs_the_cache_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TINYEDGE_CACHE", raising=False)
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    with pytest.raises(MissingPackageError, match="TINYEDGE_CACHE"):
+        cache_folder()
+
+
+def test_the_zoo_imports_nothing_of_the_export_extra() -> None:
+    blocked = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1:]));"
+    names = ["pooch", "requests", "rich", "platformdirs", "tensorflow", "keras", "numpy"]
+    subprocess.run(
+        [sys.executable, "-c", f"{blocked} import tinyedge.zoo.fetch", *names],
+        check=True,
+        cwd=Path(tinyedge.__file__).parents[1],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def test_models_are_found_by_name() -> None:
+    assert [model.name for model in MODELS.values()] == list(MODELS)
+    assert {"fashion", "tiny", "darknet", "alexnet", "squeezenet"} <= set(MODELS)
+    assert find_model("tiny") is MODELS["tiny"]
+    assert find_model("tiny.cfg") is None
+
+
+def test_the_packaged_model_needs_no_cache(folder: Path) -> None:
+    files = locate(MODELS["fashion"])
+    assert fetch(MODELS["fashion"], progress=False) == files
+    for path in (files.cfg, files.weights, files.labels):
+        assert path is not None
+        assert path.is_file()
+    for path in (files.calibration, files.test):
+        assert path is not None
+        assert path.is_dir()
+    assert not folder.exists()
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["tiny", "squeezenet"])
+def test_the_real_files_are_the_expected_ones(cache: Path, name: str) -> None:
+    files = locate(MODELS[name])
+    assert files.weights == cache / name / f"{name}.weights"
+    assert files.ids is not None
+    assert files.ids.read_text().splitlines()[0] == "n02119789"
+
+
+class TestPinning:
+    """A file nobody has seen: the first fetch keeps its sha256."""
+
+    def test_the_first_fetch_pins_and_says_so(self, server: Server, folder: Path) -> None:
+        digest = hashlib.sha256(CONTENT).hexdigest()
+        with pytest.warns(TinyedgeWarning) as said:
+            fetch(unseen_model_of(server.address()), progress=False)
+        assert [str(warning.message) for warning in said] == [
+            f"{folder}/net/net.weights: nobody has vouched for this file; its sha256, {digest},"
+            " is kept in net.weights.sha256 and must be the same from now on"
+        ]
+        assert (folder / "net" / "net.weights.sha256").read_text() == f"{digest}\n"
+
+    def test_the_second_is_silent_and_downloads_nothing(self, server: Server, folder: Path) -> None:
+        model = unseen_model_of(server.address())
+        with pytest.warns(TinyedgeWarning):
+            fetch(model, progress=False)
+        fetch(model, progress=False)
+        assert locate(model).weights == folder / "net" / "net.weights"
+        assert server.requests == 1
+
+    def test_a_pinned_file_that_changed_is_named(self, server: Server, folder: Path) -> None:
+        model = unseen_model_of(server.address())
+        with pytest.warns(TinyedgeWarning):
+            fetch(model, progress=False)
+        put(folder, WRONG)
+        with pytest.raises(FetchError, match=r"delete it and net\.weights\.sha256, then run"):
+            locate(model)
+        fetch(model, progress=False)
+        assert (folder / "net" / "net.weights").read_bytes() == CONTENT
+
+    def test_a_changed_download_is_refused(self, server: Server, folder: Path) -> None:
+        model = unseen_model_of(server.address())
+        with pytest.warns(TinyedgeWarning):
+            fetch(model, progress=False)
+        (folder / "net" / "net.weights").unlink()
+        server.will_answer((200, WRONG))
+        with pytest.raises(FetchError, match="what came has sha256"):
+            fetch(model, progress=False, retries=0)
+        assert files_below(folder) == ["net/net.weights.sha256"]
+
+    @pytest.mark.parametrize("content", [CONTENT[:-8], b"<html>sign in</html>"])
+    def test_the_floats_must_be_as_many_as_the_cfg_takes(
+        self, server: Server, folder: Path, content: bytes
+    ) -> None:
+        server.will_answer((200, content))
+        expected = f"what came has {len(content)} bytes, expected 76796 or 76800;"
+        with pytest.raises(FetchError, match=expected):
+            fetch(unseen_model_of(server.address()), progress=False, retries=0)
+        assert files_below(folder) == []
+
+    def test_a_file_put_there_is_pinned_or_refused_by_its_size(
+        self, server: Server, folder: Path
+    ) -> None:
+        put(folder, CONTENT[:-1])
+        with pytest.raises(FetchError, match="has 76799 bytes, expected 76796 or 76800: delete it"):
+            fetch(unseen_model_of(server.address()), progress=False)
+        put(folder, WRONG)
+        with pytest.warns(TinyedgeWarning, match=hashlib.sha256(WRONG).hexdigest()):
+            fetch(unseen_model_of(server.address()), progress=False)
+        assert server.requests == 0
+
+    def test_where_no_pin_can_be_written_the_work_goes_on(
+        self, server: Server, folder: Path
+    ) -> None:
+        path = put(folder, CONTENT)
+        (folder / "net" / "net.weights.sha256").mkdir()
+        assert fetch(unseen_model_of(server.address()), progress=False).weights == path
+
+
+class TestModels:
+    """What the zoo says of its models."""
+
+    @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
+    def test_a_cfg_that_ships_is_read_without_a_word(self, model: Model) -> None:
+        if isinstance(model.cfg, RemoteFile):
+            assert model.cost is not None
+            return
+        network = read_network(model.cfg.path)
+        assert network_cost(model) == Cost(network.operations, network.parameters)
+        assert f" {network.input.width}x{network.input.height} " in model.title
+        assert f" {network.output.elements} " in model.title
+
+    @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
+    def test_the_weights_have_the_size_their_cfg_takes(self, model: Model) -> None:
+        if isinstance(model.weights, RemoteFile):
+            floats = network_cost(model).weight_bytes
+            assert {16 + floats, 20 + floats} >= set(model.weights.bytes)
+
+    @pytest.mark.c_engine
+    @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"fashion", "squeezenet"}))
+    def test_what_is_said_is_true_of_darknets_cfg(self, name: str) -> None:
+        model = MODELS[name]
+        theirs = CFGS / f"{name}.cfg"
+        network = read_network(theirs)
+        assert network_cost(model) == Cost(c_engine.operations(theirs), network.parameters)
+        assert f" {network.input.width}x{network.input.height} " in model.title
+        assert network.output.elements == 1000
+        if isinstance(model.cfg, PackagedFile):
+            assert c_engine.layer_table(model.cfg.path) == c_engine.layer_table(theirs)
+            assert layers_of(model.cfg.path) == layers_of(theirs)
+
+    @pytest.mark.real_data
+    def test_squeezenets_cfg_is_that_of_the_weights(self, cache: Path) -> None:
+        theirs = cache / "squeezenet" / "squeezenet.cfg"
+        assert layers_of(MODELS["squeezenet"].cfg.path) == layers_of(theirs)
+
+
+def layers_of(cfg: Path) -> list[Layer]:
+    """The network's layers, wherever in the file they stand."""
+    return [replace(layer, line=0) for layer in read_network(cfg).layers]

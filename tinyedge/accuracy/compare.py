@@ -1,0 +1,229 @@
+"""What int8 cost: two models and labelled images become one `Comparison`.
+
+Both models see the very same pixels, one image after the other, and only a few numbers of each
+image are kept: ImageNet's 50,000 validation images need no more memory than ten do.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.accuracy import statistics
+from tinyedge.accuracy.result import (
+    Answer,
+    Comparison,
+    ModelFile,
+    Observation,
+    SkippedImage,
+    conclude,
+)
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
+from tinyedge.images.find import LabelledImage, content_sha256
+from tinyedge.images.load import load_input
+
+__all__ = ["Comparison", "compare"]
+
+_NAMED_FILES = 3
+
+
+def compare(
+    float_model: Classifier,
+    int8_model: Classifier,
+    images: Sequence[LabelledImage],
+    *,
+    max_drop: float | None = None,
+    skip_unreadable: bool = True,
+    progress: Callable[[], None] = lambda: None,
+) -> Comparison:
+    """Run both models over `images` and say what the second lost against the first.
+
+    Args:
+        float_model: the reference.
+        int8_model: the model in question.
+        images: what to compare on; none of them may have calibrated either model.
+        max_drop: the budget for the top-1 drop, 0 to 100 points, or None for no verdict.
+        skip_unreadable: leave out a file that is no image, and say so in the result, instead
+            of raising.
+        progress: called after each image.
+
+    Raises:
+        ModelError: the models differ in classes, labels, input or fit, are given in the wrong
+            order, or answer with infinities or NaN.
+        DatasetError: an image was used to calibrate a model, a label is none of the classes,
+            or there is no readable image.
+        ImageError: a file is no image, unless `skip_unreadable`.
+        ValueError: `max_drop` is out of range.
+    """
+    if max_drop is not None and not 0 <= max_drop <= 100:
+        raise ValueError(f"max_drop is {max_drop}; a budget is 0 to 100 points")
+    _check_models(float_model, int8_model)
+    _check_labels(images, float_model.classes)
+    hashes = [_digest(image.path) for image in images]
+    _refuse_calibration_images(images, hashes, (float_model, int8_model))
+
+    observations: list[Observation] = []
+    compared_hashes: set[str] = set()
+    skipped: list[SkippedImage] = []
+    for image, digest in zip(images, hashes, strict=True):
+        try:
+            pixels = _pixels(float_model, image.path)
+        except ImageError as error:
+            if not skip_unreadable:
+                raise
+            skipped.append(SkippedImage(image.path, str(error)))
+        else:
+            float_first = len(observations) % 2 == 0
+            observations.append(_observe(float_model, int8_model, image, pixels, float_first))
+            compared_hashes.add(digest)
+        progress()
+    if not observations:
+        reason = f"; the first: {skipped[0].reason}" if skipped else ""
+        raise DatasetError(f"none of the {len(images)} images could be read{reason}")
+    return conclude(
+        observations,
+        files=(
+            ModelFile(float_model.path, float_model.bytes),
+            ModelFile(int8_model.path, int8_model.bytes),
+        ),
+        classes=float_model.classes,
+        labels=float_model.card.labels or int8_model.card.labels,
+        softmax=float_model.card.softmax_groups == int8_model.card.softmax_groups == 1,
+        max_drop=max_drop,
+        skipped=tuple(skipped),
+        duplicates=len(observations) - len(compared_hashes),
+    )
+
+
+def _check_models(float_model: Classifier, int8_model: Classifier) -> None:
+    a, b = float_model, int8_model
+    if a.classes != b.classes:
+        raise ModelError(
+            f"{a.path} has {a.classes} classes, {b.path} has {b.classes}:"
+            " they are not two forms of one model"
+        )
+    inputs = [f"{m.width}x{m.height}x{m.channels}, {m.card.fit}" for m in (a, b)]
+    if inputs[0] != inputs[1]:
+        raise ModelError(
+            f"{a.path} takes photos as {inputs[0]}, {b.path} as {inputs[1]}: their difference"
+            " would not be the cost of int8 alone; export both from one command"
+        )
+    if a.card.labels and b.card.labels and a.card.labels != b.card.labels:
+        pairs = zip(a.card.labels, b.card.labels, strict=True)
+        index, (one, other) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+        raise ModelError(
+            f"class {index} is {one!r} in {a.path} and {other!r} in {b.path}:"
+            " they are not two forms of one model, or need their right names: --labels NAMES"
+        )
+    kinds = a.card.quantization, b.card.quantization
+    if kinds[0] != "float32" and kinds[1] == "float32":
+        raise ModelError(
+            f"{a.path} is {kinds[0]} and {b.path} is float32: name the float model first"
+        )
+    if kinds[0] == kinds[1]:
+        warnings.warn(
+            f"both models are {kinds[0]}: read 'float' as {a.path} and 'int8' as {b.path}",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
+    weights = a.card.weights_sha256, b.card.weights_sha256
+    if all(weights) and weights[0] != weights[1]:
+        warnings.warn(
+            f"{a.path} and {b.path} were made from different weights:"
+            " their difference is not the cost of int8 alone",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
+
+
+def _check_labels(images: Sequence[LabelledImage], classes: int) -> None:
+    for image in images:
+        if not 0 <= image.index < classes:
+            raise DatasetError(
+                f"{image.path}: its label is class {image.index}, the models have {classes}"
+                f" classes, 0 to {classes - 1}"
+            )
+
+
+def _digest(path: Path) -> str:
+    try:
+        return content_sha256(path)
+    except OSError:  # a dangling link, no permission: loading the image says so
+        return ""
+
+
+def _refuse_calibration_images(
+    images: Sequence[LabelledImage], hashes: Sequence[str], models: Sequence[Classifier]
+) -> None:
+    calibration = {digest for model in models for digest in model.card.calibration_sha256}
+    overlap = [
+        image.path for image, digest in zip(images, hashes, strict=True) if digest in calibration
+    ]
+    if overlap:
+        names = ", ".join(str(path) for path in overlap[:_NAMED_FILES])
+        more = ", ..." if len(overlap) > _NAMED_FILES else ""
+        raise DatasetError(
+            f"{len(overlap)} of the {len(images)} images calibrated the model ({names}{more})."
+            " On these it may look better than it is: take them out, or export again with other"
+            " images after --calib"
+        )
+
+
+def _pixels(model: Classifier, path: Path) -> NDArray[np.float32]:
+    return load_input(
+        path,
+        width=model.width,
+        height=model.height,
+        channels=model.channels,
+        fit=model.card.fit,
+    )
+
+
+def _observe(
+    float_model: Classifier,
+    int8_model: Classifier,
+    image: LabelledImage,
+    pixels: NDArray[np.float32],
+    float_first: bool,
+) -> Observation:
+    # By turns: going second on warm or on crowded caches shall favour neither in time.
+    order = (float_model, int8_model) if float_first else (int8_model, float_model)
+    timed = {id(model): _timed_scores(model, image.path, pixels) for model in order}
+    float_scores, float_ms = timed[id(float_model)]
+    int8_scores, int8_ms = timed[id(int8_model)]
+    return Observation(
+        image.index,
+        _answer(float_scores, image.index, float_ms),
+        _answer(int8_scores, image.index, int8_ms),
+        float(
+            statistics.kl_divergence(
+                float_scores / float_model.card.temperature,
+                int8_scores / int8_model.card.temperature,
+            )
+        ),
+    )
+
+
+def _timed_scores(
+    model: Classifier, path: Path, pixels: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], float]:
+    inputs = model.quantize(pixels)[np.newaxis]
+    start = time.perf_counter()
+    scores = model.logits(inputs)
+    milliseconds = 1000 * (time.perf_counter() - start)
+    if not np.isfinite(scores).all():
+        raise ModelError(f"{model.path} answers {path} with infinite scores or NaN")
+    return scores, milliseconds
+
+
+def _answer(scores: NDArray[np.float64], label: int, milliseconds: float) -> Answer:
+    return Answer(
+        int(statistics.top1(scores)),
+        int(statistics.label_rank(scores, label)),
+        bool(statistics.is_tied(scores)),
+        milliseconds,
+    )

@@ -1,0 +1,147 @@
+"""``tinyedge run``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyedge.cli.parameters import (
+    PATH,
+    device_option,
+    fit_option,
+    json_option,
+    not_nan,
+    running_profile,
+    threads_option,
+)
+
+if TYPE_CHECKING:
+    from tinyedge.cli.run.printing import AnswerPrinter
+    from tinyedge.devices.runtime.classifier import Classifier
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.option("--watch", type=PATH, help="Answer new photos of this folder until interrupted.")
+@click.option("--existing", is_flag=True, help="With --watch, the photos already there too.")
+@click.option(
+    "--camera", metavar="NUMBER", help="Answer what this camera sees until interrupted: 0, say."
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0, max=86400),
+    callback=not_nan,
+    default=1.0,
+    show_default=True,
+    help="Seconds between pictures of --camera, or between looks of --watch.",
+)
+@click.option(
+    "--bench", type=click.IntRange(min=1), metavar="RUNS", help="Time the model on the photos."
+)
+@device_option
+@click.option(
+    "--require-delegate",
+    is_flag=True,
+    help="End with an error where the device's accelerator cannot be used.",
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to print."
+)
+@threads_option
+@fit_option
+@click.option("--labels", type=PATH, help="Class names, one a line; overrides the card's.")
+@json_option
+def command(
+    *,
+    model: Path,
+    images: tuple[str, ...],
+    watch: Path | None,
+    existing: bool,
+    camera: str | None,
+    interval: float,
+    bench: int | None,
+    device: str,
+    require_delegate: bool,
+    top: int,
+    threads: int | None,
+    fit: str | None,
+    labels: Path | None,
+    as_json: bool,
+) -> None:
+    """Classify photos with a .tflite file.
+
+    MODEL is a file that tinyedge exported; any other image classifier needs --fit and --labels.
+    IMAGE is a photo, a folder (searched recursively), a pattern such as 'photos/*.jpg', or -
+    for paths on stdin, a line each, answered as they come.
+
+    --watch and --camera go on until Ctrl-C or SIGTERM, which end them with exit code 0. --watch
+    answers each photo once it is completely written. --camera needs picamera2 or OpenCV; it
+    also takes what OpenCV reads: a video file, an address, a sequence such as 'frame%04d.png'.
+    With --device coral-usb a file compiled for the Edge TPU runs there, and where that cannot be,
+    the int8 file beside it on the CPU, which is said.
+
+    --bench prints the times of loading, of the first inference, of warming up and of steady
+    inference apart, and of loading photos.
+
+    With --json, one JSON object a line for each picture, or one of --bench. Exit codes: 0 done,
+    1 interrupted, 2 an error.
+    """
+    _check_sources(images, watch, camera, bench, existing=existing)
+    from tinyedge.cli.run.bench import bench_photos
+    from tinyedge.cli.run.images import answer_camera, answer_folder, answer_photos
+    from tinyedge.cli.run.model_file import file_to_run
+
+    profile = running_profile(device)
+    file = file_to_run(model, profile, require_delegate=require_delegate)
+
+    def load() -> "Classifier":
+        from tinyedge.devices.runtime.classifier import Classifier
+
+        return Classifier(
+            file.path,
+            threads=threads or profile.usable_threads(),
+            runtimes=profile.runtimes,
+            fit=fit,
+            labels=labels,
+            delegate=file.delegate,
+            card=file.card,
+        )
+
+    def loaded() -> "AnswerPrinter":
+        from tinyedge.cli.run.printing import AnswerPrinter, announce
+
+        classifier = load()
+        announce(classifier)
+        return AnswerPrinter(classifier, top=top, as_json=as_json)
+
+    if bench is not None:
+        bench_photos(load, images, bench, as_json=as_json)
+    elif watch is not None:
+        answer_folder(loaded, watch, existing=existing, interval=interval)
+    elif camera is not None:
+        answer_camera(loaded, camera, interval=interval)
+    else:
+        answer_photos(loaded, images)
+
+
+def _check_sources(
+    images: tuple[str, ...],
+    watch: Path | None,
+    camera: str | None,
+    bench: int | None,
+    *,
+    existing: bool,
+) -> None:
+    """Raise a UsageError unless there is one source of pictures, and options that go with it."""
+    given = [bool(images), watch is not None, camera is not None]
+    if sum(given) != 1:
+        raise click.UsageError("give IMAGE... or --watch DIR or --camera NUMBER, one of the three")
+    if bench is not None and not images:
+        raise click.UsageError("--bench times photos: give IMAGE...")
+    if bench is not None and "-" in images:
+        raise click.UsageError("--bench times photos it can take again: name them, not -")
+    if camera == "":
+        raise click.UsageError("--camera takes a camera's number, a file or an address")
+    if existing and watch is None:
+        raise click.UsageError("--existing goes with --watch")

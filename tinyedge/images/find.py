@@ -1,0 +1,251 @@
+"""Which images: folders, class folders, manifests and patterns, always in the same order.
+
+A folder is searched with its subfolders, links to folders followed once; hidden files (macOS
+leaves ``._photo.jpg`` beside photos) are no images. A manifest is a UTF-8 text file of
+``path<TAB>label`` lines, the paths relative to its own folder; ``#`` starts a comment line.
+"""
+
+import glob
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyedge.errors import DatasetError, TinyedgeWarning
+from tinyedge.images.classnames import ClassNames, listed
+
+__all__ = [
+    "LabelledImage",
+    "content_sha256",
+    "evenly_spaced",
+    "find_images",
+    "is_image_name",
+    "read_labelled",
+    "read_unlabelled",
+]
+
+_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+)
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image and the index of the class it shows."""
+
+    path: Path
+    index: int
+
+
+def find_images(sources: Sequence[str]) -> list[Path]:
+    """The images that `sources` name, in the order given.
+
+    A file counts as it is named, whatever its suffix; a folder stands for the images in it,
+    sorted; a pattern (``photos/*.jpg``, ``**`` for any depth) for the images and folders it
+    matches, sorted. A name that exists is never taken for a pattern.
+
+    Raises:
+        DatasetError: a name that does not exist, a folder or pattern without an image.
+    """
+    found: list[Path] = []
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            found += _images_in(path)
+        elif path.exists():
+            found.append(path)
+        elif glob.has_magic(source):
+            found += _matching(source)
+        else:
+            raise DatasetError(f"{source}: no such file or folder")
+    return found
+
+
+def read_unlabelled(source: Path) -> list[Path]:
+    """The images of a folder, sorted, or those a manifest lists, in its order.
+
+    Raises:
+        DatasetError: no such folder or manifest, no image in it, a listed file is missing.
+    """
+    if source.is_dir():
+        return _images_in(source)
+    return [entry.path for entry in _read_manifest(source)]
+
+
+def read_labelled(
+    source: Path, *, labels: Sequence[str] | None, ids: Sequence[str] | None, classes: int
+) -> list[LabelledImage]:
+    """The images of a folder per class, or of a manifest, with their classes' indices.
+
+    A class is named by its label, its WordNet id or its index; see `ClassNames`.
+
+    Args:
+        source: a folder whose subfolders are named after classes, or a manifest with labels.
+        labels: the model's, in its class order, or None where it has none.
+        ids: the same for its WordNet ids.
+        classes: how many classes the model has.
+
+    Raises:
+        DatasetError: `source` is missing, holds no image, or names a class that the model does
+            not have or that a label of two classes leaves open.
+    """
+    names = ClassNames(labels, ids, classes)
+    if source.is_dir():
+        return _read_class_folders(source, names)
+    entries = _read_manifest(source)
+    images = []
+    for entry in entries:
+        if not entry.label:
+            raise DatasetError(f"{entry.where}: no label; expected path<TAB>label")
+        index = names.find(entry.label, entry.where)
+        if index is None:
+            raise DatasetError(f"{entry.where}: no class {entry.label!r}; {names.expected()}")
+        images.append(LabelledImage(entry.path, index))
+    return images
+
+
+def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
+    """`count` of the paths from the first to the last at even steps; all where fewer are there.
+
+    Raises:
+        DatasetError: `count` is less than 1.
+    """
+    if count < 1:
+        raise DatasetError(f"{count} images cannot be chosen; at least 1 is needed")
+    if count >= len(paths):
+        return list(paths)
+    if count == 1:
+        return [paths[0]]
+    return [paths[i * (len(paths) - 1) // (count - 1)] for i in range(count)]
+
+
+def content_sha256(path: Path) -> str:
+    """The sha256 of the file's bytes, hexadecimal."""
+    # Loads OpenSSL, which a board that only runs has no use for.
+    import hashlib
+
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# Folders.
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file found in a folder counts as an image: by its suffix, and not hidden."""
+    return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
+
+
+def _images_in(folder: Path) -> list[Path]:
+    images = sorted(_walk(folder, set()), key=Path.as_posix)
+    if not images:
+        suffixes = " ".join(sorted(_SUFFIXES))
+        raise DatasetError(f"{folder}: no image in this folder or below it (of {suffixes})")
+    return images
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """Every image below `folder`; `seen` are the folders, by device and inode, to leave out."""
+    identity = _identity(folder)
+    if identity in seen:
+        return
+    seen.add(identity)
+    # Sorted, so that of several links to one folder the same is followed everywhere.
+    for name in sorted(os.listdir(folder)):
+        path = folder / name
+        if path.is_dir():
+            if not name.startswith("."):
+                yield from _walk(path, seen)
+        # A dangling link is passed on: whoever loads the image reports it.
+        elif is_image_name(name) and (path.is_file() or path.is_symlink()):
+            yield path
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _matching(pattern: str) -> list[Path]:
+    found: list[Path] = []
+    for match in sorted(map(Path, glob.glob(pattern, recursive=True)), key=Path.as_posix):
+        if match.is_dir():
+            found += sorted(_walk(match, set()), key=Path.as_posix)
+        elif is_image_name(match.name):
+            found.append(match)
+    if not found:
+        raise DatasetError(f"{pattern}: no image matches this pattern")
+    # Under ** a folder and the files in it match alike.
+    return list(dict.fromkeys(found))
+
+
+def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
+    visible = [name for name in sorted(os.listdir(root)) if not name.startswith(".")]
+    folders = [name for name in visible if (root / name).is_dir()]
+    loose = [name for name in visible if not (root / name).is_dir() and is_image_name(name)]
+    images: list[LabelledImage] = []
+    unknown: list[str] = []
+    for name in folders:
+        # A link back to the root would file every class under this one.
+        inside = list(_walk(root / name, {_identity(root)}))
+        # A folder without images decides nothing, whatever its name.
+        index = names.find(name, str(root / name)) if inside else None
+        if index is not None:
+            images += [LabelledImage(path, index) for path in inside]
+        elif inside:
+            unknown.append(name)
+    if unknown:
+        raise DatasetError(
+            f"{root}: {len(unknown)} of {len(folders)} folders name no class: {listed(unknown)};"
+            f" {names.expected()}"
+        )
+    if not images:
+        raise DatasetError(
+            f"{root}: no image in a folder named after its class"
+            f" (folders: {len(folders)}, images beside them: {len(loose)}); {names.expected()}"
+        )
+    if loose:
+        warnings.warn(
+            f"{root}: {len(loose)} of the images lie outside the class folders and are left out:"
+            f" {listed(loose)}",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
+    return sorted(images, key=lambda image: image.path.as_posix())
+
+
+# Manifests.
+
+
+@dataclass(frozen=True)
+class _Entry:
+    path: Path
+    label: str
+    where: str
+
+
+def _read_manifest(manifest: Path) -> list[_Entry]:
+    if not manifest.exists():
+        raise DatasetError(f"{manifest}: no such folder or manifest")
+    try:
+        text = manifest.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{manifest} is neither a folder nor a manifest (UTF-8 text, path<TAB>label lines)"
+        ) from error
+    entries = []
+    # Not splitlines(), which also breaks at characters that a file's name may hold.
+    for number, line in enumerate(text.split("\n"), start=1):
+        content = line.strip()
+        if not content or content.startswith("#"):
+            continue
+        name, _, label = content.partition("\t")
+        where = f"{manifest}:{number}"
+        path = manifest.parent / name.strip()
+        if not path.is_file():
+            raise DatasetError(f"{where}: {path}: no such file")
+        entries.append(_Entry(path, label.strip(), where))
+    if not entries:
+        raise DatasetError(f"{manifest}: this manifest lists no image")
+    return entries

@@ -1,0 +1,226 @@
+"""From a picture's pixels to a network's input: crop, bars, resize, as Darknet does.
+
+The rules are those of Darknet's ``image.c``; to float32's last bits, its numbers too. A picture
+becomes an integer input a few rows at a time, with the float steps between and no float picture.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.errors import ImageError
+from tinyedge.tflite.quantization import Quantization
+
+__all__ = ["FITS", "fit_pixels", "reduction", "resize"]
+
+FITS = ("crop", "letterbox", "stretch")
+
+_BAR = 0.5
+# Rows made at once: enough to pay numpy's calls, few enough to stay in a small CPU's cache.
+_BLOCK = 32
+# What a reduced picture keeps at least of each pixel that the network takes, along each side.
+_OVERSAMPLING = 2
+
+
+def fit_pixels(
+    pixels: NDArray[np.uint8],
+    width: int,
+    height: int,
+    fit: str,
+    quantization: Quantization | None = None,
+) -> NDArray[Any]:
+    """Fit a picture to a network's input.
+
+    ``crop`` takes the largest centred rectangle of the network's aspect (``center_crop_image``
+    for a square one), ``letterbox`` the whole picture between bars of 0.5
+    (``letterbox_image``), ``stretch`` the whole picture whatever its aspect (``resize_image``).
+
+    Args:
+        pixels: (h, w, c) with h and w at least 1.
+        width: of the network's input, at least 1.
+        height: of the network's input, at least 1.
+        fit: one of `FITS`.
+        quantization: of an integer input; None for a float one.
+
+    Returns:
+        (height, width, c): float32 in [0, 1], or the steps of `quantization`, the same to the
+        bit as if the float picture had been quantized.
+
+    Raises:
+        ImageError: `fit` is not one of `FITS`.
+    """
+    top, left, rows, columns = _region(pixels.shape[0], pixels.shape[1], width, height, fit)
+    inner_top, inner_left, inner_height, inner_width = _place(
+        pixels.shape[0], pixels.shape[1], width, height, fit
+    )
+    fitted: NDArray[Any] = np.empty((height, width, pixels.shape[2]), np.float32)
+    if quantization is not None:
+        fitted = np.empty(fitted.shape, quantization.dtype)
+    if fit == "letterbox":
+        bar = np.full(1, _BAR, np.float32)
+        fitted[:] = bar if quantization is None else quantization.quantize(bar)
+    # A picture more than `width` times as wide as high rounds to nothing, as in C: bars alone.
+    if inner_width and inner_height:
+        _resample_into(
+            fitted[inner_top : inner_top + inner_height, inner_left : inner_left + inner_width],
+            pixels[top : top + rows, left : left + columns],
+            quantization,
+        )
+    return fitted
+
+
+def reduction(rows: int, columns: int, width: int, height: int, fit: str) -> int:
+    """By how much a decoder may shrink a picture that `fit_pixels` then shrinks further.
+
+    A JPEG decoder averages blocks of pixels far faster than it decodes them all. What is left
+    has at least two pixels a side for each that the network takes, so that the fit still
+    chooses among more than it needs; smaller pictures are decoded whole.
+
+    Args:
+        rows: of the picture, upright.
+        columns: of the picture, upright.
+        width: of the network's input.
+        height: of the network's input.
+        fit: one of `FITS`.
+
+    Returns:
+        1, 2, 4 or 8: what each side may be divided by.
+
+    Raises:
+        ImageError: `fit` is not one of `FITS`.
+    """
+    *_, region_rows, region_columns = _region(rows, columns, width, height, fit)
+    *_, inner_height, inner_width = _place(rows, columns, width, height, fit)
+    for divisor in (8, 4, 2):
+        least = divisor * _OVERSAMPLING
+        if region_rows >= least * inner_height and region_columns >= least * inner_width:
+            return divisor
+    return 1
+
+
+def resize(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Darknet's ``resize_image``: bilinear from corner to corner, (h, w, c) to (height, width, c).
+
+    Source x = i * (w-1) / (width-1), so that the corner pixels' centres fall on each other, and
+    no smoothing when shrinking. Pillow's and TensorFlow's bilinear differ in both.
+
+    Equal to the C engine's to the last bit, one oddity included: where float32 rounding puts the
+    last row's source just before the last line (256 rows to 224, say; about one height in
+    twenty), C leaves out the term that nearly all the weight is on and the row is almost black.
+    Kept, so that a number which differs from the engine's never comes from the pixels.
+    """
+    resized = np.empty((height, width, pixels.shape[2]), np.float32)
+    _resample_into(resized, pixels, None)
+    return resized
+
+
+def _region(rows: int, columns: int, width: int, height: int, fit: str) -> tuple[int, ...]:
+    """(top, left, rows, columns) of what `fit` takes of a picture."""
+    if fit not in FITS:
+        raise ImageError(f"{fit!r} is no way to fit an image; choose one of {', '.join(FITS)}")
+    if fit != "crop":
+        return 0, 0, rows, columns
+    cropped_rows = max(1, min(rows, columns * height // width))
+    cropped_columns = max(1, min(columns, rows * width // height))
+    top, left = (rows - cropped_rows) // 2, (columns - cropped_columns) // 2
+    return top, left, cropped_rows, cropped_columns
+
+
+def _place(rows: int, columns: int, width: int, height: int, fit: str) -> tuple[int, ...]:
+    """(top, left, height, width) of where `fit` puts it in the network's input."""
+    if fit != "letterbox":
+        return 0, 0, height, width
+    if width * rows < height * columns:
+        inner_width, inner_height = width, rows * width // columns
+    else:
+        inner_width, inner_height = columns * height // rows, height
+    return (height - inner_height) // 2, (width - inner_width) // 2, inner_height, inner_width
+
+
+class _Taps(NamedTuple):
+    """For each target position the two source positions it mixes, and their weights."""
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    first_weight: NDArray[np.float32]
+    second_weight: NDArray[np.float32]
+
+
+def _taps(source: int, target: int) -> _Taps:
+    if source == 1 or target == 1:
+        last = np.full(target, source - 1, np.intp)
+        return _Taps(last, last, np.ones(target, np.float32), np.zeros(target, np.float32))
+    # In float32 as in C: the rounding decides which pixels are mixed.
+    scale = np.float32(source - 1) / np.float32(target - 1)
+    position = np.arange(target, dtype=np.float32) * scale
+    first = position.astype(np.intp)
+    fraction = position - first.astype(np.float32)
+    return _Taps(first, np.minimum(first + 1, source - 1), 1 - fraction, fraction)
+
+
+def _resample_into(
+    target: NDArray[Any], pixels: NDArray[Any], quantization: Quantization | None
+) -> None:
+    """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1].
+
+    Touches only the pixels that some target mixes: of a large photo a small part, and no copy
+    of the whole is made.
+    """
+    start = 0
+    for block in _resampled(pixels, target.shape[1], target.shape[0]):
+        rows = target[start : start + len(block)]
+        rows[:] = block if quantization is None else quantization.quantize(block)
+        start += len(block)
+
+
+def _resampled(pixels: NDArray[Any], width: int, height: int) -> Iterator[NDArray[np.float32]]:
+    """The rows of `resize` from top to bottom, `_BLOCK` at a time: (n, width, c)."""
+    channels = pixels.shape[2]
+    columns, rows = _column_taps(pixels.shape[1], width), _row_taps(pixels.shape[0], height)
+    # A row lies flat, a sample an element: numpy's take is slow for a pixel of three bytes.
+    first, second = _samples(columns.first, channels), _samples(columns.second, channels)
+    first_weight = np.repeat(columns.first_weight, channels)
+    second_weight = np.repeat(columns.second_weight, channels)
+    for start in range(0, height, _BLOCK):
+        above, below = (taps[start : start + _BLOCK] for taps in (rows.first, rows.second))
+        needed, place = np.unique(np.concatenate([above, below]), return_inverse=True)
+        source = pixels[needed].reshape(len(needed), -1)
+        strip = _unit(source.take(first, axis=1))
+        strip *= first_weight
+        right = _unit(source.take(second, axis=1))
+        right *= second_weight
+        strip += right
+        block = strip[place[: len(above)]]
+        block *= rows.first_weight[start : start + _BLOCK, None]
+        lower = strip[place[len(above) :]]
+        lower *= rows.second_weight[start : start + _BLOCK, None]
+        block += lower
+        yield block.reshape(-1, width, channels)
+
+
+def _samples(columns: NDArray[np.intp], channels: int) -> NDArray[np.intp]:
+    """Where the samples of these pixels stand in a flat row."""
+    return (columns[:, None] * channels + np.arange(channels)).reshape(-1)
+
+
+def _column_taps(source: int, target: int) -> _Taps:
+    taps = _taps(source, target)
+    taps.first[-1] = source - 1
+    taps.first_weight[-1] = 1
+    taps.second_weight[-1] = 0
+    return taps
+
+
+def _row_taps(source: int, target: int) -> _Taps:
+    taps = _taps(source, target)
+    taps.second_weight[-1] = 0
+    return taps
+
+
+def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    unit = pixels.astype(np.float32)
+    if pixels.dtype == np.uint8:
+        unit /= 255
+    return unit

@@ -1,0 +1,192 @@
+"""From an image file to a network's input: decoded, upright, fitted.
+
+This is the only such code in the project: calibrating, comparing and running all call
+`load_input`, so that a model meets the same pixels wherever it is fed.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from tinyedge.errors import ImageError
+from tinyedge.images.fit import fit_pixels, reduction
+from tinyedge.tflite.quantization import Quantization
+
+__all__ = ["Fit", "in_channels", "load_input", "read_pixels"]
+
+# Named, because Pillow also knows formats that run other programs (EPS starts Ghostscript).
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
+_ORIENTATION_TAG = 0x0112
+# Orientations whose stored rows are the columns of the picture seen.
+_SIDEWAYS = (5, 6, 7, 8)
+# MPO is what Pillow calls a JPEG with a second one, such as a preview, behind it.
+_JPEG = ("JPEG", "MPO")
+
+
+class Fit(NamedTuple):
+    """The network's input that a picture is read for: `width` x `height` pixels, by `name`."""
+
+    width: int
+    height: int
+    name: str
+
+
+def load_input(
+    path: Path,
+    *,
+    width: int,
+    height: int,
+    channels: int,
+    fit: str,
+    quantization: Quantization | None = None,
+) -> NDArray[Any]:
+    """The image at `path` as a network of width x height takes it.
+
+    A JPEG at least four times as large as the network needs, along both sides, is decoded at a
+    half, a quarter or an eighth of its size, by averages of its pixels; see
+    `tinyedge.images.fit.reduction`.
+
+    Returns:
+        (height, width, channels), RGB or grey: float32 in [0, 1], or the steps of
+        `quantization`.
+
+    Raises:
+        ImageError: see `read_pixels` and `tinyedge.images.fit.fit_pixels`.
+    """
+    pixels = read_pixels(path, channels, Fit(width, height, fit))
+    return fit_pixels(pixels, width, height, fit, quantization)
+
+
+def read_pixels(path: Path, channels: int, fit: Fit | None = None) -> NDArray[np.uint8]:
+    """Decode an image upright, after its EXIF orientation.
+
+    Transparency is dropped, as Darknet's decoder does: what colour the file holds under it
+    counts. Samples of 16 bits keep their high byte. An animation gives its first frame. Grey
+    is made of colour by ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), rounded.
+
+    Args:
+        path: a JPEG, PNG, BMP, GIF, PPM, WebP or TIFF file, whatever its suffix.
+        channels: 3 for RGB, 1 for grey.
+        fit: what the picture is for; a JPEG much larger than that comes smaller, and faster.
+
+    Returns:
+        (height, width, channels), each side at least 1; perhaps a read-only view.
+
+    Raises:
+        ImageError: no such file, no image, damaged or cut short, too large to be honest, with
+            samples of 32 bits (their range is anyone's guess), `channels` is neither 1 nor 3,
+            or `fit` has a name that is none.
+    """
+    if channels not in (1, 3):
+        raise ImageError(
+            f"{path}: an image cannot be read with {channels} channels;"
+            " networks for photos have 3 (RGB) or 1 (grey)"
+        )
+    # Pillow warns about what it mends (odd EXIF, large pictures); that is not the user's concern.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _opened(path) as image:
+            if fit is not None and image.format in _JPEG:
+                _reduce(image, fit)
+            _load(image, path)
+            pixels = np.asarray(_in_mode("RGB" if channels == 3 else "L", image, path))
+            # Only now: PNG and TIFF know their orientation once they are loaded.
+            orientation = _orientation(image)
+    return _upright(pixels.reshape(*pixels.shape[:2], channels), orientation)
+
+
+def in_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """An RGB picture, (height, width, 3), with the channels of a net; grey as of a file's."""
+    if channels == 3:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, np.newaxis]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image at `path` with its header read; what is wrong so far is an ImageError."""
+    try:
+        # A stream, not the path: of a path Pillow maps uncompressed files into memory, and so
+        # scrambles a TIFF whose orientation swaps its sides.
+        stream = path.open("rb")
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror})") from error
+    except ValueError as error:  # a null byte, which a line on stdin may hold
+        raise ImageError(f"{str(path)!r} is no name of a file ({error})") from error
+    with stream:
+        try:
+            image = Image.open(stream, formats=_FORMATS)
+        except MemoryError:
+            raise
+        except Exception as error:  # a hostile header can set anything off
+            raise ImageError(f"{path} is not an image that can be read ({_why(error)})") from error
+        with image:
+            yield image
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"no {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file"
+    return str(error) or type(error).__name__
+
+
+def _reduce(image: Image.Image, fit: Fit) -> None:
+    """Have a JPEG decoded no larger than `fit` has use for."""
+    columns, rows = image.size
+    if _orientation(image) in _SIDEWAYS:
+        rows, columns = columns, rows
+    divisor = reduction(rows, columns, fit.width, fit.height, fit.name)
+    if divisor > 1:
+        image.draft(None, (image.width // divisor, image.height // divisor))
+
+
+def _load(image: Image.Image, path: Path) -> None:
+    try:
+        image.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders let anything escape
+        raise ImageError(f"{path} is damaged or cut short ({_why(error)})") from error
+
+
+def _in_mode(mode: str, image: Image.Image, path: Path) -> Image.Image:
+    # Pillow gives 16-bit grey in a mode I;16..., in older releases and for PGM in mode I.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ImageError(
+            f"{path} has samples of 32 bits, whose range is not known; save it with 8 or 16 bits"
+        )
+    # To its own mode convert() would copy, and a photo is large.
+    if image.mode == mode:
+        return image
+    try:
+        return image.convert(mode)
+    except ValueError as error:
+        raise ImageError(f"{path} has colours that cannot be read ({error})") from error
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # an unreadable EXIF block says nothing about a picture that decodes
+        return 1
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation (CIPA DC-008, tag 274) as a view, without moving a pixel."""
+    if orientation in _SIDEWAYS:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels

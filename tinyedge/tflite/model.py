@@ -1,0 +1,290 @@
+"""What a .tflite file says: its graphs, operators, tensors and constants, read without a runtime.
+
+The numbers of fields are those of TFLite's public schema, version 3
+(tensorflow/compiler/mlir/lite/schema/schema.fbs).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.errors import ModelError
+from tinyedge.tflite.flatbuffer import FlatbufferError, Table, root_table
+from tinyedge.tflite.schema import read_options
+
+__all__ = [
+    "Operator",
+    "Quantization",
+    "Subgraph",
+    "Tensor",
+    "TfliteModel",
+    "parse_tflite",
+    "read_tflite",
+]
+
+_IDENTIFIER = b"TFL3"
+_SCHEMA_VERSION = 3
+# The schema's TensorType, from 0.
+_TYPES = (
+    *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64"),
+    *("int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16"),
+    *("int4", "bfloat16", "int2", "uint4", "float8_e4m3fn", "float8_e5m2"),
+)
+# Of these a constant's bytes are simply its numbers, one after the other.
+_NUMPY_TYPES = frozenset(
+    (
+        *("bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64"),
+        *("uint8", "uint16", "uint32", "uint64"),
+    )
+)
+# What numpy 1 can make an array of; TFLite's kernels know 8.
+_MOST_DIMENSIONS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """value = scale * (integer - zero_point), along `axis` where there are several scales."""
+
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.int64]
+    axis: int
+
+    def equals(self, other: "Quantization | None", *, moved: int = 0) -> bool:
+        """Whether the same values lie on the same integers, or on integers `moved` up."""
+        return (
+            other is not None
+            and np.array_equal(self.scales, other.scales)
+            and np.array_equal(self.zero_points + moved, other.zero_points)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor of a graph.
+
+    Attributes:
+        name: the converter's.
+        type: TFLite's name of it in lower case, such as ``int8``; numpy's where it has one.
+        shape: the batch included.
+        signature: the shape with -1 for each side left open; `shape` where none is.
+        quantization: None where the numbers stand for themselves.
+        buffer: the number of the buffer that holds a constant's bytes; tensors may share one.
+        stored: a constant's bytes, None of what is computed.
+        variable: whether it is a state that an operator keeps from one inference to the next.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    signature: tuple[int, ...]
+    quantization: Quantization | None
+    buffer: int
+    stored: memoryview | None
+    variable: bool = False
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether numpy has its type, whose name it then is."""
+        return self.type in _NUMPY_TYPES
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes it takes at run time; 0 where its type's numbers have no fixed size."""
+        if self.has_numbers:
+            return self.elements * np.dtype(self.type).itemsize
+        return 0 if self.stored is None else len(self.stored)
+
+    @property
+    def constant(self) -> bool:
+        """Whether the file holds its numbers."""
+        return self.stored is not None
+
+    def data(self) -> NDArray[Any] | None:
+        """A constant's numbers as they are stored, of `shape`; None where it is none.
+
+        None too where the bytes are not simply its numbers: strings, halves of bytes, sparse.
+        """
+        if self.stored is None or not self.has_numbers or len(self.stored) != self.bytes:
+            return None
+        numbers = np.frombuffer(self.stored, np.dtype(self.type).newbyteorder("<"))
+        return numbers.reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """An operator.
+
+    Attributes:
+        name: in TFLite's schema, such as ``CONV_2D``; of a custom one, its own.
+        custom: whether it is a custom one, which the runtime must be given.
+        version: from 1.
+        inputs: tensors by number, -1 where an optional one is left out.
+        outputs: tensors by number.
+        options: by name; only those `tinyedge.tflite.schema` lists.
+    """
+
+    name: str
+    custom: bool
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Subgraph:
+    """A graph: tensors, the operators in the order they run, its inputs and outputs."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TfliteModel:
+    """A .tflite file; the first subgraph is the one that runs, others are called by it."""
+
+    subgraphs: tuple[Subgraph, ...]
+    description: str
+
+
+def read_tflite(path: Path) -> TfliteModel:
+    """The model in a .tflite file.
+
+    Raises:
+        ModelError: it is none, is damaged, or is of another version of the schema.
+        OSError: the file cannot be read.
+    """
+    content = path.read_bytes()
+    try:
+        return parse_tflite(content)
+    except FlatbufferError as error:
+        raise ModelError(f"{path}: no readable .tflite file: {error}") from error
+
+
+def parse_tflite(content: bytes) -> TfliteModel:
+    """The model in a .tflite file's bytes.
+
+    Raises:
+        FlatbufferError: they are none, are damaged, or of another version of the schema.
+    """
+    model = root_table(content, _IDENTIFIER)
+    version = model.number(0, "I")
+    if version != _SCHEMA_VERSION:
+        raise FlatbufferError(f"its schema is version {version}, not {_SCHEMA_VERSION}")
+    codes = [_code(table) for table in model.tables(1)]
+    buffers = [_stored(table, content) for table in model.tables(4)]
+    subgraphs = tuple(_subgraph(table, codes, buffers) for table in model.tables(2))
+    if not subgraphs:
+        raise FlatbufferError("it holds no graph")
+    return TfliteModel(subgraphs, model.text(3))
+
+
+@cache
+def _operator_names() -> tuple[str, ...]:
+    """The schema's builtin operators, from 0."""
+    return tuple((Path(__file__).parent / "operators.txt").read_text("utf-8").split())
+
+
+def _code(table: Table) -> tuple[str, bool, int]:
+    """Of an operator's kind: its name, whether it is a custom one, its version."""
+    # Files before the schema outgrew a byte have the first of the two alone.
+    number = max(table.number(3, "i"), table.number(0, "b"))
+    version = int(table.number(2, "i", 1))
+    names = _operator_names()
+    if not 0 <= number < len(names):
+        return f"OPERATOR_{number}", False, version
+    if names[number] == "CUSTOM":
+        return table.text(1), True, version
+    return names[number], False, version
+
+
+def _stored(table: Table, content: bytes) -> memoryview | None:
+    """A buffer's bytes, or None of an empty one, which what is computed has."""
+    # A file beyond 2 GB keeps them behind the FlatBuffer; 0 and 1 say that it does not.
+    offset, size = int(table.number(1, "Q")), int(table.number(2, "Q"))
+    if offset > 1:
+        if offset + size > len(content):
+            raise FlatbufferError("a constant lies outside the file")
+        return memoryview(content)[offset : offset + size]
+    stored = table.bytes(0)
+    return stored if len(stored) else None
+
+
+def _subgraph(
+    table: Table, codes: list[tuple[str, bool, int]], buffers: list[memoryview | None]
+) -> Subgraph:
+    tensors = tuple(_tensor(item, buffers) for item in table.tables(0))
+    return Subgraph(
+        tensors,
+        tuple(_operator(item, codes, len(tensors)) for item in table.tables(3)),
+        _tensor_numbers(table, 1, len(tensors)),
+        _tensor_numbers(table, 2, len(tensors)),
+    )
+
+
+def _tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
+    shape = tuple(table.numbers(0, "i4").tolist())
+    signature = tuple(table.numbers(7, "i4").tolist())
+    if len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
+        raise FlatbufferError("a tensor's shape is none")
+    kind = table.number(1, "b")
+    if not 0 <= kind < len(_TYPES):
+        raise FlatbufferError(f"a tensor is of type {kind}, which this tinyedge does not know")
+    buffer = int(table.number(2, "I"))
+    if buffer >= len(buffers):
+        raise FlatbufferError(f"a tensor's bytes are said to be in buffer {buffer} of none")
+    return Tensor(
+        name=table.text(3),
+        type=_TYPES[kind],
+        shape=shape,
+        signature=signature or shape,
+        quantization=_quantization(table.table(4)),
+        buffer=buffer,
+        stored=buffers[buffer],
+        variable=bool(table.number(5, "?", False)),
+    )
+
+
+def _quantization(table: Table | None) -> Quantization | None:
+    if table is None:
+        return None
+    scales = table.numbers(2, "f4")
+    if not len(scales):
+        return None
+    return Quantization(scales, table.numbers(3, "i8"), int(table.number(6, "i")))
+
+
+def _operator(table: Table, codes: list[tuple[str, bool, int]], tensors: int) -> Operator:
+    index = int(table.number(0, "I"))
+    if index >= len(codes):
+        raise FlatbufferError(f"an operator is of kind {index} of {len(codes)}")
+    name, custom, version = codes[index]
+    options = {} if custom else read_options(name, int(table.number(3, "B")), table.table(4))
+    return Operator(
+        name=name,
+        custom=custom,
+        version=version,
+        inputs=_tensor_numbers(table, 1, tensors, least=-1),
+        outputs=_tensor_numbers(table, 2, tensors),
+        options=options,
+    )
+
+
+def _tensor_numbers(table: Table, field: int, tensors: int, *, least: int = 0) -> tuple[int, ...]:
+    numbers = tuple(table.numbers(field, "i4").tolist())
+    if any(not least <= number < tensors for number in numbers):
+        raise FlatbufferError("a tensor is named that is not there")
+    return numbers

@@ -1,0 +1,110 @@
+"""The folder where downloaded files are kept, and what makes a file there the right one."""
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyedge.errors import MissingPackageError, TinyedgeWarning
+from tinyedge.files import write_together
+
+__all__ = ["RemoteFile", "cache_folder", "mismatch", "pin"]
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of the cache.
+
+    Attributes:
+        name: its path inside the cache, such as ``tiny/tiny.weights``.
+        url: its public address, or None where it has none and must be put there by hand.
+        sha256: hexadecimal, or None where it is not known yet: then the first fetch pins what
+            came, and later uses are checked against that.
+        bytes: the sizes it can have; empty where not even that is known.
+    """
+
+    name: str
+    url: str | None
+    sha256: str | None = None
+    bytes: tuple[int, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or belongs, on this machine."""
+        return cache_folder() / self.name
+
+    @property
+    def pin_path(self) -> Path:
+        """Where the sha256 of its first fetch is kept."""
+        return self.path.with_name(f"{self.path.name}.sha256")
+
+    @property
+    def expected_sha256(self) -> str | None:
+        """The sha256 it must have: the known one, else the pinned one, or None."""
+        if self.sha256 is None and self.pin_path.is_file():
+            return self.pin_path.read_text(encoding="ascii", errors="replace").strip()
+        return self.sha256
+
+
+def cache_folder() -> Path:
+    """``$TINYEDGE_CACHE``, else the platform's cache folder for tinyedge; it may not exist yet.
+
+    Raises:
+        MissingPackageError: the variable is not set and platformdirs is not installed.
+    """
+    named = os.environ.get("TINYEDGE_CACHE")
+    if named:
+        return Path(named).expanduser().absolute()
+    try:
+        import platformdirs
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(
+            "finding the platform's cache folder needs the package platformdirs:"
+            " pip install 'tinyedge[export]', or name a folder in TINYEDGE_CACHE"
+        ) from error
+    return Path(platformdirs.user_cache_path("tinyedge"))
+
+
+def mismatch(file: RemoteFile, path: Path) -> str | None:
+    """What keeps the content of `path` from being `file`, or None where it is that file.
+
+    The answer continues a sentence that begins with the path: "is missing", "has 5 bytes,
+    expected 7". The size is looked at first: it costs nothing and says most.
+    """
+    if not path.exists():
+        return "is missing"
+    if not path.is_file():
+        return "is not a file"
+    found = path.stat().st_size
+    if file.bytes and found not in file.bytes:
+        return f"has {found} bytes, expected {' or '.join(map(str, file.bytes))}"
+    expected = file.expected_sha256
+    if expected is not None and (digest := _sha256(path)) != expected:
+        return f"has sha256 {digest}, expected {expected}"
+    return None
+
+
+def pin(file: RemoteFile) -> None:
+    """Remember the sha256 of `file`, of which none is known; say so in a TinyedgeWarning.
+
+    Does nothing where there is one. A cache that cannot be written keeps no pin.
+    """
+    if file.expected_sha256 is not None:
+        return
+    digest = _sha256(file.path)
+    try:
+        write_together({file.pin_path: f"{digest}\n".encode()})
+    except OSError:
+        return
+    warnings.warn(
+        f"{file.path}: nobody has vouched for this file; its sha256, {digest}, is kept in"
+        f" {file.pin_path.name} and must be the same from now on",
+        TinyedgeWarning,
+        stacklevel=2,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

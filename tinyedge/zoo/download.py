@@ -1,0 +1,142 @@
+"""Downloads into the cache: retried, checked, and in place only when whole."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyedge.errors import FetchError, MissingPackageError
+from tinyedge.zoo.cache import RemoteFile, cache_folder, mismatch
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["RETRIES", "download"]
+
+RETRIES = 2
+"""How often a failed download is tried again, after 1 s, 2 s, ..."""
+
+_TIMEOUT_SECONDS = 20
+_CHUNK_BYTES = 1 << 15
+
+
+def download(files: Sequence[RemoteFile], *, progress: bool, retries: int = RETRIES) -> None:
+    """Download every file into the cache, replacing what stands in its place.
+
+    A file goes to a temporary name beside its target and is renamed only after its size and
+    sha256 were checked.
+
+    Args:
+        files: what to download; each has a public address.
+        progress: show a progress bar on stderr.
+        retries: how often a failed download is tried again.
+
+    Raises:
+        FetchError: a download failed or the cache cannot be written; it says which address and
+            where to put the file. Files downloaded before that one stay.
+        MissingPackageError: pooch, or rich for the progress bar, is not installed.
+    """
+    if not progress:
+        for file in files:
+            _download(file, retries)
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ModuleNotFoundError as error:
+        raise _missing_package("rich") from error
+    with Progress(console=Console(stderr=True), transient=True) as display:
+        for file in files:
+            _download(file, retries, display)
+
+
+def _download(file: RemoteFile, retries: int, display: "Progress | None" = None) -> None:
+    try:
+        import pooch
+        import requests
+    except ModuleNotFoundError as error:
+        raise _missing_package("pooch") from error
+    # pooch reports each attempt on stderr; what matters comes back as an exception.
+    pooch.get_logger().setLevel("ERROR")
+    registry = pooch.create(
+        path=cache_folder(),
+        base_url="",
+        # Without a hash pooch keeps what is there; a file that is missing has none to keep.
+        registry={file.name: _known_hash(file)},
+        urls={file.name: file.url},
+        retry_if_failed=retries,
+    )
+    try:
+        registry.fetch(file.name, downloader=_downloader(file, display))
+        # Temporary files are their owner's alone; a cache may be shared.
+        file.path.chmod(0o644)
+    except (requests.exceptions.RequestException, ValueError) as error:
+        raise FetchError(
+            f"cannot download {file.url}: {_reason(error)};"
+            f" try again, or put that file at {file.path}"
+        ) from error
+    except OSError as error:
+        raise FetchError(
+            f"cannot write {file.path} ({error.strerror or error}):"
+            " name a folder that can be written in TINYEDGE_CACHE"
+        ) from error
+
+
+def _known_hash(file: RemoteFile) -> str | None:
+    expected = file.expected_sha256
+    return None if expected is None else f"sha256:{expected}"
+
+
+def _downloader(file: RemoteFile, display: "Progress | None") -> Callable[[str, str, Any], None]:
+    """One attempt at `file`, as pooch calls it: ``(url, output_file, registry)``.
+
+    pooch's own leaves the connection open when the server answers with an error, and checks the
+    hash alone; the size tells another page in the file's place from a damaged file.
+    """
+    import requests
+
+    task = (
+        None
+        if display is None
+        else display.add_task(file.name, total=max(file.bytes, default=None))
+    )
+
+    def attempt(url: str, output_file: str, registry: Any) -> None:
+        del registry
+        if display is not None and task is not None:
+            display.reset(task)
+        with (
+            requests.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response,
+            Path(output_file).open("wb") as stream,
+        ):
+            response.raise_for_status()
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                stream.write(chunk)
+                if display is not None and task is not None:
+                    display.advance(task, len(chunk))
+        if problem := mismatch(file, Path(output_file)):
+            raise ValueError(f"what came {problem}")
+
+    return attempt
+
+
+def _reason(error: Exception) -> str:
+    """A failed download in a few words; requests' own text prints its connection pool."""
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    # Each before what it is a kind of.
+    reasons = {
+        exceptions.Timeout: f"no answer in {_TIMEOUT_SECONDS} seconds",
+        exceptions.ChunkedEncodingError: "the connection broke off",
+        exceptions.SSLError: "the server's certificate is not trusted",
+        exceptions.ConnectionError: "no connection",
+        exceptions.RequestException: type(error).__name__,
+    }
+    return next((words for kind, words in reasons.items() if isinstance(error, kind)), str(error))
+
+
+def _missing_package(name: str) -> MissingPackageError:
+    return MissingPackageError(
+        f"downloading needs the package {name}: pip install 'tinyedge[export]'"
+    )

@@ -1,0 +1,147 @@
+"""The files of the models tinyedge knows by name: found, fetched, and made sure of.
+
+A packaged model ships inside tinyedge. The files of the others are Darknet's; they are fetched
+once into a cache that may be read-only from then on, and checked by size and sha256 whenever
+they are used. Of a file nobody has seen yet the first fetch pins the sha256.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyedge.errors import FetchError
+from tinyedge.zoo.cache import RemoteFile, cache_folder, mismatch, pin
+from tinyedge.zoo.download import RETRIES, download
+from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile
+
+__all__ = [
+    "MODELS",
+    "Model",
+    "ModelFiles",
+    "PackagedFile",
+    "RemoteFile",
+    "cache_folder",
+    "fetch",
+    "fetch_cfg",
+    "find_model",
+    "is_cached",
+    "locate",
+    "network_cost",
+]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where a model's files are on this machine; every path that is not None exists."""
+
+    cfg: Path
+    weights: Path
+    labels: Path | None
+    ids: Path | None
+    calibration: Path | None
+    test: Path | None = None
+
+
+def find_model(name: str) -> Model | None:
+    """The model of that name, or None: the caller may have been given a cfg's path."""
+    return MODELS.get(name)
+
+
+def network_cost(model: Model) -> Cost:
+    """What the model's network costs: by the .cfg that ships, or as known where none does."""
+    from tinyedge.darknet.network import read_network
+
+    if model.cost is not None:
+        return model.cost
+    network = read_network(model.cfg.path)
+    return Cost(network.operations, network.parameters)
+
+
+def is_cached(model: Model) -> bool:
+    """Whether all its files are on this machine with the right sizes; nothing is hashed."""
+    return all(
+        file.path.is_file() and (not file.bytes or file.path.stat().st_size in file.bytes)
+        for file in model.remote_files()
+    )
+
+
+def locate(model: Model) -> ModelFiles:
+    """The model's files, all of which must be there already; nothing is written or downloaded.
+
+    Raises:
+        FetchError: files are missing from the cache, or are not the expected ones; it says what
+            to do about each.
+    """
+    command = f"tinyedge fetch {model.name}"
+    problems = list(filter(None, (_problem(file, command) for file in model.remote_files())))
+    if problems:
+        raise FetchError("\n".join(problems))
+    return _files(model)
+
+
+def fetch(model: Model, *, progress: bool, retries: int = RETRIES) -> ModelFiles:
+    """The model's files; those that are missing or wrong are downloaded first.
+
+    Args:
+        model: a model of the zoo.
+        progress: show a progress bar on stderr.
+        retries: how often a failed download is tried again.
+
+    Raises:
+        FetchError: a download failed, a file has no public address, or the cache cannot be
+            written; it says which address and where to put the file.
+        MissingPackageError: something must be downloaded and pooch (or rich, for the progress
+            bar) is not installed.
+    """
+    _fetch_files(model, list(model.remote_files()), progress=progress, retries=retries)
+    return _files(model)
+
+
+def fetch_cfg(model: Model, *, progress: bool) -> Path:
+    """The model's .cfg alone, downloaded if it is missing or wrong; raises as `fetch` does."""
+    wanted = [model.cfg] if isinstance(model.cfg, RemoteFile) else []
+    _fetch_files(model, wanted, progress=progress, retries=RETRIES)
+    return model.cfg.path
+
+
+def _fetch_files(model: Model, files: list[RemoteFile], *, progress: bool, retries: int) -> None:
+    wanted = [file for file in files if mismatch(file, file.path)]
+    for file in wanted:
+        # Of a file without a known or pinned sha256 nobody can say that it is the wrong one.
+        replaceable = file.path.is_file() and file.expected_sha256 is not None
+        if file.url is None or not (replaceable or not file.path.exists()):
+            raise FetchError(_problem(file, f"tinyedge fetch {model.name}"))
+    if wanted:
+        download(wanted, progress=progress, retries=retries)
+    for file in files:
+        pin(file)
+
+
+def _files(model: Model) -> ModelFiles:
+    return ModelFiles(
+        cfg=model.cfg.path,
+        weights=model.weights.path,
+        labels=_path(model.labels),
+        ids=_path(model.ids),
+        calibration=_path(model.calibration),
+        test=_path(model.test),
+    )
+
+
+def _path(file: RemoteFile | PackagedFile | None) -> Path | None:
+    return None if file is None else file.path
+
+
+def _problem(file: RemoteFile, fetch_command: str) -> str | None:
+    """One line on what is wrong with `file` in the cache and how to mend it, or None."""
+    problem = mismatch(file, file.path)
+    if problem is None:
+        return None
+    if file.url is None:
+        return (
+            f"{file.path} {problem}; it has no public address: put the file there"
+            f" ({file.bytes[0]} bytes, sha256 {file.sha256})"
+        )
+    if file.path.exists():
+        pinned = f" and {file.pin_path.name}" if file.pin_path.exists() else ""
+        return f"{file.path} {problem}: delete it{pinned}, then run `{fetch_command}`"
+    return f"{file.path} {problem}: run `{fetch_command}`, or put there {file.url}"
