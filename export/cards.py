@@ -1,8 +1,6 @@
 """The model cards of what an export makes."""
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 from tinyedge import __version__
 from tinyedge.darknet.layers import Cost, Dropout, Softmax
@@ -10,6 +8,7 @@ from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
 from tinyedge.export.calibrate.images import CalibrationSet
 from tinyedge.export.request import ExportRequest
+from tinyedge.files import file_sha256
 from tinyedge.images.labels import read_labels
 from tinyedge.modelcard import ModelCard
 
@@ -44,8 +43,8 @@ def float_card(request: ExportRequest, network: Network) -> ModelCard:
         temperature=softmax.temperature if softmax else 1.0,
         labels=read_labels(request.labels, classes) if request.labels else None,
         ids=read_labels(request.ids, classes) if request.ids else None,
-        cfg_sha256=_sha256(request.cfg),
-        weights_sha256=_sha256(request.weights),
+        cfg_sha256=file_sha256(request.cfg),
+        weights_sha256=file_sha256(request.weights),
         features=features,
     )
 
@@ -85,7 +84,3 @@ def _last_softmax(network: Network) -> Softmax | None:
     computing = [layer for layer in network.layers if not isinstance(layer, Cost | Dropout)]
     last = computing[-1] if computing else None
     return last if isinstance(last, Softmax) else None
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

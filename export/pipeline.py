@@ -21,7 +21,7 @@ from tinyedge.export.tensorflow import (
 from tinyedge.export.tflite.integers import check_integer
 from tinyedge.files import write_together
 from tinyedge.modelcard import ModelCard, append_card
-from tinyedge.progress import Stage
+from tinyedge.progress import Progress
 
 if TYPE_CHECKING:
     import keras
@@ -45,7 +45,7 @@ class Exported:
     placement: Placement | None = None
 
 
-def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
+def export(request: ExportRequest, folder: Path, *, progress: Progress) -> Exported:
     """Make the files in `folder`: all of them, or none where anything fails.
 
     Equal inputs give equal bytes.
@@ -61,7 +61,7 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     if request.saved_model:
         _check_saved_model(folder / f"{request.name}_saved_model")
     check_tensorflow_is_installed()
-    done = stage("Reading the network")
+    done = progress("Reading the network")
     network = read_network(request.cfg, size=request.size)
     if not request.float_only:
         check_integer(network)
@@ -70,8 +70,8 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     card = float_card(request, network)
     weights = read_weights(request.weights, network)
     done()
-    photos = _photos(request, network, stage)
-    done = stage("Starting TensorFlow")
+    photos = _photos(request, network, progress)
+    done = progress("Starting TensorFlow")
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
 
@@ -82,8 +82,8 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     calibration = None
     if not request.float_only:
         if photos is not None:
-            _check_calibration(network, weights, photos, stage)
-        calibration = photos or _distilled(request, network, weights, stage)
+            _check_calibration(network, weights, photos, progress)
+        calibration = photos or _distilled(request, network, weights, progress)
     base_card, kept = card, weights if request.quantizer == "tuned" else None
     # The model has them all, and VGG-16's are half a gigabyte; for the same reason the int8
     # file comes before the float file, which is as large.
@@ -93,23 +93,23 @@ def export(request: ExportRequest, folder: Path, *, stage: Stage) -> Exported:
     if calibration is not None:
         card = int8_card(request, card, calibration, photographed=photos is not None)
         if kept is None:
-            content = _quantized_by_default(model, calibration, request.input_type, stage)
+            content = _quantized_by_default(model, calibration, request.input_type, progress)
         else:
-            content = _tuned(request, network, kept, calibration, stage)
+            content = _tuned(request, network, kept, calibration, progress)
         contents, placement = _integer_files(request, content, card)
     contents = {
-        f"{request.name}_float.tflite": _float_file(model, base_card, stage),
+        f"{request.name}_float.tflite": _float_file(model, base_card, progress),
         **contents,
     }
     if request.keras:
-        contents[f"{request.name}.keras"] = _keras_file(model, stage)
+        contents[f"{request.name}.keras"] = _keras_file(model, progress)
     if request.saved_model:
-        contents[f"{request.name}_saved_model"] = _saved_model_files(model, stage)
+        contents[f"{request.name}_saved_model"] = _saved_model_files(model, progress)
     write_together({folder / name: content for name, content in contents.items()})
     return Exported(tuple(folder / name for name in contents), card, placement)
 
 
-def _photos(request: ExportRequest, network: Network, stage: Stage) -> CalibrationSet | None:
+def _photos(request: ExportRequest, network: Network, progress: Progress) -> CalibrationSet | None:
     """The photos to calibrate with, or None where none are wanted."""
     if request.float_only or request.data_free:
         return None
@@ -124,17 +124,17 @@ def _photos(request: ExportRequest, network: Network, stage: Stage) -> Calibrati
         count=request.calibration_count,
         size=network.input,
         fit=request.fit,
-        stage=stage,
+        progress=progress,
     )
 
 
 def _distilled(
-    request: ExportRequest, network: Network, weights: Weights, stage: Stage
+    request: ExportRequest, network: Network, weights: Weights, progress: Progress
 ) -> CalibrationSet:
     from tinyedge.export.calibrate.synthesize import distilled_images
 
     with tensorflow_hushed():
-        images = distilled_images(network, weights, seed=request.seed, stage=stage)
+        images = distilled_images(network, weights, seed=request.seed, progress=progress)
     warnings.warn(
         "--calib none: the int8 file is calibrated without photos, on images made of the batch"
         " norm statistics in the weights; photos such as the network will see keep more of the"
@@ -146,20 +146,20 @@ def _distilled(
 
 
 def _check_calibration(
-    network: Network, weights: Weights, photos: CalibrationSet, stage: Stage
+    network: Network, weights: Weights, photos: CalibrationSet, progress: Progress
 ) -> None:
     from tinyedge.export.calibrate.check import check_calibration
 
-    done = stage("Checking the calibration images")
+    done = progress("Checking the calibration images")
     check_calibration(network, weights, photos.inputs)
     done()
 
 
-def _float_file(model: "keras.Model", card: ModelCard, stage: Stage) -> bytes:
+def _float_file(model: "keras.Model", card: ModelCard, progress: Progress) -> bytes:
     from tinyedge.export.tflite.convert import convert_float
     from tinyedge.export.tflite.verify import assert_model
 
-    done = stage("Converting to float .tflite")
+    done = progress("Converting to float .tflite")
     content = append_card(convert_float(model), card)
     assert_model(content, card, input_type="float32")
     done()
@@ -171,7 +171,7 @@ def _tuned(
     network: Network,
     weights: Weights,
     calibration: CalibrationSet,
-    stage: Stage,
+    progress: Progress,
 ) -> bytes:
     from tinyedge.export.quantize.quantizer import quantize
 
@@ -182,16 +182,16 @@ def _tuned(
         rewrites=request.rewrites,
         input_type=request.input_type,
         seed=request.seed,
-        stage=stage,
+        progress=progress,
     )
 
 
 def _quantized_by_default(
-    model: "keras.Model", calibration: CalibrationSet, input_type: str, stage: Stage
+    model: "keras.Model", calibration: CalibrationSet, input_type: str, progress: Progress
 ) -> bytes:
     from tinyedge.export.tflite.convert import convert_int8
 
-    done = stage("Quantizing to int8 .tflite")
+    done = progress("Quantizing to int8 .tflite")
     content = convert_int8(model, calibration.inputs, input_type=input_type)
     done()
     return content
@@ -220,19 +220,19 @@ def _integer_files(
     return files, made.placement
 
 
-def _keras_file(model: "keras.Model", stage: Stage) -> bytes:
+def _keras_file(model: "keras.Model", progress: Progress) -> bytes:
     from tinyedge.export.build.save import keras_file
 
-    done = stage("Saving the Keras model")
+    done = progress("Saving the Keras model")
     content = keras_file(model)
     done()
     return content
 
 
-def _saved_model_files(model: "keras.Model", stage: Stage) -> dict[str, bytes]:
+def _saved_model_files(model: "keras.Model", progress: Progress) -> dict[str, bytes]:
     from tinyedge.export.build.saved_model import saved_model_files
 
-    done = stage("Saving the SavedModel")
+    done = progress("Saving the SavedModel")
     contents = saved_model_files(model)
     done()
     return contents

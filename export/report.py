@@ -1,11 +1,11 @@
 """What an export made, for people and for programs."""
 
-import hashlib
 import json
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.partition import Placement
 from tinyedge.export.pipeline import Exported
+from tinyedge.files import bytes_sha256
 from tinyedge.modelcard import ModelCard
 
 __all__ = ["exported_json", "exported_text"]
@@ -90,5 +90,5 @@ def _file(path: Path) -> dict[str, str | int]:
     return {
         "path": str(path),
         "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": bytes_sha256(content),
     }

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, their hashes, and zips that are the same every time."""
 
 import errno
 import os
@@ -7,9 +7,12 @@ import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-__all__ = ["write_together"]
+__all__ = ["bytes_sha256", "file_sha256", "reproducible_zip", "write_together"]
 
 Content = bytes | Mapping[str, bytes]
+
+# A zip's members must bear a date; this is the first that they can.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_together(contents: Mapping[Path, Content], *, executables: Collection[str] = ()) -> None:
@@ -37,6 +40,48 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
     finally:
         for temporary, _ in staged:
             _remove(temporary)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's content, hexadecimal.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    # Loads OpenSSL, which a board that only runs has no use for.
+    import hashlib
+
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def bytes_sha256(content: bytes) -> str:
+    """The sha256 of `content`, hexadecimal."""
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def reproducible_zip(
+    members: Mapping[str, bytes], *, behind: bytes = b"", compress: bool = True, mode: int = 0
+) -> bytes:
+    """A zip of `members`, in their order, appended to the bytes `behind`.
+
+    Equal arguments give equal bytes: no dates. `mode` are the Unix permissions and type of every
+    member, 0 for none.
+    """
+    import io
+    import zipfile
+
+    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    stream = io.BytesIO(behind)
+    stream.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(stream, "a" if behind else "w") as archive:
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name, _EPOCH)
+            member.external_attr = mode << 16
+            archive.writestr(member, content, method, 9 if compress else None)
+    return stream.getvalue()
 
 
 def _stage_file(target: Path, content: bytes, staged: list[tuple[Path, Path]]) -> None:

@@ -5,7 +5,6 @@ model's associated files: every runtime ignores the bytes behind the flatbuffer,
 tool lists them (``unzip -p model.tflite model_card.json``). It costs a board no parser.
 """
 
-import io
 import json
 import zipfile
 from dataclasses import asdict, dataclass, field, fields
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tinyedge.errors import ModelError
+from tinyedge.files import reproducible_zip
 
 __all__ = ["ModelCard", "append_card", "read_card"]
 
 _MEMBER = "model_card.json"
 _FORMAT = 1
-# A zip member must bear a date; a fixed one keeps equal inputs equal to the byte.
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -90,11 +88,7 @@ class ModelCard:
 def append_card(model: bytes, card: ModelCard) -> bytes:
     """The .tflite's bytes with the card behind them; equal inputs give equal bytes."""
     text = json.dumps({"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1)
-    stream = io.BytesIO(model)
-    stream.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr(zipfile.ZipInfo(_MEMBER, _EPOCH), text, zipfile.ZIP_DEFLATED, 9)
-    return stream.getvalue()
+    return reproducible_zip({_MEMBER: text.encode()}, behind=model)
 
 
 def read_card(path: Path) -> ModelCard | None:

@@ -1,6 +1,5 @@
 """A bundle's files: the models, what runs them, and what installs and tests both."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, require
 from tinyedge.devices.profile import find_profile, profile_files
 from tinyedge.devices.selftest import MANIFEST
 from tinyedge.errors import DatasetError
+from tinyedge.files import bytes_sha256
 
 __all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "answer", "assemble"]
 
@@ -42,7 +42,7 @@ class Bundle:
     @property
     def identity(self) -> str:
         """The sha256 of its checksums: equal where all files are."""
-        return hashlib.sha256(self.files[CHECKSUMS]).hexdigest()
+        return bytes_sha256(self.files[CHECKSUMS])
 
     @property
     def bytes(self) -> int:
@@ -115,7 +115,7 @@ def assemble(
     files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
     files[INSTALLER] = _installer(manifest).encode()
     files = dict(sorted(files.items()))
-    sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
+    sums = [f"{bytes_sha256(content)}  {name}\n" for name, content in files.items()]
     files[CHECKSUMS] = "".join(sums).encode()
     return Bundle(f"tinyedge-{profile.name}", files, wheels.debian_packages)
 

@@ -7,8 +7,6 @@ and the specification of recorded installs; equal packages give equal bytes.
 
 import base64
 import hashlib
-import io
-import zipfile
 from collections.abc import Iterator
 from email import message_from_string
 from importlib.metadata import Distribution, distributions
@@ -16,13 +14,12 @@ from pathlib import Path
 
 import tinyedge
 from tinyedge.errors import MissingPackageError
+from tinyedge.files import reproducible_zip
 
 __all__ = ["board_wheel"]
 
 _LEFT_OUT_FOLDERS = {"__pycache__", "export"}
 _LEFT_OUT_SUFFIXES = {".png", ".pyc", ".weights"}
-# The first moment a zip can express.
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE = 0o100644
 
 
@@ -51,7 +48,7 @@ def board_wheel() -> tuple[str, bytes]:
     record = f"{information}/RECORD"
     lines = [_record_line(name, content) for name, content in members.items()]
     members[record] = "".join(f"{line}\n" for line in [*lines, f"{record},,"]).encode()
-    return f"{stem}-py3-none-any.whl", _zip(members)
+    return f"{stem}-py3-none-any.whl", reproducible_zip(members, mode=_REGULAR_FILE)
 
 
 _WHEEL = """\
@@ -102,13 +99,3 @@ def _text(installed: Distribution, name: str) -> bytes:
 def _record_line(name: str, content: bytes) -> str:
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
     return f"{name},sha256={digest},{len(content)}"
-
-
-def _zip(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in members.items():
-            information = zipfile.ZipInfo(name, _EPOCH)
-            information.external_attr = _REGULAR_FILE << 16
-            archive.writestr(information, content, zipfile.ZIP_DEFLATED, 9)
-    return stream.getvalue()

@@ -1,6 +1,5 @@
 """The wheels a board needs beside tinyedge's own, chosen and downloaded by pip."""
 
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from tinyedge.devices.bundle.target import Target
 from tinyedge.errors import FetchError, MissingPackageError
+from tinyedge.files import bytes_sha256
 
 __all__ = ["BoardWheels", "download_wheels", "requirement_lines", "wheel_project"]
 
@@ -131,6 +131,6 @@ def requirement_lines(files: Mapping[str, bytes]) -> str:
     lines = []
     for name, content in files.items():
         project, release = wheel_project(name)
-        digest = hashlib.sha256(content).hexdigest()
+        digest = bytes_sha256(content)
         lines.append(f"{project}=={release} --hash=sha256:{digest}\n")
     return "".join(sorted(lines))

@@ -1,6 +1,5 @@
 """Labelled photos as they travel to a board: one archive, known there by its content."""
 
-import hashlib
 import io
 import tarfile
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import DatasetError
+from tinyedge.files import bytes_sha256
 from tinyedge.images.classnames import ClassNames
 from tinyedge.images.find import LabelledImage
 
@@ -53,7 +53,7 @@ def pack_photos(
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     packed = stream.getvalue()
-    return Photos(hashlib.sha256(packed).hexdigest()[:16], packed, len(images))
+    return Photos(bytes_sha256(packed)[:16], packed, len(images))
 
 
 def _folder(

@@ -15,7 +15,7 @@ from tinyedge.images.fit import fit_pixels
 from tinyedge.images.labels import read_labels
 from tinyedge.images.load import in_channels, load_input
 from tinyedge.modelcard import ModelCard, read_card
-from tinyedge.tflite.quantization import Quantization
+from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Classifier", "Prediction"]
 
@@ -261,13 +261,13 @@ def _class_count(tensor: dict[str, Any], model: Path) -> int:
     return classes
 
 
-def _quantization(tensor: dict[str, Any], *, own: bool) -> Quantization | None:
+def _quantization(tensor: dict[str, Any], *, own: bool) -> QuantParams | None:
     """How a pixel in [0, 1] becomes the input's type; None where that is float."""
     kind = tensor["dtype"]
     if kind == np.float32:
         return None
     if own:
         scale, zero_point = tensor["quantization"]
-        return Quantization(kind, float(scale), int(zero_point))
+        return QuantParams.per_tensor(float(scale), int(zero_point), kind)
     # A stranger's integer model takes the pixel's own byte, whatever value it stands for.
-    return Quantization(kind, 1 / 255, int(np.iinfo(kind).min))
+    return QuantParams.per_tensor(1 / 255, int(np.iinfo(kind).min), kind)

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from tinyedge.darknet.layer_names import activation_name, layer_name
 from tinyedge.darknet.layers import Route, Shape, Shortcut
 from tinyedge.export.build.activations import activate
-from tinyedge.export.build.names import activation_name, layer_name
 
 __all__ = ["route", "shortcut"]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tinyedge.darknet.layer_names import activation_name
 from tinyedge.darknet.layers import (
     Activation,
     AvgPool,
@@ -31,7 +32,6 @@ from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 from tinyedge.export.build import join, spatial, weighted
 from tinyedge.export.build.activations import activate
-from tinyedge.export.build.names import activation_name
 
 __all__ = ["build_keras_model", "build_tensors", "flat_output"]
 

@@ -1,6 +1,5 @@
 """A Keras model as the bytes of a ``.keras`` file, the same bytes for the same model."""
 
-import io
 import json
 import tempfile
 import zipfile
@@ -10,10 +9,9 @@ from typing import Any
 import keras
 
 from tinyedge.export.tensorflow import tensorflow_hushed
+from tinyedge.files import reproducible_zip
 
 __all__ = ["keras_file"]
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def keras_file(model: keras.Model) -> bytes:
@@ -26,11 +24,8 @@ def keras_file(model: keras.Model) -> bytes:
 
 
 def _reproducible(path: Path) -> bytes:
-    stream = io.BytesIO()
-    with (
-        zipfile.ZipFile(path) as saved,
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as reproducible,
-    ):
+    members = {}
+    with zipfile.ZipFile(path) as saved:
         for name in saved.namelist():
             content = saved.read(name)
             if name == "metadata.json":
@@ -39,8 +34,8 @@ def _reproducible(path: Path) -> bytes:
                 content = json.dumps(metadata).encode()
             elif name == "config.json":
                 content = _numbered(content)
-            reproducible.writestr(zipfile.ZipInfo(name, _EPOCH), content)
-    return stream.getvalue()
+            members[name] = content
+    return reproducible_zip(members, compress=False)
 
 
 def _numbered(config: bytes) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import (
     AvgPool,
     Crop,
@@ -16,7 +17,6 @@ from tinyedge.darknet.layers import (
 )
 from tinyedge.darknet.normalization import neighbours
 from tinyedge.errors import ExportError
-from tinyedge.export.build.names import layer_name
 from tinyedge.export.build.padding import same_is_darknets
 
 __all__ = [

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tinyedge.darknet.layer_names import activation_name, layer_name
 from tinyedge.darknet.layers import BatchNormalization, Connected, Convolutional, Local
 from tinyedge.darknet.weights import (
     BatchNorm,
@@ -19,7 +20,6 @@ from tinyedge.export.build.fold import (
     fold_connected,
     fold_local,
 )
-from tinyedge.export.build.names import activation_name, layer_name
 from tinyedge.export.build.padding import same_is_darknets
 
 __all__ = ["batch_normalization", "connected", "convolution", "local"]

@@ -12,12 +12,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Convolutional
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import ConvolutionalWeights, Weights
 from tinyedge.export.build.activations import input_factor
 from tinyedge.export.build.model import build_tensors
-from tinyedge.export.build.names import layer_name
 
 __all__ = ["NormalizedLayer", "distance", "normalized_outputs"]
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import DatasetError, ImageError, TinyedgeWarning
-from tinyedge.images.find import content_sha256, evenly_spaced, read_unlabelled
+from tinyedge.files import file_sha256
+from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_input
-from tinyedge.progress import Stage
+from tinyedge.progress import Progress
 
 __all__ = ["CalibrationSet", "read_calibration_set"]
 
@@ -35,7 +36,7 @@ def read_calibration_set(
     count: int,
     size: tuple[int, int, int],
     fit: str,
-    stage: Stage,
+    progress: Progress,
 ) -> CalibrationSet:
     """Load `count` images spread evenly over `source`, a folder or manifest.
 
@@ -44,7 +45,7 @@ def read_calibration_set(
         count: how many to use, at least 1; all where there are fewer.
         size: height, width and channels of the network's input.
         fit: how a photo is fitted to it.
-        stage: is told of every image.
+        progress: is told of every image.
 
     Raises:
         DatasetError: there is no image that can be read.
@@ -53,7 +54,7 @@ def read_calibration_set(
     chosen = evenly_spaced(found, count)
     if len(found) < count:
         _note(f"{source} holds {len(found)} images, {count} were asked for: all are used")
-    advance = stage("Reading calibration images", len(chosen))
+    advance = progress("Reading calibration images", len(chosen))
     height, width, channels = size
     inputs: list[NDArray[np.float32]] = []
     used: list[Path] = []
@@ -72,7 +73,7 @@ def read_calibration_set(
 
 
 def _hashes(paths: Sequence[Path]) -> tuple[str, ...]:
-    return tuple(content_sha256(path) for path in paths)
+    return tuple(file_sha256(path) for path in paths)
 
 
 def _note(message: str) -> None:

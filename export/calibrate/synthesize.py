@@ -18,7 +18,7 @@ from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 from tinyedge.errors import ExportError
 from tinyedge.export.calibrate.batch_norm import NormalizedLayer, distance, normalized_outputs
-from tinyedge.progress import Stage
+from tinyedge.progress import Progress
 
 __all__ = ["distilled_images"]
 
@@ -33,7 +33,9 @@ _CLASS_WEIGHT = 0.1  # of the cross-entropy, beside the sum of the layers' dista
 _FALL = 0.6  # amplitude over wavelength: about a photograph's 1 / f
 
 
-def distilled_images(network: Network, weights: Weights, *, seed: int, stage: Stage) -> Floats:
+def distilled_images(
+    network: Network, weights: Weights, *, seed: int, progress: Progress
+) -> Floats:
     """Float32 (n, height, width, channels) in [0, 1]; equal seeds give equal images.
 
     Raises:
@@ -55,7 +57,7 @@ def distilled_images(network: Network, weights: Weights, *, seed: int, stage: St
         classes = tf.constant(rng.integers(network.output.elements, size=pixels.shape[0]))
     slopes = _slopes(model, layers, classes)
     adam = keras.optimizers.Adam(_RATE)
-    advance = stage("Making images of the batch norms", _ITERATIONS)
+    advance = progress("Making images of the batch norms", _ITERATIONS)
     for iteration in range(_ITERATIONS):
         adam.learning_rate = _RATE * (1 - iteration / _ITERATIONS)
         adam.apply([slopes(pixels)], [pixels])

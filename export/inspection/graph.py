@@ -1,6 +1,5 @@
 """The one graph of a classifier's .tflite file, its constants as numbers."""
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import named_layer
 from tinyedge.errors import ModelError
 from tinyedge.tflite import model
 from tinyedge.tflite.flatbuffer import FlatbufferError
@@ -17,9 +17,6 @@ __all__ = ["WEIGHTED", "Graph", "Operator", "Quantization", "Tensor", "read_grap
 
 # Operators with a kernel as their second input and, if any, a bias as their third.
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-
-# How tinyedge's export names what it makes of Darknet's layer 12: network_1/12_convolutional_1/..
-_DARKNET = re.compile(r"(?:^|[/;])(\d+)_([a-z0-9]+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +83,9 @@ class Graph:
         # The last operator's output may bear the signature's name; its constants have their own,
         # but may be shared by layers with equal ones.
         for number in (*operator.outputs, *operator.inputs[1:]):
-            match = _DARKNET.search(self.tensors[number].name) if number >= 0 else None
-            if match:
-                return int(match[1]), match[2]
+            found = named_layer(self.tensors[number].name) if number >= 0 else None
+            if found:
+                return found
         return None
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Connected
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 from tinyedge.export.build.model import build_tensors, flat_output
-from tinyedge.export.build.names import layer_name
 from tinyedge.export.quantize.blocks import Chain
-from tinyedge.progress import Stage
+from tinyedge.progress import Progress
 
 __all__ = ["ChainValues", "Observations", "observe"]
 
@@ -67,7 +67,7 @@ def observe(
     images: Floats,
     *,
     seed: int,
-    stage: Stage,
+    progress: Progress,
 ) -> Observations:
     """Run the float network on `images` (n, h, w, c) and keep what the quantizer needs."""
     rng = np.random.default_rng(seed)
@@ -75,7 +75,7 @@ def observe(
     values_an_image = sum(layer.output.elements for layer in network.layers)
     batch = max(1, _BATCH_VALUES // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
-    advance = stage("Observing the float network", len(batches))
+    advance = progress("Observing the float network", len(batches))
     collected = [_Collected(chain, len(images)) for chain in chains]
     logits = []
     for pixels in batches:

@@ -34,7 +34,7 @@ from tinyedge.export.quantize.steps import Steps, logit_steps
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.convert import convert_int8
 from tinyedge.export.tflite.int8_file import Int8File
-from tinyedge.progress import Stage
+from tinyedge.progress import Progress
 
 __all__ = ["quantize"]
 
@@ -50,7 +50,7 @@ def quantize(
     rewrites: Collection[str],
     input_type: str,
     seed: int,
-    stage: Stage,
+    progress: Progress,
 ) -> bytes:
     """The network as a full-integer .tflite.
 
@@ -61,7 +61,7 @@ def quantize(
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES` to apply.
         input_type: ``int8`` or ``uint8``, of the input and of the output.
         seed: of what is drawn at random; equal seeds give equal bytes.
-        stage: is told how far the work is.
+        progress: is told how far the work is.
 
     Raises:
         ExportError: TensorFlow's converter refuses the network.
@@ -73,8 +73,8 @@ def quantize(
     weights = without_batch_norm(weights)
     chains = find_chains(network)
     with tensorflow_hushed():
-        seen = observe(network, weights, chains, images, seed=seed, stage=stage)
-        advance = stage("Choosing ranges", len(chains))
+        seen = observe(network, weights, chains, images, seed=seed, progress=progress)
+        advance = progress("Choosing ranges", len(chains))
         ranges: dict[int, ChainRanges] = {}
         groups = joined(network, [chain for chain in chains if can_learn(chain)])
         for group in groups:
@@ -87,7 +87,7 @@ def quantize(
     }
     taken = input_gains(network, gains)
     weights = equalized(network, weights, gains)
-    done = stage("Converting to int8 .tflite")
+    done = progress("Converting to int8 .tflite")
     with tensorflow_hushed():
         model = build_keras_model(network, weights)
     file = Int8File(convert_int8(model, images, input_type=input_type))
@@ -100,7 +100,7 @@ def quantize(
             _set_ranges(file, operator, ranges[chain.layer.index], len(group))
     if seen.logits is not None:
         file.set_steps(file.output_tensor(), logit_steps(seen.logits))
-    advance = stage("Rounding weights", len(chains))
+    advance = progress("Rounding weights", len(chains))
     for chain in chains:
         operator = operators[chain.layer.index]
         moment = seen.chains[chain.layer.index].second_moment

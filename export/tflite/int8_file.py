@@ -3,7 +3,6 @@
 The schema's classes are the ones TFLite's own schema generates; ai-edge-litert ships them.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import bias_layer
 from tinyedge.errors import ExportError
 from tinyedge.export.inspection.graph import WEIGHTED
 from tinyedge.export.inspection.kernels import SAME_VALUES
@@ -22,8 +22,6 @@ __all__ = ["Int8File"]
 _OPERATORS = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
 }
-# Keras's name of the layer, in that of its bias: kernels of grouped layers lose theirs.
-_LAYER = re.compile(r"(?:^|[/;])(\d+)_(?:convolutional|connected)(?:_\d+)?/BiasAdd")
 
 
 class Int8File:
@@ -45,9 +43,9 @@ class Int8File:
         """By Darknet's layer number, the operator that multiplies by its weights."""
         found = {}
         for operator in self._weighted_operators():
-            match = _LAYER.search(self._graph.tensors[operator.inputs[2]].name.decode())
-            if match:
-                found[int(match[1])] = operator
+            layer = bias_layer(self._graph.tensors[operator.inputs[2]].name.decode())
+            if layer is not None:
+                found[layer] = operator
         return found
 
     def require_layers(self, numbers: Iterable[int]) -> dict[int, Any]:

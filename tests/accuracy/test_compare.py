@@ -11,7 +11,8 @@ from tinyedge.accuracy.compare import Comparison, compare
 from tinyedge.accuracy.result import ClassResult, SkippedImage
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
-from tinyedge.images.find import LabelledImage, content_sha256
+from tinyedge.files import file_sha256
+from tinyedge.images.find import LabelledImage
 
 # The "int8" model sees class 0 at half its score.
 IDENTITY: Rows = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
@@ -181,7 +182,7 @@ def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
 def test_calibration_images_are_refused(tmp_path: Path, which: str) -> None:
     images = photos(tmp_path)
     # A copy under another name is the same photo.
-    hashes = tuple(content_sha256(image.path) for image in images[:4])
+    hashes = tuple(file_sha256(image.path) for image in images[:4])
     moved = images[0].path.rename(tmp_path / "moved.png")
     images[0] = LabelledImage(moved, 0)
     f = classifier(tmp_path / "f", calibration_sha256=hashes if which == "float" else ())

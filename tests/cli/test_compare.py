@@ -14,7 +14,7 @@ from tests.conftest import Models
 from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier
-from tinyedge.images.find import content_sha256
+from tinyedge.files import file_sha256
 
 RIGHT: Rows = ((1, 0), (0, 1))
 WRONG: Rows = ((0, 1), (1, 0))
@@ -79,7 +79,7 @@ def test_a_budget_that_is_none_is_refused(tmp_path: Path, budget: str) -> None:
 
 def test_calibration_images_are_an_error(tmp_path: Path) -> None:
     photo = write_image(tmp_path / "data" / "0" / "3.png", 103, 0)
-    f, i, data = linear(tmp_path, calibration_sha256=(content_sha256(photo),))
+    f, i, data = linear(tmp_path, calibration_sha256=(file_sha256(photo),))
     result = run(f, i, "--data", data)
     assert result.exit_code == 2
     assert "error: 1 of the 20 images calibrated the model" in result.stderr

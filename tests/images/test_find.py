@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
+from tinyedge.files import file_sha256
 from tinyedge.images.find import (
     LabelledImage,
-    content_sha256,
     evenly_spaced,
     find_images,
     read_labelled,
@@ -330,7 +330,7 @@ def test_no_image_cannot_be_chosen(count: int) -> None:
     assert str(caught.value) == f"{count} images cannot be chosen; at least 1 is needed"
 
 
-def test_content_sha256(tmp_path: Path) -> None:
+def test_file_sha256(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"pixels" * 100_000)
-    assert content_sha256(path) == hashlib.sha256(b"pixels" * 100_000).hexdigest()
+    assert file_sha256(path) == hashlib.sha256(b"pixels" * 100_000).hexdigest()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tests.support.c_images import Call, c_images
 from tinyedge.errors import ImageError
 from tinyedge.images.fit import FITS, fit_pixels, reduction, resize
-from tinyedge.tflite.quantization import Quantization
+from tinyedge.tflite.quantization import QuantParams
 
 # (height, width) of a picture, (height, width) of a net: growing, shrinking, one pixel wide or
 # high, squares, and 256 to 224, where float32 puts the last source just before the last pixel.
@@ -198,17 +198,17 @@ def test_a_crop_for_an_oblong_net_is_the_c_engines_crop_resized() -> None:
 # Straight to the steps of an integer input.
 
 INPUTS = [
-    Quantization(np.int8, 1 / 255, -128),
-    Quantization(np.uint8, 1 / 255, 0),
-    Quantization(np.int8, 0.0078125, 0),
-    Quantization(np.int8, 0.0031, -101),
-    Quantization(np.uint8, 0.0019607844, 3),
+    QuantParams.per_tensor(1 / 255, -128, np.int8),
+    QuantParams.per_tensor(1 / 255, 0, np.uint8),
+    QuantParams.per_tensor(0.0078125, 0, np.int8),
+    QuantParams.per_tensor(0.0031, -101, np.int8),
+    QuantParams.per_tensor(0.0019607844, 3, np.uint8),
 ]
 
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("quantization", INPUTS)
-def test_steps_are_those_of_the_float_picture(fit: str, quantization: Quantization) -> None:
+def test_steps_are_those_of_the_float_picture(fit: str, quantization: QuantParams) -> None:
     kind, scale, zero_point = quantization
     lowest, highest = (-128, 127) if kind == np.int8 else (0, 255)
     for (rows, columns), (height, width) in [*SHAPES, ((300, 401), (224, 224))]:
@@ -223,12 +223,12 @@ def test_steps_are_those_of_the_float_picture(fit: str, quantization: Quantizati
 
 def test_a_picture_of_the_nets_size_is_its_own_bytes() -> None:
     pixels = noise(40, 50, 3)
-    found = fit_pixels(pixels, 50, 40, "crop", Quantization(np.int8, 1 / 255, -128))
+    found = fit_pixels(pixels, 50, 40, "crop", QuantParams.per_tensor(1 / 255, -128, np.int8))
     np.testing.assert_array_equal(found, pixels.astype(int) - 128)
 
 
 def test_a_tie_goes_to_the_even_step() -> None:
-    quantization = Quantization(np.int8, 0.25, 0)
+    quantization = QuantParams.per_tensor(0.25, 0, np.int8)
     halves = np.array([0.125, 0.375, 0.625, 0.875], np.float32)
     assert quantization.quantize(halves).tolist() == [0, 2, 2, 4]
 

@@ -16,7 +16,7 @@ from tests.support.c_images import Call, c_images
 from tinyedge.errors import ImageError
 from tinyedge.images.fit import FITS
 from tinyedge.images.load import Fit, load_input, read_pixels
-from tinyedge.tflite.quantization import Quantization
+from tinyedge.tflite.quantization import QuantParams
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:
@@ -136,7 +136,7 @@ def test_an_integer_input_gets_the_pixels_of_the_float_one(
     Image.fromarray(noise(470, 600, 3)).save(path)
     options = {"width": 60, "height": 50, "channels": 3, "fit": fit}
     unit = load_input(path, **options)
-    steps = load_input(path, **options, quantization=Quantization(np.int8, 1 / 255, -128))
+    steps = load_input(path, **options, quantization=QuantParams.per_tensor(1 / 255, -128, np.int8))
     np.testing.assert_array_equal(steps, np.rint(unit * np.float32(255)) - 128)
 
 

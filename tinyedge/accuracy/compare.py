@@ -23,7 +23,8 @@ from tinyedge.accuracy.result import (
 )
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
-from tinyedge.images.find import LabelledImage, content_sha256
+from tinyedge.files import file_sha256
+from tinyedge.images.find import LabelledImage
 from tinyedge.images.load import load_input
 
 __all__ = ["Comparison", "compare"]
@@ -151,7 +152,7 @@ def _check_labels(images: Sequence[LabelledImage], classes: int) -> None:
 
 def _digest(path: Path) -> str:
     try:
-        return content_sha256(path)
+        return file_sha256(path)
     except OSError:  # a dangling link, no permission: loading the image says so
         return ""
 

@@ -1,6 +1,5 @@
 """``tinyedge bundle``."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,8 +82,10 @@ def _text(bundle: "Bundle", output: Path) -> str:
 
 
 def _json(bundle: "Bundle", output: Path) -> str:
+    from tinyedge.files import bytes_sha256
+
     files = [
-        {"name": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        {"name": name, "bytes": len(content), "sha256": bytes_sha256(content)}
         for name, content in bundle.files.items()
     ]
     return json.dumps(

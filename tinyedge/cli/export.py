@@ -99,7 +99,7 @@ def command(
     from tinyedge.export.quantize.reorder import REWRITES
     from tinyedge.export.report import exported_json, exported_text
     from tinyedge.export.request import ExportRequest
-    from tinyedge.progress import stages_shown
+    from tinyedge.progress import progress_shown
     from tinyedge.zoo.source import find_source
 
     profile = find_profile(device)
@@ -128,6 +128,6 @@ def command(
         saved_model=saved_model,
         device=profile,
     )
-    with stages_shown(on_terminal=on_a_terminal()) as stage:
-        exported = export(request, output, stage=stage)
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
+        exported = export(request, output, progress=progress)
     click.echo(exported_json(exported) if as_json else exported_text(exported))

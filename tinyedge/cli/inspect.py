@@ -51,7 +51,7 @@ def command(
     from tinyedge.export.tensorflow import check_tensorflow_is_installed, require_tensorflow
     from tinyedge.files import write_together
     from tinyedge.images.find import evenly_spaced, read_unlabelled
-    from tinyedge.progress import stages_shown
+    from tinyedge.progress import progress_shown
 
     check_tensorflow_is_installed()
     if plot is not None:
@@ -60,8 +60,8 @@ def command(
         check_plotting(plot)
     float_model, int8_model = (Classifier(file, fit=fit) for file in (float_file, int8_file))
     paths = evenly_spaced(read_unlabelled(data), count)
-    with stages_shown(on_terminal=on_a_terminal()) as stage:
-        done = stage("Starting TensorFlow")
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
+        done = progress("Starting TensorFlow")
         require_tensorflow()
         from tinyedge.export.inspection.inspect import inspect_files
         from tinyedge.export.inspection.report import inspection_json, inspection_text
@@ -71,7 +71,7 @@ def command(
             float_model,
             int8_model,
             paths,
-            progress=stage("Inspecting", len(paths)),
+            progress=progress("Inspecting", len(paths)),
         )
     if plot is not None:
         write_together({plot: inspection_plot(inspection)})

@@ -17,7 +17,6 @@ from tinyedge.images.classnames import ClassNames, listed
 
 __all__ = [
     "LabelledImage",
-    "content_sha256",
     "evenly_spaced",
     "find_images",
     "is_image_name",
@@ -118,15 +117,6 @@ def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
     if count == 1:
         return [paths[0]]
     return [paths[i * (len(paths) - 1) // (count - 1)] for i in range(count)]
-
-
-def content_sha256(path: Path) -> str:
-    """The sha256 of the file's bytes, hexadecimal."""
-    # Loads OpenSSL, which a board that only runs has no use for.
-    import hashlib
-
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 # Folders.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import ImageError
-from tinyedge.tflite.quantization import Quantization
+from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["FITS", "fit_pixels", "reduction", "resize"]
 
@@ -29,7 +29,7 @@ def fit_pixels(
     width: int,
     height: int,
     fit: str,
-    quantization: Quantization | None = None,
+    quantization: QuantParams | None = None,
 ) -> NDArray[Any]:
     """Fit a picture to a network's input.
 
@@ -161,7 +161,7 @@ def _taps(source: int, target: int) -> _Taps:
 
 
 def _resample_into(
-    target: NDArray[Any], pixels: NDArray[Any], quantization: Quantization | None
+    target: NDArray[Any], pixels: NDArray[Any], quantization: QuantParams | None
 ) -> None:
     """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1].
 

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tinyedge.errors import ImageError
 from tinyedge.images.fit import fit_pixels, reduction
-from tinyedge.tflite.quantization import Quantization
+from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Fit", "in_channels", "load_input", "read_pixels"]
 
@@ -44,7 +44,7 @@ def load_input(
     height: int,
     channels: int,
     fit: str,
-    quantization: Quantization | None = None,
+    quantization: QuantParams | None = None,
 ) -> NDArray[Any]:
     """The image at `path` as a network of width x height takes it.
 

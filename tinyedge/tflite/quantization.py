@@ -1,31 +1,141 @@
-"""Pixels in [0, 1] as the steps of an integer input tensor."""
+"""Uniform quantization of a tensor, as TFLite defines it."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["Quantization"]
+__all__ = ["QuantParams"]
+
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
 
 
-class Quantization(NamedTuple):
-    """How a TFLite tensor stores a real number: ``real = scale * (stored - zero_point)``.
+@dataclass(frozen=True, eq=False)
+class QuantParams:
+    """Quantization parameters: ``real = scale * (stored - zero_point)``.
+
+    TFLite's specification of int8 quantization: per-tensor for activations; for weights
+    per-channel, symmetric, from -127 to 127.
 
     Attributes:
-        dtype: the stored integers', int8 or uint8.
-        scale: of one step, more than 0.
-        zero_point: what stands for 0.
+        scales: float64, (1,) per-tensor or (channels,) per-channel; each more than 0.
+        zero_points: int64 of the same shape.
+        dtype: of the stored integers.
+        axis: the dimension that a per-channel tensor has its scales along.
+        narrow: whether the lowest stored integer is left out, as in weights.
     """
 
-    dtype: DTypeLike
-    scale: float
-    zero_point: int
+    scales: NDArray[np.float64]
+    zero_points: NDArray[np.int64]
+    dtype: np.dtype[Any]
+    axis: int = 0
+    narrow: bool = False
 
-    def quantize(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
-        """The nearest step to each of `pixels`, within what the type holds; ties to even."""
-        limits = np.iinfo(np.dtype(self.dtype))
-        steps = pixels * np.float32(1 / self.scale)
+    @classmethod
+    def per_tensor(cls, scale: float, zero_point: int, dtype: DTypeLike = np.int8) -> "QuantParams":
+        """One scale and one zero point for the whole tensor."""
+        return cls(np.array([scale], np.float64), np.array([zero_point], np.int64), np.dtype(dtype))
+
+    @classmethod
+    def from_range(cls, low: float, high: float, dtype: DTypeLike = np.int8) -> "QuantParams":
+        """Per-tensor parameters that represent `low` to `high`, and 0 exactly."""
+        low, high = min(low, 0.0), max(high, 1e-6)
+        limits = np.iinfo(np.dtype(dtype))
+        scale = (high - low) / (limits.max - limits.min)
+        zero_point = int(np.clip(np.rint(limits.min - low / scale), limits.min, limits.max))
+        return cls.per_tensor(scale, zero_point, dtype)
+
+    @classmethod
+    def symmetric(cls, largest: ArrayLike, axis: int) -> "QuantParams":
+        """Per-channel int8 parameters of weights whose largest magnitudes are `largest`.
+
+        A channel of nothing but zeros gets the scale of a largest weight of 1.
+        """
+        magnitudes = np.asarray(largest, np.float64)
+        scales = np.where(magnitudes > 0, magnitudes, 1.0) / np.iinfo(np.int8).max
+        zeros = np.zeros(len(scales), np.int64)
+        return cls(scales, zeros, np.dtype(np.int8), axis, narrow=True)
+
+    @property
+    def is_per_tensor(self) -> bool:
+        """Whether one scale serves the whole tensor."""
+        return len(self.scales) == 1
+
+    @property
+    def scale(self) -> float:
+        """The scale of a per-tensor quantization."""
+        (scale,) = self.scales.tolist()
+        return float(scale)
+
+    @property
+    def zero_point(self) -> int:
+        """The zero point of a per-tensor quantization."""
+        (zero_point,) = self.zero_points.tolist()
+        return int(zero_point)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The lowest and the highest stored integer."""
+        limits = np.iinfo(self.dtype)
+        return int(limits.min) + self.narrow, int(limits.max)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest real number of a per-tensor quantization."""
+        low, high = self.limits
+        return (low - self.zero_point) * self.scale, (high - self.zero_point) * self.scale
+
+    def quantize(self, values: Floats) -> Integers:
+        """The nearest stored integer to each of `values`, saturated; ties go to even.
+
+        Values are multiplied by the reciprocal of the scale in their own precision, as XNNPACK
+        does (f32-qs8-vcvt).
+        """
+        low, high = self.limits
+        reciprocals = (1 / self._along(self.scales, values.ndim)).astype(values.dtype)
+        steps = values * reciprocals
         np.rint(steps, out=steps)
-        steps += np.float32(self.zero_point)
-        np.clip(steps, limits.min, limits.max, out=steps)
+        steps += self._along(self.zero_points, values.ndim).astype(values.dtype)
+        np.clip(steps, low, high, out=steps)
         return steps.astype(self.dtype)
+
+    def dequantize(self, stored: Integers) -> NDArray[np.float64]:
+        """The real numbers that stored integers stand for."""
+        offsets = stored.astype(np.float64) - self._along(self.zero_points, stored.ndim)
+        return np.asarray(offsets * self._along(self.scales, stored.ndim))
+
+    def fake_quantize(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`values` quantized and dequantized, in float32 throughout."""
+        offsets = self.quantize(values).astype(np.float32) - self._along(
+            self.zero_points, values.ndim
+        ).astype(np.float32)
+        return np.asarray(
+            offsets * self._along(self.scales, values.ndim).astype(np.float32), np.float32
+        )
+
+    def shifted(self, dtype: DTypeLike) -> "QuantParams":
+        """The same real numbers on integers of another type of eight bits."""
+        moved = int(np.iinfo(np.dtype(dtype)).min) - int(np.iinfo(self.dtype).min)
+        return QuantParams(
+            self.scales, self.zero_points + moved, np.dtype(dtype), self.axis, self.narrow
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, QuantParams) and (
+            self.dtype == other.dtype
+            and np.array_equal(self.scales, other.scales)
+            and np.array_equal(self.zero_points, other.zero_points)
+            and (self.is_per_tensor or self.axis == other.axis)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.dtype.name, self.scales.tobytes(), self.zero_points.tobytes()))
+
+    def _along(self, numbers: NDArray[Any], dimensions: int) -> NDArray[Any]:
+        """Numbers of each channel in a shape that broadcasts against the tensor."""
+        shape = [1] * dimensions
+        if not self.is_per_tensor:
+            shape[self.axis] = -1
+        return numbers.reshape(shape) if dimensions else numbers.reshape(())

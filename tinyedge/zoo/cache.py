@@ -1,13 +1,12 @@
 """The folder where downloaded files are kept, and what makes a file there the right one."""
 
-import hashlib
 import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
-from tinyedge.files import write_together
+from tinyedge.files import file_sha256, write_together
 
 __all__ = ["RemoteFile", "cache_folder", "mismatch", "pin"]
 
@@ -80,7 +79,7 @@ def mismatch(file: RemoteFile, path: Path) -> str | None:
     if file.bytes and found not in file.bytes:
         return f"has {found} bytes, expected {' or '.join(map(str, file.bytes))}"
     expected = file.expected_sha256
-    if expected is not None and (digest := _sha256(path)) != expected:
+    if expected is not None and (digest := file_sha256(path)) != expected:
         return f"has sha256 {digest}, expected {expected}"
     return None
 
@@ -92,7 +91,7 @@ def pin(file: RemoteFile) -> None:
     """
     if file.expected_sha256 is not None:
         return
-    digest = _sha256(file.path)
+    digest = file_sha256(file.path)
     try:
         write_together({file.pin_path: f"{digest}\n".encode()})
     except OSError:
@@ -103,8 +102,3 @@ def pin(file: RemoteFile) -> None:
         TinyedgeWarning,
         stacklevel=2,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,38 @@
+"""What Darknet's layers are called in a Keras model, and so in a .tflite: built here, read here.
+
+A layer's tensors begin with its number and kind, ``12_convolutional``. TensorFlow may put a scope
+before the name and a suffix behind it (``network_1/12_convolutional_1/BiasAdd``), and joins the
+names of what it fuses by semicolons.
+"""
+
+import re
+
+from tinyedge.darknet.layers import Layer
+
+__all__ = ["activation_name", "bias_layer", "layer_name", "named_layer"]
+
+_NAMED = re.compile(r"(?:^|[/;])(\d+)_([a-z0-9]+)")
+# Of a bias: kernels of grouped layers lose their layer's name.
+_BIAS = re.compile(r"(?:^|[/;])(\d+)_(?:convolutional|connected)(?:_\d+)?/BiasAdd")
+
+
+def layer_name(layer: Layer) -> str:
+    """Darknet's number and the section's name: ``12_convolutional``."""
+    return f"{layer.index}_{layer.kind}"
+
+
+def activation_name(layer: Layer, activation: str) -> str:
+    """That of the layer's activation: ``12_convolutional_leaky``."""
+    return f"{layer_name(layer)}_{activation}"
+
+
+def named_layer(tensor: str) -> tuple[int, str] | None:
+    """Number and kind of the layer that a tensor's name begins with, or None."""
+    found = _NAMED.search(tensor)
+    return (int(found[1]), found[2]) if found else None
+
+
+def bias_layer(tensor: str) -> int | None:
+    """Number of the layer whose bias bears this name, or None."""
+    found = _BIAS.search(tensor)
+    return int(found[1]) if found else None
