@@ -209,7 +209,8 @@ INPUTS = [
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("quantization", INPUTS)
 def test_steps_are_those_of_the_float_picture(fit: str, quantization: QuantParams) -> None:
-    kind, scale, zero_point = quantization
+    kind, scale = quantization.dtype, quantization.scale
+    zero_point = quantization.zero_point
     lowest, highest = (-128, 127) if kind == np.int8 else (0, 255)
     for (rows, columns), (height, width) in [*SHAPES, ((300, 401), (224, 224))]:
         pixels = noise(rows, columns, 3)
