@@ -1,4 +1,4 @@
-"""Parity with the C engine where it is not installed: with numbers it gave (tests/golden).
+"""Parity with the C engine where it is not installed: with numbers it gave (tests/data/golden).
 
 As last measured (x86-64, LiteRT 2.3, TensorFlow 2.21) no number is off by more than 3e-7 of the
 largest, in Keras or in the float .tflite.

@@ -120,8 +120,8 @@ def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
     }
     expected |= {f"tinyedge/devices/bundle/{name}" for name in ("install.sh", "watch.service")}
     expected |= {"tinyedge/py.typed", "tinyedge/tflite_operators.txt"}
-    cfgs = (ROOT / "tinyedge" / "zoo_cfgs").iterdir()
-    expected |= {f"tinyedge/zoo_cfgs/{path.name}" for path in cfgs}
+    cfgs = (ROOT / "tinyedge" / "zoo" / "cfgs").iterdir()
+    expected |= {f"tinyedge/zoo/cfgs/{path.name}" for path in cfgs}
     assert len(expected) > 1200
     held = {member for member in members if ".dist-info/" not in member}
     assert held == expected

@@ -10,7 +10,7 @@ from tinyedge.devices.latency.work import network_work
 
 __all__ = ["NETWORKS"]
 
-_CFGS = Path(__file__).parents[1] / "tinyedge" / "zoo_cfgs"
+_CFGS = Path(__file__).parents[2] / "tinyedge" / "zoo" / "cfgs"
 
 
 class _Layers:

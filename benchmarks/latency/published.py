@@ -9,7 +9,7 @@ from tinyedge.devices.profile import Profile, read_profile
 
 __all__ = ["GROUPS", "STATED", "Figure", "figures"]
 
-_PROFILES = Path(__file__).parents[1] / "tinyedge" / "devices"
+_PROFILES = Path(__file__).parents[2] / "tinyedge" / "devices"
 _XNNPACK = "XNNPACK's README"
 _ARM = "Arm, SqueezeNet with XNNPACK through ExecuTorch"
 _CORAL = "Coral, Edge TPU performance benchmarks"
@@ -24,7 +24,7 @@ GROUPS = {
 """What is compared apart."""
 
 STATED = ("cpu", "edge_tpu")
-"""What tinyedge runs and states an error of: keys of latency_error.json."""
+"""What tinyedge runs and states an error of: keys of devices/latency/error.json."""
 
 
 @dataclass(frozen=True)

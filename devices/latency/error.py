@@ -1,6 +1,6 @@
 """How far published latencies are from their estimates: the error that goes with each estimate.
 
-`error.json` is written by ``benchmarks/latency_estimate.py``, which compares the two.
+`error.json` is written by ``benchmarks/latency``, which compares the two.
 """
 
 import json

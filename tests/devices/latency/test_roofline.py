@@ -188,7 +188,7 @@ def test_the_networks_are_the_papers(name: str, macs: int | None, parameters: fl
 def test_the_page_and_the_stated_errors_are_what_the_command_writes() -> None:
     found = figures()
     assert (ROOT / "docs" / "latency_estimate.md").read_text() == markdown(found)
-    assert (ROOT / "devices" / "latency_error.json").read_text() == error_json(found)
+    assert (ROOT / "devices" / "latency" / "error.json").read_text() == error_json(found)
 
 
 def test_every_published_figure_is_compared() -> None:
