@@ -20,13 +20,13 @@ def float_card(request: ExportRequest, network: Network) -> ModelCard:
     shape = network.input
     if shape.channels not in (1, 3):
         raise ExportError(
-            f"{request.cfg}: its input has {shape.channels} channels;"
+            f"{request.files.cfg}: its input has {shape.channels} channels;"
             " a network for photos has 3 (RGB) or 1 (grey)"
         )
     features = network.features
-    if features is not None and (request.labels or request.ids):
+    if features is not None and (request.files.labels or request.files.ids):
         raise ExportError(
-            f"{request.cfg}: it ends without a head and classifies nothing; export it without"
+            f"{request.files.cfg}: it ends without a head and classifies nothing; export it without"
             " labels and ids"
         )
     classes = 0 if features is not None else network.output.elements
@@ -41,9 +41,9 @@ def float_card(request: ExportRequest, network: Network) -> ModelCard:
         quantization="float32",
         softmax_groups=softmax.groups if softmax else 0,
         temperature=softmax.temperature if softmax else 1.0,
-        labels=read_labels(request.labels, classes) if request.labels else None,
-        ids=read_labels(request.ids, classes) if request.ids else None,
-        cfg_sha256=file_sha256(request.cfg),
+        labels=read_labels(request.files.labels, classes) if request.files.labels else None,
+        ids=read_labels(request.files.ids, classes) if request.files.ids else None,
+        cfg_sha256=file_sha256(request.files.cfg),
         weights_sha256=file_sha256(request.weights),
         features=features,
     )

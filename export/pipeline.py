@@ -62,7 +62,7 @@ def export(request: ExportRequest, folder: Path, *, progress: Progress) -> Expor
         _check_saved_model(folder / f"{request.name}_saved_model")
     check_tensorflow_is_installed()
     done = progress("Reading the network")
-    network = read_network(request.cfg, size=request.size)
+    network = read_network(request.files.cfg, size=request.size)
     if not request.float_only:
         check_integer(network)
     if request.device is not None:
@@ -113,14 +113,14 @@ def _photos(request: ExportRequest, network: Network, progress: Progress) -> Cal
     """The photos to calibrate with, or None where none are wanted."""
     if request.float_only or request.data_free:
         return None
-    if request.calibration is None:
+    if request.files.calibration is None:
         raise ExportError(
             "an int8 file needs photos to calibrate with: name a folder of them with --calib,"
             " do without and lose accuracy with --calib none, or make the float file alone with"
             " --float-only"
         )
     return read_calibration_set(
-        request.calibration,
+        request.files.calibration,
         count=request.calibration_count,
         size=network.input,
         fit=request.fit,

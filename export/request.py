@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.devices.profile import Profile
+from tinyedge.errors import ExportError
 from tinyedge.export.quantize.reorder import REWRITES
+from tinyedge.zoo.source import SourceFiles
 
 __all__ = ["ExportRequest"]
 
@@ -15,9 +17,8 @@ class ExportRequest:
 
     Attributes:
         name: begins the names of the files.
-        cfg, weights: Darknet's files.
-        labels, ids: text files with a line a class, or None.
-        calibration: a folder or manifest of photos; None only with `float_only` or `data_free`.
+        files: Darknet's, the classes', and what to calibrate with: photos, needed but with
+            `float_only` or `data_free`.
         calibration_count: how many of them to use, at least 1.
         data_free: calibrate on images made of the weights' batch norm statistics, not on photos.
         size: (width, height) of the input in place of the cfg's, or None.
@@ -33,11 +34,7 @@ class ExportRequest:
     """
 
     name: str
-    cfg: Path
-    weights: Path
-    labels: Path | None = None
-    ids: Path | None = None
-    calibration: Path | None = None
+    files: SourceFiles
     calibration_count: int = 200
     data_free: bool = False
     size: tuple[int, int] | None = None
@@ -50,3 +47,14 @@ class ExportRequest:
     keras: bool = False
     saved_model: bool = False
     device: Profile | None = None
+
+    @property
+    def weights(self) -> Path:
+        """The .weights.
+
+        Raises:
+            ExportError: the files have none.
+        """
+        if self.files.weights is None:
+            raise ExportError(f"{self.files.cfg} needs its weights: name them with --weights")
+        return self.files.weights

@@ -16,8 +16,8 @@ from tinyedge.images.find import read_labelled
 from tinyedge.images.fit import fit_pixels
 from tinyedge.images.labels import read_labels
 from tinyedge.images.load import load_input
-from tinyedge.zoo.fetch import ModelFiles, locate
-from tinyedge.zoo.models import MODELS
+from tinyedge.zoo.fetch import locate
+from tinyedge.zoo.models import MODELS, SourceFiles
 
 __all__ = ["CALIBRATION_IMAGES", "NETWORKS", "calibration_source", "is_prepared", "prepare"]
 
@@ -85,6 +85,7 @@ def prepare(name: str, folder: Path) -> None:
         images, labels = _photos(files, network.input, network.output.elements)
     np.save(folder / "evaluation.npy", images)
     np.save(folder / "labels.npy", labels)
+    assert files.weights is not None
     content = {"cfg": str(files.cfg.absolute()), "weights": str(files.weights.absolute())}
     (folder / "network.json").write_text(json.dumps(content), encoding="utf-8")
 
@@ -97,7 +98,7 @@ def _fashion(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.i
 
 
 def _photos(
-    files: ModelFiles, size: tuple[int, int, int], classes: int
+    files: SourceFiles, size: tuple[int, int, int], classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     height, width, channels = size
     labels = None if files.labels is None else read_labels(files.labels, classes)

@@ -182,12 +182,11 @@ def _export(cfg: Path, weights: Path, folder: Path) -> str:
     """Make the files in `folder`; the reason where there is no int8 file, else nothing."""
     from tinyedge.export.pipeline import export
     from tinyedge.export.request import ExportRequest
+    from tinyedge.zoo.source import SourceFiles
 
     request = ExportRequest(
         name="net",
-        cfg=cfg,
-        weights=weights,
-        calibration=_calibration(folder),
+        files=SourceFiles(cfg=cfg, weights=weights, calibration=_calibration(folder)),
         calibration_count=CALIBRATION_IMAGES,
         quantizer="default",
     )

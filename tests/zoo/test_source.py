@@ -7,27 +7,28 @@ import pytest
 
 from tests.support.shipped import CFGS
 from tinyedge.errors import CfgError
-from tinyedge.zoo.models import MODELS
+from tinyedge.zoo.models import MODELS, SourceFiles
 from tinyedge.zoo.source import Source, find_source
 
 
 def test_a_name_of_the_zoo_brings_all_it_has() -> None:
     source = find_source("fashion", progress=False)
     assert source.name == "fashion"
-    assert source.cfg.read_text().startswith("# Fashion-MNIST")
-    assert source.weights is not None
-    assert source.weights.stat().st_size < 500_000
-    assert source.labels is not None
-    assert source.labels.read_text().split("\n")[0] == "T-shirt"
-    assert source.ids is None
-    assert source.calibration is not None
-    assert len(list(source.calibration.rglob("*.png"))) == 200
+    files = source.files
+    assert files.cfg.read_text().startswith("# Fashion-MNIST")
+    assert files.weights is not None
+    assert files.weights.stat().st_size < 500_000
+    assert files.labels is not None
+    assert files.labels.read_text().split("\n")[0] == "T-shirt"
+    assert files.ids is None
+    assert files.calibration is not None
+    assert len(list(files.calibration.rglob("*.png"))) == 200
 
 
 def test_a_path_brings_the_cfg_alone(tmp_path: Path) -> None:
     path = tmp_path / "my.net.cfg"
     path.write_text("[net]\n")
-    assert find_source(str(path), progress=False) == Source("my.net", path)
+    assert find_source(str(path), progress=False) == Source("my.net", SourceFiles(path))
 
 
 def test_a_name_of_the_zoo_wins_over_a_file(
@@ -35,8 +36,10 @@ def test_a_name_of_the_zoo_wins_over_a_file(
 ) -> None:
     shutil.copy(MODELS["fashion"].cfg.path, tmp_path / "fashion")
     monkeypatch.chdir(tmp_path)
-    assert find_source("fashion", progress=False).weights is not None
-    assert find_source("./fashion", progress=False) == Source("fashion", Path("fashion"))
+    assert find_source("fashion", progress=False).files.weights is not None
+    assert find_source("./fashion", progress=False) == Source(
+        "fashion", SourceFiles(Path("fashion"))
+    )
 
 
 @pytest.mark.parametrize("text", ["resnet", "", "."])
@@ -54,7 +57,7 @@ def test_the_cfg_alone_needs_no_other_file_of_the_cache(
     monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path / "none"))
     for name in ("fashion", "squeezenet"):
         source = find_source(name, progress=False, cfg_only=True)
-        assert source == Source(name, MODELS[name].cfg.path)
+        assert source == Source(name, SourceFiles(MODELS[name].cfg.path))
     assert not (tmp_path / "none").exists()
 
 
@@ -67,4 +70,4 @@ def test_a_cfg_in_the_cache_is_all_that_summary_needs(
     shutil.copy(CFGS / "darknet19.cfg", tmp_path / "darknet19")
     monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path))
     source = find_source("darknet19", progress=False, cfg_only=True)
-    assert source == Source("darknet19", tmp_path / "darknet19" / "darknet19.cfg")
+    assert source == Source("darknet19", SourceFiles(tmp_path / "darknet19" / "darknet19.cfg"))

@@ -21,17 +21,9 @@ from tests.support.shipped import CFGS
 from tinyedge.darknet.layers import Layer
 from tinyedge.darknet.network import read_network
 from tinyedge.errors import FetchError, MissingPackageError, TinyedgeWarning
-from tinyedge.zoo.cache import cache_folder
-from tinyedge.zoo.fetch import (
-    Model,
-    PackagedFile,
-    RemoteFile,
-    fetch,
-    find_model,
-    locate,
-    network_cost,
-)
-from tinyedge.zoo.models import MODELS, Cost
+from tinyedge.zoo.cache import RemoteFile, cache_folder
+from tinyedge.zoo.fetch import fetch, find_model, locate, network_cost
+from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile
 
 CONTENT = bytes(range(256)) * 300
 WRONG = b"<html>" + CONTENT[6:]

@@ -94,6 +94,8 @@ def command(
 
     SOURCE is a model of the zoo (see `tinyedge zoo`) or a .cfg, which needs --weights.
     """
+    from dataclasses import replace
+
     from tinyedge.devices.profile import find_profile
     from tinyedge.export.pipeline import export
     from tinyedge.export.quantize.reorder import REWRITES
@@ -104,17 +106,19 @@ def command(
 
     profile = find_profile(device)
     found = find_source(source, progress=on_a_terminal())
-    weights = weights or found.weights
-    if weights is None:
+    own = found.files
+    if weights is None and own.weights is None:
         raise click.UsageError(f"{source} needs its weights: name them with --weights.")
     data_free = calib == Path("none")  # a folder of that name can be named by its full path
     request = ExportRequest(
         name=found.name,
-        cfg=found.cfg,
-        weights=weights,
-        labels=labels or found.labels,
-        ids=ids or found.ids,
-        calibration=None if data_free else calib or found.calibration,
+        files=replace(
+            own,
+            weights=weights or own.weights,
+            labels=labels or own.labels,
+            ids=ids or own.ids,
+            calibration=None if data_free else calib or own.calibration,
+        ),
         calibration_count=calib_count,
         data_free=data_free,
         size=size,

@@ -31,7 +31,7 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
 
     profile = find_profile(device) if device is not None else None
     found = find_source(source, progress=on_a_terminal(), cfg_only=True)
-    network = read_network(found.cfg, size=size)
+    network = read_network(found.files.cfg, size=size)
     if profile is not None:
         check_memory(network, profile)
     needs = {name: footprint(network, width) for name, width in (("float32", 4), ("int8", 1))}

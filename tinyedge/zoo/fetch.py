@@ -5,21 +5,14 @@ once into a cache that may be read-only from then on, and checked by size and sh
 they are used. Of a file nobody has seen yet the first fetch pins the sha256.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import FetchError
-from tinyedge.zoo.cache import RemoteFile, cache_folder, mismatch, pin
+from tinyedge.zoo.cache import RemoteFile, mismatch, pin
 from tinyedge.zoo.download import RETRIES, download
-from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile
+from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile, SourceFiles
 
 __all__ = [
-    "MODELS",
-    "Model",
-    "ModelFiles",
-    "PackagedFile",
-    "RemoteFile",
-    "cache_folder",
     "fetch",
     "fetch_cfg",
     "find_model",
@@ -27,18 +20,6 @@ __all__ = [
     "locate",
     "network_cost",
 ]
-
-
-@dataclass(frozen=True)
-class ModelFiles:
-    """Where a model's files are on this machine; every path that is not None exists."""
-
-    cfg: Path
-    weights: Path
-    labels: Path | None
-    ids: Path | None
-    calibration: Path | None
-    test: Path | None = None
 
 
 def find_model(name: str) -> Model | None:
@@ -64,7 +45,7 @@ def is_cached(model: Model) -> bool:
     )
 
 
-def locate(model: Model) -> ModelFiles:
+def locate(model: Model) -> SourceFiles:
     """The model's files, all of which must be there already; nothing is written or downloaded.
 
     Raises:
@@ -78,7 +59,7 @@ def locate(model: Model) -> ModelFiles:
     return _files(model)
 
 
-def fetch(model: Model, *, progress: bool, retries: int = RETRIES) -> ModelFiles:
+def fetch(model: Model, *, progress: bool, retries: int = RETRIES) -> SourceFiles:
     """The model's files; those that are missing or wrong are downloaded first.
 
     Args:
@@ -116,8 +97,8 @@ def _fetch_files(model: Model, files: list[RemoteFile], *, progress: bool, retri
         pin(file)
 
 
-def _files(model: Model) -> ModelFiles:
-    return ModelFiles(
+def _files(model: Model) -> SourceFiles:
+    return SourceFiles(
         cfg=model.cfg.path,
         weights=model.weights.path,
         labels=_path(model.labels),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from tinyedge.zoo.cache import RemoteFile
 
-__all__ = ["MODELS", "PAGE", "Cost", "Model", "PackagedFile", "Published"]
+__all__ = ["MODELS", "PAGE", "Cost", "Model", "PackagedFile", "Published", "SourceFiles"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -26,6 +26,25 @@ class PackagedFile:
     def path(self) -> Path:
         """Where it is on this machine."""
         return _PACKAGE / self.name
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """Where a network's files are on this machine; None for what there is none of.
+
+    Attributes:
+        cfg, weights: Darknet's files.
+        labels, ids: text files with a class name and a WordNet id a line.
+        calibration: a folder or manifest of images to calibrate with.
+        test: a folder of labelled images, one folder a class.
+    """
+
+    cfg: Path
+    weights: Path | None = None
+    labels: Path | None = None
+    ids: Path | None = None
+    calibration: Path | None = None
+    test: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tinyedge.errors import CfgError
 from tinyedge.zoo.fetch import fetch, fetch_cfg, find_model
-from tinyedge.zoo.models import MODELS
+from tinyedge.zoo.models import MODELS, SourceFiles
 
-__all__ = ["Source", "find_source"]
+__all__ = ["Source", "SourceFiles", "find_source"]
 
 
 @dataclass(frozen=True)
@@ -16,16 +16,11 @@ class Source:
 
     Attributes:
         name: the zoo's name, or the .cfg's without its suffix.
-        cfg: its .cfg.
-        weights, labels, ids, calibration: what the zoo has besides; None for a .cfg.
+        files: its .cfg, and of a model of the zoo what it has besides.
     """
 
     name: str
-    cfg: Path
-    weights: Path | None = None
-    labels: Path | None = None
-    ids: Path | None = None
-    calibration: Path | None = None
+    files: SourceFiles
 
 
 def find_source(text: str, *, progress: bool, cfg_only: bool = False) -> Source:
@@ -41,15 +36,12 @@ def find_source(text: str, *, progress: bool, cfg_only: bool = False) -> Source:
     """
     model = find_model(text)
     if model is not None and cfg_only:
-        return Source(model.name, fetch_cfg(model, progress=progress))
+        return Source(model.name, SourceFiles(fetch_cfg(model, progress=progress)))
     if model is not None:
-        files = fetch(model, progress=progress)
-        return Source(
-            model.name, files.cfg, files.weights, files.labels, files.ids, files.calibration
-        )
+        return Source(model.name, fetch(model, progress=progress))
     path = Path(text)
     if not path.is_file():
         raise CfgError(
             f"{text} is neither a .cfg file nor a model of the zoo ({', '.join(MODELS)})"
         )
-    return Source(path.stem, path)
+    return Source(path.stem, SourceFiles(path))
