@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.darknet.before import Before
-from tinyedge.darknet.builders import BUILDERS
 from tinyedge.darknet.cfg import Section, read_cfg
 from tinyedge.darknet.dialect import FOREIGN_SECTIONS
 from tinyedge.darknet.layers import Layer, Shape
+from tinyedge.darknet.layers.base import Before
+from tinyedge.darknet.layers.head import BUILDERS
 from tinyedge.darknet.options import check_options
 from tinyedge.errors import CfgError
 

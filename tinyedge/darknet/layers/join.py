@@ -1,8 +1,8 @@
 """The layers that read earlier layers' outputs, from their sections."""
 
-from tinyedge.darknet.before import Before, activation
 from tinyedge.darknet.cfg import Section
 from tinyedge.darknet.layers import Route, Shortcut
+from tinyedge.darknet.layers.base import Before, activation
 
 __all__ = ["build_route", "build_shortcut"]
 

@@ -7,9 +7,11 @@ and ``make_*_layer`` functions of the C engine; its divisions are of whole numbe
 
 from collections.abc import Callable, Mapping
 
-from tinyedge.darknet.before import Before, activation
 from tinyedge.darknet.cfg import Section
-from tinyedge.darknet.image_builders import (
+from tinyedge.darknet.layers import Activation, Cost, Dropout, Layer, Logistic, Softmax
+from tinyedge.darknet.layers.base import Before, activation
+from tinyedge.darknet.layers.join import build_route, build_shortcut
+from tinyedge.darknet.layers.spatial import (
     build_avgpool,
     build_crop,
     build_l2norm,
@@ -18,9 +20,7 @@ from tinyedge.darknet.image_builders import (
     build_reorg,
     build_upsample,
 )
-from tinyedge.darknet.joining_builders import build_route, build_shortcut
-from tinyedge.darknet.layers import Activation, Cost, Dropout, Layer, Logistic, Softmax
-from tinyedge.darknet.learned_builders import (
+from tinyedge.darknet.layers.weighted import (
     build_batchnorm,
     build_connected,
     build_convolutional,

@@ -2,7 +2,6 @@
 
 import warnings
 
-from tinyedge.darknet.before import Before, activation, count_windows
 from tinyedge.darknet.cfg import Section
 from tinyedge.darknet.layers import (
     BatchNormalization,
@@ -11,6 +10,7 @@ from tinyedge.darknet.layers import (
     Local,
     Shape,
 )
+from tinyedge.darknet.layers.base import Before, activation, count_windows
 from tinyedge.errors import TinyedgeWarning
 
 __all__ = ["build_batchnorm", "build_connected", "build_convolutional", "build_local"]

@@ -1,6 +1,5 @@
 """The layers that move, choose or rescale pixels, from their sections."""
 
-from tinyedge.darknet.before import Before, count_windows
 from tinyedge.darknet.cfg import Section
 from tinyedge.darknet.layers import (
     AvgPool,
@@ -12,6 +11,7 @@ from tinyedge.darknet.layers import (
     Shape,
     Upsample,
 )
+from tinyedge.darknet.layers.base import Before, count_windows
 
 __all__ = [
     "build_avgpool",
