@@ -6,7 +6,7 @@ Slow and independent of every other implementation here: no folding, no tricks. 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.activations import ACTIVATIONS
+from tests.support.activations import FUNCTIONS
 from tests.support.random_weights import random_weights
 from tinyedge.darknet.layers import (
     Activation,
@@ -50,9 +50,9 @@ def _step(layer: Layer, now: Planes, outputs: list[Planes], learned: Learned | N
     out = _linear_step(layer, now, outputs, learned)
     match layer:
         case Activation() | Convolutional() | Connected() | Local() | Shortcut():
-            return ACTIVATIONS[layer.activation](out)
+            return FUNCTIONS[layer.activation](out)
         case Logistic():
-            return ACTIVATIONS["logistic"](out)
+            return FUNCTIONS["logistic"](out)
     return out
 
 

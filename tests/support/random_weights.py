@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.activations import ACTIVATIONS
+from tests.support.activations import FUNCTIONS
 from tinyedge.darknet.layers import (
     BatchNormalization,
     Connected,
@@ -113,4 +113,4 @@ def _mean_square(
         before = 1.4 * before
     name = "logistic" if isinstance(layer, Logistic) else getattr(layer, "activation", "linear")
     values = rng.normal(0, before**0.5, 10_000)
-    return float(np.mean(ACTIVATIONS[name](values) ** 2))
+    return float(np.mean(FUNCTIONS[name](values) ** 2))
