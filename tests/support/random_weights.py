@@ -15,14 +15,15 @@ from tinyedge.darknet.layers import (
     Route,
     Shortcut,
 )
-from tinyedge.darknet.learned import Learned
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConnectedWeights,
     ConvolutionalWeights,
     Header,
+    LayerParameters,
     LocalWeights,
+    WeightedLayer,
     Weights,
 )
 
@@ -36,21 +37,17 @@ def random_weights(network: Network, seed: int, header: Header | None = None) ->
     shortcuts, each of which adds, come to no harm.
     """
     rng = np.random.default_rng(seed)
-    layers: dict[int, Learned] = {}
+    layers: dict[int, LayerParameters] = {}
     squares: list[float] = []
     for layer in network.layers:
         before = squares[-1] if squares else 1 / 3
-        if isinstance(layer, Convolutional | Connected | Local | BatchNormalization):
-            layers[layer.index] = _learned(layer, before**-0.5, rng)
+        if isinstance(layer, WeightedLayer):
+            layers[layer.index] = _parameters(layer, before**-0.5, rng)
         squares.append(_mean_square(layer, before, squares, rng))
     return Weights(header or Header(), layers)
 
 
-def _learned(
-    layer: Convolutional | Connected | Local | BatchNormalization,
-    gain: float,
-    rng: np.random.Generator,
-) -> Learned:
+def _parameters(layer: WeightedLayer, gain: float, rng: np.random.Generator) -> LayerParameters:
     shape = layer.output
     match layer:
         case Convolutional():
