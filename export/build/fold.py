@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.layers import Shape
-from tinyedge.darknet.learned import Learned
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConnectedWeights,
     ConvolutionalWeights,
+    LayerParameters,
     LocalWeights,
     Weights,
 )
@@ -50,7 +50,7 @@ class Folded:
 
 def without_batch_norm(weights: Weights) -> Weights:
     """The same function with every convolution's and connected layer's batch norm folded in."""
-    layers: dict[int, Learned] = {}
+    layers: dict[int, LayerParameters] = {}
     for index, learned in weights.layers.items():
         layers[index] = learned
         if isinstance(learned, ConvolutionalWeights | ConnectedWeights):

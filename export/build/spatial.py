@@ -15,7 +15,6 @@ from tinyedge.darknet.layers import (
     Reorg,
     Upsample,
 )
-from tinyedge.darknet.normalization import neighbours
 from tinyedge.errors import ExportError
 from tinyedge.export.build.padding import same_is_darknets
 
@@ -130,7 +129,7 @@ def normalization(layer: Normalization, tensor: Any) -> Any:
     channels = layer.input.channels
     sums = keras.layers.Conv2D(channels, 1, name=layer_name(layer))
     norms = sums(tensor * tensor)
-    kernel = layer.alpha * neighbours(channels, layer.size)
+    kernel = layer.alpha * layer.neighbours
     sums.set_weights([kernel[np.newaxis, np.newaxis], np.full(channels, layer.kappa, np.float32)])
     return tensor * keras.ops.exp(-layer.beta * keras.ops.log(norms))
 

@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.layers import Connected, Convolutional, Layer, Route
-from tinyedge.darknet.learned import Learned
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import ConnectedWeights, ConvolutionalWeights, Weights
+from tinyedge.darknet.weights import (
+    ConnectedWeights,
+    ConvolutionalWeights,
+    LayerParameters,
+    Weights,
+)
 from tinyedge.export.quantize.blocks import IMAGE, inputs_of
 
 __all__ = ["equalized", "input_gains"]
@@ -55,7 +59,7 @@ def equalized(network: Network, weights: Weights, gains: Mapping[int, Gains]) ->
         gains: (channels,) by layer number, each positive.
     """
     taken = input_gains(network, gains)
-    layers: dict[int, Learned] = dict(weights.layers)
+    layers: dict[int, LayerParameters] = dict(weights.layers)
     for layer in network.layers:
         learned = layers.get(layer.index)
         if layer.index not in taken or layer.kind not in ("convolutional", "connected"):

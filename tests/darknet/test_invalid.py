@@ -71,8 +71,7 @@ MESSAGES = {
     ),
     "crop_too_high": ":7: [crop] crop_height=9 is more than the 8 pixels of the input",
     "deconvolution": (
-        ":6: [deconvolutional] is not supported: it makes pictures; tinyedge is for image "
-        "classifiers"
+        ":6: [deconvolutional] is not supported: it makes images; tinyedge is for image classifiers"
     ),
     "detection": (
         ":6: [detection] is not supported: it finds boxes; tinyedge is for image classifiers"
@@ -131,7 +130,7 @@ MESSAGES = {
     "route_missing": ":12: [route] layers is required",
     "route_of_softmax": ":15: [route] layers=-1 names a [softmax], whose output is no image",
     "route_of_two_sizes": (
-        ":17: [route] layers=-1,-2 joins pictures of two sizes: layer 1 gives 4x4, layer 0 8x8"
+        ":17: [route] layers=-1,-2 joins images of two sizes: layer 1 gives 4x4, layer 0 8x8"
     ),
     "route_too_far_back": (
         ":13: [route] layers=-2 names layer -2, but this is layer 1: a route joins layers before it"
@@ -194,7 +193,7 @@ MESSAGES = {
     ),
     "time_steps": (
         ":5: [net] time_steps=3 of AlexeyAB's Darknet is not supported: it reads sequences "
-        "of pictures"
+        "of images"
     ),
     "training_option_abc": ":5: [net] momentum=abc is not a number",
     "unknown_section": (

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.support import c_engine
-from tests.support.activations import ACTIVATIONS
+from tests.support.activations import FUNCTIONS
 from tests.support.naive import forward, random_weights
 from tinyedge.darknet import layers
+from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
-from tinyedge.darknet.normalization import neighbours
 from tinyedge.darknet.weights import Header, Weights, read_weights, write_weights
 
 NET = "[net]\nheight={}\nwidth={}\nchannels={}\n"
@@ -43,22 +43,28 @@ def _engine(
 
 
 def test_every_activation_is_defined() -> None:
-    assert set(ACTIVATIONS) == set(layers.ACTIVATIONS)
+    assert set(FUNCTIONS) == set(ACTIVATIONS)
 
 
 @pytest.mark.c_engine
-@pytest.mark.parametrize("name", layers.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_on_a_grid(name: str, tmp_path: Path) -> None:
     # Whole numbers and the bends at -4, -1, 0, 1 and 4 are among them.
     grid = np.arange(-6, 6, 1 / 64, dtype=np.float32).reshape(1, -1, 1)
     found = _engine(f"[activation]\nactivation={name}\n", grid, tmp_path)
-    expected = ACTIVATIONS[name](grid.astype(np.float64).ravel())
+    expected = FUNCTIONS[name](grid.astype(np.float64).ravel())
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
+def _neighbours(channels: int, size: int) -> np.ndarray:
+    layer = _network(1, 1, channels, f"[normalization]\nsize={size}\n").layers[0]
+    assert isinstance(layer, layers.Normalization)
+    return layer.neighbours
 
 
 def test_the_channels_a_local_response_normalization_counts() -> None:
     # Five wide: the third channel is never added, and taken away from the sixth on.
-    assert neighbours(7, 5).T.tolist() == [
+    assert _neighbours(7, 5).T.tolist() == [
         [1, 1, 0, 0, 0, 0, 0],
         [1, 1, 0, 1, 0, 0, 0],
         [1, 1, 0, 1, 1, 0, 0],
@@ -74,7 +80,7 @@ def test_the_channels_a_local_response_normalization_counts() -> None:
 def test_the_engine_counts_the_same_channels(channels: int, size: int, tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).random((2, 3, channels), dtype=np.float32)
     section = f"[normalization]\nalpha=.05\nbeta=.6\nkappa=2\nsize={size}\n"
-    sums = 2 + 0.05 * pixels.astype(np.float64) ** 2 @ neighbours(channels, size)
+    sums = 2 + 0.05 * pixels.astype(np.float64) ** 2 @ _neighbours(channels, size)
     expected = (pixels * sums**-0.6).transpose(2, 0, 1).ravel()
     np.testing.assert_allclose(_engine(section, pixels, tmp_path), expected, atol=3e-7)
 
@@ -96,7 +102,7 @@ def test_crops_against_the_engine(tmp_path: Path) -> None:
     np.testing.assert_array_equal(_engine(section, pixels, tmp_path), expected.ravel())
 
 
-def test_the_reorg_of_go_is_the_picture_and_a_zero() -> None:
+def test_the_reorg_of_go_is_the_image_and_a_zero() -> None:
     network = _network(2, 2, 1, "[reorg]\nextra=1\nstride=1\n[softmax]\n")
     assert network.output == layers.Shape(1, 1, 5)
     pixels = np.array([[[0.1], [0.2]], [[0.3], [0.4]]], np.float32)

@@ -21,7 +21,7 @@ def _exp_below_zero(x: Doubles) -> Doubles:
     return np.exp(np.minimum(x, 0))
 
 
-ACTIVATIONS: dict[str, Callable[[Doubles], Doubles]] = {
+FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
     "linear": lambda x: x,
     "leaky": lambda x: np.where(x > 0, x, 0.1 * x),
     "relu": lambda x: np.where(x > 0, x, 0),

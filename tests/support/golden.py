@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.darknet.learned import from_arrays, layout
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import Header, LearnedLayer, Weights
+from tinyedge.darknet.weights import Header, WeightedLayer, Weights, array_shapes, from_arrays
 
 __all__ = ["CASES", "FOLDER", "last_layer", "pixels", "weights"]
 
@@ -24,9 +23,10 @@ def weights(network: Network) -> Weights:
     random = np.random.RandomState(1)
     layers = {}
     for layer in network.layers:
-        if isinstance(layer, LearnedLayer):
+        if isinstance(layer, WeightedLayer):
             arrays = {
-                name: _array(name, shape, random) for name, shape in layout(layer, transposed=False)
+                name: _array(name, shape, random)
+                for name, shape in array_shapes(layer, transposed=False)
             }
             layers[layer.index] = from_arrays(layer, arrays, transposed=False)
     return Weights(Header(), layers)

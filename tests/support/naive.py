@@ -6,7 +6,7 @@ Slow and independent of every other implementation here: no folding, no tricks. 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.activations import ACTIVATIONS
+from tests.support.activations import FUNCTIONS
 from tests.support.random_weights import random_weights
 from tinyedge.darknet.layers import (
     Activation,
@@ -27,9 +27,14 @@ from tinyedge.darknet.layers import (
     Softmax,
     Upsample,
 )
-from tinyedge.darknet.learned import Learned
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, LocalWeights, Weights
+from tinyedge.darknet.weights import (
+    BatchNorm,
+    ConvolutionalWeights,
+    LayerParameters,
+    LocalWeights,
+    Weights,
+)
 
 __all__ = ["forward", "random_weights"]
 
@@ -41,42 +46,44 @@ def forward(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> 
     now: Planes = pixels.transpose(2, 0, 1).astype(np.float64)
     outputs: list[Planes] = []
     for layer in network.layers:
-        now = _step(layer, now, outputs, weights.layers.get(layer.index))
+        now = _forward(layer, now, outputs, weights.layers.get(layer.index))
         outputs.append(now)
     return now.ravel()
 
 
-def _step(layer: Layer, now: Planes, outputs: list[Planes], learned: Learned | None) -> Planes:
-    out = _linear_step(layer, now, outputs, learned)
+def _forward(
+    layer: Layer, now: Planes, outputs: list[Planes], parameters: LayerParameters | None
+) -> Planes:
+    out = _linear(layer, now, outputs, parameters)
     match layer:
         case Activation() | Convolutional() | Connected() | Local() | Shortcut():
-            return ACTIVATIONS[layer.activation](out)
+            return FUNCTIONS[layer.activation](out)
         case Logistic():
-            return ACTIVATIONS["logistic"](out)
+            return FUNCTIONS["logistic"](out)
     return out
 
 
-def _linear_step(  # noqa: PLR0911, PLR0912 - a case a layer
-    layer: Layer, now: Planes, outputs: list[Planes], learned: Learned | None
+def _linear(  # noqa: PLR0911, PLR0912 - a case a layer
+    layer: Layer, now: Planes, outputs: list[Planes], parameters: LayerParameters | None
 ) -> Planes:
     match layer:
         case Convolutional():
-            assert isinstance(learned, ConvolutionalWeights)
-            out = _convolve(layer, now, learned)
-            if learned.batch_norm is not None:
-                out = _normalize(out, learned.batch_norm)
-            return out + learned.biases[:, None, None]
+            assert isinstance(parameters, ConvolutionalWeights)
+            out = _convolve(layer, now, parameters)
+            if parameters.batch_norm is not None:
+                out = _normalize(out, parameters.batch_norm)
+            return out + parameters.biases[:, None, None]
         case Connected():
-            out = (learned.weights.astype(np.float64) @ now.ravel())[:, None, None]
-            if learned.batch_norm is not None:
-                out = _normalize(out, learned.batch_norm)
-            return out + learned.biases[:, None, None]
+            out = (parameters.weights.astype(np.float64) @ now.ravel())[:, None, None]
+            if parameters.batch_norm is not None:
+                out = _normalize(out, parameters.batch_norm)
+            return out + parameters.biases[:, None, None]
         case Local():
-            assert isinstance(learned, LocalWeights)
-            return _local(layer, now, learned)
+            assert isinstance(parameters, LocalWeights)
+            return _local(layer, now, parameters)
         case BatchNormalization():
-            assert isinstance(learned, BatchNorm)
-            return _normalize(now, learned)
+            assert isinstance(parameters, BatchNorm)
+            return _normalize(now, parameters)
         case MaxPool():
             return _pool(layer, now)
         case AvgPool():
@@ -105,7 +112,7 @@ def _linear_step(  # noqa: PLR0911, PLR0912 - a case a layer
     return now
 
 
-def _convolve(layer: Convolutional, now: Planes, learned: ConvolutionalWeights) -> Planes:
+def _convolve(layer: Convolutional, now: Planes, parameters: ConvolutionalWeights) -> Planes:
     p, k, d = layer.padding, layer.dilation * (layer.size - 1) + 1, layer.dilation
     padded = np.pad(now, ((0, 0), (p, p), (p, p)))
     out = np.zeros((layer.filters, layer.output.height, layer.output.width))
@@ -116,7 +123,7 @@ def _convolve(layer: Convolutional, now: Planes, learned: ConvolutionalWeights) 
             for x in range(layer.output.width):
                 top, left = y * layer.stride, x * layer.stride
                 window = padded[first : first + channels, top : top + k : d, left : left + k : d]
-                out[f, y, x] = (window * learned.weights[f]).sum()
+                out[f, y, x] = (window * parameters.weights[f]).sum()
     return out
 
 
@@ -127,14 +134,14 @@ def _normalize(now: Planes, norm: BatchNorm) -> Planes:
     return (now - mean) / (np.sqrt(variance) + 1e-6) * scales
 
 
-def _local(layer: Local, now: Planes, learned: LocalWeights) -> Planes:
+def _local(layer: Local, now: Planes, parameters: LocalWeights) -> Planes:
     p, k = layer.padding, layer.size
     padded = np.pad(now, ((0, 0), (p, p), (p, p)))
-    out = learned.biases.astype(np.float64)
+    out = parameters.biases.astype(np.float64)
     for f, y, x in np.ndindex(out.shape):
         top, left = y * layer.stride, x * layer.stride
         window = padded[:, top : top + k, left : left + k]
-        out[f, y, x] += (window * learned.weights[y, x, f]).sum()
+        out[f, y, x] += (window * parameters.weights[y, x, f]).sum()
     return out
 
 

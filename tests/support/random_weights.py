@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.activations import ACTIVATIONS
+from tests.support.activations import FUNCTIONS
 from tinyedge.darknet.layers import (
     BatchNormalization,
     Connected,
@@ -15,14 +15,15 @@ from tinyedge.darknet.layers import (
     Route,
     Shortcut,
 )
-from tinyedge.darknet.learned import Learned
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConnectedWeights,
     ConvolutionalWeights,
     Header,
+    LayerParameters,
     LocalWeights,
+    WeightedLayer,
     Weights,
 )
 
@@ -36,21 +37,17 @@ def random_weights(network: Network, seed: int, header: Header | None = None) ->
     shortcuts, each of which adds, come to no harm.
     """
     rng = np.random.default_rng(seed)
-    layers: dict[int, Learned] = {}
+    layers: dict[int, LayerParameters] = {}
     squares: list[float] = []
     for layer in network.layers:
         before = squares[-1] if squares else 1 / 3
-        if isinstance(layer, Convolutional | Connected | Local | BatchNormalization):
-            layers[layer.index] = _learned(layer, before**-0.5, rng)
+        if isinstance(layer, WeightedLayer):
+            layers[layer.index] = _parameters(layer, before**-0.5, rng)
         squares.append(_mean_square(layer, before, squares, rng))
     return Weights(header or Header(), layers)
 
 
-def _learned(
-    layer: Convolutional | Connected | Local | BatchNormalization,
-    gain: float,
-    rng: np.random.Generator,
-) -> Learned:
+def _parameters(layer: WeightedLayer, gain: float, rng: np.random.Generator) -> LayerParameters:
     shape = layer.output
     match layer:
         case Convolutional():
@@ -113,4 +110,4 @@ def _mean_square(
         before = 1.4 * before
     name = "logistic" if isinstance(layer, Logistic) else getattr(layer, "activation", "linear")
     values = rng.normal(0, before**0.5, 10_000)
-    return float(np.mean(ACTIVATIONS[name](values) ** 2))
+    return float(np.mean(FUNCTIONS[name](values) ** 2))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["ACTIVATIONS", "ActivationFunction"]
+__all__ = ["ACTIVATIONS", "FOREIGN_ACTIVATIONS", "ActivationFunction"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +78,21 @@ ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
     }
 )
 """By Darknet's name, in the order that messages list them."""
+
+FOREIGN_ACTIVATIONS = frozenset(
+    {
+        "gelu",
+        "hard_mish",
+        "mish",
+        "norm_chan",
+        "norm_chan_softmax",
+        "norm_chan_softmax_maxval",
+        "normalize_channels",
+        "normalize_channels_softmax",
+        "normalize_channels_softmax_maxval",
+        "relu6",
+        "revleaky",
+        "swish",
+    }
+)
+"""Those of AlexeyAB's Darknet alone."""

@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.darknet.before import Before
-from tinyedge.darknet.builders import BUILDERS
 from tinyedge.darknet.cfg import Section, read_cfg
-from tinyedge.darknet.dialect import FOREIGN_SECTIONS
-from tinyedge.darknet.layers import Layer, Shape
-from tinyedge.darknet.options import check_options
+from tinyedge.darknet.layers import LAYER_TYPES, BuildContext, Layer, Shape
+from tinyedge.darknet.options import FOREIGN_SECTIONS, NET_OPTIONS, check_options
 from tinyedge.errors import CfgError
 
 __all__ = ["Network", "build_network", "read_network"]
@@ -27,7 +24,7 @@ _REFUSED = {
     "region": "it finds boxes",
     "yolo": "it finds boxes",
     "iseg": "it finds outlines",
-    "deconvolutional": "it makes pictures",
+    "deconvolutional": "it makes images",
 } | dict.fromkeys(
     FOREIGN_SECTIONS, "it is of AlexeyAB's Darknet, with which tinyedge is not compared"
 )
@@ -54,7 +51,7 @@ class Network:
 
     @property
     def features(self) -> Shape | None:
-        """The output of a network without a head, which is still a picture; None of others."""
+        """The output of a network without a head, which is still an image; None of others."""
         return self.output if self.output.height * self.output.width > 1 else None
 
     @property
@@ -99,17 +96,17 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
     """
     net, *rest = sections
     warned: set[tuple[str, str]] = set()
-    check_options(net, warned)
+    check_options(net, NET_OPTIONS, warned)
     shape = _input(net, size)
     layers: list[Layer] = []
     for section in rest:
-        build = BUILDERS.get(section.name)
-        if build is None:
+        layer_type = LAYER_TYPES.get(section.name)
+        if layer_type is None:
             raise _refusal(section)
         if layers and layers[-1].kind == "cost":
             raise section.error("follows a [cost]; a cost can only come last")
-        check_options(section, warned)
-        layers.append(build(section, Before(shape, layers)))
+        check_options(section, layer_type.options, warned)
+        layers.append(layer_type.parse(section, BuildContext(shape, layers)))
     if not layers:
         raise net.error("has no layer behind it")
     network = Network(net.source, shape, tuple(layers))
@@ -133,7 +130,7 @@ def _refusal(section: Section) -> CfgError:
         return section.error(
             f"is not supported: {_REFUSED[section.name]}; tinyedge is for image classifiers"
         )
-    known = ", ".join(f"[{name}]" for name in BUILDERS)
+    known = ", ".join(f"[{name}]" for name in LAYER_TYPES)
     return section.error(f"is not a section Darknet has; tinyedge has {known}")
 
 

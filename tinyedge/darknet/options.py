@@ -1,70 +1,69 @@
-"""Which options each section may have, and of what kind: what Darknet's ``parser.c`` reads.
+"""Which options a section may have, and of what kind: what Darknet's ``parser.c`` reads.
 
 Options for training are known, so that a net as it was trained is read without a word; the ones
-that change inference and are not supported are refused by the section's builder.
+that change inference and are not supported are refused by the layer's ``parse``.
+
+AlexeyAB's Darknet reads more in a classifier's .cfg than the original C engine. His engine is not
+compared with here, so only what is plain geometry is built: the ``dilation`` of a convolution,
+equal ``stride_x`` and ``stride_y``, ``groups`` and ``group_id`` of a route. What is for training
+alone is accepted; all else that changes the answer is refused by name. Sections and options that
+both have mean the same, with one difference that no .cfg shows: his later versions divide by
+sqrt(variance + 1e-5) in a batch norm, not by sqrt(variance) + 1e-6.
 """
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from tinyedge.darknet.cfg import Section
-from tinyedge.darknet.dialect import is_foreign_option, refuse_foreign_options
 from tinyedge.errors import TinyedgeWarning
 
-__all__ = ["OPTIONS", "check_options"]
+__all__ = [
+    "FOREIGN_SECTIONS",
+    "NET_OPTIONS",
+    "OptionKind",
+    "SectionOptions",
+    "check_options",
+    "section_options",
+]
+
+OptionKind = Literal["integer", "number", "text"]
 
 
-def _options(*, integers: str = "", numbers: str = "", texts: str = "") -> dict[str, str]:
-    kinds = {"integer": integers, "number": numbers, "text": texts}
-    return {option: kind for kind, options in kinds.items() for option in options.split()}
+@dataclass(frozen=True)
+class SectionOptions:
+    """The options a section may have.
+
+    Attributes:
+        kinds: the original engine's, by name.
+        foreign: AlexeyAB's that are for training or for speed alone, and those that are built.
+        refused: AlexeyAB's that change the answer: the value with which each changes nothing, and
+            what it does otherwise.
+    """
+
+    kinds: Mapping[str, OptionKind]
+    foreign: frozenset[str]
+    refused: Mapping[str, tuple[str, str]]
 
 
-# What parse_network_cfg() reads of every section but [net].
-_COMMON = _options(
-    integers="dontload dontloadscales dontsave numload onlyforward stopbackward truth",
-    numbers="learning_rate smooth",
-)
-
-# By section; each option is an "integer", a "number" or a "text".
-OPTIONS: Mapping[str, Mapping[str, str]] = {
-    "net": _options(
-        integers="adam batch burn_in center channels height inputs max_batches max_crop min_crop"
-        " notruth random step subdivisions time_steps width",
-        numbers="B1 B2 angle aspect clip decay eps exposure gamma hue learning_rate max_ratio"
-        " min_ratio momentum power saturation scale",
-        texts="policy scales seen steps",
-    ),
-    "convolutional": _COMMON
-    | _options(
-        integers="batch_normalize binary filters flipped groups pad padding size stride xnor",
-        numbers="dot",
-        texts="activation",
-    ),
-    "connected": _COMMON | _options(integers="batch_normalize output", texts="activation"),
-    "local": _COMMON | _options(integers="filters pad size stride", texts="activation"),
-    "batchnorm": _COMMON,
-    "maxpool": _COMMON | _options(integers="padding size stride"),
-    "avgpool": _COMMON,
-    "crop": _COMMON
-    | _options(
-        integers="crop_height crop_width flip noadjust", numbers="angle exposure saturation shift"
-    ),
-    "upsample": _COMMON | _options(integers="stride", numbers="scale"),
-    "reorg": _COMMON | _options(integers="extra flatten reverse stride"),
-    "route": _COMMON | _options(texts="layers"),
-    "shortcut": _COMMON | _options(numbers="alpha beta", texts="activation from"),
-    "normalization": _COMMON | _options(integers="size", numbers="alpha beta kappa"),
-    "l2norm": _COMMON,
-    "activation": _COMMON | _options(texts="activation"),
-    "logistic": _COMMON,
-    "dropout": _COMMON | _options(numbers="probability"),
-    "softmax": _COMMON
-    | _options(integers="groups noloss", numbers="temperature", texts="spatial tree"),
-    "cost": _COMMON | _options(numbers="noobj ratio scale thresh", texts="type"),
-}
+def section_options(
+    *,
+    integers: str = "",
+    numbers: str = "",
+    texts: str = "",
+    foreign: str = "",
+    refused: Mapping[str, tuple[str, str]] | None = None,
+) -> SectionOptions:
+    """Those named here, with blanks between, and those that every layer's section may have."""
+    return SectionOptions(
+        _COMMON | _kinds(integers, numbers, texts),
+        _COMMON_FOREIGN | _names(foreign),
+        refused or {},
+    )
 
 
-def check_options(section: Section, warned: set[tuple[str, str]]) -> None:
+def check_options(section: Section, known: SectionOptions, warned: set[tuple[str, str]]) -> None:
     """Check every option the section has, also those tinyedge has no use for.
 
     Warns (TinyedgeWarning) of an option Darknet does not have there, unless its
@@ -74,17 +73,19 @@ def check_options(section: Section, warned: set[tuple[str, str]]) -> None:
         CfgError: an option that is a number in Darknet is none here; one of AlexeyAB's changes
             the answer.
     """
-    refuse_foreign_options(section)
-    known = OPTIONS[section.name]
+    for option, (harmless, why) in known.refused.items():
+        if section.text(option, harmless) != harmless:
+            raise section.error(f"of AlexeyAB's Darknet is not supported: {why}", option)
     for option in section.options:
-        kind = known.get(option)
+        kind = known.kinds.get(option)
         if kind == "integer":
             section.integer(option)
         elif kind == "number":
             section.number(option)
         elif (
             kind is None
-            and not is_foreign_option(section, option)
+            and option not in known.foreign
+            and option not in known.refused
             and (section.name, option) not in warned
         ):
             warned.add((section.name, option))
@@ -93,3 +94,63 @@ def check_options(section: Section, warned: set[tuple[str, str]]) -> None:
                 TinyedgeWarning,
                 stacklevel=2,
             )
+
+
+def _kinds(integers: str, numbers: str, texts: str) -> dict[str, OptionKind]:
+    named: dict[OptionKind, str] = {"integer": integers, "number": numbers, "text": texts}
+    return {option: kind for kind, options in named.items() for option in options.split()}
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What parse_network_cfg() reads of every section but [net].
+_COMMON = _kinds(
+    integers="dontload dontloadscales dontsave numload onlyforward stopbackward truth",
+    numbers="learning_rate smooth",
+    texts="",
+)
+_COMMON_FOREIGN = _names("burnin_update keep_delta_gpu learning_rate_scale train_only_bn")
+
+NET_OPTIONS = SectionOptions(
+    kinds=_kinds(
+        integers="adam batch burn_in center channels height inputs max_batches max_crop min_crop"
+        " notruth random step subdivisions time_steps width",
+        numbers="B1 B2 angle aspect clip decay eps exposure gamma hue learning_rate max_ratio"
+        " min_ratio momentum power saturation scale",
+        texts="policy scales seen steps",
+    ),
+    foreign=_COMMON_FOREIGN
+    | _names(
+        "adversarial_lr attention augment_speed badlabels_rejection_percentage"
+        " badlabels_reject_threshold blur contrastive contrastive_color contrastive_jit_flip"
+        " cutmix dynamic_minibatch ema_alpha equidistant_point flip gaussian_noise"
+        " init_sequential_subdivisions label_smooth_eps learning_rate_min letter_box loss_scale"
+        " max_chart_loss mixup mosaic mosaic_bound num_sigmas_reject_badlabels optimized_memory"
+        " resize_step reverse seq_scales sequential_subdivisions sgdr_cycle sgdr_mult track"
+        " try_fix_nan unsupervised weights_reject_freq workspace_size_limit_MB"
+    ),
+    refused={"time_steps": ("1", "it reads sequences of images")},
+)
+
+FOREIGN_SECTIONS = frozenset(
+    {
+        "Gaussian_yolo",
+        "contrastive",
+        "conv_lstm",
+        "empty",
+        "history",
+        "implicit",
+        "implicit_add",
+        "implicit_mul",
+        "local_avg",
+        "local_avgpool",
+        "reorg3d",
+        "reorg_old",
+        "sam",
+        "scale_channels",
+        "silence",
+    }
+)
+"""Sections of AlexeyAB's Darknet alone."""

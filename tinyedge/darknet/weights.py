@@ -14,17 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.darknet.learned import (
-    BatchNorm,
-    ConnectedWeights,
-    ConvolutionalWeights,
-    Learned,
-    LearnedLayer,
-    LocalWeights,
-    arrays_by_name,
-    from_arrays,
-    layout,
-)
+from tinyedge.darknet.layers import BatchNormalization, Connected, Convolutional, Local
 from tinyedge.darknet.network import Network
 from tinyedge.errors import WeightsError
 from tinyedge.files import write_together
@@ -34,13 +24,19 @@ __all__ = [
     "ConnectedWeights",
     "ConvolutionalWeights",
     "Header",
+    "LayerParameters",
     "LocalWeights",
+    "WeightedLayer",
     "Weights",
+    "array_shapes",
+    "from_arrays",
     "read_weights",
     "write_weights",
 ]
 
 Floats = NDArray[np.float32]
+WeightedLayer = Convolutional | Connected | Local | BatchNormalization
+"""The layers that have parameters in a .weights."""
 
 _FLOAT = np.dtype("<f4")
 
@@ -73,11 +69,71 @@ class Header:
 
 
 @dataclass(frozen=True, eq=False)
+class BatchNorm:
+    """Of each channel: scale, rolling mean and rolling variance, shape (channels,).
+
+    Part of a convolution or a connected layer, or all that a [batchnorm] has.
+    """
+
+    scales: Floats
+    mean: Floats
+    variance: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class ConvolutionalWeights:
+    """A convolution's parameters.
+
+    Attributes:
+        biases: shape (filters,).
+        weights: shape (filters, channels / groups, size, size).
+        batch_norm: of a batch-normalized convolution, else None.
+    """
+
+    biases: Floats
+    weights: Floats
+    batch_norm: BatchNorm | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectedWeights:
+    """A connected layer's parameters.
+
+    Attributes:
+        biases: shape (outputs,).
+        weights: shape (outputs, inputs), whichever way round the file has them; inputs in planar
+            order.
+        batch_norm: of a batch-normalized layer, else None.
+    """
+
+    biases: Floats
+    weights: Floats
+    batch_norm: BatchNorm | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LocalWeights:
+    """A local layer's parameters.
+
+    Attributes:
+        biases: shape (filters, output rows, output columns).
+        weights: shape (output rows, output columns, filters, channels, size, size).
+    """
+
+    biases: Floats
+    weights: Floats
+
+
+LayerParameters = ConvolutionalWeights | ConnectedWeights | LocalWeights | BatchNorm
+"""What one layer's floats of a .weights are."""
+
+
+@dataclass(frozen=True, eq=False)
 class Weights:
-    """A .weights file: its header, and what each layer that has weights learned, by its index."""
+    """A .weights file: its header, and each weighted layer's parameters by the layer's index."""
 
     header: Header
-    layers: Mapping[int, Learned]
+    layers: Mapping[int, LayerParameters]
 
 
 def read_weights(path: Path, network: Network) -> Weights:
@@ -102,9 +158,9 @@ def read_weights(path: Path, network: Network) -> Weights:
     floats.flags.writeable = False
     layers = {}
     position = 0
-    for layer in _learned(network):
+    for layer in _weighted_layers(network):
         arrays = {}
-        for name, shape in layout(layer, transposed=header.transposed):
+        for name, shape in array_shapes(layer, transposed=header.transposed):
             end = position + int(np.prod(shape))
             arrays[name] = floats[position:end].reshape(shape)
             position = end
@@ -128,14 +184,14 @@ def write_weights(path: Path, network: Network, weights: Weights) -> None:
         ]
     except struct.error as error:
         raise WeightsError(f"{path}: the header {weights.header} does not fit: {error}") from None
-    learned = list(_learned(network))
-    if unknown := sorted(weights.layers.keys() - {layer.index for layer in learned}):
+    weighted = list(_weighted_layers(network))
+    if unknown := sorted(weights.layers.keys() - {layer.index for layer in weighted}):
         raise WeightsError(f"{path}: {network.source} has no weights in layer {unknown[0]}")
-    for layer in learned:
+    for layer in weighted:
         if layer.index not in weights.layers:
             raise WeightsError(f"{path}: {_place(layer, network)} has no weights to write")
-        arrays = arrays_by_name(weights.layers[layer.index], transposed=header.transposed)
-        expected = layout(layer, transposed=header.transposed)
+        arrays = _arrays_by_name(weights.layers[layer.index], transposed=header.transposed)
+        expected = array_shapes(layer, transposed=header.transposed)
         found = {name: array.shape for name, array in arrays.items()}
         if found != dict(expected):
             raise WeightsError(
@@ -143,6 +199,74 @@ def write_weights(path: Path, network: Network, weights: Weights) -> None:
             )
         content += [arrays[name].astype(_FLOAT).tobytes() for name, _ in expected]
     write_together({path: b"".join(content)})
+
+
+def array_shapes(layer: WeightedLayer, *, transposed: bool) -> list[tuple[str, tuple[int, ...]]]:
+    """The layer's arrays by name with their shapes, in the file's order (load_*_weights).
+
+    A convolution's batch norm stands before its kernels, a connected layer's behind its matrix,
+    and in a `transposed` file that matrix is [inputs][outputs].
+    """
+    match layer:
+        case Convolutional():
+            channels = layer.input.channels // layer.groups
+            kernel = (layer.filters, channels, layer.size, layer.size)
+            norm = _norm(layer.filters) if layer.batch_normalize else []
+            return [("biases", (layer.filters,)), *norm, ("weights", kernel)]
+        case Connected():
+            outputs, inputs = layer.output.elements, layer.input.elements
+            matrix = (inputs, outputs) if transposed else (outputs, inputs)
+            norm = _norm(outputs) if layer.batch_normalize else []
+            return [("biases", (outputs,)), ("weights", matrix), *norm]
+        case Local():
+            rows, columns, filters = layer.output
+            kernels = (rows, columns, filters, layer.input.channels, layer.size, layer.size)
+            return [("biases", (filters, rows, columns)), ("weights", kernels)]
+        case BatchNormalization():
+            return _norm(layer.input.channels)
+
+
+def from_arrays(
+    layer: WeightedLayer, arrays: Mapping[str, Floats], *, transposed: bool
+) -> LayerParameters:
+    """The layer's parameters, from the arrays of :func:`array_shapes`."""
+    norm = None
+    if "scales" in arrays:
+        norm = BatchNorm(arrays["scales"], arrays["mean"], arrays["variance"])
+    match layer:
+        case Convolutional():
+            return ConvolutionalWeights(arrays["biases"], arrays["weights"], norm)
+        case Connected():
+            matrix = arrays["weights"].T if transposed else arrays["weights"]
+            return ConnectedWeights(arrays["biases"], matrix, norm)
+        case Local():
+            return LocalWeights(arrays["biases"], arrays["weights"])
+        case BatchNormalization():
+            return BatchNorm(arrays["scales"], arrays["mean"], arrays["variance"])
+
+
+def _arrays_by_name(parameters: LayerParameters, *, transposed: bool) -> dict[str, Floats]:
+    """The arrays of :func:`array_shapes`, from a layer's parameters."""
+    match parameters:
+        case BatchNorm():
+            return {
+                "scales": parameters.scales,
+                "mean": parameters.mean,
+                "variance": parameters.variance,
+            }
+        case LocalWeights():
+            return {"biases": parameters.biases, "weights": parameters.weights}
+    weights = parameters.weights
+    if isinstance(parameters, ConnectedWeights) and transposed:
+        weights = weights.T
+    arrays = {"biases": parameters.biases, "weights": weights}
+    if parameters.batch_norm is not None:
+        arrays |= _arrays_by_name(parameters.batch_norm, transposed=transposed)
+    return arrays
+
+
+def _norm(channels: int) -> list[tuple[str, tuple[int, ...]]]:
+    return [("scales", (channels,)), ("mean", (channels,)), ("variance", (channels,))]
 
 
 def _read_header(path: Path) -> tuple[Header, int]:
@@ -164,7 +288,7 @@ def _check_count(path: Path, network: Network, found: int) -> None:
     totals = f"{network.source} takes {network.parameters:,} floats, the file holds {found:,}"
     cause = f"{path.name} was likely trained with another .cfg"
     left = found
-    for layer in _learned(network):
+    for layer in _weighted_layers(network):
         if layer.parameters > left:
             raise WeightsError(
                 f"{path}: {_place(layer, network)} takes {layer.parameters:,} floats, but only"
@@ -196,9 +320,9 @@ _WORDS = {
 }
 
 
-def _learned(network: Network) -> Iterator[LearnedLayer]:
-    return (layer for layer in network.layers if isinstance(layer, LearnedLayer))
+def _weighted_layers(network: Network) -> Iterator[WeightedLayer]:
+    return (layer for layer in network.layers if isinstance(layer, WeightedLayer))
 
 
-def _place(layer: LearnedLayer, network: Network) -> str:
+def _place(layer: WeightedLayer, network: Network) -> str:
     return f"layer {layer.index} [{layer.kind}] ({network.source}:{layer.line})"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.support.naive import random_weights
+from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.cfg import parse_cfg
-from tinyedge.darknet.layers import ACTIVATIONS
 from tinyedge.darknet.network import Network, build_network, read_network
 from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed

@@ -1,18 +1,113 @@
-"""What a builder may look at besides its own section, and rules that several share."""
+"""What every layer has, what it may look at while it is built, and rules that several share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Self
 
+from tinyedge.darknet.activations import ACTIVATIONS, FOREIGN_ACTIVATIONS
 from tinyedge.darknet.cfg import Section
-from tinyedge.darknet.dialect import FOREIGN_ACTIVATIONS
-from tinyedge.darknet.layers import ACTIVATIONS, Layer, Shape
+from tinyedge.darknet.options import SectionOptions
 
-__all__ = ["Before", "activation", "count_windows"]
+__all__ = ["BuildContext", "Layer", "Shape", "activation", "count_windows"]
+
+
+class Shape(NamedTuple):
+    """Extent of a tensor, in pixels and channels."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers the tensor holds."""
+        return self.height * self.width * self.channels
+
+    @property
+    def aligned(self) -> str:
+        """Width, height and channels as most lines of Darknet's table have them, in columns."""
+        return f"{self.width:4d} x{self.height:4d} x{self.channels:4d}"
+
+    @property
+    def width_first(self) -> str:
+        """The same without columns."""
+        return f"{self.width} x {self.height} x {self.channels}"
+
+    @property
+    def height_first(self) -> str:
+        """Height, width and channels, as a few of Darknet's lines have them."""
+        return f"{self.height} x {self.width} x {self.channels}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer(ABC):
+    """What every layer has.
+
+    Attributes:
+        kind: the section's long name in the .cfg.
+        options: those its section may have.
+        index: place in the network, from 0; Darknet's own number.
+        line: of the section in the .cfg.
+        input: what comes in; of a route, its sources put together.
+        output: what goes out; (1, 1, numbers) where that is no image.
+    """
+
+    kind: ClassVar[str]
+    options: ClassVar[SectionOptions]
+
+    index: int
+    line: int
+    input: Shape
+    output: Shape
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, section: Section, context: "BuildContext") -> Self:
+        """The layer that its section and the layers before it make.
+
+        Defaults and geometry are those of the ``parse_*`` and ``make_*_layer`` functions of the C
+        engine; its divisions are of whole numbers.
+
+        Raises:
+            CfgError: an option that is missing or out of range, or shapes that do not fit.
+        """
+
+    @property
+    @abstractmethod
+    def table_line(self) -> str:
+        """Its line in the table Darknet prints, without the index.
+
+        The format is that of the ``fprintf`` in its ``make_*_layer``; a BFLOP is 1e9 operations.
+        """
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the C engine knows rows and columns of what goes out."""
+        return True
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Those of its kernel for one image; 0 of layers without one."""
+        return 0
+
+    @property
+    def operations(self) -> int:
+        """Multiplications and additions as ``darknet ops`` counts.
+
+        Of convolutions and connected layers alone, two for each multiply-accumulate.
+        """
+        return 2 * self.multiply_accumulates
+
+    @property
+    def parameters(self) -> int:
+        """How many floats of the .weights are this layer's."""
+        return 0
 
 
 @dataclass(frozen=True)
-class Before:
-    """What a builder may look at besides its own section.
+class BuildContext:
+    """What a layer may look at besides its own section while it is built.
 
     Attributes:
         input: the network's input, pixels and channels.

@@ -1,0 +1,351 @@
+"""The layers with weights."""
+
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from tinyedge.darknet.cfg import Section
+from tinyedge.darknet.layers.base import BuildContext, Layer, Shape, activation, count_windows
+from tinyedge.darknet.options import SectionOptions, section_options
+from tinyedge.errors import TinyedgeWarning
+
+__all__ = ["BatchNormalization", "Connected", "Convolutional", "Local"]
+
+# Floats of a .weights that a channel's batch norm takes: scale, mean and variance.
+_NORM_ARRAYS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolutional(Layer):
+    """A convolution, batch normalization if asked for, and an activation.
+
+    Attributes:
+        filters: output channels.
+        size: edge of the square kernel, pixels.
+        stride: pixels, the same both ways.
+        padding: zeros on *each* side, pixels.
+        groups: divides input channels and filters.
+        batch_normalize: whether (x - mean) / (sqrt(variance) + 1e-6) * scale comes before the bias.
+        activation: one of ACTIVATIONS.
+        dilation: distance between the kernel's taps, pixels; 1 but in AlexeyAB's cfgs.
+    """
+
+    kind: ClassVar[str] = "convolutional"
+    options: ClassVar[SectionOptions] = section_options(
+        integers="batch_normalize binary filters flipped groups pad padding size stride xnor",
+        numbers="dot",
+        texts="activation",
+        foreign="angle dilation grad_centr reverse stride_x stride_y wait_stream",
+        refused={
+            "antialiasing": ("0", "it blurs what it computes"),
+            "assisted_excitation": ("0", "it changes the activations"),
+            "bin_output": ("0", "its output is rounded to signs"),
+            "cbn": ("0", "its batch norm goes over several batches"),
+            "coordconv": ("0", "it is fed the pixels' coordinates"),
+            "deform": ("0", "its kernels are turned or stretched"),
+            "rotate": ("0", "its kernels are turned"),
+            "share_index": ("-1000000000", "its weights are another layer's"),
+            "stretch": ("0", "its kernels are stretched"),
+            "stretch_sway": ("0", "its kernels are stretched"),
+            "sway": ("0", "its kernels are bent"),
+        },
+    )
+
+    filters: int
+    size: int
+    stride: int
+    padding: int
+    groups: int
+    batch_normalize: bool
+    activation: str
+    dilation: int = 1
+
+    @classmethod
+    def parse(cls, section: Section, context: BuildContext) -> Self:
+        """parse_convolutional; `dilation` and `stride_x`, `stride_y` are AlexeyAB's.
+
+        Warns (TinyedgeWarning) of a 1x1 convolution that the C engine computes otherwise.
+        """
+        shape = context.image(section)
+        _refuse(section)
+        filters = section.integer("filters", 1, minimum=1)
+        size = section.integer("size", 1, minimum=1)
+        stride = _stride(section)
+        padding = section.integer("padding", 0, minimum=0)
+        if section.integer("pad", 0):
+            padding = size // 2
+        groups = section.integer("groups", 1, minimum=1)
+        if shape.channels % groups or filters % groups:
+            raise section.error(
+                f"does not divide both {shape.channels} channels and {filters} filters", "groups"
+            )
+        dilation = _dilation(section, size, stride, padding)
+        if size == 1 and (stride > 1 or padding > 0):
+            option = "stride" if stride > 1 else "padding"
+            warnings.warn(
+                section.describe(
+                    "in a 1x1 convolution: tinyedge computes it as written; Darknet on a CPU"
+                    " leaves it out and computes something else",
+                    option,
+                ),
+                TinyedgeWarning,
+                stacklevel=2,
+            )
+        return cls(
+            index=context.index,
+            line=section.line,
+            input=shape,
+            output=Shape(
+                count_windows(section, shape.height + 2 * padding, size, stride),
+                count_windows(section, shape.width + 2 * padding, size, stride),
+                filters,
+            ),
+            filters=filters,
+            size=size,
+            stride=stride,
+            padding=padding * dilation,
+            groups=groups,
+            batch_normalize=section.integer("batch_normalize", 0) != 0,
+            activation=activation(section, "logistic"),
+            dilation=dilation,
+        )
+
+    @property
+    def kernel_elements(self) -> int:
+        """Weights of one filter."""
+        return self.size * self.size * self.input.channels // self.groups
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each filter sees one channel of several."""
+        return 1 < self.groups == self.input.channels
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """A filter's weights for each number that goes out."""
+        return self.kernel_elements * self.output.elements
+
+    @property
+    def parameters(self) -> int:
+        """Biases, with batch normalization scales, means and variances, and the kernels."""
+        norm = _NORM_ARRAYS if self.batch_normalize else 0
+        return self.filters * (1 + norm + self.kernel_elements)
+
+    @property
+    def table_line(self) -> str:
+        """make_convolutional_layer."""
+        return (
+            f"conv  {self.filters:5d} {self.size:2d} x{self.size:2d} /{self.stride:2d}"
+            f"  {self.input.aligned}   ->  {self.output.aligned}"
+            f"  {self.operations / 1e9:5.3f} BFLOPs"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connected(Layer):
+    """Every output from every input, taken in planar order; connected_layer.c.
+
+    Attributes:
+        batch_normalize: as in a convolution, an output being a channel.
+        activation: one of ACTIVATIONS.
+    """
+
+    kind: ClassVar[str] = "connected"
+    options: ClassVar[SectionOptions] = section_options(
+        integers="batch_normalize output", texts="activation"
+    )
+
+    batch_normalize: bool
+    activation: str
+
+    @classmethod
+    def parse(cls, section: Section, context: BuildContext) -> Self:
+        """parse_connected: what comes in is taken flat, whatever its shape."""
+        shape = context.numbers(section)
+        _refuse(section)
+        return cls(
+            index=context.index,
+            line=section.line,
+            input=shape,
+            output=Shape(1, 1, section.integer("output", 1, minimum=1)),
+            batch_normalize=section.integer("batch_normalize", 0) != 0,
+            activation=activation(section, "logistic"),
+        )
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """Every output from every input."""
+        return self.input.elements * self.output.elements
+
+    @property
+    def parameters(self) -> int:
+        """Biases, the matrix, with batch normalization scales, means and variances."""
+        norm = _NORM_ARRAYS if self.batch_normalize else 0
+        return self.output.elements * (1 + norm + self.input.elements)
+
+    @property
+    def table_line(self) -> str:
+        """make_connected_layer."""
+        inputs, outputs = self.input.elements, self.output.elements
+        return f"connected                            {inputs:4d}  ->  {outputs:4d}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(Layer):
+    """A convolution whose every output pixel has kernels and biases of its own; local_layer.c.
+
+    The engine counts a quarter of the workspace it needs and writes beyond it, unless a larger
+    convolution is in the network.
+
+    Attributes:
+        filters: output channels.
+        size: edge of the square kernels, pixels.
+        stride: pixels, the same both ways.
+        padding: zeros on each side, pixels.
+        activation: one of ACTIVATIONS.
+    """
+
+    kind: ClassVar[str] = "local"
+    options: ClassVar[SectionOptions] = section_options(
+        integers="filters pad size stride", texts="activation"
+    )
+
+    filters: int
+    size: int
+    stride: int
+    padding: int
+    activation: str
+
+    @classmethod
+    def parse(cls, section: Section, context: BuildContext) -> Self:
+        """parse_local; `pad` is the count of zeros on each side.
+
+        local_out_height knows only pad or none and counts as if the padding kept the extent;
+        im2col_cpu counts with the padding there is. Where they disagree the engine mixes up pixels.
+
+        Raises:
+            CfgError: that is so here.
+        """
+        shape = context.image(section)
+        _refuse(section)
+        filters = section.integer("filters", 1, minimum=1)
+        size = section.integer("size", 1, minimum=1)
+        stride = section.integer("stride", 1, minimum=1)
+        padding = section.integer("pad", 0, minimum=0)
+        extents = []
+        for extent in (shape.height, shape.width):
+            count = count_windows(section, extent + 2 * padding, size, stride)
+            if padding and count != (extent - 1) // stride + 1:
+                raise section.error(
+                    f"with size={size} does not keep the extent: Darknet mixes up its pixels", "pad"
+                )
+            extents.append(count)
+        return cls(
+            index=context.index,
+            line=section.line,
+            input=shape,
+            output=Shape(extents[0], extents[1], filters),
+            filters=filters,
+            size=size,
+            stride=stride,
+            padding=padding,
+            activation=activation(section, "logistic"),
+        )
+
+    @property
+    def multiply_accumulates(self) -> int:
+        """A kernel's weights for each number that goes out."""
+        return self.size * self.size * self.input.channels * self.output.elements
+
+    @property
+    def operations(self) -> int:
+        """None: ``darknet ops`` leaves local layers out."""
+        return 0
+
+    @property
+    def parameters(self) -> int:
+        """A bias and a kernel for each number that goes out."""
+        return self.output.elements + self.multiply_accumulates
+
+    @property
+    def table_line(self) -> str:
+        """make_local_layer."""
+        return (
+            f"Local Layer: {self.input.height_first} image, {self.filters} filters"
+            f" -> {self.output.height_first} image"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNormalization(Layer):
+    """(x - mean) / (sqrt(variance) + 1e-6) * scale of each channel; batchnorm_layer.c.
+
+    It has no biases in the .weights (load_batchnorm_weights): the engine's stay zero. On a CPU
+    the engine crashes in it (it copies its input to an array that was never made); on a GPU it
+    does not.
+    """
+
+    kind: ClassVar[str] = "batchnorm"
+    options: ClassVar[SectionOptions] = section_options()
+
+    @classmethod
+    def parse(cls, section: Section, context: BuildContext) -> Self:
+        """parse_batchnorm."""
+        shape = context.image(section)
+        _refuse(section)
+        return cls(index=context.index, line=section.line, input=shape, output=shape)
+
+    @property
+    def parameters(self) -> int:
+        """Scales, means and variances."""
+        return _NORM_ARRAYS * self.input.channels
+
+    @property
+    def table_line(self) -> str:
+        """make_batchnorm_layer."""
+        return f"Batch Normalization Layer: {self.input.width_first} image"
+
+
+_REFUSED = {
+    "binary": "its weights are rounded to their signs while it runs",
+    "xnor": "its weights and inputs are rounded to their signs while it runs",
+    "flipped": "its weights are stored the other way round",
+    "dontload": "its weights are not in the .weights file",
+    "dontloadscales": "part of its weights are not in the .weights file",
+    "numload": "part of its weights are not in the .weights file",
+}
+
+
+def _refuse(section: Section) -> None:
+    for option, why in _REFUSED.items():
+        if section.integer(option, 0):
+            raise section.error(f"is not supported: {why}", option)
+
+
+def _stride(section: Section) -> int:
+    """AlexeyAB's parse_convolutional: stride_x and stride_y go before stride."""
+    stride = section.integer("stride", 1, minimum=1)
+    across = section.integer("stride_x", stride, minimum=1)
+    down = section.integer("stride_y", stride, minimum=1)
+    if across != down:
+        option = "stride_x" if "stride_x" in section.options else "stride_y"
+        raise section.error(
+            f"is not supported: strides of {across} across and {down} down differ", option
+        )
+    return across
+
+
+def _dilation(section: Section, size: int, stride: int, padding: int) -> int:
+    """AlexeyAB's parse_convolutional and forward_convolutional_layer.
+
+    His output extents are those without dilation, his padding is multiplied by it: the two
+    agree only where the padding keeps the extent.
+    """
+    dilation = section.integer("dilation", 1, minimum=1)
+    if dilation == 1 or size == 1:
+        return 1
+    if 2 * padding != size - 1:
+        raise section.error("needs an odd size and pad=1", "dilation")
+    if stride > 1:
+        raise section.error(f"and stride={stride} are not supported together", "dilation")
+    return dilation
