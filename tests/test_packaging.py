@@ -15,7 +15,8 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import Models, pip
+from tests.support.commands import pip
+from tests.support.exports import Models
 from tinyedge.devices.bundle.board_wheel import board_wheel
 
 ROOT = Path(__file__).parents[1]
