@@ -1,28 +1,23 @@
-"""What the tests share: the data they may need, and models exported once a session."""
+"""Fixtures that the tests share, and what the data they may need is missing for."""
 
 import os
-import shutil
-import subprocess
-import sys
 import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 import tinyedge.export  # noqa: F401  # sets up TensorFlow, which some tests import themselves
 from tests import emulated_pi as emulation
-from tests.support import c_engine, private_sshd
-from tinyedge.cli import main
-from tinyedge.devices import profile
+from tests.support import c_engine, fashion_mnist, private_sshd
+from tests.support.commands import copy_sources, pip
+from tests.support.exports import Exported, Models, exporter
+from tests.support.once import made_once
 
 # Subprocesses run in other folders; a relative cache means the one beside the checkout.
 if os.environ.get("TINYEDGE_CACHE"):
     os.environ["TINYEDGE_CACHE"] = str(Path(os.environ["TINYEDGE_CACHE"]).resolve())
-
-_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")
 
 
 def _real_data() -> bool:
@@ -30,11 +25,13 @@ def _real_data() -> bool:
     return cache is not None and (Path(cache) / "tiny" / "tiny.weights").is_file()
 
 
+# Fixtures by what they cost, the dearest last.
+_COSTLY = ("fashion_models", "tiny_models")
 _AVAILABLE: dict[str, tuple[Callable[[], bool], str]] = {
     "real_data": (_real_data, "TINYEDGE_CACHE names no folder with Darknet's models"),
     "c_engine": (c_engine.is_installed, "Debian's package darknet is not installed"),
     "fashion_mnist": (
-        _FASHION_MNIST.is_file,
+        fashion_mnist.is_installed,
         "Debian's package dataset-fashion-mnist is not installed",
     ),
     "sshd": (private_sshd.is_installed, "Debian's package openssh-server is not installed"),
@@ -46,11 +43,20 @@ _AVAILABLE: dict[str, tuple[Callable[[], bool], str]] = {
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out slow tests unless ``-m`` speaks of them."""
+    """Leave out slow tests unless ``-m`` speaks of them; begin with what takes long."""
     if "slow" not in config.option.markexpr:
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+    # A worker begins where its part of the list does: so the exports are made beside other tests,
+    # and not while the other workers wait for them.
+    costs: Counter[Path] = Counter()
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for cost, name in enumerate(_COSTLY, 1):
+            if name in fixtures:
+                costs[item.path] = max(costs[item.path], cost)
+    items.sort(key=lambda item: -costs[item.path])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -74,6 +80,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What stands for ``/proc/device-tree/model``, not there yet."""
+    from tinyedge.devices import profile
+
     path = tmp_path / "model"
     monkeypatch.setattr(profile, "_DEVICE_TREE_MODEL", path)
     return path
@@ -97,28 +105,29 @@ def imagenet(cache: Path) -> Path:
     return cache.parent / "imagenet"
 
 
-@dataclass(frozen=True)
-class Models:
-    """The two files of one export."""
-
-    float_model: Path
-    int8_model: Path
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run, the same for all its workers: see `tests.support.once`."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "shared"
 
 
 @pytest.fixture(scope="session")
-def fashion_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+def exported(shared: Path) -> Exported:
+    """The files of an export by the words behind ``tinyedge export``, made once a run."""
+    return exporter(shared / "exports")
+
+
+@pytest.fixture(scope="session")
+def fashion_models(exported: Exported) -> Models:
     """The built-in model, exported through the command line."""
-    folder = tmp_path_factory.mktemp("fashion")
-    run_in_process("export", "fashion", "-o", folder)
-    return Models(folder / "fashion_float.tflite", folder / "fashion_int8.tflite")
+    return exported("fashion")
 
 
 @pytest.fixture(scope="session")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory, imagenet: Path) -> Models:
+def tiny_models(exported: Exported, imagenet: Path) -> Models:
     """Tiny Darknet calibrated on the 200 photos; only for tests marked real_data."""
-    folder = tmp_path_factory.mktemp("tiny")
-    run_in_process("export", "tiny", "--calib", imagenet / "calib", "-o", folder)
-    return Models(folder / "tiny_float.tflite", folder / "tiny_int8.tflite")
+    return exported("tiny", "--calib", imagenet / "calib")
 
 
 @pytest.fixture(scope="session")
@@ -144,61 +153,29 @@ def fifty(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(shared: Path) -> Path:
     """The wheel of a copy of the checkout, so that nothing built before gets into it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    rubbish = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
-    root = Path(__file__).parents[1]
-    shutil.copytree(root, folder / "checkout", symlinks=True, ignore=rubbish)
-    pip("wheel", "--no-deps", "--wheel-dir", folder, folder / "checkout")
-    (built,) = folder.glob("*.whl")
+
+    def build(folder: Path) -> None:
+        copy_sources(folder / "checkout")
+        pip("wheel", "--no-deps", "--wheel-dir", folder, folder / "checkout")
+
+    (built,) = made_once(shared / "wheel", build).glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="session")
-def unpacked_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unpacked_wheel(wheel: Path, shared: Path) -> Path:
     """A folder to name in PYTHONPATH, as pip installs the wheel for any Python."""
-    folder = tmp_path_factory.mktemp("site-packages")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return folder
+
+    def unpack(folder: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+
+    return made_once(shared / "site-packages", unpack)
 
 
 @pytest.fixture(scope="session")
 def emulated_pi() -> Callable[..., emulation.EmulatedPi]:
     """Raspberry Pis to run commands on, by release and board; only for tests marked pi_emulated."""
     return emulation.emulated_pi
-
-
-def pip(*words: object) -> None:
-    """Run pip, which must succeed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def run_in_process(*words: object) -> Result:
-    """Run a tinyedge command that must succeed, in this process."""
-    result = CliRunner().invoke(main, [str(word) for word in words])
-    assert result.exit_code == 0, result.output
-    return result
-
-
-def run_as_user(
-    *words: object, cwd: Path | None = None, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run ``tinyedge`` in a process of its own, as a user's shell would."""
-    command: Sequence[str] = [sys.executable, "-m", "tinyedge", *map(str, words)]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )

@@ -1,6 +1,5 @@
 """The built-in model and its images: where they come from and how good the model is."""
 
-import gzip
 import importlib
 import sys
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.conftest import Models
 from tests.support import c_engine
+from tests.support.exports import Models
+from tests.support.fashion_mnist import official
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Header, Weights, read_weights, write_weights
 from tinyedge.devices.runtime.classifier import Classifier
@@ -42,16 +42,6 @@ def training_script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield importlib.import_module("train_fashion")
     for name in ("train_fashion", "fashion_mnist"):
         sys.modules.pop(name)
-
-
-def official(split: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The dataset's images (n, 28, 28) and classes (n,), behind headers of 16 and 8 bytes."""
-    folder = Path("/usr/share/datasets/fashion-mnist")
-    images, classes = (
-        np.frombuffer(gzip.decompress((folder / f"{split}-{kind}-ubyte.gz").read_bytes()), np.uint8)
-        for kind in ("images-idx3", "labels-idx1")
-    )
-    return images[16:].reshape(-1, 28, 28), classes[8:]
 
 
 def pixels_of(path: Path) -> NDArray[np.uint8]:

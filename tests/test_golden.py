@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import run_in_process
 from tests.support import c_engine
+from tests.support.commands import run_in_process
 from tests.support.golden import CASES, FOLDER, last_layer, pixels, weights
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights, write_weights

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from tests.conftest import Models
+from tests.support.exports import Models
 from tests.support.linear_model import write_linear_model
 from tinyedge.errors import ModelError
 from tinyedge.modelcard import ModelCard, append_card, read_card

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tests import emulated_pi as emulation
-from tests.conftest import Models, run_as_user
 from tests.emulated_pi import EmulatedPi
+from tests.support.commands import run_as_user
+from tests.support.exports import Models
 
 pytestmark = pytest.mark.pi_emulated
 

@@ -4,6 +4,7 @@ import email
 import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,10 +16,9 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import Models, pip
+from tests.support.commands import ROOT, copy_sources, pip
+from tests.support.exports import Models
 from tinyedge.devices.bundle.board_wheel import board_wheel
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,19 @@ def closure(requirements: list[Requirement]) -> set[str]:
     return names
 
 
+def without_python_variables() -> dict[str, str]:
+    """The environment without what could let the checkout in."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def elsewhere(
     python: Path | str, folder: Path, *words: object, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``tinyedge`` away from the checkout."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.run(
         [str(python), "-m", "tinyedge", *map(str, words)],
         cwd=folder,
-        env={**kept, **variables},
+        env={**without_python_variables(), **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -101,30 +105,35 @@ def test_nothing_but_tinyedge_lands_in_site_packages(members: list[str]) -> None
 
 def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
     expected = {
-        str(path.relative_to(ROOT))
-        for package in (
-            *("", "cli", "darknet", "export", "calib_data", "devices"),
-            *("devices/bundle", "devices/deploy", "devices/edgetpu"),
-        )
-        for path in (ROOT / "tinyedge" / package).glob("*.py")
+        str(Path(folder, name).relative_to(ROOT))
+        for folder, _, names in os.walk(ROOT / "tinyedge", followlinks=True)
+        for name in names
+        if Path(folder).name != "__pycache__"
     }
-    expected |= {
-        str(path.relative_to(ROOT))
-        for pattern in ("devices/*.toml", "devices/*.json", "devices/edgetpu/*.toml")
-        for path in (ROOT / "tinyedge").glob(pattern)
-    }
-    expected |= {
-        f"tinyedge/{path.relative_to(ROOT)}"
-        for path in (ROOT / "calib_data").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    expected |= {f"tinyedge/devices/bundle/{name}" for name in ("install.sh", "watch.service")}
-    expected |= {"tinyedge/py.typed", "tinyedge/tflite_operators.txt"}
-    cfgs = (ROOT / "tinyedge" / "zoo" / "cfgs").iterdir()
-    expected |= {f"tinyedge/zoo/cfgs/{path.name}" for path in cfgs}
     assert len(expected) > 1200
     held = {member for member in members if ".dist-info/" not in member}
     assert held == expected
+
+
+def test_a_zip_of_the_sources_gives_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """One without links, such as a hosting site's unpacked on Windows: each is a small text."""
+    checkout, unzipped = tmp_path / "checkout", tmp_path / "unzipped"
+    copy_sources(checkout)
+    links = [path for path in checkout.rglob("*") if path.is_symlink()]
+    assert {path.name for path in links} == {"export", "devices", "calib_data"}
+    for path in links:
+        target = os.readlink(path)
+        path.unlink()
+        path.write_text(target)
+    archive = shutil.make_archive(str(tmp_path / "sources"), "zip", checkout)
+    shutil.unpack_archive(archive, unzipped)
+    assert (unzipped / "tinyedge" / "export").read_text() == "../export"
+    pip("wheel", "--no-deps", "--wheel-dir", tmp_path, unzipped)
+    (built,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(built) as theirs:
+        assert theirs.namelist() == ours.namelist()
+        for name in ours.namelist():
+            assert theirs.read(name) == ours.read(name)
 
 
 def test_a_bundles_wheel_is_this_one_without_what_a_board_cannot_use(
@@ -207,6 +216,7 @@ def test_the_boards_install_runs_and_compares(
     where = subprocess.run(
         [board, "-c", "import tinyedge; print(tinyedge.__file__)"],
         cwd=tmp_path,
+        env=without_python_variables(),
         capture_output=True,
         text=True,
         check=True,

@@ -22,9 +22,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.conftest import run_in_process
 from tests.support import c_engine
 from tests.support.c_images import Call, c_images
+from tests.support.commands import run_in_process
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights
 from tinyedge.devices.runtime.classifier import Classifier

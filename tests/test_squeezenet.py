@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_in_process
+from tests.support.commands import run_in_process
 
 pytestmark = pytest.mark.real_data
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Models
+from tests.support.exports import Models
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.conftest import Models, run_as_user, run_in_process
 from tests.support import strangers
 from tests.support.bundles import board_environment, install, installed, selftest_of
+from tests.support.commands import run_as_user, run_in_process
+from tests.support.exports import Models
 from tinyedge import __version__
 from tinyedge.cli import main
 from tinyedge.devices.bundle.service import unit_text

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.conftest import Models, run_as_user
+from tests.support.commands import run_as_user
+from tests.support.exports import Models
 from tests.support.tflite_writer import Op, T, constant, write_model
 from tinyedge.cli import main
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.conftest import Models
+from tests.support.exports import Models
 from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier

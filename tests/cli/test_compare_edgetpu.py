@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.cli.run.test_edgetpu import built, profile
-from tests.conftest import Models, run_as_user
+from tests.support.commands import run_as_user
+from tests.support.delegates import built, profile
+from tests.support.exports import Models
 from tests.support.tflite_writer import Op, T, write_model
 from tinyedge.modelcard import append_card, read_card
 

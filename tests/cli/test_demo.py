@@ -5,7 +5,8 @@ import re
 import shlex
 from pathlib import Path
 
-from tests.conftest import Models, run_in_process
+from tests.support.commands import run_in_process
+from tests.support.exports import Models
 
 
 def test_what_it_shows_is_what_its_commands_do(fashion_models: Models, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.conftest import Models, run_in_process
 from tests.support.bundles import selftest_of
+from tests.support.commands import run_in_process
+from tests.support.exports import Models
 from tests.support.private_sshd import Sshd, private_sshd
 from tinyedge.cli import main
 from tinyedge.devices.bundle.target import Target

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import Models, run_in_process
 from tests.emulated_pi import EmulatedPi
+from tests.support.commands import run_in_process
+from tests.support.exports import Models
 from tests.support.private_sshd import private_sshd
 from tinyedge.cli import main
 

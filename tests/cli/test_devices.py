@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_as_user, run_in_process
 from tests.emulated_pi import EmulatedPi
+from tests.support.commands import run_as_user, run_in_process
 from tinyedge.devices.profile import profile_names
 
 pytestmark = pytest.mark.usefixtures("own")

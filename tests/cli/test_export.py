@@ -14,7 +14,8 @@ from ai_edge_litert.interpreter import Interpreter
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from tests.conftest import Models, run_as_user, run_in_process
+from tests.support.commands import run_as_user, run_in_process
+from tests.support.exports import Models
 from tests.support.toy import CLASSES, HEIGHT, PHOTOS, WIDTH, Toy, write_toy
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier

@@ -10,7 +10,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from click.testing import CliRunner, Result
 
-from tests.conftest import Models, run_in_process
+from tests.support.commands import run_in_process
+from tests.support.exports import Models
 from tests.support.toy import PHOTOS, Toy, write_toy
 from tinyedge.cli import main
 from tinyedge.export.edgetpu.lower import edge_tpu_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_as_user
+from tests.support.commands import run_as_user
 
 
 def fetch(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:

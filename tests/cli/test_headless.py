@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from tests.conftest import run_in_process
+from tests.support.commands import run_in_process
 from tests.support.golden import FOLDER, pixels, weights
 from tinyedge.cli import main
 from tinyedge.darknet.network import read_network

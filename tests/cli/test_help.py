@@ -1,7 +1,6 @@
 """What a command loads: nothing heavy for its help, nothing of export's to run or compare."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.conftest import Models, run_as_user
+from tests.support.commands import run_as_user, watched
+from tests.support.exports import Models
 from tests.support.toy import write_toy
 from tinyedge.cli import COMMANDS, main
 from tinyedge.cli.parameters import FIT
@@ -20,36 +20,6 @@ from tinyedge.images.fit import FITS
 # What `pip install tinyedge` does not bring.
 EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs", "matplotlib")
 HEAVY = ("numpy", "PIL", "ai_edge_litert", "tflite_runtime", *EXPORT_ONLY)
-
-# Runs tinyedge with the arguments behind the first two: modules that may not be imported, and a
-# file for the names of those that were.
-PROGRAM = """
-import json, sys
-for name in filter(None, sys.argv[1].split(",")):
-    sys.modules[name] = None
-from tinyedge.cli import main
-try:
-    main(sys.argv[3:], prog_name="tinyedge")
-finally:
-    loaded = [name for name, module in sys.modules.items() if module is not None]
-    open(sys.argv[2], "w").write(json.dumps(loaded))
-"""
-
-
-def watched(
-    folder: Path, *words: object, without: tuple[str, ...] = ()
-) -> tuple[subprocess.CompletedProcess[str], set[str]]:
-    """Run tinyedge with packages missing; what came of it, and the packages it imported."""
-    report = folder / "modules.json"
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, ",".join(without), report, *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        # The runtime is measured, not the editable install's finder.
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    return done, {name.split(".")[0] for name in json.loads(report.read_text())}
 
 
 @pytest.mark.parametrize(

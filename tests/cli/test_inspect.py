@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.cli.test_help import watched
-from tests.conftest import Models, run_as_user
+from tests.support.commands import run_as_user, watched
+from tests.support.exports import Models
 from tinyedge.cli import main
 
 LAYER_KEYS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import run_as_user, run_in_process
+from tests.support.commands import run_as_user, run_in_process
 from tests.support.toy import Toy, write_toy
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_in_process
+from tests.support.commands import run_in_process
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import build_network
 from tinyedge.zoo.models import MODELS

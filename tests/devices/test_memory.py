@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_in_process
+from tests.support.commands import run_in_process
 from tests.support.shipped import CFGS
 from tests.support.toy import write_toy
 from tinyedge.darknet.cfg import parse_cfg

@@ -1,6 +1,5 @@
 """Sets the emulated boards up in a cache folder, each whole or not at all."""
 
-import fcntl
 import functools
 import hashlib
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from tests.emulated_pi.debian import SOURCES, download, unpack
 from tests.emulated_pi.releases import Release
+from tests.support.once import made_once
 
 __all__ = ["can_be_set_up", "default_folder", "ensure", "ensure_qemu", "ensure_root"]
 
@@ -92,22 +92,14 @@ def ensure(folder: Path, name: str, build: Callable[[Path, Path], None]) -> Path
     `build` is given the empty folder to fill and another for what is not kept.
     """
     target = folder / name
-    if target.is_dir():
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if target.is_dir():
-            return target
+
+    def make(made: Path) -> None:
         start = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix=".building.", dir=folder) as building:
-            made, scratch = Path(building) / "made", Path(building) / "scratch"
-            made.mkdir()
-            scratch.mkdir()
-            build(made, scratch)
-            made.rename(target)
-    _say(f"{name}: set up in {time.monotonic() - start:.0f} s")
-    return target
+        with tempfile.TemporaryDirectory(prefix=".scratch.", dir=folder) as scratch:
+            build(made, Path(scratch))
+        _say(f"{name}: set up in {time.monotonic() - start:.0f} s")
+
+    return made_once(target, make)
 
 
 def _do_what_packages_scripts_do(root: Path) -> None:

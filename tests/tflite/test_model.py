@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from tests.conftest import Models
+from tests.support.exports import Models
 from tests.support.tflite_writer import TYPES, Op, T, constant, packed, write_model
 from tinyedge.errors import ModelError
 from tinyedge.system import native_output_hidden

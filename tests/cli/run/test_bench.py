@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import run_as_user, run_in_process
+from tests.support.commands import run_as_user, run_in_process
 from tinyedge.cli import main
 
 

@@ -10,9 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from tests.cli.test_help import watched
-from tests.conftest import run_as_user, run_in_process
 from tests.support import strangers
+from tests.support.commands import run_as_user, run_in_process, watched
 from tests.support.running import Running
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier

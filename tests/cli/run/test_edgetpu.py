@@ -2,36 +2,15 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Models, run_as_user
+from tests.support.commands import run_as_user
+from tests.support.delegates import built, profile
+from tests.support.exports import Models
 from tests.support.tflite_writer import Op, T, write_model
 from tinyedge.modelcard import append_card, read_card
-
-_PLUGIN = Path(__file__).parents[2] / "support" / "delegates" / "plugin.c"
-_PROFILE = """
-description = "a board with an accelerator of its own"
-threads = 1
-delegate = "{library}"
-files = ["float", "int8", "coral"]
-"""
-
-
-def built(folder: Path, *flags: str, source: Path = _PLUGIN) -> Path:
-    """A shared object of the plugin."""
-    library = folder / "libedgetpu_test.so"
-    command = ["gcc", "-shared", "-fPIC", "-w", "-o", library, *flags, source]
-    subprocess.run(command, check=True)
-    return library
-
-
-def profile(folder: Path, library: Path | str) -> Path:
-    path = folder / "board.toml"
-    path.write_text(_PROFILE.format(library=library), encoding="utf-8")
-    return path
 
 
 @pytest.fixture

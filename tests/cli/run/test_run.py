@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from tests.conftest import Models, run_as_user, run_in_process
 from tests.support import strangers
+from tests.support.commands import run_as_user, run_in_process
+from tests.support.exports import Models
 from tinyedge.cli import main
 from tinyedge.devices.profile import find_profile, profile_names, this_machine_is
 from tinyedge.devices.runtime.classifier import Classifier

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import run_as_user
+from tests.support.commands import run_as_user
 from tests.support.running import Running
 from tinyedge.devices.runtime.classifier import Classifier
 

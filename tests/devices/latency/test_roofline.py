@@ -9,7 +9,7 @@ import pytest
 from benchmarks.latency.__main__ import error_json, markdown
 from benchmarks.latency.networks import NETWORKS
 from benchmarks.latency.published import GROUPS, figures
-from tests.conftest import run_in_process
+from tests.support.commands import run_in_process
 from tests.support.shipped import CFGS
 from tinyedge.darknet.network import read_network
 from tinyedge.devices.latency.error import LatencyError, latency_error

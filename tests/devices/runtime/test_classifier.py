@@ -10,8 +10,9 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.conftest import Models, run_in_process
 from tests.support import strangers
+from tests.support.commands import run_in_process
+from tests.support.exports import Models
 from tests.support.linear_model import write_image, write_linear_model
 from tinyedge.devices.runtime.classifier import Classifier, Prediction
 from tinyedge.errors import DatasetError, ImageError, ModelError

@@ -1,16 +1,16 @@
 """The real tflite-runtime, the one for 32-bit boards, with numpy 1 and with numpy 2."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conftest import Models, run_as_user
+from tests.support.commands import run_as_user
+from tests.support.exports import Models
+from tests.support.once import made_once
 
 pytestmark = pytest.mark.skipif(
     sys.version_info >= (3, 12), reason="tflite-runtime stopped at Python 3.11"
@@ -19,25 +19,18 @@ pytestmark = pytest.mark.skipif(
 
 def _installed(folder: Path, *requirements: str) -> Path:
     """The packages in a folder of their own, downloaded once and kept in pytest's cache."""
-    if not folder.is_dir():
-        unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
+
+    def install(made: Path) -> None:
         pip = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps"]
         done = subprocess.run(
-            [*pip, "--target", unfinished, *requirements],
-            capture_output=True,
-            text=True,
-            check=False,
+            [*pip, "--target", made, *requirements], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            shutil.rmtree(unfinished)
             if os.environ.get("CI"):
                 pytest.fail(f"on CI nothing may be missing: {done.stderr}", pytrace=False)
             pytest.skip("tflite-runtime cannot be downloaded")
-        try:
-            unfinished.rename(folder)
-        except OSError:  # another worker was first
-            shutil.rmtree(unfinished)
-    return folder
+
+    return made_once(folder, install)
 
 
 @pytest.fixture(scope="module")

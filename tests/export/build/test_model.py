@@ -1,13 +1,12 @@
 """The Keras model and the float .tflite made of it, against the definition written out plainly."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.support import c_engine
+from tests.support.float_answers import float_answers
 from tests.support.naive import forward, random_weights
 from tests.support.shipped import CFGS
 from tinyedge.darknet.cfg import parse_cfg
@@ -15,47 +14,11 @@ from tinyedge.darknet.network import Network, build_network, read_network
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConvolutionalWeights,
-    Weights,
     write_weights,
 )
 from tinyedge.export.build.fold import fold_batch_norm
-from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 
 VALID = sorted((Path(__file__).parents[2] / "data" / "cfg" / "valid").glob("*.cfg"))
-
-
-@dataclass(frozen=True)
-class Answers:
-    keras: NDArray[np.float32]
-    tflite: NDArray[np.float32]
-
-
-def answers(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> Answers:
-    """What the Keras model says of the pixels, and what LiteRT says of its .tflite."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    require_tensorflow()
-    from tinyedge.export.build.model import build_keras_model
-    from tinyedge.export.tflite.convert import convert_float
-
-    with tensorflow_hushed():
-        model = build_keras_model(network, weights)
-        keras = np.asarray(model(pixels[np.newaxis], training=False))
-    interpreter = Interpreter(model_content=convert_float(model))
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels[np.newaxis])
-    interpreter.invoke()
-    tflite = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    height, width, channels = network.output
-    pictured = height * width > 1
-    assert keras.shape == tflite.shape
-    assert keras.shape == ((1, *network.output) if pictured else (1, channels))
-    return Answers(planar(keras), planar(tflite))
-
-
-def planar(output: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One flat answer in Darknet's order: channel, row, column."""
-    return np.moveaxis(output[0], -1, 0).ravel()
 
 
 def without_softmax(network: Network) -> Network:
@@ -69,7 +32,7 @@ def check(network: Network) -> None:
     pixels = np.random.default_rng(8).random(network.input, dtype=np.float32)
     expected = forward(without_softmax(network), weights, pixels)
     largest = np.abs(expected).max()
-    found = answers(network, weights, pixels)
+    found = float_answers(network, weights, pixels)
     assert np.abs(found.keras - expected).max() / largest < 1e-5
     assert np.abs(found.tflite - expected).max() / largest < 1e-5
 
@@ -91,7 +54,7 @@ def test_darknets_cfgs_compute_what_the_engine_does(name: str, tmp_path: Path) -
     expected = c_engine.layer_output(cfg, file, pixels, last)
     largest = np.abs(expected).max()
     assert np.std(expected) > 0.1 * largest  # all alike would prove nothing
-    found = answers(network, weights, pixels)
+    found = float_answers(network, weights, pixels)
     assert np.abs(found.keras - expected).max() / largest < 1e-5
     assert np.abs(found.tflite - expected).max() / largest < 1e-5
 

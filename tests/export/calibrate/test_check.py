@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.conftest import run_in_process
+from tests.support.commands import run_in_process
 from tests.support.naive import forward, random_weights
 from tests.support.toy import PHOTOS, write_toy
 from tinyedge.darknet.cfg import parse_cfg

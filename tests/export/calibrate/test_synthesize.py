@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.conftest import Models, run_in_process
+from tests.support.commands import run_in_process
+from tests.support.exports import Models
 from tests.support.toy import CLASSES, HEIGHT, WIDTH, Toy, write_toy
 from tinyedge.accuracy.statistics import kl_divergence, top1
 from tinyedge.cli import main

@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from tests.conftest import Models
+from tests.support.exports import Models
 from tests.support.tflite_writer import Op, T, constant, packed, write_model
 from tinyedge.export.edgetpu.lower import EdgeTpuFile, edge_tpu_file, shortfall
 from tinyedge.tflite.model import parse_tflite

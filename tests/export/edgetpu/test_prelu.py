@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from tests.support.tflite_writer import Op, T, write_model
+from tests.support.leaky import EVERY_INT8, answers, leaky_model
 from tinyedge.export.edgetpu.lower import edge_tpu_file
 
 # Scale and zero point before and after a leaky activation: of layers of Tiny Darknet and of the
@@ -26,24 +25,6 @@ STEPS = [
     (0.1, 127, 0.013, 127),
 ]
 SLOPES = [0.1, 0.01, 0.1 / 1.1]
-_ALL = np.arange(-128, 128, dtype=np.int8)
-
-
-def leaky_model(steps: tuple[float, int, float, int], slope: float) -> bytes:
-    """One leaky activation of 256 channels, so that one inference sees every int8."""
-    before = T((1, 1, 1, 256), scale=steps[0], zero_point=steps[1])
-    after = T((1, 1, 1, 256), scale=steps[2], zero_point=steps[3])
-    return write_model(Op("LEAKY_RELU", [before], [after], "LeakyReluOptions", {"alpha": slope}))
-
-
-def answers(content: bytes, *, reference: bool) -> NDArray[np.int64]:
-    resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], _ALL.reshape(1, 1, 1, -1))
-    interpreter.invoke()
-    output = interpreter.get_output_details()[0]["index"]
-    return np.asarray(interpreter.get_tensor(output).reshape(-1), np.int64)
 
 
 def _multiplied(value: int, factor: float) -> int:
@@ -63,7 +44,7 @@ def by_hand(
     """What TFLite's kernels define for each int8: `below` times `alpha` under zero."""
     _, zero_before, _, zero_after = steps
     found = []
-    for value in _ALL.tolist():
+    for value in EVERY_INT8.tolist():
         moved = value - zero_before
         product = _multiplied(moved, above) if moved >= 0 else _multiplied(moved * alpha, below)
         found.append(min(127, max(-128, product + zero_after)))
@@ -88,7 +69,7 @@ def test_prelu_is_the_arithmetic_by_hand_and_a_step_from_leaky_at_most(
     hand = by_hand(steps, above=above, below=float(before * np.float32(slope) / after), alpha=1)
     assert reference.tolist() == hand.tolist()
     # Under zero, where 127 steps of alpha carry seven more bits, the nearest step to the value.
-    moved = _ALL.astype(np.float64) - steps[1]
+    moved = EVERY_INT8.astype(np.float64) - steps[1]
     exact = float(np.float32(slope)) * moved * float(before) / float(after) + steps[3]
     under = (moved < 0) & (exact > -128)  # nothing where the zero point is -128
     assert np.all(np.abs(prelu - exact)[under] <= 0.51)

@@ -10,7 +10,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from tests.conftest import Models, run_in_process
+from tests.support.commands import run_in_process
+from tests.support.exports import Exported, Models
 from tests.support.toy import Toy, write_toy
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
@@ -31,11 +32,9 @@ def images(fashion_images: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def default_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+def default_models(exported: Exported) -> Models:
     """The built-in model by TFLiteConverter's own quantizer: no gains, Darknet's order."""
-    folder = tmp_path_factory.mktemp("default")
-    run_in_process("export", "fashion", "--quantizer", "default", "-o", folder)
-    return Models(folder / "fashion_float.tflite", folder / "fashion_int8.tflite")
+    return exported("fashion", "--quantizer", "default")
 
 
 def inspected(models: Models, images: list[Path]) -> Inspection:

@@ -9,9 +9,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from tests.conftest import Models, run_in_process
+from tests.support.commands import run_in_process
+from tests.support.exports import Exported, Models
+from tests.support.fashion_mnist import official
+from tests.support.float_answers import float_answers
 from tests.support.naive import random_weights
-from tests.test_fashion import official
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
 from tinyedge.darknet.weights import Weights
@@ -67,10 +69,8 @@ activation=linear
 
 
 @pytest.fixture(scope="module")
-def fashion_by_default(tmp_path_factory: pytest.TempPathFactory) -> Models:
-    folder = tmp_path_factory.mktemp("default")
-    run_in_process("export", "fashion", "--quantizer", "default", "-o", folder)
-    return Models(folder / "fashion_float.tflite", folder / "fashion_int8.tflite")
+def fashion_by_default(exported: Exported) -> Models:
+    return exported("fashion", "--quantizer", "default")
 
 
 def comparison(models: Models, images: Path) -> dict[str, object]:
@@ -168,8 +168,6 @@ def answers(content: bytes, network: Network) -> np.ndarray:
 
 
 def test_groups_joins_shortcuts_and_connected_layers(joins: tuple[Network, Weights, bytes]) -> None:
-    from tests.export.build.test_model import answers as float_answers
-
     network, weights, content = joins
     pictures = np.random.default_rng(9).random((30, *network.input), dtype=np.float32)
     expected = np.array([float_answers(network, weights, pixels).keras for pixels in pictures[:5]])

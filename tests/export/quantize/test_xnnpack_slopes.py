@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.export.edgetpu.test_prelu import answers, leaky_model
+from tests.support.leaky import answers, leaky_model
 from tinyedge.export.quantize.steps import Steps, with_exact_slopes
 
 AFTER = Steps(0.02, -110)

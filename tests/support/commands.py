@@ -1,0 +1,92 @@
+"""The commands tests run: ``tinyedge`` in this process and as a user does, and pip."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from tinyedge.cli import main
+
+ROOT = Path(__file__).parents[2]
+"""The checkout."""
+
+# Runs tinyedge with the arguments behind the first two: modules that may not be imported, and a
+# file for the names of those that were.
+_WATCHED = """
+import json, sys
+for name in filter(None, sys.argv[1].split(",")):
+    sys.modules[name] = None
+from tinyedge.cli import main
+try:
+    main(sys.argv[3:], prog_name="tinyedge")
+finally:
+    loaded = [name for name, module in sys.modules.items() if module is not None]
+    open(sys.argv[2], "w").write(json.dumps(loaded))
+"""
+
+
+def run_in_process(*words: object) -> Result:
+    """Run a tinyedge command that must succeed, in this process."""
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def run_as_user(
+    *words: object, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``tinyedge`` in a process of its own, as a user's shell would."""
+    command: Sequence[str] = [sys.executable, "-m", "tinyedge", *map(str, words)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+def watched(
+    folder: Path, *words: object, without: tuple[str, ...] = ()
+) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Run tinyedge with packages missing; what came of it, and the packages it imported."""
+    report = folder / "modules.json"
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCHED, ",".join(without), report, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        # The runtime is measured, not the editable install's finder.
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return done, {name.split(".")[0] for name in json.loads(report.read_text())}
+
+
+def copy_sources(folder: Path) -> None:
+    """Copy the checkout, links as links, without what was built in it."""
+
+    def rubbish(inside: str, names: list[str]) -> set[str]:
+        found = {name for name in names if name.startswith(".") or name == "__pycache__"}
+        if Path(inside) == ROOT:
+            found |= {"build", "dist", *(name for name in names if name.endswith(".egg-info"))}
+        return found
+
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=rubbish)
+
+
+def pip(*words: object) -> None:
+    """Run pip, which must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
