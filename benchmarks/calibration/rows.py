@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 from tinyedge.images.find import evenly_spaced, read_unlabelled
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
+from tinyedge.images.spec import Fit, InputSpec
 
 __all__ = ["ROWS", "Row", "calibration_images", "silent"]
 
@@ -39,7 +40,7 @@ class Row:
     folder: str = "calib"
     count: int = 200
     draw: int | None = None
-    fit: str = "crop"
+    fit: Fit = "crop"
     reversed_channels: bool = False
     distilled: bool = False
     factor: float = 1.0
@@ -83,13 +84,8 @@ def calibration_images(row: Row, network: Network, weights: Weights) -> NDArray[
     else:
         rng = np.random.default_rng(row.draw)
         chosen = [found[i] for i in rng.choice(len(found), row.count, replace=False)]
-    height, width, channels = network.input
-    images = np.stack(
-        [
-            load_input(path, width=width, height=height, channels=channels, fit=row.fit)
-            for path in chosen
-        ]
-    )
+    spec = InputSpec(*network.input, row.fit)
+    images = np.stack([load_float_input(path, spec) for path in chosen])
     if row.reversed_channels:
         images = np.ascontiguousarray(images[..., ::-1])
     return images * np.float32(row.factor) + np.float32(row.shift)

@@ -92,16 +92,14 @@ def check(cfg: Path, folder: Path) -> Fidelity:
         TinyedgeError: tinyedge refuses the cfg, or cannot make its float file.
         RuntimeError: the engine failed.
     """
-    from tinyedge.images.load import load_input
+    from tinyedge.images.load import load_float_input
+    from tinyedge.images.spec import InputSpec
 
     network = read_network(cfg)
     weights = folder / "random.weights"
     _apart(_write_weights, cfg, weights)
     photo = _photo(folder)
-    shape = network.input
-    pixels = load_input(
-        photo, width=shape.width, height=shape.height, channels=shape.channels, fit="crop"
-    )
+    pixels = load_float_input(photo, InputSpec(*network.input, "crop"))
     start = time.monotonic()
     engine = c_engine.layer_output(cfg, weights, pixels, _last_layer(network)).astype(np.float64)
     engine_seconds = time.monotonic() - start
