@@ -20,6 +20,7 @@ from tinyedge.export.tensorflow import (
 )
 from tinyedge.export.tflite.integers import check_integer
 from tinyedge.files import write_together
+from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard, append_card
 from tinyedge.progress import Progress
 
@@ -122,8 +123,7 @@ def _photos(request: ExportRequest, network: Network, progress: Progress) -> Cal
     return read_calibration_set(
         request.files.calibration,
         count=request.calibration_count,
-        size=network.input,
-        fit=request.fit,
+        spec=InputSpec(*network.input, request.fit),
         progress=progress,
     )
 

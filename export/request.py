@@ -6,6 +6,7 @@ from pathlib import Path
 from tinyedge.devices.profile import Profile
 from tinyedge.errors import ExportError
 from tinyedge.export.quantize.reorder import REWRITES
+from tinyedge.images.spec import Fit
 from tinyedge.zoo.source import SourceFiles
 
 __all__ = ["ExportRequest"]
@@ -38,7 +39,7 @@ class ExportRequest:
     calibration_count: int = 200
     data_free: bool = False
     size: tuple[int, int] | None = None
-    fit: str = "crop"
+    fit: Fit = "crop"
     input_type: str = "int8"
     quantizer: str = "tuned"
     rewrites: tuple[str, ...] = REWRITES

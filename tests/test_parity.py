@@ -29,7 +29,8 @@ from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
-from tinyedge.images.load import load_input, read_pixels
+from tinyedge.images.load import load_float_input, read_pixels
+from tinyedge.images.spec import InputSpec
 
 pytestmark = pytest.mark.real_data
 
@@ -87,7 +88,7 @@ def test_engine_keras_and_float_tflite_agree(
     for name, path in pngs.items():
         (letterboxed,) = c_images([Call("letterbox_image", path, (side, side))])
         engine = c_engine.predict(cfg, weights, letterboxed)
-        pixels = load_input(path, width=side, height=side, channels=3, fit="letterbox")
+        pixels = load_float_input(path, InputSpec(side, side, 3, "letterbox"))
         with tensorflow_hushed():
             of_keras = softmax(np.asarray(keras(pixels[np.newaxis]), np.float64)[0])
         of_tflite = classifier.probabilities(classifier.logits(classifier.preprocess(path)))

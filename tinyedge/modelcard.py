@@ -9,10 +9,13 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyedge.errors import ModelError
 from tinyedge.files import reproducible_zip
+
+if TYPE_CHECKING:
+    from tinyedge.images.spec import Fit
 
 __all__ = ["ModelCard", "append_card", "read_card"]
 
@@ -53,7 +56,7 @@ class ModelCard:
     width: int
     channels: int
     classes: int
-    fit: str
+    fit: "Fit"
     quantization: str
     softmax_groups: int
     temperature: float = 1.0

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +14,16 @@ from tinyedge.export.calibrate.images import read_calibration_set
 from tinyedge.images.find import read_labelled
 from tinyedge.images.fit import fit_pixels
 from tinyedge.images.labels import read_labels
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
+from tinyedge.images.spec import Fit, InputSpec
+from tinyedge.progress import no_progress
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS, SourceFiles
 
 __all__ = ["CALIBRATION_IMAGES", "NETWORKS", "calibration_source", "is_prepared", "prepare"]
 
 CALIBRATION_IMAGES = 200
-_FIT = "crop"
+_FIT: Fit = "crop"
 
 
 @dataclass(frozen=True)
@@ -71,18 +72,18 @@ def prepare(name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = locate(MODELS[name])
     network = read_network(files.cfg)
+    spec = InputSpec(*network.input, _FIT)
     calibration = read_calibration_set(
         calibration_source(name),
         count=CALIBRATION_IMAGES,
-        size=network.input,
-        fit=_FIT,
-        stage=_silent,
+        spec=spec,
+        progress=no_progress,
     )
     np.save(folder / "calibration.npy", calibration.inputs)
     if name == "fashion":
-        images, labels = _fashion(network.input.height, network.input.width)
+        images, labels = _fashion(spec)
     else:
-        images, labels = _photos(files, network.input, network.output.elements)
+        images, labels = _photos(files, spec, network.output.elements)
     np.save(folder / "evaluation.npy", images)
     np.save(folder / "labels.npy", labels)
     assert files.weights is not None
@@ -90,24 +91,20 @@ def prepare(name: str, folder: Path) -> None:
     (folder / "network.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def _fashion(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+def _fashion(spec: InputSpec) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """All 10,000 test images, fitted as the loader fits a file's pixels."""
     split = fashion_mnist.read_split("test")
-    images = [fit_pixels(pixels[..., np.newaxis], width, height, _FIT) for pixels in split.images]
-    return np.stack(images), split.classes.astype(np.intp)
+    images = [fit_pixels(pixels[..., np.newaxis], spec) for pixels in split.images]
+    return np.asarray(images, np.float32), split.classes.astype(np.intp)
 
 
 def _photos(
-    files: SourceFiles, size: tuple[int, int, int], classes: int
+    files: SourceFiles, spec: InputSpec, classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    height, width, channels = size
     labels = None if files.labels is None else read_labels(files.labels, classes)
     ids = None if files.ids is None else read_labels(files.ids, classes)
     found = read_labelled(_imagenet() / "val", labels=labels, ids=ids, classes=classes)
-    images = [
-        load_input(image.path, width=width, height=height, channels=channels, fit=_FIT)
-        for image in found
-    ]
+    images = [load_float_input(image.path, spec) for image in found]
     return np.stack(images), np.array([image.index for image in found])
 
 
@@ -117,8 +114,3 @@ def _imagenet() -> Path:
     if cache is None:
         raise SystemExit("TINYEDGE_CACHE has to name the cache; imagenet/ lies beside it")
     return Path(cache).absolute().parent / "imagenet"
-
-
-def _silent(description: str, steps: int = 1) -> Callable[[], None]:
-    del description, steps
-    return lambda: None

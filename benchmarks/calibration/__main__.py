@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.networks import is_prepared, prepare
-from benchmarks.calibration.rows import ROWS, Row, calibration_images, silent
+from benchmarks.calibration.rows import ROWS, Row, calibration_images
 from benchmarks.calibration.table import Result, markdown
 from tinyedge.accuracy import statistics
 from tinyedge.darknet.network import Network, read_network
@@ -30,6 +30,7 @@ from tinyedge.darknet.weights import Weights, read_weights
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
+from tinyedge.progress import no_progress
 
 _THREADS = 2
 
@@ -84,7 +85,7 @@ def _measure(row: Row, evaluation: _Evaluation, model: Path) -> Result:
         rewrites=REWRITES,
         input_type="int8",
         seed=0,
-        stage=silent,
+        progress=no_progress,
     )
     seconds = time.monotonic() - start
     model.write_bytes(content)
@@ -132,7 +133,7 @@ def _prepared(folder: Path) -> _Evaluation:
 
 def _scores(model: Path, images: NDArray[np.float32]) -> NDArray[np.float64]:
     classifier = Classifier(model, threads=_THREADS, fit="crop")
-    inputs = (classifier.quantize(image)[np.newaxis] for image in images)
+    inputs = (classifier.spec.quantize(image)[np.newaxis] for image in images)
     return np.stack([classifier.logits(pixels) for pixels in inputs])
 
 

@@ -1,7 +1,6 @@
 """The rows of the calibration page: which images each export is calibrated on."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,9 @@ from numpy.typing import NDArray
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 from tinyedge.images.find import evenly_spaced, read_unlabelled
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
+from tinyedge.images.spec import Fit, InputSpec
+from tinyedge.progress import no_progress
 
 __all__ = ["ROWS", "Row", "calibration_images", "silent"]
 
@@ -39,7 +40,7 @@ class Row:
     folder: str = "calib"
     count: int = 200
     draw: int | None = None
-    fit: str = "crop"
+    fit: Fit = "crop"
     reversed_channels: bool = False
     distilled: bool = False
     factor: float = 1.0
@@ -76,29 +77,18 @@ def calibration_images(row: Row, network: Network, weights: Weights) -> NDArray[
     if row.distilled:
         from tinyedge.export.calibrate.synthesize import distilled_images
 
-        return distilled_images(network, weights, seed=0, stage=silent)
+        return distilled_images(network, weights, seed=0, progress=no_progress)
     found = read_unlabelled(_imagenet() / row.folder)
     if row.draw is None:
         chosen = evenly_spaced(found, row.count)
     else:
         rng = np.random.default_rng(row.draw)
         chosen = [found[i] for i in rng.choice(len(found), row.count, replace=False)]
-    height, width, channels = network.input
-    images = np.stack(
-        [
-            load_input(path, width=width, height=height, channels=channels, fit=row.fit)
-            for path in chosen
-        ]
-    )
+    spec = InputSpec(*network.input, row.fit)
+    images = np.stack([load_float_input(path, spec) for path in chosen])
     if row.reversed_channels:
         images = np.ascontiguousarray(images[..., ::-1])
     return images * np.float32(row.factor) + np.float32(row.shift)
-
-
-def silent(description: str, steps: int = 1) -> Callable[[], None]:
-    """A stage of an export that shows nothing."""
-    del description, steps
-    return lambda: None
 
 
 def _imagenet() -> Path:

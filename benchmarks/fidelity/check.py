@@ -30,6 +30,7 @@ from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.summary import layer_table
 from tinyedge.darknet.weights import read_weights, write_weights
 from tinyedge.errors import ExportError, TinyedgeWarning
+from tinyedge.progress import no_progress
 
 __all__ = ["CALIBRATION_IMAGES", "TOLERANCE", "Fidelity", "check"]
 
@@ -92,16 +93,14 @@ def check(cfg: Path, folder: Path) -> Fidelity:
         TinyedgeError: tinyedge refuses the cfg, or cannot make its float file.
         RuntimeError: the engine failed.
     """
-    from tinyedge.images.load import load_input
+    from tinyedge.images.load import load_float_input
+    from tinyedge.images.spec import InputSpec
 
     network = read_network(cfg)
     weights = folder / "random.weights"
     _apart(_write_weights, cfg, weights)
     photo = _photo(folder)
-    shape = network.input
-    pixels = load_input(
-        photo, width=shape.width, height=shape.height, channels=shape.channels, fit="crop"
-    )
+    pixels = load_float_input(photo, InputSpec(*network.input, "crop"))
     start = time.monotonic()
     engine = c_engine.layer_output(cfg, weights, pixels, _last_layer(network)).astype(np.float64)
     engine_seconds = time.monotonic() - start
@@ -191,17 +190,12 @@ def _export(cfg: Path, weights: Path, folder: Path) -> str:
         quantizer="default",
     )
     try:
-        export(request, folder, stage=_silent)
+        export(request, folder, progress=no_progress)
     except ExportError as error:
         float_only = dataclasses.replace(request, float_only=True)
-        export(float_only, folder, stage=_silent)
+        export(float_only, folder, progress=no_progress)
         return str(error)
     return ""
-
-
-def _silent(description: str, steps: int = 1) -> Callable[[], None]:
-    del description, steps
-    return lambda: None
 
 
 def _shared(name: str) -> Path | None:

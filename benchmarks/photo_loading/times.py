@@ -49,9 +49,9 @@ def times(model: Classifier, jpeg: bytes) -> Times:
         inputs = model.preprocess(path)
 
         def whole() -> None:
-            pixels = read_pixels(path, model.channels)
-            unit = fit_pixels(pixels, model.width, model.height, model.card.fit)
-            model.quantize(unit)[np.newaxis]
+            pixels = read_pixels(path, model.spec.channels)
+            unit = np.asarray(fit_pixels(pixels, model.spec.in_float), np.float32)
+            model.spec.quantize(unit)[np.newaxis]
 
         def smallest() -> None:
             with Image.open(io.BytesIO(jpeg)) as image:

@@ -12,6 +12,7 @@ from PIL import Image
 from tinyedge.devices.profile import Profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
+from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import read_card
 
 __all__ = ["Reference", "reference"]
@@ -57,7 +58,7 @@ def reference(model: Path, profile: Profile) -> Reference:
     with TemporaryDirectory(prefix="tinyedge-picture-") as folder:
         path = Path(folder) / "picture.png"
         for seed in range(_DRAWN):
-            picture = _picture(seed, classifier.width, classifier.height, classifier.channels)
+            picture = _picture(seed, classifier.spec)
             path.write_bytes(picture)
             scores = classifier.logits(classifier.preprocess(path))
             answers.append((_margin(scores), -seed, picture, scores))
@@ -79,11 +80,13 @@ def _margin(scores: NDArray[np.float64]) -> float:
     return float(first - second)
 
 
-def _picture(seed: int, width: int, height: int, channels: int) -> bytes:
+def _picture(seed: int, spec: InputSpec) -> bytes:
     """A PNG of soft colours, of another shape than the network's input, so that it is fitted."""
-    colours = np.random.default_rng(seed).integers(0, 256, (5, 7, channels), np.uint8)
-    small = Image.fromarray(colours if channels == 3 else colours[:, :, 0])
-    large = small.resize((width * 3 // 2 + 1, height * 5 // 4 + 1), Image.Resampling.BICUBIC)
+    colours = np.random.default_rng(seed).integers(0, 256, (5, 7, spec.channels), np.uint8)
+    small = Image.fromarray(colours if spec.channels == 3 else colours[:, :, 0])
+    large = small.resize(
+        (spec.width * 3 // 2 + 1, spec.height * 5 // 4 + 1), Image.Resampling.BICUBIC
+    )
     stream = io.BytesIO()
     large.save(stream, "PNG")
     return stream.getvalue()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
-from tinyedge.images.classnames import ClassNames
 from tinyedge.images.find import LabelledImage
+from tinyedge.images.labels import ClassNames
 
 __all__ = ["Photos", "pack_photos"]
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from tinyedge.errors import ModelError
 from tinyedge.images.fit import fit_pixels
 from tinyedge.images.labels import read_labels
 from tinyedge.images.load import in_channels, load_input
+from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.modelcard import ModelCard, read_card
 from tinyedge.tflite.quantization import QuantParams
 
@@ -41,7 +42,7 @@ class Classifier:
         runtime: the TFLite runtime in use, with `name` and `version`.
         threads: how many threads the runtime was given.
         delegate: the shared library it runs through; None for the CPU alone.
-        height, width, channels: the input, pixels.
+        spec: its input, and how images are fitted to it.
         classes: how many scores an answer has.
     """
 
@@ -51,7 +52,7 @@ class Classifier:
         *,
         threads: int = 1,
         runtimes: Sequence[str] = tuple(RUNTIMES),
-        fit: str | None = None,
+        fit: Fit | None = None,
         labels: Path | None = None,
         ids: Path | None = None,
         delegate: str | None = None,
@@ -97,45 +98,30 @@ class Classifier:
             ) from error
         self._input = _only_tensor(self._interpreter.get_input_details(), "input", model)
         self._output = _only_tensor(self._interpreter.get_output_details(), "output", model)
-        self.height, self.width, self.channels = _image_shape(self._input, model)
+        shape = _image_shape(self._input, model)
         self.classes = _class_count(self._output, model)
-        self._quantization = _quantization(self._input, own=card is not None)
-        self.card = card or self._inferred_card(fit)
+        fit = fit or (_no_fit(model) if card is None else card.fit)
+        self.spec = InputSpec(*shape, fit, _quantization(self._input, own=card is not None))
+        self.card = replace(card, fit=fit) if card is not None else self._inferred_card()
         self._check_card()
-        if fit is not None:
-            self.card = replace(self.card, fit=fit)
         if labels is not None:
             self.card = replace(self.card, labels=read_labels(labels, self.classes))
         if ids is not None:
             self.card = replace(self.card, ids=read_labels(ids, self.classes))
 
-    def preprocess(self, path: Path) -> NDArray[Any]:
+    def preprocess(self, path: Path) -> NDArray[np.generic]:
         """The photo at `path` as the input tensor: (1, height, width, channels), quantized.
 
         Raises:
             ImageError: the file is no image.
         """
-        pixels = load_input(
-            path,
-            width=self.width,
-            height=self.height,
-            channels=self.channels,
-            fit=self.card.fit,
-            quantization=self._quantization,
-        )
-        return pixels[np.newaxis]
+        return load_input(path, self.spec)[np.newaxis]
 
-    def preprocess_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """An RGB picture, (h, w, 3), as `preprocess` gives a photo."""
-        channels = in_channels(pixels, self.channels)
-        fitted = fit_pixels(channels, self.width, self.height, self.card.fit, self._quantization)
-        return fitted[np.newaxis]
+    def preprocess_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
+        """An RGB image, (h, w, 3), as `preprocess` gives a photo."""
+        return fit_pixels(in_channels(pixels, self.spec.channels), self.spec)[np.newaxis]
 
-    def quantize(self, pixels: NDArray[np.float32]) -> NDArray[Any]:
-        """Pixels in [0, 1] as the input tensor's type, rounded to the nearest step."""
-        return pixels if self._quantization is None else self._quantization.quantize(pixels)
-
-    def logits(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
+    def logits(self, inputs: NDArray[np.generic]) -> NDArray[np.float64]:
         """The scores of one input tensor, dequantized: shape (classes,).
 
         They are the values before the softmax where ``card.softmax`` is true.
@@ -173,19 +159,14 @@ class Classifier:
         order = np.lexsort((-logits, -probabilities))[:top]
         return [Prediction(int(i), self.card.label(int(i)), float(probabilities[i])) for i in order]
 
-    def _inferred_card(self, fit: str | None) -> ModelCard:
-        if fit is None:
-            raise ModelError(
-                f"{self.path}: it carries no model card, so how photos are fitted to it is"
-                " unknown; say so with --fit crop, letterbox or stretch (and --labels NAMES)"
-            )
+    def _inferred_card(self) -> ModelCard:
         return ModelCard(
             name=self.path.stem,
-            height=self.height,
-            width=self.width,
-            channels=self.channels,
+            height=self.spec.height,
+            width=self.spec.width,
+            channels=self.spec.channels,
             classes=self.classes,
-            fit=fit,
+            fit=self.spec.fit,
             quantization=np.dtype(self._input["dtype"]).name,
             softmax_groups=0 if self._gives_probabilities() else 1,
         )
@@ -196,21 +177,28 @@ class Classifier:
             scale, _ = self._output["quantization"]
             return bool(np.isclose(scale, _PROBABILITY_SCALE, rtol=1e-3))
         grey = np.full(self._input["shape"], 0.5, np.float32)
-        scores = self.logits(self.quantize(grey))
+        scores = self.logits(self.spec.quantize(grey))
         return bool(scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3)
 
     def _check_card(self) -> None:
-        card = self.card
+        card, spec = self.card, self.spec
         said = (card.height, card.width, card.channels, card.classes)
-        if said != (self.height, self.width, self.channels, self.classes):
+        if said != (spec.height, spec.width, spec.channels, self.classes):
             raise ModelError(
                 f"{self.path}: its card says {card.height}x{card.width}x{card.channels} and"
-                f" {card.classes} classes, its tensors {self.height}x{self.width}x{self.channels}"
+                f" {card.classes} classes, its tensors {spec.height}x{spec.width}x{spec.channels}"
                 f" and {self.classes}; export the model again"
             )
         for name, texts in (("labels", card.labels), ("ids", card.ids)):
             if texts is not None and len(texts) != self.classes:
                 raise ModelError(f"{self.path}: {len(texts)} {name} for {self.classes} classes")
+
+
+def _no_fit(model: Path) -> NoReturn:
+    raise ModelError(
+        f"{model}: it carries no model card, so how photos are fitted to it is unknown; say so"
+        " with --fit crop, letterbox or stretch (and --labels NAMES)"
+    )
 
 
 def _check_head(card: ModelCard | None, model: Path) -> None:

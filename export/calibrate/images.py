@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tinyedge.errors import DatasetError, ImageError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.find import evenly_spaced, read_unlabelled
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
+from tinyedge.images.spec import InputSpec
 from tinyedge.progress import Progress
 
 __all__ = ["CalibrationSet", "read_calibration_set"]
@@ -34,8 +35,7 @@ def read_calibration_set(
     source: Path,
     *,
     count: int,
-    size: tuple[int, int, int],
-    fit: str,
+    spec: InputSpec,
     progress: Progress,
 ) -> CalibrationSet:
     """Load `count` images spread evenly over `source`, a folder or manifest.
@@ -43,8 +43,7 @@ def read_calibration_set(
     Args:
         source: where the images are.
         count: how many to use, at least 1; all where there are fewer.
-        size: height, width and channels of the network's input.
-        fit: how a photo is fitted to it.
+        spec: the network's input.
         progress: is told of every image.
 
     Raises:
@@ -55,12 +54,11 @@ def read_calibration_set(
     if len(found) < count:
         _note(f"{source} holds {len(found)} images, {count} were asked for: all are used")
     advance = progress("Reading calibration images", len(chosen))
-    height, width, channels = size
     inputs: list[NDArray[np.float32]] = []
     used: list[Path] = []
     for path in chosen:
         try:
-            pixels = load_input(path, width=width, height=height, channels=channels, fit=fit)
+            pixels = load_float_input(path, spec)
         except ImageError as error:
             _note(f"skipped: {error}")
         else:

@@ -25,7 +25,7 @@ from tinyedge.export.inspection.requantize import INPUT
 from tinyedge.export.inspection.result import Divergence, Inspection, Share
 from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.export.tensorflow import tensorflow_hushed
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
 
 __all__ = ["inspect_files"]
 
@@ -60,13 +60,7 @@ def inspect_files(
         inspector = _Inspector(float_model, int8_model)
     for path in images:
         try:
-            pixels = load_input(
-                path,
-                width=float_model.width,
-                height=float_model.height,
-                channels=float_model.channels,
-                fit=float_model.card.fit,
-            )
+            pixels = load_float_input(path, float_model.spec)
         except ImageError as error:
             warnings.warn(f"skipped: {error}", TinyedgeWarning, stacklevel=2)
         else:
@@ -98,7 +92,7 @@ class _Inspector:
 
     def add(self, pixels: NDArray[np.float32]) -> None:
         float_answer, int8_answer = (
-            model.logits(model.quantize(pixels)[np.newaxis]) for model in self._models
+            model.logits(model.spec.quantize(pixels)[np.newaxis]) for model in self._models
         )
         batch = pixels[np.newaxis]
         exact = self._simulation.run(batch, exact=self._everything)
@@ -155,10 +149,7 @@ class _Inspector:
 
 
 def _check_inputs(float_model: Classifier, int8_model: Classifier) -> None:
-    found = [
-        (f"{model.width}x{model.height}x{model.channels}, {model.card.fit}", model.classes)
-        for model in (float_model, int8_model)
-    ]
+    found = [(str(model.spec), model.classes) for model in (float_model, int8_model)]
     if found[0] != found[1]:
         raise ModelError(
             f"{float_model.path} takes {found[0][0]} and names {found[0][1]} classes,"

@@ -15,7 +15,7 @@ from tests.support.toy import write_toy
 from tinyedge.cli import COMMANDS, main
 from tinyedge.cli.parameters import FIT
 from tinyedge.devices.profile import profile_names
-from tinyedge.images.fit import FITS
+from tinyedge.images.spec import FITS
 
 # What `pip install tinyedge` does not bring.
 EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs", "matplotlib")

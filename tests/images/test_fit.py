@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 
 from tests.support.c_images import Call, c_images
 from tinyedge.errors import ImageError
-from tinyedge.images.fit import FITS, fit_pixels, reduction, resize
+from tinyedge.images.fit import fit_pixels, reduction, resize
+from tinyedge.images.spec import FITS, Fit, InputSpec
 from tinyedge.tflite.quantization import QuantParams
 
-# (height, width) of a picture, (height, width) of a net: growing, shrinking, one pixel wide or
+# (height, width) of an image, (height, width) of a net: growing, shrinking, one pixel wide or
 # high, squares, and 256 to 224, where float32 puts the last source just before the last pixel.
 SHAPES = [
     ((7, 5), (7, 5)),
@@ -26,6 +27,16 @@ SHAPES = [
     ((256, 40), (224, 20)),
     ((40, 256), (20, 224)),
 ]
+
+
+def fitted(
+    pixels: NDArray[np.uint8],
+    width: int,
+    height: int,
+    fit: Fit,
+    quantization: QuantParams | None = None,
+) -> NDArray[np.generic]:
+    return fit_pixels(pixels, InputSpec(height, width, pixels.shape[2], fit, quantization))
 
 
 def noise(*shape: int) -> NDArray[np.uint8]:
@@ -88,10 +99,10 @@ def test_a_target_one_pixel_high_takes_the_last_row() -> None:
 # Fitting.
 
 
-def test_crop_takes_the_centred_square_of_a_wide_picture() -> None:
+def test_crop_takes_the_centred_square_of_a_wide_image() -> None:
     pixels = noise(4, 9, 3)
     np.testing.assert_array_equal(
-        fit_pixels(pixels, 4, 4, "crop"), pixels[:, 2:6].astype(np.float32) / np.float32(255)
+        fitted(pixels, 4, 4, "crop"), pixels[:, 2:6].astype(np.float32) / np.float32(255)
     )
 
 
@@ -109,8 +120,8 @@ def test_crop_takes_the_aspect_of_the_net(
 ) -> None:
     pixels = noise(*shape, 1)
     np.testing.assert_array_equal(
-        fit_pixels(pixels, width, height, "crop"),
-        fit_pixels(pixels[rows, columns], width, height, "stretch"),
+        fitted(pixels, width, height, "crop"),
+        fitted(pixels[rows, columns], width, height, "stretch"),
     )
 
 
@@ -123,14 +134,14 @@ def test_crop_takes_the_aspect_of_the_net(
         ((10, 1000), slice(5, 5), slice(0, 0)),
     ],
 )
-def test_letterbox_puts_the_picture_between_grey_bars(
+def test_letterbox_puts_the_image_between_grey_bars(
     shape: tuple[int, int], rows: slice, columns: slice
 ) -> None:
     pixels = noise(*shape, 3)
-    boxed = fit_pixels(pixels, 10, 10, "letterbox")
+    boxed = fitted(pixels, 10, 10, "letterbox")
     expected = np.full((10, 10, 3), 0.5, np.float32)
     if rows.stop > rows.start:
-        expected[rows, columns] = fit_pixels(
+        expected[rows, columns] = fitted(
             pixels, columns.stop - columns.start, rows.stop - rows.start, "stretch"
         )
     np.testing.assert_array_equal(boxed, expected)
@@ -138,17 +149,17 @@ def test_letterbox_puts_the_picture_between_grey_bars(
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_fit_fills_the_input(fit: str, channels: int) -> None:
-    fitted = fit_pixels(np.full((30, 50, channels), 255, np.uint8), 12, 8, fit)
-    assert fitted.shape == (8, 12, channels)
-    assert fitted.dtype == np.float32
-    assert fitted.max() == 1
-    assert fitted.min() == (0.5 if fit == "letterbox" else 1)
+def test_every_fit_fills_the_input(fit: Fit, channels: int) -> None:
+    found = np.asarray(fitted(np.full((30, 50, channels), 255, np.uint8), 12, 8, fit))
+    assert found.shape == (8, 12, channels)
+    assert found.dtype == np.float32
+    assert found.max() == 1
+    assert found.min() == (0.5 if fit == "letterbox" else 1)
 
 
 def test_an_unknown_fit_is_an_error() -> None:
     with pytest.raises(ImageError) as caught:
-        fit_pixels(noise(2, 2, 3), 2, 2, "squeeze")
+        InputSpec(2, 2, 3, "squeeze")  # type: ignore[arg-type]
     assert str(caught.value) == (
         "'squeeze' is no way to fit an image; choose one of crop, letterbox, stretch"
     )
@@ -164,13 +175,13 @@ def test_resize_and_fits_are_the_c_engines() -> None:
         pixels = noise(rows, columns, 3)
         unit = pixels.astype(np.float32) / np.float32(255)
         calls.append(Call("resize_image", unit, (width, height)))
-        ours.append(fit_pixels(pixels, width, height, "stretch"))
+        ours.append(fitted(pixels, width, height, "stretch"))
         calls.append(Call("letterbox_image", unit, (width, height)))
-        ours.append(fit_pixels(pixels, width, height, "letterbox"))
+        ours.append(fitted(pixels, width, height, "letterbox"))
         calls.append(Call("center_crop_image", unit, (height, height)))
-        ours.append(fit_pixels(pixels, height, height, "crop"))
-    for call, expected, fitted in zip(calls, c_images(calls), ours, strict=True):
-        np.testing.assert_allclose(fitted, expected, rtol=0, atol=1e-6, err_msg=str(call))
+        ours.append(fitted(pixels, height, height, "crop"))
+    for call, expected, found in zip(calls, c_images(calls), ours, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6, err_msg=str(call))
 
 
 @pytest.mark.c_engine
@@ -192,10 +203,10 @@ def test_a_crop_for_an_oblong_net_is_the_c_engines_crop_resized() -> None:
     crop = Call("crop_image", pixels.astype(np.float32) / np.float32(255), (0, 10, 80, 40))
     (cropped,) = c_images([crop])
     (expected,) = c_images([Call("resize_image", cropped, (30, 15))])
-    np.testing.assert_allclose(fit_pixels(pixels, 30, 15, "crop"), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(fitted(pixels, 30, 15, "crop"), expected, rtol=0, atol=1e-6)
 
 
-# Straight to the steps of an integer input.
+# Straight to the quantized values of an integer input.
 
 INPUTS = [
     QuantParams.per_tensor(1 / 255, -128, np.int8),
@@ -208,27 +219,27 @@ INPUTS = [
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("quantization", INPUTS)
-def test_steps_are_those_of_the_float_picture(fit: str, quantization: QuantParams) -> None:
+def test_quantized_values_are_those_of_the_float_image(fit: Fit, quantization: QuantParams) -> None:
     kind, scale = quantization.dtype, quantization.scale
     zero_point = quantization.zero_point
     lowest, highest = (-128, 127) if kind == np.int8 else (0, 255)
     for (rows, columns), (height, width) in [*SHAPES, ((300, 401), (224, 224))]:
         pixels = noise(rows, columns, 3)
-        unit = fit_pixels(pixels, width, height, fit)
-        steps = np.rint(unit * np.float32(1 / scale)) + zero_point
-        expected = np.clip(steps, lowest, highest)
-        found = fit_pixels(pixels, width, height, fit, quantization)
+        unit = np.asarray(fitted(pixels, width, height, fit), np.float32)
+        stored = np.rint(unit * np.float32(1 / scale)) + zero_point
+        expected = np.clip(stored, lowest, highest)
+        found = fitted(pixels, width, height, fit, quantization)
         assert found.dtype == kind
         np.testing.assert_array_equal(found, expected)
 
 
-def test_a_picture_of_the_nets_size_is_its_own_bytes() -> None:
+def test_an_image_of_the_nets_size_is_its_own_bytes() -> None:
     pixels = noise(40, 50, 3)
-    found = fit_pixels(pixels, 50, 40, "crop", QuantParams.per_tensor(1 / 255, -128, np.int8))
+    found = fitted(pixels, 50, 40, "crop", QuantParams.per_tensor(1 / 255, -128, np.int8))
     np.testing.assert_array_equal(found, pixels.astype(int) - 128)
 
 
-def test_a_tie_goes_to_the_even_step() -> None:
+def test_a_tie_goes_to_the_even_integer() -> None:
     quantization = QuantParams.per_tensor(0.25, 0, np.int8)
     halves = np.array([0.125, 0.375, 0.625, 0.875], np.float32)
     assert quantization.quantize(halves).tolist() == [0, 2, 2, 4]
@@ -255,12 +266,7 @@ def test_a_tie_goes_to_the_even_step() -> None:
         ((1, 1), "crop", 1),
     ],
 )
-def test_a_reduced_picture_keeps_twice_what_the_net_takes(
-    shape: tuple[int, int], fit: str, divisor: int
+def test_a_reduced_image_keeps_twice_what_the_net_takes(
+    shape: tuple[int, int], fit: Fit, divisor: int
 ) -> None:
-    assert reduction(*shape, 224, 224, fit) == divisor
-
-
-def test_the_reduction_of_an_unknown_fit_is_an_error() -> None:
-    with pytest.raises(ImageError, match="'squeeze' is no way to fit an image"):
-        reduction(10, 10, 2, 2, "squeeze")
+    assert reduction(*shape, InputSpec(224, 224, 3, fit)) == divisor

@@ -14,8 +14,8 @@ from PIL import Image
 
 from tests.support.c_images import Call, c_images
 from tinyedge.errors import ImageError
-from tinyedge.images.fit import FITS
-from tinyedge.images.load import Fit, load_input, read_pixels
+from tinyedge.images.load import load_float_input, load_input, read_pixels
+from tinyedge.images.spec import FITS, Fit, InputSpec
 from tinyedge.tflite.quantization import QuantParams
 
 
@@ -40,7 +40,7 @@ def test_a_photo_reaches_the_net_as_in_the_c_engine(photos: Path, name: str) -> 
     for size in (224, 227, 256):
         answers = c_images([Call(functions[fit], path, (size, size)) for fit in FITS])
         for fit, expected in zip(FITS, answers, strict=True):
-            loaded = load_input(path, width=size, height=size, channels=3, fit=fit)
+            loaded = load_input(path, InputSpec(size, size, 3, fit))
             np.testing.assert_allclose(loaded, expected, rtol=0, atol=1e-6, err_msg=fit)
 
 
@@ -48,7 +48,7 @@ def test_a_photo_reaches_the_net_as_in_the_c_engine(photos: Path, name: str) -> 
 
 
 def smooth(rows: int, columns: int) -> Image.Image:
-    """A picture without detail at the scale of pixels, different in every corner and channel."""
+    """An image without detail at the scale of pixels, different in every corner and channel."""
     y, x = np.mgrid[0 : 1 : rows * 1j, 0 : 1 : columns * 1j]
     channels = (200 * x + 40, 200 * y + 20, 120 + 100 * np.sin(9 * x * (1 + y)))
     return Image.fromarray(np.stack(channels, axis=2).astype(np.uint8))
@@ -65,7 +65,7 @@ def test_a_large_jpeg_comes_as_averages_of_its_pixels(
     whole = read_pixels(path, channels).astype(float)
     assert whole.shape == (750, 1001, channels)
     # 750 is 6.7 times 2 * 56: a quarter. The last pixels average what there is.
-    reduced = read_pixels(path, channels, Fit(56, 56, "crop"))
+    reduced = read_pixels(path, channels, InputSpec(56, 56, channels, "crop"))
     assert reduced.shape == (188, 251, channels)
     blocks = whole[:748, :1000].reshape(187, 4, 250, 4, channels).mean(axis=(1, 3))
     np.testing.assert_allclose(reduced[:187, :250], blocks, atol=4)
@@ -73,11 +73,11 @@ def test_a_large_jpeg_comes_as_averages_of_its_pixels(
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_large_jpeg_is_upright(tmp_path: Path, orientation: int) -> None:
-    """An oblong picture and an oblong net: sides taken for each other would change the size."""
+    """An oblong image and an oblong net: sides taken for each other would change the size."""
     upright, stored = tmp_path / "upright.png", tmp_path / "stored.jpg"
-    picture = smooth(400, 1600)
-    picture.save(upright)
-    # How to store a picture under each orientation, so that a viewer turns it back.
+    image = smooth(400, 1600)
+    image.save(upright)
+    # How to store an image under each orientation, so that a viewer turns it back.
     transposition = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -89,33 +89,33 @@ def test_a_large_jpeg_is_upright(tmp_path: Path, orientation: int) -> None:
     }.get(orientation)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    turned = picture if transposition is None else picture.transpose(transposition)
+    turned = image if transposition is None else image.transpose(transposition)
     turned.save(stored, exif=exif, quality=95)
     # 400 is 5 times 80 and 1600 is 4 times 400: a half.
-    assert read_pixels(stored, 3, Fit(400, 80, "stretch")).shape == (200, 800, 3)
-    options = {"width": 400, "height": 80, "channels": 3, "fit": "stretch"}
-    expected = load_input(upright, **options)
-    np.testing.assert_allclose(load_input(stored, **options), expected, atol=0.03)
+    spec = InputSpec(80, 400, 3, "stretch")
+    assert read_pixels(stored, 3, spec).shape == (200, 800, 3)
+    expected = load_input(upright, spec)
+    np.testing.assert_allclose(load_input(stored, spec), expected, atol=0.03)
 
 
-def test_a_second_picture_behind_a_jpeg_changes_nothing(tmp_path: Path) -> None:
+def test_a_second_image_behind_a_jpeg_changes_nothing(tmp_path: Path) -> None:
     single, double = tmp_path / "single.jpg", tmp_path / "double.jpg"
-    picture = smooth(800, 800)
-    picture.save(single, quality=95)
-    picture.save(double, format="MPO", save_all=True, append_images=[smooth(80, 80)], quality=95)
+    image = smooth(800, 800)
+    image.save(single, quality=95)
+    image.save(double, format="MPO", save_all=True, append_images=[smooth(80, 80)], quality=95)
+    spec = InputSpec(50, 50, 3, "crop")
     for path in (single, double):
-        assert read_pixels(path, 3, Fit(50, 50, "crop")).shape == (100, 100, 3)
-    options = {"width": 50, "height": 50, "channels": 3, "fit": "crop"}
-    np.testing.assert_array_equal(load_input(double, **options), load_input(single, **options))
+        assert read_pixels(path, 3, spec).shape == (100, 100, 3)
+    np.testing.assert_array_equal(load_input(double, spec), load_input(single, spec))
 
 
 @pytest.mark.parametrize(
     ("suffix", "side"), [("jpg", 199), ("png", 900), ("webp", 900), ("tif", 900)]
 )
-def test_other_pictures_come_whole(tmp_path: Path, suffix: str, side: int) -> None:
+def test_other_images_come_whole(tmp_path: Path, suffix: str, side: int) -> None:
     path = tmp_path / f"photo.{suffix}"
     Image.fromarray(noise(side, side + 7, 3)).save(path)
-    fit = Fit(50, 50, "crop")
+    fit = InputSpec(50, 50, 3, "crop")
     np.testing.assert_array_equal(read_pixels(path, 3, fit), read_pixels(path, 3))
 
 
@@ -124,27 +124,27 @@ def test_a_large_jpeg_cut_short_is_named(tmp_path: Path) -> None:
     Image.fromarray(noise(900, 900, 3)).save(path)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(ImageError, match="is damaged or cut short"):
-        load_input(path, width=50, height=50, channels=3, fit="crop")
+        load_input(path, InputSpec(50, 50, 3, "crop"))
 
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
 def test_an_integer_input_gets_the_pixels_of_the_float_one(
-    tmp_path: Path, fit: str, suffix: str
+    tmp_path: Path, fit: Fit, suffix: str
 ) -> None:
     path = tmp_path / f"large.{suffix}"
     Image.fromarray(noise(470, 600, 3)).save(path)
-    options = {"width": 60, "height": 50, "channels": 3, "fit": fit}
-    unit = load_input(path, **options)
-    steps = load_input(path, **options, quantization=QuantParams.per_tensor(1 / 255, -128, np.int8))
-    np.testing.assert_array_equal(steps, np.rint(unit * np.float32(255)) - 128)
+    spec = InputSpec(50, 60, 3, fit, QuantParams.per_tensor(1 / 255, -128, np.int8))
+    unit = load_float_input(path, spec)
+    assert unit.dtype == np.float32
+    np.testing.assert_array_equal(load_input(path, spec), np.rint(unit * np.float32(255)) - 128)
 
 
 # Decoding.
 
 UPRIGHT = [[10, 20, 30], [40, 50, 60]]
 # How a camera stores UPRIGHT under each orientation, drawn from the table of CIPA DC-008: what
-# the stored 0th row and 0th column are of the picture seen.
+# the stored 0th row and 0th column are of the image seen.
 STORED = {
     1: [[10, 20, 30], [40, 50, 60]],  # top, left
     2: [[30, 20, 10], [60, 50, 40]],  # top, right

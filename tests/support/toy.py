@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
+from tinyedge.images.spec import InputSpec
 
 WIDTH, HEIGHT, CLASSES, PHOTOS = 8, 6, 4, 6
 _FILTERS = 5
@@ -81,10 +82,8 @@ def write_toy(folder: Path, *, channels: int = 3) -> Toy:
 
 def _outputs(kernels: NDArray[np.float32], photos: Path, channels: int) -> NDArray[np.float64]:
     """What the first convolution makes of the photos' pixels, (pixels, filters)."""
-    images = [
-        load_input(photo, width=WIDTH, height=HEIGHT, channels=channels, fit="crop")
-        for photo in sorted(photos.rglob("*.png"))
-    ]
+    spec = InputSpec(HEIGHT, WIDTH, channels, "crop")
+    images = [load_float_input(photo, spec) for photo in sorted(photos.rglob("*.png"))]
     padded = np.pad(np.stack(images), ((0, 0), (1, 1), (1, 1), (0, 0))).astype(np.float64)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     kernel = kernels.reshape(_FILTERS, -1)

@@ -25,7 +25,7 @@ from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.find import LabelledImage
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
 
 __all__ = ["Comparison", "compare"]
 
@@ -72,7 +72,7 @@ def compare(
     skipped: list[SkippedImage] = []
     for image, digest in zip(images, hashes, strict=True):
         try:
-            pixels = _pixels(float_model, image.path)
+            pixels = load_float_input(image.path, float_model.spec)
         except ImageError as error:
             if not skip_unreadable:
                 raise
@@ -107,10 +107,9 @@ def _check_models(float_model: Classifier, int8_model: Classifier) -> None:
             f"{a.path} has {a.classes} classes, {b.path} has {b.classes}:"
             " they are not two forms of one model"
         )
-    inputs = [f"{m.width}x{m.height}x{m.channels}, {m.card.fit}" for m in (a, b)]
-    if inputs[0] != inputs[1]:
+    if a.spec.in_float != b.spec.in_float:
         raise ModelError(
-            f"{a.path} takes photos as {inputs[0]}, {b.path} as {inputs[1]}: their difference"
+            f"{a.path} takes photos as {a.spec}, {b.path} as {b.spec}: their difference"
             " would not be the cost of int8 alone; export both from one command"
         )
     if a.card.labels and b.card.labels and a.card.labels != b.card.labels:
@@ -174,16 +173,6 @@ def _refuse_calibration_images(
         )
 
 
-def _pixels(model: Classifier, path: Path) -> NDArray[np.float32]:
-    return load_input(
-        path,
-        width=model.width,
-        height=model.height,
-        channels=model.channels,
-        fit=model.card.fit,
-    )
-
-
 def _observe(
     float_model: Classifier,
     int8_model: Classifier,
@@ -212,7 +201,7 @@ def _observe(
 def _timed_scores(
     model: Classifier, path: Path, pixels: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], float]:
-    inputs = model.quantize(pixels)[np.newaxis]
+    inputs = model.spec.quantize(pixels)[np.newaxis]
     start = time.perf_counter()
     scores = model.logits(inputs)
     milliseconds = 1000 * (time.perf_counter() - start)

@@ -23,6 +23,7 @@ from tinyedge.cli.parameters import (
 if TYPE_CHECKING:
     from tinyedge.devices.profile import Profile
     from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.images.spec import Fit
 
 _EXIT_CODES = {None: 0, "pass": 0, "fail": 1, "inconclusive": 3}
 
@@ -61,7 +62,7 @@ def command(
     max_drop: float | None,
     device: str,
     threads: int | None,
-    fit: str | None,
+    fit: "Fit | None",
     labels: Path | None,
     ids: Path | None,
     as_json: bool,

@@ -1,10 +1,14 @@
 """``tinyedge export``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyedge.cli.parameters import FIT, PATH, SIZE, device_option, json_option, on_a_terminal
+
+if TYPE_CHECKING:
+    from tinyedge.images.spec import Fit
 
 
 @click.command()
@@ -78,7 +82,7 @@ def command(
     calib: Path | None,
     calib_count: int,
     size: tuple[int, int] | None,
-    fit: str,
+    fit: "Fit",
     device: str,
     input_type: str | None,
     quantizer: str,

@@ -2,10 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyedge.cli.parameters import PATH, fit_option, json_option, on_a_terminal
+
+if TYPE_CHECKING:
+    from tinyedge.images.spec import Fit
 
 
 @click.command()
@@ -35,7 +39,7 @@ def command(
     int8_file: Path,
     data: Path,
     count: int,
-    fit: str | None,
+    fit: "Fit | None",
     plot: Path | None,
     as_json: bool,
 ) -> None:

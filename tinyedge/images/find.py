@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
-from tinyedge.images.classnames import ClassNames, listed
+from tinyedge.images.labels import ClassNames, listed
 
 __all__ = [
     "LabelledImage",

@@ -1,101 +1,76 @@
-"""From a picture's pixels to a network's input: crop, bars, resize, as Darknet does.
+"""From an image's pixels to a network's input: crop, bars, resize, as Darknet does.
 
-The rules are those of Darknet's ``image.c``; to float32's last bits, its numbers too. A picture
-becomes an integer input a few rows at a time, with the float steps between and no float picture.
+The rules are those of Darknet's ``image.c``; to float32's last bits, its numbers too. An image
+becomes an integer input a few rows at a time, with float32 rows between and no float image.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.errors import ImageError
+from tinyedge.images.spec import InputSpec
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["FITS", "fit_pixels", "reduction", "resize"]
-
-FITS = ("crop", "letterbox", "stretch")
+__all__ = ["fit_pixels", "reduction", "resize"]
 
 _BAR = 0.5
 # Rows made at once: enough to pay numpy's calls, few enough to stay in a small CPU's cache.
 _BLOCK = 32
-# What a reduced picture keeps at least of each pixel that the network takes, along each side.
+# What a reduced image keeps at least of each pixel that the network takes, along each side.
 _OVERSAMPLING = 2
 
 
-def fit_pixels(
-    pixels: NDArray[np.uint8],
-    width: int,
-    height: int,
-    fit: str,
-    quantization: QuantParams | None = None,
-) -> NDArray[Any]:
-    """Fit a picture to a network's input.
+def fit_pixels(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.generic]:
+    """Fit an image to a network's input.
 
     ``crop`` takes the largest centred rectangle of the network's aspect (``center_crop_image``
-    for a square one), ``letterbox`` the whole picture between bars of 0.5
-    (``letterbox_image``), ``stretch`` the whole picture whatever its aspect (``resize_image``).
+    for a square one), ``letterbox`` the whole image between bars of 0.5
+    (``letterbox_image``), ``stretch`` the whole image whatever its aspect (``resize_image``).
 
     Args:
-        pixels: (h, w, c) with h and w at least 1.
-        width: of the network's input, at least 1.
-        height: of the network's input, at least 1.
-        fit: one of `FITS`.
-        quantization: of an integer input; None for a float one.
+        pixels: (h, w, spec.channels) with h and w at least 1.
+        spec: the network's input.
 
     Returns:
-        (height, width, c): float32 in [0, 1], or the steps of `quantization`, the same to the
-        bit as if the float picture had been quantized.
-
-    Raises:
-        ImageError: `fit` is not one of `FITS`.
+        (spec.height, spec.width, spec.channels): float32 in [0, 1], or quantized values, the
+        same to the bit as if the float image had been quantized.
     """
-    top, left, rows, columns = _region(pixels.shape[0], pixels.shape[1], width, height, fit)
-    inner_top, inner_left, inner_height, inner_width = _place(
-        pixels.shape[0], pixels.shape[1], width, height, fit
+    rows, columns, channels = pixels.shape
+    quantization = spec.quantization
+    fitted: NDArray[np.generic] = np.empty(
+        (spec.height, spec.width, channels),
+        np.float32 if quantization is None else quantization.dtype,
     )
-    fitted: NDArray[Any] = np.empty((height, width, pixels.shape[2]), np.float32)
-    if quantization is not None:
-        fitted = np.empty(fitted.shape, quantization.dtype)
-    if fit == "letterbox":
-        bar = np.full(1, _BAR, np.float32)
-        fitted[:] = bar if quantization is None else quantization.quantize(bar)
-    # A picture more than `width` times as wide as high rounds to nothing, as in C: bars alone.
-    if inner_width and inner_height:
-        _resample_into(
-            fitted[inner_top : inner_top + inner_height, inner_left : inner_left + inner_width],
-            pixels[top : top + rows, left : left + columns],
-            quantization,
-        )
+    if spec.fit == "letterbox":
+        fitted[:] = spec.quantize(np.full(1, _BAR, np.float32))
+    source, target = _region(rows, columns, spec), _place(rows, columns, spec)
+    # An image more than `width` times as wide as high rounds to nothing, as in C: bars alone.
+    if target.height and target.width:
+        _resample_into(fitted[target.slices], pixels[source.slices], quantization)
     return fitted
 
 
-def reduction(rows: int, columns: int, width: int, height: int, fit: str) -> int:
-    """By how much a decoder may shrink a picture that `fit_pixels` then shrinks further.
+def reduction(rows: int, columns: int, spec: InputSpec) -> int:
+    """By how much a decoder may shrink an image that `fit_pixels` then shrinks further.
 
     A JPEG decoder averages blocks of pixels far faster than it decodes them all. What is left
     has at least two pixels a side for each that the network takes, so that the fit still
-    chooses among more than it needs; smaller pictures are decoded whole.
+    chooses among more than it needs; smaller images are decoded whole.
 
     Args:
-        rows: of the picture, upright.
-        columns: of the picture, upright.
-        width: of the network's input.
-        height: of the network's input.
-        fit: one of `FITS`.
+        rows: of the image, upright.
+        columns: of the image, upright.
+        spec: the network's input.
 
     Returns:
         1, 2, 4 or 8: what each side may be divided by.
-
-    Raises:
-        ImageError: `fit` is not one of `FITS`.
     """
-    *_, region_rows, region_columns = _region(rows, columns, width, height, fit)
-    *_, inner_height, inner_width = _place(rows, columns, width, height, fit)
+    source, target = _region(rows, columns, spec), _place(rows, columns, spec)
     for divisor in (8, 4, 2):
         least = divisor * _OVERSAMPLING
-        if region_rows >= least * inner_height and region_columns >= least * inner_width:
+        if source.height >= least * target.height and source.width >= least * target.width:
             return divisor
     return 1
 
@@ -116,27 +91,38 @@ def resize(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.f
     return resized
 
 
-def _region(rows: int, columns: int, width: int, height: int, fit: str) -> tuple[int, ...]:
-    """(top, left, rows, columns) of what `fit` takes of a picture."""
-    if fit not in FITS:
-        raise ImageError(f"{fit!r} is no way to fit an image; choose one of {', '.join(FITS)}")
-    if fit != "crop":
-        return 0, 0, rows, columns
-    cropped_rows = max(1, min(rows, columns * height // width))
-    cropped_columns = max(1, min(columns, rows * width // height))
-    top, left = (rows - cropped_rows) // 2, (columns - cropped_columns) // 2
-    return top, left, cropped_rows, cropped_columns
+class _Rectangle(NamedTuple):
+    """A part of an image, pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and its columns."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def _place(rows: int, columns: int, width: int, height: int, fit: str) -> tuple[int, ...]:
-    """(top, left, height, width) of where `fit` puts it in the network's input."""
-    if fit != "letterbox":
-        return 0, 0, height, width
-    if width * rows < height * columns:
-        inner_width, inner_height = width, rows * width // columns
+def _region(rows: int, columns: int, spec: InputSpec) -> _Rectangle:
+    """What the fit takes of an image."""
+    if spec.fit != "crop":
+        return _Rectangle(0, 0, rows, columns)
+    height = max(1, min(rows, columns * spec.height // spec.width))
+    width = max(1, min(columns, rows * spec.width // spec.height))
+    return _Rectangle((rows - height) // 2, (columns - width) // 2, height, width)
+
+
+def _place(rows: int, columns: int, spec: InputSpec) -> _Rectangle:
+    """Where the fit puts it in the network's input."""
+    if spec.fit != "letterbox":
+        return _Rectangle(0, 0, spec.height, spec.width)
+    if spec.width * rows < spec.height * columns:
+        width, height = spec.width, rows * spec.width // columns
     else:
-        inner_width, inner_height = columns * height // rows, height
-    return (height - inner_height) // 2, (width - inner_width) // 2, inner_height, inner_width
+        width, height = columns * spec.height // rows, spec.height
+    return _Rectangle((spec.height - height) // 2, (spec.width - width) // 2, height, width)
 
 
 class _Taps(NamedTuple):
@@ -161,7 +147,9 @@ def _taps(source: int, target: int) -> _Taps:
 
 
 def _resample_into(
-    target: NDArray[Any], pixels: NDArray[Any], quantization: QuantParams | None
+    target: NDArray[np.generic],
+    pixels: NDArray[np.uint8] | NDArray[np.float32],
+    quantization: QuantParams | None,
 ) -> None:
     """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1].
 
@@ -175,7 +163,9 @@ def _resample_into(
         start += len(block)
 
 
-def _resampled(pixels: NDArray[Any], width: int, height: int) -> Iterator[NDArray[np.float32]]:
+def _resampled(
+    pixels: NDArray[np.uint8] | NDArray[np.float32], width: int, height: int
+) -> Iterator[NDArray[np.float32]]:
     """The rows of `resize` from top to bottom, `_BLOCK` at a time: (n, width, c)."""
     channels = pixels.shape[2]
     columns, rows = _column_taps(pixels.shape[1], width), _row_taps(pixels.shape[0], height)
@@ -219,7 +209,7 @@ def _row_taps(source: int, target: int) -> _Taps:
     return taps
 
 
-def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
+def _unit(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
     unit = pixels.astype(np.float32)
     if pixels.dtype == np.uint8:
         unit /= 255

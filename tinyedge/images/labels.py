@@ -1,11 +1,16 @@
-"""Lists of class names: one a line, in the order of the network's outputs."""
+"""The names of classes: lists of labels, and which class a name means."""
 
+import re
 import warnings
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 
-__all__ = ["read_labels"]
+__all__ = ["ClassNames", "listed", "read_labels"]
+
+_SHOWN = 5
 
 
 def read_labels(path: Path, classes: int) -> tuple[str, ...]:
@@ -39,3 +44,81 @@ def read_labels(path: Path, classes: int) -> tuple[str, ...]:
     if "" in names:
         raise DatasetError(f"{path}:{names.index('') + 1}: this line names no class")
     return names
+
+
+class ClassNames:
+    """What a folder or a manifest may call the classes of a model.
+
+    A class has a label, perhaps a WordNet id, and an index; a name is tried as each, in this
+    order. In labels case does not matter where it decides nothing, and ``_`` stands for a space
+    or for the ``/`` that no folder's name can hold.
+
+    Args:
+        labels: in class order, or None; more than `classes` are cut.
+        ids: WordNet ids in class order, or None; likewise.
+        classes: how many there are.
+    """
+
+    def __init__(
+        self, labels: Sequence[str] | None, ids: Sequence[str] | None, classes: int
+    ) -> None:
+        self._labels = labels[:classes] if labels else ()
+        self._ids = ids[:classes] if ids else ()
+        self._classes = classes
+        self._exact = _positions(self._labels)
+        self._loose = _positions([_loosened(label) for label in self._labels])
+        self._by_id = _positions([name.lower() for name in self._ids])
+
+    def find(self, name: str, where: str) -> int | None:
+        """The index of the class called `name`, or None.
+
+        Raises:
+            DatasetError: `name` is the label of several classes, as ImageNet's two "crane" are;
+                the message begins with `where`.
+        """
+        for positions, key in (
+            (self._exact, name),
+            (self._loose, _loosened(name)),
+            (self._by_id, name.lower()),
+        ):
+            indices = positions.get(key, ())
+            if len(indices) == 1:
+                return indices[0]
+            if indices:
+                raise DatasetError(
+                    f"{where}: {name!r} names {len(indices)} classes"
+                    f" ({', '.join(map(self._unambiguous, indices))}); use ids or indices"
+                )
+        if name.isascii() and name.isdigit() and int(name) < self._classes:
+            return int(name)
+        return None
+
+    def expected(self) -> str:
+        """What a name may be, with examples, for the end of a message."""
+        kinds = []
+        if self._labels:
+            kinds.append(f"a label ({listed(self._labels)})")
+        if self._ids:
+            kinds.append(f"an id ({listed(self._ids)})")
+        kinds.append(f"an index from 0 to {self._classes - 1}")
+        return "expected " + " or ".join(kinds)
+
+    def _unambiguous(self, index: int) -> str:
+        return f"{index} = {self._ids[index]}" if self._ids else str(index)
+
+
+def _positions(names: Sequence[str]) -> dict[str, list[int]]:
+    positions = defaultdict(list)
+    for index, name in enumerate(names):
+        positions[name].append(index)
+    return dict(positions)
+
+
+def _loosened(label: str) -> str:
+    return re.sub(r"[\s/_]+", "_", label).casefold()
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, quoted, for a message."""
+    shown = ", ".join(map(repr, names[:_SHOWN]))
+    return f"{shown}, ..." if len(names) > _SHOWN else shown

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,54 +15,43 @@ from PIL import Image, UnidentifiedImageError
 
 from tinyedge.errors import ImageError
 from tinyedge.images.fit import fit_pixels, reduction
-from tinyedge.tflite.quantization import QuantParams
+from tinyedge.images.spec import InputSpec
 
-__all__ = ["Fit", "in_channels", "load_input", "read_pixels"]
+__all__ = ["in_channels", "load_float_input", "load_input", "read_pixels"]
 
 # Named, because Pillow also knows formats that run other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 _ORIENTATION_TAG = 0x0112
-# Orientations whose stored rows are the columns of the picture seen.
+# Orientations whose stored rows are the columns of the image seen.
 _SIDEWAYS = (5, 6, 7, 8)
 # MPO is what Pillow calls a JPEG with a second one, such as a preview, behind it.
 _JPEG = ("JPEG", "MPO")
 
 
-class Fit(NamedTuple):
-    """The network's input that a picture is read for: `width` x `height` pixels, by `name`."""
-
-    width: int
-    height: int
-    name: str
-
-
-def load_input(
-    path: Path,
-    *,
-    width: int,
-    height: int,
-    channels: int,
-    fit: str,
-    quantization: QuantParams | None = None,
-) -> NDArray[Any]:
-    """The image at `path` as a network of width x height takes it.
+def load_input(path: Path, spec: InputSpec) -> NDArray[np.generic]:
+    """The image at `path` as the network of that input takes it.
 
     A JPEG at least four times as large as the network needs, along both sides, is decoded at a
     half, a quarter or an eighth of its size, by averages of its pixels; see
     `tinyedge.images.fit.reduction`.
 
     Returns:
-        (height, width, channels), RGB or grey: float32 in [0, 1], or the steps of
-        `quantization`.
+        (height, width, channels), RGB or grey: float32 in [0, 1], or quantized values.
 
     Raises:
-        ImageError: see `read_pixels` and `tinyedge.images.fit.fit_pixels`.
+        ImageError: see `read_pixels`.
     """
-    pixels = read_pixels(path, channels, Fit(width, height, fit))
-    return fit_pixels(pixels, width, height, fit, quantization)
+    return fit_pixels(read_pixels(path, spec.channels, spec), spec)
 
 
-def read_pixels(path: Path, channels: int, fit: Fit | None = None) -> NDArray[np.uint8]:
+def load_float_input(path: Path, spec: InputSpec) -> NDArray[np.float32]:
+    """`load_input` before quantization: float32 in [0, 1]."""
+    return np.asarray(load_input(path, spec.in_float), np.float32)
+
+
+def read_pixels(
+    path: Path, channels: int, reduced_for: InputSpec | None = None
+) -> NDArray[np.uint8]:
     """Decode an image upright, after its EXIF orientation.
 
     Transparency is dropped, as Darknet's decoder does: what colour the file holds under it
@@ -73,27 +61,27 @@ def read_pixels(path: Path, channels: int, fit: Fit | None = None) -> NDArray[np
     Args:
         path: a JPEG, PNG, BMP, GIF, PPM, WebP or TIFF file, whatever its suffix.
         channels: 3 for RGB, 1 for grey.
-        fit: what the picture is for; a JPEG much larger than that comes smaller, and faster.
+        reduced_for: what the image is for; a JPEG much larger than that comes smaller, and
+            faster.
 
     Returns:
         (height, width, channels), each side at least 1; perhaps a read-only view.
 
     Raises:
         ImageError: no such file, no image, damaged or cut short, too large to be honest, with
-            samples of 32 bits (their range is anyone's guess), `channels` is neither 1 nor 3,
-            or `fit` has a name that is none.
+            samples of 32 bits (their range is anyone's guess), or `channels` is neither 1 nor 3.
     """
     if channels not in (1, 3):
         raise ImageError(
             f"{path}: an image cannot be read with {channels} channels;"
             " networks for photos have 3 (RGB) or 1 (grey)"
         )
-    # Pillow warns about what it mends (odd EXIF, large pictures); that is not the user's concern.
+    # Pillow warns about what it mends (odd EXIF, large images); that is not the user's concern.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with _opened(path) as image:
-            if fit is not None and image.format in _JPEG:
-                _reduce(image, fit)
+            if reduced_for is not None and image.format in _JPEG:
+                _reduce(image, reduced_for)
             _load(image, path)
             pixels = np.asarray(_in_mode("RGB" if channels == 3 else "L", image, path))
             # Only now: PNG and TIFF know their orientation once they are loaded.
@@ -102,7 +90,7 @@ def read_pixels(path: Path, channels: int, fit: Fit | None = None) -> NDArray[np
 
 
 def in_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """An RGB picture, (height, width, 3), with the channels of a net; grey as of a file's."""
+    """An RGB image, (height, width, 3), with the channels of a net; grey as of a file's."""
     if channels == 3:
         return pixels
     return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, np.newaxis]
@@ -138,12 +126,12 @@ def _why(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _reduce(image: Image.Image, fit: Fit) -> None:
-    """Have a JPEG decoded no larger than `fit` has use for."""
+def _reduce(image: Image.Image, spec: InputSpec) -> None:
+    """Have a JPEG decoded no larger than the network has use for."""
     columns, rows = image.size
     if _orientation(image) in _SIDEWAYS:
         rows, columns = columns, rows
-    divisor = reduction(rows, columns, fit.width, fit.height, fit.name)
+    divisor = reduction(rows, columns, spec)
     if divisor > 1:
         image.draft(None, (image.width // divisor, image.height // divisor))
 
@@ -177,7 +165,7 @@ def _in_mode(mode: str, image: Image.Image, path: Path) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # an unreadable EXIF block says nothing about a picture that decodes
+    except Exception:  # an unreadable EXIF block says nothing about an image that decodes
         return 1
 
 

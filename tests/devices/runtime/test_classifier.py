@@ -114,7 +114,11 @@ class TestOwnModels:
 
     def test_it_says_what_it_is(self, fashion_models: Models) -> None:
         classifier = Classifier(fashion_models.int8_model, threads=2)
-        assert (classifier.height, classifier.width, classifier.channels) == (28, 28, 1)
+        assert (classifier.spec.height, classifier.spec.width, classifier.spec.channels) == (
+            28,
+            28,
+            1,
+        )
         assert (classifier.classes, classifier.threads) == (10, 2)
         assert classifier.path == fashion_models.int8_model
         assert classifier.bytes == fashion_models.int8_model.stat().st_size
@@ -213,7 +217,7 @@ class TestStrangers:
         for kind, lowest in (("int8", -128), ("uint8", 0)):
             model = tmp_path / f"{kind}.tflite"
             model.write_bytes(strangers.quantized_model(kind, kind))
-            steps = Classifier(model, fit="crop").quantize(every_byte.astype(np.float32) / 255)
+            steps = Classifier(model, fit="crop").spec.quantize(every_byte.astype(np.float32) / 255)
             assert steps.dtype == kind
             assert np.array_equal(steps.astype(int) - lowest, every_byte)
 

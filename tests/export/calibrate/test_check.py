@@ -17,7 +17,8 @@ from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, Weights, r
 from tinyedge.errors import TinyedgeWarning
 from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.images.find import evenly_spaced, read_unlabelled
-from tinyedge.images.load import load_input
+from tinyedge.images.load import load_float_input
+from tinyedge.images.spec import InputSpec
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
 
@@ -187,12 +188,9 @@ def test_the_command_says_so(tmp_path: Path) -> None:
 
 
 def photos_of(source: Path, network: Network, count: int) -> Floats:
-    height, width, channels = network.input
+    spec = InputSpec(*network.input, "crop")
     return np.stack(
-        [
-            load_input(path, width=width, height=height, channels=channels, fit="crop")
-            for path in evenly_spaced(read_unlabelled(source), count)
-        ]
+        [load_float_input(path, spec) for path in evenly_spaced(read_unlabelled(source), count)]
     )
 
 

@@ -20,6 +20,7 @@ from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.images.find import read_unlabelled
 from tinyedge.modelcard import read_card
+from tinyedge.progress import no_progress
 
 PLAIN = """[net]
 height=6
@@ -52,7 +53,7 @@ def distilled(toy: Toy, seed: int, brightness: float = 1.0) -> tuple[NDArray[np.
     norm = BatchNorm(scales, brightness * mean, brightness**2 * variance)
     layers = {**weights.layers, 0: replace(learned, batch_norm=norm)}
     weights = Weights(weights.header, layers)
-    images = distilled_images(network, weights, seed=seed, stage=lambda *_: lambda: None)
+    images = distilled_images(network, weights, seed=seed, progress=no_progress)
     seen = measure(network, weights, images)
     assert seen is not None
     return images, seen.distance
@@ -85,7 +86,7 @@ def test_without_batch_norm_photos_are_needed() -> None:
     network = build_network(parse_cfg(PLAIN, "plain.cfg"))
     weights = random_weights(network, seed=0)
     with pytest.raises(ExportError, match=r"^plain.cfg: no convolution has batch_normalize=1") as e:
-        distilled_images(network, weights, seed=0, stage=lambda *_: lambda: None)
+        distilled_images(network, weights, seed=0, progress=no_progress)
     assert "--calib" in str(e.value)
 
 

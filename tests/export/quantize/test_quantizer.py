@@ -21,6 +21,7 @@ from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ExportError
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.export.tensorflow import require_tensorflow
+from tinyedge.progress import no_progress
 
 JOINS = """[net]
 height=16
@@ -141,7 +142,7 @@ def quantized(network: Network, weights: Weights, input_type: str, seed: int = 0
         rewrites=REWRITES,
         input_type=input_type,
         seed=seed,
-        stage=lambda *_: lambda: None,
+        progress=no_progress,
     )
 
 

@@ -18,6 +18,7 @@ from tinyedge.cli.parameters import (
 if TYPE_CHECKING:
     from tinyedge.cli.run.printing import AnswerPrinter
     from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.images.spec import Fit
 
 
 @click.command()
@@ -65,7 +66,7 @@ def command(
     require_delegate: bool,
     top: int,
     threads: int | None,
-    fit: str | None,
+    fit: "Fit | None",
     labels: Path | None,
     as_json: bool,
 ) -> None:
