@@ -1,5 +1,6 @@
 """What the layers of a Darknet network do, as `tinyedge.devices.latency.roofline` counts it."""
 
+from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.layers import (
     Connected,
     Convolutional,
@@ -14,9 +15,6 @@ from tinyedge.darknet.network import Network
 from tinyedge.devices.latency.roofline import Work
 
 __all__ = ["network_work"]
-
-# What TFLite computes within a convolution; other activations read and write once more.
-_FUSED = ("linear", "relu")
 
 
 def network_work(network: Network) -> list[Work]:
@@ -46,6 +44,8 @@ def _layer_work(layer: Layer) -> list[Work]:
             return []  # only a name for what is there
         case _:
             found = [Work(inputs, outputs)]
-    if getattr(layer, "activation", "linear") not in _FUSED and layer.kind != "activation":
+    # An activation of its own reads and writes once more.
+    activation = getattr(layer, "activation", "linear")
+    if layer.kind != "activation" and not ACTIVATIONS[activation].fused:
         found.append(Work(outputs, outputs))
     return found

@@ -1,18 +1,27 @@
 """Darknet's activations in Keras, of operations TFLite has, in int8 too where it can.
 
+Their slopes and factors are those of `tinyedge.darknet.activations`.
+
 Bends are made of ReLUs, not of minimum and maximum: those two have one scale for what comes in
 and what goes out, and the quantizer then cuts what comes in, which others read too.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
+from keras import KerasTensor
+
+from tinyedge.darknet.activations import ACTIVATIONS
 
 __all__ = ["activate", "input_factor"]
 
+# Of a tensor and the name of the Keras layer, where it makes one.
+Builder = Callable[[KerasTensor, str], KerasTensor]
 
-def activate(activation: str, tensor: Any, name: str, *, multiplied: bool = False) -> Any:
+
+def activate(
+    activation: str, tensor: KerasTensor, name: str, *, multiplied: bool = False
+) -> KerasTensor:
     """The tensor after Darknet's `activation` (activations.h); `name` is the Keras layer's.
 
     Where it is `multiplied`, the tensor was multiplied by :func:`input_factor` already.
@@ -20,74 +29,74 @@ def activate(activation: str, tensor: Any, name: str, *, multiplied: bool = Fals
     factor = input_factor(activation)
     if factor != 1 and not multiplied:
         tensor = factor * tensor
-    return _ACTIVATIONS[activation](tensor, name)
+    return _BUILDERS[activation](tensor, name)
 
 
 def input_factor(activation: str) -> float:
     """What the activation's input is multiplied by; a layer with a kernel folds it in."""
-    return _INPUT_FACTORS.get(activation, 1.0)
+    return ACTIVATIONS[activation].input_factor
 
 
-def _leaky(slope: float) -> Callable[[Any, str], Any]:
+def _leaky(activation: str) -> Builder:
+    slope = ACTIVATIONS[activation].slope
     return lambda x, name: keras.layers.LeakyReLU(negative_slope=slope, name=name)(x)
 
 
-def _keras(activation: str) -> Callable[[Any, str], Any]:
+def _keras(activation: str) -> Builder:
     return lambda x, name: keras.layers.Activation(activation, name=name)(x)
 
 
-def _elu(x: Any, _: str) -> Any:
+def _elu(x: KerasTensor, _: str) -> KerasTensor:
     # x above 0, exp(x) - 1 below. The converter's quantizer leaves TFLite's own ELU in float.
     return keras.ops.relu(x) + _exp_below_zero(x)
 
 
-def _selu(x: Any, _: str) -> Any:
+def _selu(x: KerasTensor, _: str) -> KerasTensor:
     return 1.0507 * keras.ops.relu(x) + (1.0507 * 1.6732) * _exp_below_zero(x)
 
 
-def _exp_below_zero(x: Any) -> Any:
+def _exp_below_zero(x: KerasTensor) -> KerasTensor:
     """Of negative numbers exp(x) - 1, of others 0."""
     return keras.ops.exp(-1.0 * keras.ops.relu(-1.0 * x)) - 1.0
 
 
-def _hardtan(x: Any, _: str) -> Any:
+def _hardtan(x: KerasTensor, _: str) -> KerasTensor:
     # x between -1 and 1.
     return 1.0 - keras.ops.relu(2.0 - keras.ops.relu(x + 1.0))
 
 
-def _lhtan(x: Any, _: str) -> Any:
+def _lhtan(x: KerasTensor, _: str) -> KerasTensor:
     # x between 0 and 1, with a slope of .001 on both sides.
     return 0.001 * x + 0.999 * (keras.ops.relu(x) - keras.ops.relu(x - 1.0))
 
 
-def _plse(x: Any, _: str) -> Any:
+def _plse(x: KerasTensor, _: str) -> KerasTensor:
     # x / 8 + 1/2 between -4 and 4, with a slope of .01 on both sides.
     between = keras.ops.relu(x + 4.0) - keras.ops.relu(x - 4.0)
     return 0.01 * x + (0.115 * between + 0.04)
 
 
-def _stair(x: Any, _: str) -> Any:
+def _stair(x: KerasTensor, _: str) -> KerasTensor:
     # Flat where the whole part of x is even, rising by 1 where it is odd.
-    steps = keras.ops.floor(0.5 * x)
-    return steps + keras.ops.relu(x - 2.0 * steps - 1.0)
+    whole = keras.ops.floor(0.5 * x)
+    return whole + keras.ops.relu(x - 2.0 * whole - 1.0)
 
 
-_INPUT_FACTORS = {"loggy": 0.5, "ramp": 1.1}
-_ACTIVATIONS: dict[str, Callable[[Any, str], Any]] = {
+_BUILDERS: dict[str, Builder] = {
     "linear": lambda x, _: x,
-    "leaky": _leaky(0.1),
+    "leaky": _leaky("leaky"),
     "relu": lambda x, name: keras.layers.ReLU(name=name)(x),
     "logistic": _keras("sigmoid"),
     "tanh": _keras("tanh"),
     "elu": _elu,
     "selu": _selu,
-    "relie": _leaky(0.01),
-    # x + .1 x above 0, .1 x below; of 1.1 x.
-    "ramp": _leaky(0.1 / 1.1),
+    "relie": _leaky("relie"),
+    # Of 1.1 x.
+    "ramp": _leaky("ramp"),
     "hardtan": _hardtan,
     "lhtan": _lhtan,
     "plse": _plse,
-    # 2 / (1 + exp(-x)) - 1; of x / 2.
+    # Of x / 2.
     "loggy": _keras("tanh"),
     "stair": _stair,
 }

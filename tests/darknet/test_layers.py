@@ -42,10 +42,6 @@ def _engine(
     return c_engine.predict(cfg, file, pixels)
 
 
-def test_every_activation_is_defined() -> None:
-    assert set(FUNCTIONS) == set(ACTIVATIONS)
-
-
 @pytest.mark.c_engine
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_on_a_grid(name: str, tmp_path: Path) -> None:

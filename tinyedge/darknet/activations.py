@@ -17,25 +17,30 @@ class ActivationFunction:
     """What is known of an activation.
 
     Attributes:
-        tflite: how a .tflite expresses it: the operators behind the layer's own, in their order;
-            empty where there are none.
-        fused: whether TFLite computes it within a convolution, at no cost (its
-            ActivationFunctionType); so are ``linear``, which is nothing, and ``relu``.
+        tflite: the operators that compute it behind a convolution, in the order of a .tflite file;
+            a ReLU within another operator is none of its own. What an input of its own is
+            multiplied by or added to at first, a layer with weights has in them already.
         slope: below zero, of a function that has slope 1 above and is 0 at 0; None of others.
         input_factor: what the input is multiplied by first, which a layer with weights folds
             into them.
-        homogeneous: whether f(a x) = a f(x) for a > 0, so that a channel's scale passes through.
         monotone: whether it never falls, so that it may follow a max pool it stands before.
-        int8: whether TFLite has int8 kernels for all of `tflite`.
+        float_only: the operator of `tflite` that TFLite has in float alone, or None.
     """
 
     tflite: tuple[str, ...] = ()
-    fused: bool = False
     slope: float | None = None
     input_factor: float = 1.0
-    homogeneous: bool = False
     monotone: bool = True
-    int8: bool = True
+    float_only: str | None = None
+
+    @property
+    def fused(self) -> bool:
+        """Whether TFLite computes it within the convolution, at no cost.
+
+        Of its ActivationFunctionType only NONE, which is ``linear``, and RELU are Darknet's and
+        fused by the converter: it has TANH there, but makes an operator of it.
+        """
+        return not self.tflite
 
     @property
     def piecewise_linear(self) -> bool:
@@ -43,38 +48,49 @@ class ActivationFunction:
         return self.slope is not None
 
     @property
+    def homogeneous(self) -> bool:
+        """Whether f(a x) = a f(x) for a > 0, so that a channel's scale passes through.
+
+        Of functions of one number just those are that :attr:`piecewise_linear` describes.
+        """
+        return self.piecewise_linear
+
+    @property
     def leaky(self) -> bool:
         """Whether it is a LEAKY_RELU, which requantizes its input to scales of its own."""
         return "LEAKY_RELU" in self.tflite
 
+    @property
+    def int8(self) -> bool:
+        """Whether TFLite has int8 kernels for all of it."""
+        return self.float_only is None
 
-def _row(slope: float, *tflite: str, factor: float = 1.0) -> ActivationFunction:
-    return ActivationFunction(
-        tflite=tflite, slope=slope, input_factor=factor, homogeneous=True, fused=not tflite
-    )
 
-
-_BENDS = ("ADD", "RELU", "MUL", "SUB")  # kernels of which the bent lines are made
+_LEAKY = ("LEAKY_RELU",)
+# exp(-relu(-x)) - 1, two of the ReLUs within a product.
+_EXP_BELOW_ZERO = ("MUL", "MUL", "EXP", "SUB")
 
 ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
     {
-        "linear": _row(1.0),
-        "leaky": _row(0.1, "LEAKY_RELU"),
-        "relu": _row(0.0),
+        "linear": ActivationFunction(slope=1.0),
+        "leaky": ActivationFunction(slope=0.1, tflite=_LEAKY),
+        "relu": ActivationFunction(slope=0.0),
         "logistic": ActivationFunction(tflite=("LOGISTIC",)),
         "tanh": ActivationFunction(tflite=("TANH",)),
-        "elu": ActivationFunction(tflite=("RELU", "NEG", "EXP", "SUB", "ADD")),
-        "selu": ActivationFunction(tflite=("RELU", "NEG", "EXP", "SUB", "MUL", "ADD")),
-        "relie": _row(0.01, "LEAKY_RELU"),
+        "elu": ActivationFunction(tflite=(*_EXP_BELOW_ZERO, "RELU", "ADD")),
+        "selu": ActivationFunction(tflite=(*_EXP_BELOW_ZERO, "MUL", "RELU", "MUL", "ADD")),
+        "relie": ActivationFunction(slope=0.01, tflite=_LEAKY),
         # x + .1 x above 0, .1 x below: of 1.1 x the slopes 1 and .1 / 1.1.
-        "ramp": _row(0.1 / 1.1, "LEAKY_RELU", factor=1.1),
-        "hardtan": ActivationFunction(tflite=_BENDS),
-        "lhtan": ActivationFunction(tflite=_BENDS),
-        "plse": ActivationFunction(tflite=_BENDS),
+        "ramp": ActivationFunction(slope=0.1 / 1.1, input_factor=1.1, tflite=_LEAKY),
+        "hardtan": ActivationFunction(tflite=("SUB", "SUB")),
+        "lhtan": ActivationFunction(tflite=("MUL", "RELU", "SUB", "SUB", "MUL", "ADD")),
+        "plse": ActivationFunction(tflite=("ADD", "MUL", "SUB", "SUB", "MUL", "ADD", "ADD")),
         # 2 / (1 + exp(-x)) - 1 is tanh of x / 2.
-        "loggy": ActivationFunction(tflite=("TANH",), input_factor=0.5),
+        "loggy": ActivationFunction(input_factor=0.5, tflite=("TANH",)),
         # Flat where the whole part of x is even, rising by 1 where it is odd.
-        "stair": ActivationFunction(tflite=("FLOOR", *_BENDS), int8=False),
+        "stair": ActivationFunction(
+            tflite=("MUL", "FLOOR", "MUL", "SUB", "SUB", "ADD"), float_only="FLOOR"
+        ),
     }
 )
 """By Darknet's name, in the order that messages list them."""
