@@ -25,17 +25,10 @@ def network_work(network: Network) -> list[Work]:
 def _layer_work(layer: Layer) -> list[Work]:
     inputs, outputs = layer.input.elements, layer.output.elements
     match layer:
-        case Convolutional():
-            channels = layer.input.channels
-            kernel = layer.size**2 * channels // layer.groups
-            weights = layer.filters * (kernel + 1)
-            depthwise = layer.groups == channels > 1
-            found = [Work(inputs, outputs, weights, kernel * outputs, depthwise)]
-        case Connected():
-            found = [Work(inputs, outputs, (inputs + 1) * outputs, inputs * outputs)]
-        case Local():
-            macs = layer.size**2 * layer.input.channels * outputs
-            found = [Work(inputs, outputs, layer.parameters, macs)]
+        case Convolutional() | Connected() | Local():
+            weights, macs = layer.folded_parameters, layer.multiply_accumulates
+            depthwise = isinstance(layer, Convolutional) and layer.depthwise
+            found = [Work(inputs, outputs, weights, macs, depthwise)]
         case Shortcut():
             found = [Work(inputs + layer.added.elements, outputs)]
         case Dropout() | Cost():

@@ -11,7 +11,7 @@ from tests.support import c_engine
 from tests.support.naive import forward, random_weights
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.layers import Convolutional, Layer, MaxPool, Route, Shape
-from tinyedge.darknet.network import Network, build_network, read_network
+from tinyedge.darknet.network import Footprint, Network, build_network, read_network
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConvolutionalWeights,
@@ -95,6 +95,16 @@ def test_the_output_is_the_last_layers_but_a_costs() -> None:
     network = read_network(VALID / "routes.cfg")
     assert network.layers[-1].kind == "cost"
     assert network.output == Shape(1, 1, 9)
+
+
+def test_a_footprint_is_weights_and_the_largest_layers_input_and_output() -> None:
+    # 10 * (3 * 3 * 3 + 1) floats; the convolution takes 40x20x3 numbers and gives 40x20x10.
+    sections = "[convolutional]\nfilters=10\nsize=3\npad=1\nactivation=linear\n[avgpool]\n"
+    network = build_network(parse_cfg(NET.format(40, 20, 3) + sections, "small.cfg"))
+    assert network.largest_layer == network.layers[0]
+    assert network.footprint(4) == Footprint(4 * 280, 4 * 800 * 13)
+    assert network.footprint(1) == Footprint(280, 800 * 13)
+    assert network.footprint(4).total == 42_720
 
 
 @pytest.mark.real_data

@@ -9,7 +9,7 @@ from tests.support import c_engine
 from tests.support.shipped import CFGS, DARKNETS
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
-from tinyedge.darknet.summary import layer_table, summary
+from tinyedge.darknet.summary import as_json, as_text, layer_table
 
 VALID = Path(__file__).parents[1] / "data" / "cfg" / "valid"
 # Those the engine reads as we do: it knows no liberties of spelling, and nothing of AlexeyAB's.
@@ -73,7 +73,7 @@ def test_summary_by_hand() -> None:
     network = build_network(parse_cfg(SMALL, "small.cfg"))
     # 3 x 3 x 4/2 taps; 8 filters over 3 x 3 pixels; 2 operations a tap.
     operations = 2 * 18 * 8 * 9
-    assert summary(network) == {
+    assert as_json(network) == {
         "layers": [
             {
                 "index": 0,
@@ -102,7 +102,15 @@ def test_summary_by_hand() -> None:
     }
 
 
+def test_the_text_is_the_table_and_the_totals() -> None:
+    network = build_network(parse_cfg(SMALL, "small.cfg"))
+    *table, between, totals = as_text(network).splitlines()
+    assert table == layer_table(network)
+    assert between == ""
+    assert totals == "2,592 operations (0.00 Bn), 176 parameters, 0.00 MB of weights"
+
+
 @pytest.mark.parametrize("name", [*OURS, "alexeyab", "spelling"])
 def test_summary_is_json(name: str) -> None:
-    plain = summary(read_network(VALID / f"{name}.cfg"))
+    plain = as_json(read_network(VALID / f"{name}.cfg"))
     assert json.loads(json.dumps(plain)) == plain

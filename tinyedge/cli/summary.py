@@ -21,11 +21,13 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
     published latencies are from theirs is printed beside it.
     """
     import json
+    from textwrap import indent
 
+    from tinyedge.darknet import summary
     from tinyedge.darknet.network import read_network
-    from tinyedge.darknet.summary import layer_table, summary
-    from tinyedge.devices.latency.estimates import estimates_json, estimates_text, latency_estimates
-    from tinyedge.devices.memory import check_memory, footprint
+    from tinyedge.devices.latency import report
+    from tinyedge.devices.latency.estimates import latency_estimates
+    from tinyedge.devices.memory import check_memory
     from tinyedge.devices.profile import find_profile
     from tinyedge.zoo.source import find_source
 
@@ -34,26 +36,20 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
     network = read_network(found.files.cfg, size=size)
     if profile is not None:
         check_memory(network, profile)
-    needs = {name: footprint(network, width) for name, width in (("float32", 4), ("int8", 1))}
+    needs = {name: network.footprint(width) for name, width in (("float32", 4), ("int8", 1))}
     if as_json:
-        content = summary(network)
+        content = summary.as_json(network)
         if profile is not None:
             content["device"] = profile.name
             content["device_memory"] = profile.memory
             content["needs"] = {name: need.total for name, need in needs.items()}
-            content["latency_estimate"] = estimates_json(latency_estimates(network, profile))
+            content["latency_estimate"] = report.as_json(latency_estimates(network, profile))
         click.echo(json.dumps(content))
         return
-    click.echo("\n".join(layer_table(network)))
-    click.echo(
-        f"\n{network.operations:,} operations ({network.operations / 1e9:.2f} Bn),"
-        f" {network.parameters:,} parameters, {network.weight_bytes / 1e6:.2f} MB of weights"
-    )
+    click.echo(summary.as_text(network))
     if profile is not None:
         memory = "unknown" if profile.memory is None else f"{profile.memory / 1e6:.1f} MB"
         click.echo(f"{profile.name}: memory {memory}")
         for name, need in needs.items():
             click.echo(f"  {name:<7} needs at least {need}")
-        click.echo(
-            "\n".join(f"  {line}" for line in estimates_text(latency_estimates(network, profile)))
-        )
+        click.echo(indent(report.as_text(latency_estimates(network, profile)), "  "))

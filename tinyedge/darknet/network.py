@@ -10,7 +10,7 @@ from tinyedge.darknet.layers import LAYER_TYPES, BuildContext, Layer, Shape
 from tinyedge.darknet.options import FOREIGN_SECTIONS, NET_OPTIONS, check_options
 from tinyedge.errors import CfgError
 
-__all__ = ["Network", "build_network", "read_network"]
+__all__ = ["Footprint", "Network", "build_network", "read_network"]
 
 _FLOAT_BYTES = 4
 
@@ -28,6 +28,30 @@ _REFUSED = {
 } | dict.fromkeys(
     FOREIGN_SECTIONS, "it is of AlexeyAB's Darknet, with which tinyedge is not compared"
 )
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The least memory one inference can do with; runtimes take more.
+
+    Attributes:
+        weight_bytes: of all weights.
+        activation_bytes: of the input and output of the layer where both together are largest.
+    """
+
+    weight_bytes: int
+    activation_bytes: int
+
+    @property
+    def total(self) -> int:
+        """Both, in bytes."""
+        return self.weight_bytes + self.activation_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.total / 1e6:.1f} MB ({self.weight_bytes / 1e6:.1f} MB of weights,"
+            f" {self.activation_bytes / 1e6:.1f} MB of activations)"
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +92,17 @@ class Network:
     def weight_bytes(self) -> int:
         """The size of those floats."""
         return _FLOAT_BYTES * self.parameters
+
+    @property
+    def largest_layer(self) -> Layer:
+        """The first layer whose input and output are together as large as any layer's."""
+        return max(self.layers, key=lambda at: at.input.elements + at.output.elements)
+
+    def footprint(self, number_bytes: int) -> Footprint:
+        """With numbers of so many bytes: 4 in float32, 1 in int8."""
+        largest = self.largest_layer
+        numbers = largest.input.elements + largest.output.elements
+        return Footprint(number_bytes * self.parameters, number_bytes * numbers)
 
 
 def read_network(path: Path, *, size: tuple[int, int] | None = None) -> Network:
@@ -137,11 +172,11 @@ def _refusal(section: Section) -> CfgError:
 def _check_memory(network: Network) -> None:
     """Refuse what cannot run here: weights, and the largest layer's input and output."""
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    layer = max(network.layers, key=lambda at: at.input.elements + at.output.elements)
-    activations = _FLOAT_BYTES * (layer.input.elements + layer.output.elements)
-    if network.weight_bytes + activations > available:
+    need = network.footprint(_FLOAT_BYTES)
+    if need.total > available:
+        layer = network.largest_layer
         raise CfgError(
-            f"{network.source}:{layer.line}: the network needs {network.weight_bytes:,} bytes of"
-            f" weights and, in layer {layer.index} [{layer.kind}], {activations:,} bytes of input"
-            f" and output; this machine has {available:,} bytes of memory"
+            f"{network.source}:{layer.line}: the network needs {need.weight_bytes:,} bytes of"
+            f" weights and, in layer {layer.index} [{layer.kind}], {need.activation_bytes:,} bytes"
+            f" of input and output; this machine has {available:,} bytes of memory"
         )

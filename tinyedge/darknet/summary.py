@@ -1,8 +1,8 @@
-"""A network as Darknet prints it while it loads a .cfg, and the same as plain data."""
+"""A network as Darknet prints it while it loads a .cfg, what it costs, and the same as data."""
 
 from tinyedge.darknet.network import Network
 
-__all__ = ["layer_table", "summary"]
+__all__ = ["as_json", "as_text", "layer_table"]
 
 _HEADING = "layer     filters    size              input                output"
 
@@ -15,7 +15,16 @@ def layer_table(network: Network) -> list[str]:
     return [_HEADING, *(f"{layer.index:5d} {layer.table_line}" for layer in network.layers)]
 
 
-def summary(network: Network) -> dict[str, object]:
+def as_text(network: Network) -> str:
+    """Darknet's table, and below it operations, parameters and the size of the weights."""
+    totals = (
+        f"{network.operations:,} operations ({network.operations / 1e9:.2f} Bn),"
+        f" {network.parameters:,} parameters, {network.weight_bytes / 1e6:.2f} MB of weights"
+    )
+    return "\n".join([*layer_table(network), "", totals])
+
+
+def as_json(network: Network) -> dict[str, object]:
     """The network as plain data for JSON: whole numbers, shapes as [height, width, channels].
 
     What a layer does not have (the stride of a softmax) is None. ``weight_bytes`` is the size of

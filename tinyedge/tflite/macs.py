@@ -1,4 +1,7 @@
-"""How much TFLite's operators multiply."""
+"""How much TFLite's operators multiply, of a file whose network may not be known.
+
+Of a network's layers :attr:`tinyedge.darknet.layers.Layer.multiply_accumulates` says the same.
+"""
 
 import math
 

@@ -129,7 +129,12 @@ class Convolutional(Layer):
     def parameters(self) -> int:
         """Biases, with batch normalization scales, means and variances, and the kernels."""
         norm = _NORM_ARRAYS if self.batch_normalize else 0
-        return self.filters * (1 + norm + self.kernel_elements)
+        return norm * self.filters + self.folded_parameters
+
+    @property
+    def folded_parameters(self) -> int:
+        """Those left once batch normalization is folded: biases and kernels."""
+        return self.filters * (1 + self.kernel_elements)
 
     @property
     def table_line(self) -> str:
@@ -181,7 +186,12 @@ class Connected(Layer):
     def parameters(self) -> int:
         """Biases, the matrix, with batch normalization scales, means and variances."""
         norm = _NORM_ARRAYS if self.batch_normalize else 0
-        return self.output.elements * (1 + norm + self.input.elements)
+        return norm * self.output.elements + self.folded_parameters
+
+    @property
+    def folded_parameters(self) -> int:
+        """Those left once batch normalization is folded: biases and the matrix."""
+        return self.output.elements + self.multiply_accumulates
 
     @property
     def table_line(self) -> str:
@@ -265,6 +275,11 @@ class Local(Layer):
     @property
     def parameters(self) -> int:
         """A bias and a kernel for each number that goes out."""
+        return self.folded_parameters
+
+    @property
+    def folded_parameters(self) -> int:
+        """All of them: it has no batch normalization."""
         return self.output.elements + self.multiply_accumulates
 
     @property
