@@ -64,8 +64,8 @@ def markdown(found: Sequence[Figure]) -> str:
         "",
         "The estimate is a roofline whose parameters come from how the hardware is built",
         "(`devices/latency/roofline.py`); none was fitted to these figures. *Ratio*: the published",
-        "latency divided by the estimate. A roofline is what the hardware allows at best, so that ratios",
-        "above 1 are the rule.",
+        "latency divided by the estimate. A roofline is what the hardware allows at best, so that",
+        "ratios above 1 are the rule.",
     ]
     for group, title in GROUPS.items():
         rows = [figure for figure in found if figure.group == group]

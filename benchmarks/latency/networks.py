@@ -53,13 +53,13 @@ class _Layers:
     def branch(self, *branches: list[tuple[int, int] | Literal["pool"]]) -> None:
         """Branches from the same input, of (filters, size); their outputs one behind the other."""
         ends = []
-        for steps in branches:
+        for layers in branches:
             end = _Layers(self.side, self.channels)
-            for step in steps:
-                if step == "pool":
+            for layer in layers:
+                if layer == "pool":
                     end.pool(3, 1)
                 else:
-                    end.convolve(*step)
+                    end.convolve(*layer)
             self.work += end.work
             ends.append(end)
         self.channels = sum(end.channels for end in ends)

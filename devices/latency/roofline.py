@@ -55,7 +55,7 @@ class Work(NamedTuple):
     Attributes:
         inputs: numbers read.
         outputs: numbers written.
-        weights: numbers it learned, biases included.
+        weights: its parameters, biases included, batch normalization folded.
         macs: multiply-accumulates; 0 of pools, copies and activations.
         depthwise: whether each filter sees one channel only.
     """
@@ -81,7 +81,7 @@ class _Core:
 
 @dataclass(frozen=True)
 class _Kernel:
-    """The instructions of one step of an innermost loop, and the multiply-accumulates in it."""
+    """The instructions of one turn of an innermost loop, and the multiply-accumulates in it."""
 
     macs: int
     multiplies: int

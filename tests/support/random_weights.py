@@ -47,21 +47,21 @@ def random_weights(network: Network, seed: int, header: Header | None = None) ->
     return Weights(header or Header(), layers)
 
 
-def _parameters(layer: WeightedLayer, gain: float, rng: np.random.Generator) -> LayerParameters:
+def _parameters(layer: WeightedLayer, scale: float, rng: np.random.Generator) -> LayerParameters:
     shape = layer.output
     match layer:
         case Convolutional():
             kernel = (layer.filters, layer.input.channels // layer.groups, layer.size, layer.size)
             return ConvolutionalWeights(
                 biases=_biases((layer.filters,), rng),
-                weights=_kernel(kernel, kernel[1:], gain, rng),
+                weights=_kernel(kernel, kernel[1:], scale, rng),
                 batch_norm=_norm(layer.filters, rng) if layer.batch_normalize else None,
             )
         case Connected():
             matrix = (shape.elements, layer.input.elements)
             return ConnectedWeights(
                 biases=_biases((shape.elements,), rng),
-                weights=_kernel(matrix, matrix[1:], gain, rng),
+                weights=_kernel(matrix, matrix[1:], scale, rng),
                 batch_norm=_norm(shape.elements, rng) if layer.batch_normalize else None,
             )
         case Local():
@@ -69,7 +69,7 @@ def _parameters(layer: WeightedLayer, gain: float, rng: np.random.Generator) -> 
             kernels = (shape.height, shape.width, layer.filters, *window)
             return LocalWeights(
                 biases=_biases((layer.filters, shape.height, shape.width), rng),
-                weights=_kernel(kernels, window, gain, rng),
+                weights=_kernel(kernels, window, scale, rng),
             )
         case BatchNormalization():
             return _norm(shape.channels, rng)
@@ -80,9 +80,9 @@ def _biases(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
 
 
 def _kernel(
-    shape: tuple[int, ...], window: tuple[int, ...], gain: float, rng: np.random.Generator
+    shape: tuple[int, ...], window: tuple[int, ...], scale: float, rng: np.random.Generator
 ) -> Floats:
-    return rng.standard_normal(shape, np.float32) * np.float32(gain * np.prod(window) ** -0.5)
+    return rng.standard_normal(shape, np.float32) * np.float32(scale * np.prod(window) ** -0.5)
 
 
 def _norm(channels: int, rng: np.random.Generator) -> BatchNorm:
