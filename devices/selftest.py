@@ -101,11 +101,11 @@ def bundle_profile(bundle: Path) -> Profile:
 
 
 def selftest(bundle: Path) -> list[Outcome]:
-    """Run each model of the bundle on its picture; outcomes in the bundle's order.
+    """Run each model of the bundle on its image; outcomes in the bundle's order.
 
     Raises:
         ModelError: `bundle` is none, or a model of it cannot be loaded.
-        ImageError: a picture of it is damaged.
+        ImageError: an image of it is damaged.
         MissingPackageError: no TFLite runtime is installed.
     """
     profile = bundle_profile(bundle)
@@ -113,9 +113,7 @@ def selftest(bundle: Path) -> list[Outcome]:
 
 
 def _outcome(bundle: Path, entry: dict[str, Any], profile: Profile) -> Outcome:
-    classifier = Classifier(
-        bundle / entry["file"], threads=profile.usable_threads(), runtimes=profile.runtimes
-    )
+    classifier = Classifier(bundle / entry["file"], device=profile, delegate="exact")
     scores = classifier.logits(classifier.preprocess(bundle / entry["picture"]))
     return judge(
         entry["file"],
