@@ -199,7 +199,7 @@ def _in_mode(mode: str, image: Image.Image, name: str) -> Image.Image:
         raise ImageError(
             f"{name} has samples of 32 bits, whose range is not known; save it with 8 or 16 bits"
         )
-    # To its own mode convert() would copy, and a photo is large.
+    # To its own mode convert() would copy, and an image may be large.
     if image.mode == mode:
         return image
     try:

@@ -18,11 +18,11 @@ __all__ = ["bench_images"]
 def bench_images(
     load: Callable[[], "Classifier"], sources: Sequence[str], runs: int, *, as_json: bool
 ) -> None:
-    """Time the model on the photos and print the times.
+    """Time the model on the images and print the times.
 
     Raises:
-        DatasetError: a name of no photo.
-        ImageError: one of the photos cannot be read.
+        DatasetError: a name of no image.
+        ImageError: one of the images cannot be read.
     """
     from tinyedge.devices.bench.bench import bench
     from tinyedge.images.find import find_images

@@ -1,4 +1,4 @@
-"""The one loop of ``tinyedge run``: photos, a folder that fills and a camera are answered alike."""
+"""The one loop of ``tinyedge run``: over names, stdin, a folder that fills or a camera."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +20,10 @@ __all__ = ["answer_images", "open_camera_source", "open_folder", "open_names"]
 
 @contextmanager
 def open_names(names: Sequence[str]) -> Iterator["ImageSource"]:
-    """The photos of names, patterns and folders, and those that come on stdin.
+    """The images of names, patterns and folders, and those that come on stdin.
 
     Raises:
-        DatasetError: a name of no photo.
+        DatasetError: a name of no image.
     """
     from tinyedge.images.stream import NamedImages
 
@@ -32,7 +32,7 @@ def open_names(names: Sequence[str]) -> Iterator["ImageSource"]:
 
 @contextmanager
 def open_folder(folder: Path, *, existing: bool, interval: float) -> Iterator["ImageSource"]:
-    """The photos that appear in `folder`, until SIGINT or SIGTERM.
+    """The images that appear in `folder`, until SIGINT or SIGTERM.
 
     Raises:
         DatasetError: there is no such folder.
@@ -66,7 +66,7 @@ def answer_images(
     """Print an answer to each image as it comes.
 
     The model is loaded now, when the source has been found: a wrong name costs no waiting, and
-    no photo that comes meanwhile is missed.
+    no image that comes meanwhile is missed.
 
     Raises:
         ImageError: an image that has to be readable is not.
