@@ -1,16 +1,20 @@
-"""Pictures from a camera: of a Raspberry Pi by picamera2, of anything else by OpenCV."""
+"""Images from a camera: of a Raspberry Pi by picamera2, of anything else by OpenCV."""
 
 import importlib
 import time
-from typing import Any, Protocol
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import DeviceError, MissingPackageError
-from tinyedge.system import native_output_hidden
+from tinyedge.images.stream import ImageSource, SourceImage
+from tinyedge.system import StopRequest, native_output_hidden
 
-__all__ = ["Camera", "open_camera"]
+__all__ = ["Camera", "CameraImages", "open_camera"]
 
 # The shorter side of what is asked of a Pi's camera, pixels: enough for any net, quick to make.
 _SHORTER_SIDE = 720
@@ -29,15 +33,44 @@ class Camera(Protocol):
     name: str
     driver: str
 
-    def picture(self) -> NDArray[np.uint8] | None:
+    def image(self) -> NDArray[np.uint8] | None:
         """What it sees now, RGB, (height, width, 3); None after the end of a video.
 
         Raises:
-            DeviceError: the camera gives no picture.
+            DeviceError: the camera gives no image.
         """
 
     def close(self) -> None:
         """Let others have the camera."""
+
+
+class CameraImages(ImageSource):
+    """What a camera sees, or a video holds, until the program is asked to stop."""
+
+    def __init__(self, camera: Camera, stop: StopRequest, interval: float) -> None:
+        """Take an image every `interval` seconds, at least 0."""
+        self.announcement = f"{camera.name} by {camera.driver}"
+        self._camera = camera
+        self._stop = stop
+        self._interval = interval
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        """The images; those of a video one by one to its end.
+
+        Raises:
+            DeviceError: the camera gives no image, or the video holds none.
+        """
+        empty = True
+        while not self._stop.made:
+            time_taken = datetime.now(UTC).isoformat(timespec="milliseconds")
+            pixels = self._camera.image()
+            if pixels is None:
+                if empty:
+                    raise DeviceError(f"{self._camera.name} holds no picture")
+                return
+            yield SourceImage(self._camera.name, pixels, time=time_taken)
+            empty = False
+            self._stop.waited(self._interval)
 
 
 def open_camera(source: str) -> Camera:
@@ -63,7 +96,7 @@ def open_camera(source: str) -> Camera:
     )
 
 
-def _imported(name: str) -> Any:
+def _imported(name: str) -> ModuleType | None:
     """The module, or None where it is not installed."""
     try:
         return importlib.import_module(name)
@@ -76,7 +109,7 @@ def _imported(name: str) -> Any:
 
 
 class _PiCamera:
-    def __init__(self, picamera2: Any, number: int) -> None:
+    def __init__(self, picamera2: ModuleType, number: int) -> None:
         self.name = f"camera {number}"
         self.driver = "picamera2"
         try:
@@ -92,14 +125,14 @@ class _PiCamera:
         scale = _SHORTER_SIDE / min(width, height)
         size = (round(width * scale / 2) * 2, round(height * scale / 2) * 2)
         # picamera2 names a format by its bytes in a word: BGR888 is R, G, B in memory. Without
-        # a queue a picture is taken after it was asked for, not before.
+        # a queue an image is taken after it was asked for, not before.
         configuration = self._camera.create_still_configuration(
             main={"format": "BGR888", "size": size}, queue=False
         )
         self._camera.configure(configuration)
         self._camera.start()
 
-    def picture(self) -> NDArray[np.uint8] | None:
+    def image(self) -> NDArray[np.uint8] | None:
         try:
             return np.asarray(self._camera.capture_array("main"), np.uint8)
         except RuntimeError as error:
@@ -110,7 +143,7 @@ class _PiCamera:
 
 
 class _OpenCvCamera:
-    def __init__(self, cv2: Any, source: str, number: int | None) -> None:
+    def __init__(self, cv2: ModuleType, source: str, number: int | None) -> None:
         self.name = source if number is None else f"camera {number}"
         self.driver = f"OpenCV {cv2.__version__}"
         self._live = number is not None
@@ -124,10 +157,10 @@ class _OpenCvCamera:
                 f"{self.name} cannot be opened by {self.driver}: is it there, may you read it,"
                 " and does no other program use it?"
             )
-        # A driver keeps pictures it took before anyone asked for them.
+        # A driver keeps images it took before anyone asked for them.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
-    def picture(self) -> NDArray[np.uint8] | None:
+    def image(self) -> NDArray[np.uint8] | None:
         if self._live:
             self._capture.grab()
         came, blue_first = self._capture.read()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 
@@ -12,16 +12,47 @@ from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 
-__all__ = ["MANIFEST", "Outcome", "bundle_profile", "read_manifest", "selftest"]
+__all__ = [
+    "MANIFEST",
+    "BundledModel",
+    "Manifest",
+    "Outcome",
+    "Promise",
+    "bundle_profile",
+    "read_manifest",
+    "selftest",
+]
 
 MANIFEST = "bundle.json"
 _FORMAT = 1
-_MODEL_KEYS = {"file", "picture", "scores", "quantized", "runtime"}
 # Its int8 kernels give the same bits on x86-64 and ARM, whatever the threads. Sums of floats
 # depend on their order, and that on the processor: AVX-512 and NEON differ in the last bits.
 _EXACT_RUNTIME = "ai-edge-litert"
 # Of the largest score: far above the rounding of float32, far below what a mistake makes.
 _ROUNDING = 1e-4
+
+
+Promise = Literal["bits", "rounding", "top-1"]
+
+
+class BundledModel(TypedDict):
+    """A model of a bundle: its files there, and its answer on the computer that made it."""
+
+    file: str
+    picture: str
+    scores: list[float]
+    quantized: bool
+    # Name and version.
+    runtime: list[str]
+
+
+class Manifest(TypedDict):
+    """What tinyedge reads of ``bundle.json``, which holds more."""
+
+    profile: str
+    models: list[BundledModel]
+    # The file of the model that a service runs.
+    model: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +75,7 @@ class Outcome:
 
     model: str
     passed: bool
-    promise: str
+    promise: Promise
     runtime: str
     scores: int
     different: int
@@ -65,7 +96,7 @@ class Outcome:
         return f"{'passed' if self.passed else 'FAILED'}  {self.model}  {said}{reason}"
 
 
-def read_manifest(bundle: Path) -> dict[str, Any]:
+def read_manifest(bundle: Path) -> Manifest:
     """What the bundle, or what was installed from it, says of itself.
 
     Raises:
@@ -84,10 +115,13 @@ def read_manifest(bundle: Path) -> dict[str, Any]:
     if (
         not isinstance(content.get("profile"), str)
         or not isinstance(models, list)
-        or not all(isinstance(entry, dict) and entry.keys() >= _MODEL_KEYS for entry in models)
+        or not all(
+            isinstance(entry, dict) and entry.keys() >= BundledModel.__required_keys__
+            for entry in models
+        )
     ):
         raise ModelError(f"{path} is damaged: make the bundle again")
-    return content
+    return cast(Manifest, content)
 
 
 def bundle_profile(bundle: Path) -> Profile:
@@ -101,21 +135,19 @@ def bundle_profile(bundle: Path) -> Profile:
 
 
 def selftest(bundle: Path) -> list[Outcome]:
-    """Run each model of the bundle on its picture; outcomes in the bundle's order.
+    """Run each model of the bundle on its image; outcomes in the bundle's order.
 
     Raises:
         ModelError: `bundle` is none, or a model of it cannot be loaded.
-        ImageError: a picture of it is damaged.
+        ImageError: an image of it is damaged.
         MissingPackageError: no TFLite runtime is installed.
     """
     profile = bundle_profile(bundle)
     return [_outcome(bundle, entry, profile) for entry in read_manifest(bundle)["models"]]
 
 
-def _outcome(bundle: Path, entry: dict[str, Any], profile: Profile) -> Outcome:
-    classifier = Classifier(
-        bundle / entry["file"], threads=profile.usable_threads(), runtimes=profile.runtimes
-    )
+def _outcome(bundle: Path, entry: BundledModel, profile: Profile) -> Outcome:
+    classifier = Classifier(bundle / entry["file"], device=profile, delegate="exact")
     scores = classifier.logits(classifier.preprocess(bundle / entry["picture"]))
     return judge(
         entry["file"],
@@ -148,7 +180,8 @@ def judge(
     largest = float(np.abs(here - there).max()) if different else 0.0
     agrees = bool(here.argmax() == there.argmax())
     if not quantized:
-        promise, passed = "rounding", largest <= _ROUNDING * float(np.abs(there).max())
+        promise: Promise = "rounding"
+        passed = largest <= _ROUNDING * float(np.abs(there).max())
     elif runtime == computers_runtime and runtime[0] == _EXACT_RUNTIME:
         promise, passed = "bits", different == 0
     else:

@@ -116,7 +116,7 @@ def read_card(path: Path) -> ModelCard | None:
     return _card(content, path)
 
 
-def _card(content: Any, path: Path) -> ModelCard:
+def _card(content: object, path: Path) -> ModelCard:
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         found = content.get("format") if isinstance(content, dict) else content
         raise ModelError(

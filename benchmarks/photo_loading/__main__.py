@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="write the page there [default: stdout]")
     arguments = parser.parse_args()
     models = {
-        "float": Classifier(arguments.float_model),
-        "int8": Classifier(arguments.int8_model),
+        "float": Classifier(arguments.float_model, threads=1),
+        "int8": Classifier(arguments.int8_model, threads=1),
     }
     data = Path(os.environ["TINYEDGE_CACHE"]).parent
     card = models["int8"].card
@@ -64,7 +64,7 @@ def _markdown(timed: dict[float, Times], answered: dict[float, list[Answers]], i
         f" {pillow_version},",
         f"libjpeg-turbo {features.version('libjpeg_turbo')}; {datetime.date.today()}.",
         "",
-        "*Whole* is the JPEG decoded at its full size, fitted as a float picture and quantized;",
+        "*Whole* is the JPEG decoded at its full size, fitted as a float image and quantized;",
         "*reduced* is what tinyedge does: decoded at a quarter of each side, fitted straight to",
         "int8 ([run.md](run.md)). *noise* is the standard deviation, of 255, of what was added to",
         "each pixel, as a sensor adds it.",

@@ -77,7 +77,7 @@ def answers(
             for name, model in models.items():
                 for decoded, inputs in (
                     ("small", model.preprocess(image.path)),
-                    ("whole", model.preprocess_pixels(whole)),
+                    ("whole", model.preprocess(whole)),
                     ("reduced", model.preprocess(path)),
                 ):
                     logits[name, decoded].append(model.logits(inputs))

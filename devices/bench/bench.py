@@ -1,12 +1,12 @@
 """How long a model takes on this machine, its first answer apart from its steady ones."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge.devices.bench.board_state import BoardState, board_state
 
@@ -19,8 +19,8 @@ __all__ = ["Bench", "Latency", "bench", "latency", "peak_memory"]
 # over after so many, or on a slow board after so long.
 _WARM_UP_RUNS = 10
 _WARM_UP_SECONDS = 1.0
-# Photos that are loaded in turn; each costs a net's input of memory.
-_PHOTOS = 8
+# Images that are loaded in turn; each costs a network's input of memory.
+_IMAGES = 8
 _STATUS = Path("/proc/self/status")
 
 
@@ -39,13 +39,13 @@ class Bench(NamedTuple):
 
     Attributes:
         load: from the file to a model ready to run, the import of the runtime with it.
-        first_preprocess: of the first photo, Pillow's decoder loaded with it.
-        preprocess: of the photos after it: decoded, fitted, quantized.
+        first_preprocess: of the first image, Pillow's decoder loaded with it.
+        preprocess: of the images after it: decoded, fitted, quantized.
         first: the first inference.
         warm_up: of the inferences after it that are not yet steady.
         steady: of the inferences after those.
         images_per_second: of steady inference alone, their count by the time they took.
-        photos_per_second: of a photo's median preprocessing and median inference in turn.
+        photos_per_second: of an image's median preprocessing and median inference in turn.
         peak_memory: the largest the process has ever been, bytes; None where unknown.
         before: the board before the first inference.
         after: the board after the last one.
@@ -76,36 +76,30 @@ def latency(milliseconds: Sequence[float]) -> Latency:
     )
 
 
-def bench(
-    load: Callable[[], "Classifier"], photos: Sequence[Path], runs: int
-) -> tuple["Classifier", Bench]:
-    """Load a model, and time it on photos.
+def bench(classifier: "Classifier", images: Sequence[Path], runs: int) -> Bench:
+    """Time a model that was just loaded, and has not run yet, on images.
 
-    Inference is timed back to back, on inputs made before; a photo's preprocessing apart.
+    Inference is timed back to back, on inputs made before; an image's preprocessing apart.
 
     Args:
-        load: makes the classifier.
-        photos: at least one; the first eight are used in turn.
+        classifier: the model.
+        images: at least one; the first eight are used in turn.
         runs: how many steady inferences to time, at least 1.
 
     Raises:
-        ImageError: one of the photos cannot be read.
-        Whatever `load` raises.
+        ImageError: one of the images cannot be read.
     """
-    load_time, classifier = _timed(load)
-    photos = photos[:_PHOTOS]
-    first_preprocess, _ = _timed(partial(classifier.preprocess, photos[0]))
-    inputs, preprocess_times = [], []
-    for photo in photos:
-        milliseconds, pixels = _timed(partial(classifier.preprocess, photo))
-        preprocess_times.append(milliseconds)
-        inputs.append(pixels)
-    # A photo's time scatters more than a net's; a few more loads cost little.
-    for number in range(len(photos), min(runs, 20)):
-        photo = photos[number % len(photos)]
-        preprocess_times.append(_timed(partial(classifier.preprocess, photo))[0])
+    images = images[:_IMAGES]
+    first_preprocess = _preprocess(classifier, images[0]).milliseconds
+    made = [_preprocess(classifier, image) for image in images]
+    inputs = [item.inputs for item in made]
+    preprocess_times = [item.milliseconds for item in made]
+    # An image's time scatters more than a network's; a few more loads cost little.
+    for number in range(len(images), min(runs, 20)):
+        image = images[number % len(images)]
+        preprocess_times.append(_preprocess(classifier, image).milliseconds)
     before = board_state()
-    first, _ = _timed(partial(classifier.logits, inputs[0]))
+    first = classifier.infer(inputs[0]).milliseconds
     warm_up: list[float] = []
     while not warm_up or (len(warm_up) < _WARM_UP_RUNS and sum(warm_up) < 1000 * _WARM_UP_SECONDS):
         warm_up.append(_inference(classifier, inputs, len(warm_up)))
@@ -113,8 +107,8 @@ def bench(
     after = board_state()
     steady = latency(steady_times)
     preprocess = latency(preprocess_times)
-    return classifier, Bench(
-        load=load_time,
+    return Bench(
+        load=classifier.load_milliseconds,
         first_preprocess=first_preprocess,
         preprocess=preprocess,
         first=first,
@@ -140,13 +134,18 @@ def peak_memory() -> int | None:
     return None
 
 
-def _inference(classifier: "Classifier", inputs: Sequence[Any], number: int) -> float:
-    pixels = inputs[number % len(inputs)]
-    return _timed(partial(classifier.logits, pixels))[0]
+class _Preprocessed(NamedTuple):
+    inputs: NDArray[np.generic]
+    milliseconds: float
 
 
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """How long it took, milliseconds, and what came of it."""
+def _preprocess(classifier: "Classifier", image: Path) -> _Preprocessed:
     start = perf_counter()
-    made = work()
-    return 1000 * (perf_counter() - start), made
+    inputs = classifier.preprocess(image)
+    return _Preprocessed(inputs, 1000 * (perf_counter() - start))
+
+
+def _inference(
+    classifier: "Classifier", inputs: Sequence[NDArray[np.generic]], number: int
+) -> float:
+    return classifier.infer(inputs[number % len(inputs)]).milliseconds

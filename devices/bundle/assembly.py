@@ -93,7 +93,7 @@ def assemble(
         }
         entries.append(entry)
         files[f"models/{model.name}"] = model.read_bytes()
-        files[f"selftest/{model.name}.png"] = said.picture
+        files[f"selftest/{model.name}.png"] = said.image
     wheels = download_wheels(target)
     files |= _packages(wheels, online=online)
     profile_name = f"profile/{profile.name}.toml"

@@ -3,7 +3,6 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +16,23 @@ from tinyedge.modelcard import read_card
 
 __all__ = ["Reference", "reference"]
 
-# So many pictures are drawn, and the one kept of whose class the model is surest: a runtime that
+# So many images are drawn, and the one kept of whose class the model is surest: a runtime that
 # rounds another way must not change it.
 _DRAWN = 8
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One picture and what a model says of it.
+    """One image and what a model says of it.
 
     Attributes:
-        picture: a PNG file's content.
+        image: a PNG file's content.
         scores: one a class, dequantized.
         runtime: the TFLite runtime that gave them, and its `version`.
         quantized: whether the model takes integers.
     """
 
-    picture: bytes
+    image: bytes
     scores: tuple[float, ...]
     runtime: str
     version: str
@@ -41,7 +40,7 @@ class Reference:
 
 
 def reference(model: Path, profile: Profile) -> Reference:
-    """Run `model` on a drawn picture; equal models on equal runtimes give equal references.
+    """Run `model` on a drawn image; equal models on equal runtimes give equal references.
 
     Raises:
         ModelError: it is no image classifier, or bears no card, so that the board would not know
@@ -53,18 +52,17 @@ def reference(model: Path, profile: Profile) -> Reference:
         raise ModelError(
             f"{model} bears no model card: bundle takes .tflite files that tinyedge exported"
         )
-    classifier = Classifier(model, threads=1, runtimes=profile.runtimes)
+    classifier = Classifier(model, device=profile, threads=1, delegate="exact")
     answers = []
-    with TemporaryDirectory(prefix="tinyedge-picture-") as folder:
-        path = Path(folder) / "picture.png"
-        for seed in range(_DRAWN):
-            picture = _picture(seed, classifier.spec)
-            path.write_bytes(picture)
-            scores = classifier.logits(classifier.preprocess(path))
-            answers.append((_margin(scores), -seed, picture, scores))
-    _, _, picture, scores = max(answers, key=lambda answer: answer[:2])
+    for seed in range(_DRAWN):
+        image = _drawn(seed, classifier.spec)
+        scores = classifier.logits(classifier.preprocess(image))
+        answers.append((_margin(scores), -seed, image, scores))
+    _, _, image, scores = max(answers, key=lambda answer: answer[:2])
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
     return Reference(
-        picture=picture,
+        image=stream.getvalue(),
         scores=tuple(scores.tolist()),
         runtime=classifier.runtime.name,
         version=classifier.runtime.version,
@@ -80,13 +78,9 @@ def _margin(scores: NDArray[np.float64]) -> float:
     return float(first - second)
 
 
-def _picture(seed: int, spec: InputSpec) -> bytes:
-    """A PNG of soft colours, of another shape than the network's input, so that it is fitted."""
+def _drawn(seed: int, spec: InputSpec) -> Image.Image:
+    """An image of soft colours, of another shape than the network's input, so that it is fitted."""
     colours = np.random.default_rng(seed).integers(0, 256, (5, 7, spec.channels), np.uint8)
     small = Image.fromarray(colours if spec.channels == 3 else colours[:, :, 0])
-    large = small.resize(
-        (spec.width * 3 // 2 + 1, spec.height * 5 // 4 + 1), Image.Resampling.BICUBIC
-    )
-    stream = io.BytesIO()
-    large.save(stream, "PNG")
-    return stream.getvalue()
+    size = spec.width * 3 // 2 + 1, spec.height * 5 // 4 + 1
+    return small.resize(size, Image.Resampling.BICUBIC)

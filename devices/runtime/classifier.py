@@ -1,28 +1,35 @@
-"""One classifier over every TFLite runtime: a photo in, class probabilities out."""
+"""One classifier over every TFLite runtime: an image in, class probabilities out."""
 
 import math
+import os
+import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from time import perf_counter
+from typing import NamedTuple, NoReturn, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.devices.runtime.runtimes import RUNTIMES, find_runtime
-from tinyedge.errors import ModelError
-from tinyedge.images.fit import fit_pixels
+from tinyedge.accuracy.model import Inference
+from tinyedge.devices.profile import Profile, find_profile
+from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
+from tinyedge.devices.runtime.runtimes import Interpreter, Runtime, TensorDetails, find_runtime
+from tinyedge.errors import ModelError, TinyedgeWarning
 from tinyedge.images.labels import read_labels
-from tinyedge.images.load import in_channels, load_input
+from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.modelcard import ModelCard, read_card
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["Classifier", "Prediction"]
+__all__ = ["Classification", "Classifier", "Prediction"]
 
 _TENSOR_TYPES = ("float32", "int8", "uint8")
 # What TFLite fixes for the output of a quantized softmax or logistic, so that it spans [0, 1].
 _PROBABILITY_SCALE = 1 / 256
+
+StrPath = str | os.PathLike[str]
 
 
 class Prediction(NamedTuple):
@@ -33,106 +40,158 @@ class Prediction(NamedTuple):
     probability: float
 
 
+@dataclass(frozen=True, eq=False)
+class Classification(Sequence[Prediction]):
+    """What a classifier says of one image: its predictions, likeliest first, and more.
+
+    Attributes:
+        predictions: as many as were asked for; the value is also a sequence of these.
+        scores: float64 (classes,), dequantized; before the softmax where the card has one.
+        milliseconds: of the inference alone, without reading and fitting the image.
+    """
+
+    predictions: tuple[Prediction, ...]
+    scores: NDArray[np.float64]
+    milliseconds: float
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Prediction, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Prediction | tuple[Prediction, ...]:
+        return self.predictions[place]
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+
 class Classifier:
     """A .tflite image classifier, ready to run.
 
     Attributes:
-        path: the model's file.
+        path: the file that is run.
+        bytes: its size, model card included.
         card: what the model says of itself (see `tinyedge.modelcard`).
+        spec: its input, and how images are fitted to it.
+        classes: how many scores an answer has.
         runtime: the TFLite runtime in use, with `name` and `version`.
         threads: how many threads the runtime was given.
         delegate: the shared library it runs through; None for the CPU alone.
-        spec: its input, and how images are fitted to it.
-        classes: how many scores an answer has.
+        load_milliseconds: from the file to a model ready to run, the runtime's import with it.
     """
 
     def __init__(
         self,
-        model: Path,
+        model: StrPath,
         *,
-        threads: int = 1,
-        runtimes: Sequence[str] = tuple(RUNTIMES),
+        device: str | Profile = "host",
+        threads: int | None = None,
         fit: Fit | None = None,
-        labels: Path | None = None,
-        ids: Path | None = None,
-        delegate: str | None = None,
-        card: ModelCard | None = None,
+        labels: StrPath | None = None,
+        ids: StrPath | None = None,
+        delegate: DelegateUse = "preferred",
     ) -> None:
         """Load `model` and prepare it to run; `fit`, `labels` and `ids` override its card.
 
-        `labels` and `ids` are text files with a line a class. `delegate` is a shared library to
-        run it through, one that is known to work here. `card` stands in where the file has none.
+        Args:
+            model: a .tflite that tinyedge exported; any other image classifier needs `fit`.
+            device: what it runs on: a profile, its name such as ``pi4``, or its .toml file.
+            threads: of the runtime, at least 1 [default: the device's].
+            fit: how images are fitted to the input.
+            labels: a text file of class names, a line a class.
+            ids: the same of WordNet ids.
+            delegate: how a device's accelerator is used; see
+                `tinyedge.devices.runtime.model_file.runnable_file`. Where another file stands in
+                for `model` a TinyedgeWarning says so.
 
         Raises:
             ModelError: the file is no TFLite model, no image classifier, a network without a
                 head, or bears no card while `fit` is not given.
+            ImageError: `fit` is no way to fit an image.
             DatasetError: `labels` or `ids` do not name every class.
+            DeviceError: there is no such device, or its accelerator cannot be used.
             MissingPackageError: no TFLite runtime is installed.
             OSError: the file, or the delegate, cannot be read.
         """
-        self.path = model
-        self.delegate = delegate
-        self.threads = threads
-        content = model.read_bytes()
+        profile = device if isinstance(device, Profile) else find_profile(device)
+        file = runnable_file(Path(model), profile, delegate)
+        if file.note is not None:
+            warnings.warn(file.note, TinyedgeWarning, stacklevel=2)
+        start = perf_counter()
+        self.path = file.path
+        self.delegate = file.delegate
+        self.threads = threads or profile.usable_threads()
+        content = file.path.read_bytes()
         if not content:
-            raise ModelError(f"{model} is empty")
+            raise ModelError(f"{file.path} is empty")
         self.bytes = len(content)
-        card = read_card(model) or card
-        _check_head(card, model)
-        self.runtime = find_runtime(runtimes)
-        try:
-            delegates = [] if delegate is None else [self.runtime.load_delegate(delegate)]
-            self._interpreter = self.runtime.load(content, threads=threads, delegates=delegates)
-        except (ValueError, RuntimeError) as error:
-            from tinyedge.devices.edgetpu.partition import COMPILED
-
-            reason = " ".join(str(error).split()) or "no reason given"
-            if COMPILED in reason:
-                raise ModelError(
-                    f"{model}: it was compiled for the Edge TPU and runs nowhere else: use"
-                    " --device coral-usb, or the file it was compiled from"
-                ) from error
-            raise ModelError(
-                f"{model}: {self.runtime.name} {self.runtime.version} cannot load it as a"
-                f" TFLite model ({reason})"
-            ) from error
-        self._input = _only_tensor(self._interpreter.get_input_details(), "input", model)
-        self._output = _only_tensor(self._interpreter.get_output_details(), "output", model)
-        shape = _image_shape(self._input, model)
-        self.classes = _class_count(self._output, model)
-        fit = fit or (_no_fit(model) if card is None else card.fit)
+        card = read_card(file.path) or file.card
+        _check_head(card, file.path)
+        self.runtime = find_runtime(profile.runtimes)
+        self._interpreter = _interpreter(self.runtime, content, file, self.threads)
+        self._input = _only_tensor(self._interpreter.get_input_details(), "input", file.path)
+        self._output = _only_tensor(self._interpreter.get_output_details(), "output", file.path)
+        shape = _image_shape(self._input, file.path)
+        self.classes = _class_count(self._output, file.path)
+        fit = fit or (_no_fit(file.path) if card is None else card.fit)
         self.spec = InputSpec(*shape, fit, _quantization(self._input, own=card is not None))
         self.card = replace(card, fit=fit) if card is not None else self._inferred_card()
         self._check_card()
         if labels is not None:
-            self.card = replace(self.card, labels=read_labels(labels, self.classes))
+            self.card = replace(self.card, labels=read_labels(Path(labels), self.classes))
         if ids is not None:
-            self.card = replace(self.card, ids=read_labels(ids, self.classes))
+            self.card = replace(self.card, ids=read_labels(Path(ids), self.classes))
+        self.load_milliseconds = 1000 * (perf_counter() - start)
 
-    def preprocess(self, path: Path) -> NDArray[np.generic]:
-        """The photo at `path` as the input tensor: (1, height, width, channels), quantized.
+    def classify(self, image: ImageLike, top: int = 5) -> Classification:
+        """The `top` likeliest classes of an image, likeliest first.
+
+        Classes with equal scores come in the order of their index.
+
+        Args:
+            image: a path, an array of uint8 (height, width, 3), or a PIL image; see
+                `tinyedge.images.load.load_input`.
+            top: how many classes at most, at least 1.
 
         Raises:
-            ImageError: the file is no image.
+            ImageError: the file is no image, or the array none.
+            TypeError: `image` is nothing of that.
+            ValueError: `top` is less than 1.
         """
-        return load_input(path, self.spec)[np.newaxis]
+        if top < 1:
+            raise ValueError(f"top is {top}; at least one class is asked for")
+        scores, milliseconds = self.infer(self.preprocess(image))
+        return Classification(tuple(self.ranked(scores, top)), scores, milliseconds)
 
-    def preprocess_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.generic]:
-        """An RGB image, (h, w, 3), as `preprocess` gives a photo."""
-        return fit_pixels(in_channels(pixels, self.spec.channels), self.spec)[np.newaxis]
+    def preprocess(self, image: ImageLike) -> NDArray[np.generic]:
+        """An image as the input tensor: (1, height, width, channels), quantized.
 
-    def logits(self, inputs: NDArray[np.generic]) -> NDArray[np.float64]:
-        """The scores of one input tensor, dequantized: shape (classes,).
-
-        They are the values before the softmax where ``card.softmax`` is true.
+        Raises:
+            ImageError: see `classify`.
+            TypeError: likewise.
         """
+        return load_input(image, self.spec)[np.newaxis]
+
+    def infer(self, inputs: NDArray[np.generic]) -> Inference:
+        """Run the model on one input tensor, and time that.
+
+        The scores are those before the softmax where ``card.softmax`` is true.
+        """
+        start = perf_counter()
         self._interpreter.set_tensor(self._input["index"], inputs)
         self._interpreter.invoke()
-        scores = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
-        if self._output["dtype"] == np.float32:
-            return np.asarray(scores, np.float64)
-        scale, zero_point = self._output["quantization"]
-        return np.asarray((scores.astype(np.float64) - zero_point) * scale)
+        found = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+        scores = np.asarray(found, np.float64)
+        if self._output["dtype"] != np.float32:
+            scale, zero_point = self._output["quantization"]
+            scores = (scores - zero_point) * scale
+        return Inference(scores, 1000 * (perf_counter() - start))
+
+    def logits(self, inputs: NDArray[np.generic]) -> NDArray[np.float64]:
+        """The scores that `infer` gives: (classes,)."""
+        return self.infer(inputs).scores
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """The softmax of `logits` where the network ended in one, else `logits` unchanged."""
@@ -141,16 +200,6 @@ class Classifier:
         scaled = logits.reshape(self.card.softmax_groups, -1) / self.card.temperature
         exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True)).reshape(-1)
-
-    def classify(self, path: Path, top: int = 5) -> list[Prediction]:
-        """The `top` likeliest classes of the photo at `path`, likeliest first.
-
-        Classes with equal scores come in the order of their index.
-
-        Raises:
-            ImageError: the file is no image.
-        """
-        return self.ranked(self.logits(self.preprocess(path)), top)
 
     def ranked(self, logits: NDArray[np.float64], top: int) -> list[Prediction]:
         """The `top` classes of one answer, highest probability first, ties by index."""
@@ -194,6 +243,25 @@ class Classifier:
                 raise ModelError(f"{self.path}: {len(texts)} {name} for {self.classes} classes")
 
 
+def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: int) -> Interpreter:
+    try:
+        delegates = [] if file.delegate is None else [runtime.load_delegate(file.delegate)]
+        return runtime.load(content, threads=threads, delegates=delegates)
+    except (ValueError, RuntimeError) as error:
+        from tinyedge.devices.edgetpu.partition import COMPILED
+
+        reason = " ".join(str(error).split()) or "no reason given"
+        if COMPILED in reason:
+            raise ModelError(
+                f"{file.path}: it was compiled for the Edge TPU and runs nowhere else: use"
+                " --device coral-usb, or the file it was compiled from"
+            ) from error
+        raise ModelError(
+            f"{file.path}: {runtime.name} {runtime.version} cannot load it as a TFLite model"
+            f" ({reason})"
+        ) from error
+
+
 def _no_fit(model: Path) -> NoReturn:
     raise ModelError(
         f"{model}: it carries no model card, so how photos are fitted to it is unknown; say so"
@@ -206,12 +274,12 @@ def _check_head(card: ModelCard | None, model: Path) -> None:
         height, width, channels = card.features
         raise ModelError(
             f"{model}: it classifies nothing: its network ends without a head, and its output is"
-            f" a picture of features, {height} high, {width} wide, with {channels} channels;"
+            f" an image of features, {height} high, {width} wide, with {channels} channels;"
             " run and compare need a classifier"
         )
 
 
-def _only_tensor(details: list[dict[str, Any]], role: str, model: Path) -> dict[str, Any]:
+def _only_tensor(details: list[TensorDetails], role: str, model: Path) -> TensorDetails:
     if len(details) != 1:
         raise ModelError(
             f"{model}: an image classifier has one {role} tensor, this model has {len(details)}"
@@ -222,7 +290,7 @@ def _only_tensor(details: list[dict[str, Any]], role: str, model: Path) -> dict[
     return details[0]
 
 
-def _image_shape(tensor: dict[str, Any], model: Path) -> tuple[int, int, int]:
+def _image_shape(tensor: TensorDetails, model: Path) -> tuple[int, int, int]:
     shape = tuple(int(side) for side in tensor["shape"])
     if len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):
         raise ModelError(
@@ -237,7 +305,7 @@ def _image_shape(tensor: dict[str, Any], model: Path) -> tuple[int, int, int]:
     return shape[1:]
 
 
-def _class_count(tensor: dict[str, Any], model: Path) -> int:
+def _class_count(tensor: TensorDetails, model: Path) -> int:
     shape = tuple(int(side) for side in tensor["shape"])
     classes = math.prod(shape)
     # (1, classes) or (1, 1, 1, classes), but no grid of boxes.
@@ -249,7 +317,7 @@ def _class_count(tensor: dict[str, Any], model: Path) -> int:
     return classes
 
 
-def _quantization(tensor: dict[str, Any], *, own: bool) -> QuantParams | None:
+def _quantization(tensor: TensorDetails, *, own: bool) -> QuantParams | None:
     """How a pixel in [0, 1] becomes the input's type; None where that is float."""
     kind = tensor["dtype"]
     if kind == np.float32:
@@ -258,4 +326,4 @@ def _quantization(tensor: dict[str, Any], *, own: bool) -> QuantParams | None:
         scale, zero_point = tensor["quantization"]
         return QuantParams.per_tensor(float(scale), int(zero_point), kind)
     # A stranger's integer model takes the pixel's own byte, whatever value it stands for.
-    return QuantParams.per_tensor(1 / 255, int(np.iinfo(kind).min), kind)
+    return QuantParams.per_tensor(1 / 255, int(np.iinfo(np.dtype(kind).name).min), kind)

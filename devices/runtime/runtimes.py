@@ -6,14 +6,24 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
 from tinyedge.system import native_output_hidden
 
-__all__ = ["RUNTIMES", "Choice", "Runtime", "choose_runtime", "find_runtime", "runtime_advice"]
+__all__ = [
+    "RUNTIMES",
+    "Choice",
+    "Interpreter",
+    "Runtime",
+    "TensorDetails",
+    "choose_runtime",
+    "find_runtime",
+    "runtime_advice",
+]
 
 # Distribution name -> the module that holds its Interpreter.
 RUNTIMES = {
@@ -21,6 +31,39 @@ RUNTIMES = {
     "tflite-runtime": "tflite_runtime.interpreter",
     "tensorflow": "tensorflow.lite.python.interpreter",
 }
+
+
+class TensorDetails(TypedDict):
+    """What an interpreter tells of a tensor; its quantization is (scale, zero point)."""
+
+    name: str
+    index: int
+    shape: NDArray[np.int32]
+    shape_signature: NDArray[np.int32]
+    dtype: type[np.generic]
+    quantization: tuple[float, int]
+
+
+class Interpreter(Protocol):
+    """What the interpreters of all runtimes have."""
+
+    def allocate_tensors(self) -> None:
+        """Plan the memory; before anything else."""
+
+    def get_input_details(self) -> list[TensorDetails]:
+        """The model's inputs, in their order."""
+
+    def get_output_details(self) -> list[TensorDetails]:
+        """The model's outputs, in their order."""
+
+    def set_tensor(self, tensor_index: int, value: NDArray[np.generic], /) -> None:
+        """Copy `value` into an input, which has its shape and type."""
+
+    def invoke(self) -> None:
+        """Run the model."""
+
+    def get_tensor(self, tensor_index: int, /) -> NDArray[np.generic]:
+        """A copy of what an output holds."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +78,10 @@ class Runtime:
 
     name: str
     version: str
-    interpreter: Callable[..., Any]
-    load_delegate: Callable[[str], Any]
+    interpreter: Callable[..., Interpreter]
+    load_delegate: Callable[[str], object]
 
-    def load(self, model: bytes, *, threads: int, delegates: Sequence[Any] = ()) -> Any:
+    def load(self, model: bytes, *, threads: int, delegates: Sequence[object] = ()) -> Interpreter:
         """An interpreter of the .tflite with its tensors allocated, made without a word.
 
         What `delegates` take of it runs through them. Warns (TinyedgeWarning) where an int8 model
@@ -140,7 +183,7 @@ def runtime_advice(
     return "Type: pip install ai-edge-litert"
 
 
-def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Any) -> None:
+def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Interpreter) -> None:
     """Warn where an integer model runs on TFLite's own kernels, as in tflite-runtime 2.14."""
     kinds = {tensor["dtype"] for tensor in interpreter.get_input_details()}
     if runtime.name == "ai-edge-litert" or not kinds & {np.int8, np.uint8}:

@@ -13,6 +13,7 @@ from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.find import LabelledImage
+from tinyedge.progress import Advance
 
 # The "int8" model sees class 0 at half its score.
 IDENTITY: Rows = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
@@ -144,9 +145,17 @@ def test_a_budget_is_0_to_100_points(tmp_path: Path, budget: float) -> None:
 def test_progress_is_told_of_every_image(tmp_path: Path) -> None:
     images = photos(tmp_path)
     images[2].path.write_bytes(b"no image")
-    steps: list[None] = []
-    compare(*models(tmp_path), images, progress=lambda: steps.append(None))
-    assert len(steps) == 6
+    told: list[object] = []
+
+    def progress(
+        description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+    ) -> Advance:
+        del weight, unit
+        told.append((description, steps))
+        return lambda count=1, /: told.append(count)
+
+    compare(*models(tmp_path), images, progress=progress)
+    assert told == [("Comparing", 6), 1, 1, 1, 1, 1, 1]
 
 
 def test_unreadable_images_are_left_out_and_told(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_text_of_what_is_missing_or_odd() -> None:
 def test_json_is_never_rounded() -> None:
     found = as_json(replace(COMPARISON, skipped=(SkippedImage(Path("a.png"), "a.png is damaged"),)))
     assert json.loads(json.dumps(found, allow_nan=False)) == {
+        "schema": "tinyedge.compare/1",
         "images": 650,
         "float": {"top1": 100 * 398 / 650, "top5": 100 * 540 / 650},
         "int8": {"top1": 100 * 393 / 650, "top5": 100 * 539 / 650},
@@ -137,6 +138,10 @@ def test_json_is_never_rounded() -> None:
         "duplicates": 0,
         "skipped": [{"image": "a.png", "reason": "a.png is damaged"}],
     }
+
+
+def test_json_says_first_what_it_is() -> None:
+    assert next(iter(as_json(COMPARISON))) == "schema"
 
 
 def test_json_without_a_softmax_keeps_its_shape() -> None:

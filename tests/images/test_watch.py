@@ -46,6 +46,17 @@ def test_one_that_could_not_be_read_may_be_allowed_to_be(tmp_path: Path) -> None
     assert [watch.look(), watch.look()] == [[], [photo]]
 
 
+def test_one_that_went_before_it_could_be_read_is_forgotten(tmp_path: Path) -> None:
+    watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
+    photo.write_bytes(b"half")
+    assert [watch.look(), watch.look()] == [[], [photo]]
+    photo.unlink()
+    assert watch.look() == []
+    watch.look_again(photo)
+    photo.write_bytes(b"half")
+    assert [watch.look(), watch.look()] == [[], [photo]]
+
+
 def test_a_photo_that_went_may_come_back(tmp_path: Path) -> None:
     watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
     for _ in range(2):

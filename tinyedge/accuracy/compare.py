@@ -4,15 +4,18 @@ Both models see the very same pixels, one image after the other, and only a few 
 image are kept: ImageNet's 50,000 validation images need no more memory than ten do.
 """
 
-import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
+from tinyedge.accuracy.model import Inference, ScoringModel
 from tinyedge.accuracy.result import (
     Answer,
     Comparison,
@@ -21,11 +24,12 @@ from tinyedge.accuracy.result import (
     SkippedImage,
     conclude,
 )
-from tinyedge.devices.runtime.classifier import Classifier
-from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
+from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
+from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import LabelledImage
 from tinyedge.images.load import load_float_input
+from tinyedge.progress import Progress, no_progress
 
 __all__ = ["Comparison", "compare"]
 
@@ -33,13 +37,13 @@ _NAMED_FILES = 3
 
 
 def compare(
-    float_model: Classifier,
-    int8_model: Classifier,
+    float_model: ScoringModel,
+    int8_model: ScoringModel,
     images: Sequence[LabelledImage],
     *,
     max_drop: float | None = None,
     skip_unreadable: bool = True,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = no_progress,
 ) -> Comparison:
     """Run both models over `images` and say what the second lost against the first.
 
@@ -50,7 +54,7 @@ def compare(
         max_drop: the budget for the top-1 drop, 0 to 100 points, or None for no verdict.
         skip_unreadable: leave out a file that is no image, and say so in the result, instead
             of raising.
-        progress: called after each image.
+        progress: is told of every image.
 
     Raises:
         ModelError: the models differ in classes, labels, input or fit, are given in the wrong
@@ -70,18 +74,20 @@ def compare(
     observations: list[Observation] = []
     compared_hashes: set[str] = set()
     skipped: list[SkippedImage] = []
-    for image, digest in zip(images, hashes, strict=True):
-        try:
-            pixels = load_float_input(image.path, float_model.spec)
-        except ImageError as error:
-            if not skip_unreadable:
-                raise
-            skipped.append(SkippedImage(image.path, str(error)))
-        else:
-            float_first = len(observations) % 2 == 0
-            observations.append(_observe(float_model, int8_model, image, pixels, float_first))
-            compared_hashes.add(digest)
-        progress()
+    advance = progress("Comparing", len(images))
+    # By turns: going second on warm or on crowded caches shall favour neither in time.
+    turns = (_Turn(image, first) for image, first in zip(images, cycle((True, False))))
+    observe = _Observer(float_model, int8_model)
+    with closing(evaluate(observe, turns)) as results:
+        for (turn, result), digest in zip(results, hashes, strict=True):
+            if not isinstance(result, Unreadable):
+                observations.append(result)
+                compared_hashes.add(digest)
+            elif skip_unreadable:
+                skipped.append(SkippedImage(turn.image.path, result.reason))
+            else:
+                raise result.error
+            advance()
     if not observations:
         reason = f"; the first: {skipped[0].reason}" if skipped else ""
         raise DatasetError(f"none of the {len(images)} images could be read{reason}")
@@ -100,7 +106,7 @@ def compare(
     )
 
 
-def _check_models(float_model: Classifier, int8_model: Classifier) -> None:
+def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
     a, b = float_model, int8_model
     if a.classes != b.classes:
         raise ModelError(
@@ -157,7 +163,7 @@ def _digest(path: Path) -> str:
 
 
 def _refuse_calibration_images(
-    images: Sequence[LabelledImage], hashes: Sequence[str], models: Sequence[Classifier]
+    images: Sequence[LabelledImage], hashes: Sequence[str], models: Sequence[ScoringModel]
 ) -> None:
     calibration = {digest for model in models for digest in model.card.calibration_sha256}
     overlap = [
@@ -173,44 +179,53 @@ def _refuse_calibration_images(
         )
 
 
-def _observe(
-    float_model: Classifier,
-    int8_model: Classifier,
-    image: LabelledImage,
-    pixels: NDArray[np.float32],
-    float_first: bool,
-) -> Observation:
-    # By turns: going second on warm or on crowded caches shall favour neither in time.
-    order = (float_model, int8_model) if float_first else (int8_model, float_model)
-    timed = {id(model): _timed_scores(model, image.path, pixels) for model in order}
-    float_scores, float_ms = timed[id(float_model)]
-    int8_scores, int8_ms = timed[id(int8_model)]
-    return Observation(
-        image.index,
-        _answer(float_scores, image.index, float_ms),
-        _answer(int8_scores, image.index, int8_ms),
-        float(
-            statistics.kl_divergence(
-                float_scores / float_model.card.temperature,
-                int8_scores / int8_model.card.temperature,
-            )
-        ),
-    )
+class _Turn(NamedTuple):
+    """An image, and which of the models goes first."""
+
+    image: LabelledImage
+    float_first: bool
 
 
-def _timed_scores(
-    model: Classifier, path: Path, pixels: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], float]:
-    inputs = model.spec.quantize(pixels)[np.newaxis]
-    start = time.perf_counter()
-    scores = model.logits(inputs)
-    milliseconds = 1000 * (time.perf_counter() - start)
-    if not np.isfinite(scores).all():
+class _Observer:
+    """Both models at once, on one image after the other."""
+
+    def __init__(self, float_model: ScoringModel, int8_model: ScoringModel) -> None:
+        self._float_model = float_model
+        self._int8_model = int8_model
+
+    def __call__(self, turn: _Turn) -> Observation:
+        """Run both on the image, read once.
+
+        Raises:
+            ImageError: it cannot be read.
+            ModelError: a model answers with infinities or NaN.
+        """
+        path, label = turn.image.path, turn.image.index
+        pixels = load_float_input(path, self._float_model.spec)
+        if turn.float_first:
+            of_float = _finite(self._float_model, path, pixels)
+            of_int8 = _finite(self._int8_model, path, pixels)
+        else:
+            of_int8 = _finite(self._int8_model, path, pixels)
+            of_float = _finite(self._float_model, path, pixels)
+        divergence = statistics.kl_divergence(
+            of_float.scores / self._float_model.card.temperature,
+            of_int8.scores / self._int8_model.card.temperature,
+        )
+        return Observation(
+            label, _answer(of_float, label), _answer(of_int8, label), float(divergence)
+        )
+
+
+def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:
+    inference = model.infer(model.spec.quantize(pixels)[np.newaxis])
+    if not np.isfinite(inference.scores).all():
         raise ModelError(f"{model.path} answers {path} with infinite scores or NaN")
-    return scores, milliseconds
+    return inference
 
 
-def _answer(scores: NDArray[np.float64], label: int, milliseconds: float) -> Answer:
+def _answer(inference: Inference, label: int) -> Answer:
+    scores, milliseconds = inference
     return Answer(
         int(statistics.top1(scores)),
         int(statistics.label_rank(scores, label)),

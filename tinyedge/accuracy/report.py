@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from tinyedge.accuracy.result import Comparison, ModelResult
 
@@ -37,7 +36,7 @@ def as_text(comparison: Comparison) -> str:
     return "\n".join(f"{name:<{_NAME_WIDTH}}{text}".rstrip() for name, text in rows)
 
 
-def as_json(comparison: Comparison) -> dict[str, Any]:
+def as_json(comparison: Comparison) -> dict[str, object]:
     """The report to compute with: percent from 0 to 100, nats, milliseconds; never rounded.
 
     ``kl`` holds nulls where the models do not end in one softmax over all classes, ``verdict``
@@ -46,6 +45,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     c = comparison
     kl = c.divergence
     return {
+        "schema": "tinyedge.compare/1",
         "images": c.images,
         "float": {"top1": c.float_model.top1, "top5": c.float_model.top5},
         "int8": {"top1": c.int8_model.top1, "top5": c.int8_model.top5},

@@ -224,7 +224,7 @@ def _worst_classes(
     images = np.bincount(class_of)
     before = np.bincount(class_of[float_right], minlength=len(images))
     after = np.bincount(class_of[int8_right], minlength=len(images))
-    # By images, not by share: in a class of two photos one flip is half of all, and chance.
+    # By images, not by share: in a class of two images one flip is half of all, and chance.
     order = np.lexsort((images, after - before))
     return tuple(
         ClassResult(

@@ -1,9 +1,9 @@
 """What two models' scores say about each other: pure functions, no files and no runtimes.
 
-Scores are the logits of a classifier: one row a photo, the classes along the last axis. Both
-models of a comparison see the same photos, so the statistics are those of paired proportions:
-`lost` counts the photos that only the first model names rightly, `gained` those that only the
-second does, and all other photos tell the two models apart in nothing.
+Scores are the logits of a classifier: one row an image, the classes along the last axis. Both
+models of a comparison see the same images, so the statistics are those of paired proportions:
+`lost` counts the images that only the first model names rightly, `gained` those that only the
+second does, and all other images tell the two models apart in nothing.
 """
 
 import math
@@ -124,7 +124,7 @@ def verdict(interval: Interval, budget: float) -> Verdict:
     """What the interval allows to be said of a budget, both in points.
 
     `pass` where the whole interval lies within the budget, `fail` where the whole of it lies
-    over, and otherwise `inconclusive`: the photos at hand cannot tell.
+    over, and otherwise `inconclusive`: the images at hand cannot tell.
     """
     if interval.high <= budget:
         return "pass"

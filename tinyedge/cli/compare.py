@@ -1,11 +1,8 @@
 """``tinyedge compare``."""
 
-import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,8 +18,6 @@ from tinyedge.cli.parameters import (
 )
 
 if TYPE_CHECKING:
-    from tinyedge.devices.profile import Profile
-    from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.spec import Fit
 
 _EXIT_CODES = {None: 0, "pass": 0, "fail": 1, "inconclusive": 3}
@@ -79,11 +74,21 @@ def command(
     from tinyedge.accuracy.compare import compare
     from tinyedge.accuracy.report import as_json as report_json
     from tinyedge.accuracy.report import as_text as report_text
+    from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.find import read_labelled
+    from tinyedge.progress import progress_shown
 
     profile = running_profile(device)
     float_model, int8_model = (
-        _classifier(file, profile, threads=threads, fit=fit, labels=labels, ids=ids)
+        Classifier(
+            file,
+            device=profile,
+            threads=threads,
+            fit=fit,
+            labels=labels,
+            ids=ids,
+            delegate="exact",
+        )
         for file in (float_file, int8_file)
     )
     images = read_labelled(
@@ -96,7 +101,7 @@ def command(
     plural = "" if used == 1 else "s"
     through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
     click.echo(f"{runtime.name} {runtime.version}, {used} thread{plural}{through}", err=True)
-    with _progress(len(images)) as advance:
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
         comparison = compare(
             float_model,
             int8_model,
@@ -104,7 +109,7 @@ def command(
             max_drop=max_drop,
             # A manifest names its files one by one; a folder may hold anything.
             skip_unreadable=data.is_dir(),
-            progress=advance,
+            progress=progress,
         )
     for skipped in comparison.skipped:
         click.echo(f"skipped: {skipped.reason}", err=True)
@@ -113,36 +118,3 @@ def command(
     else:
         click.echo(report_text(comparison))
     context.exit(_EXIT_CODES[comparison.verdict])
-
-
-def _classifier(
-    file: Path, profile: "Profile", *, threads: int | None, **overridden: Any
-) -> "Classifier":
-    """The model in `file`, on the CPU; one compiled for an accelerator on that and nowhere else."""
-    from tinyedge.devices.runtime.classifier import Classifier
-    from tinyedge.devices.runtime.model_file import RunnableFile
-
-    found = RunnableFile(file)
-    if profile.delegate is not None:
-        from tinyedge.devices.edgetpu.delegate import choose_file, is_compiled
-
-        if is_compiled(file):
-            found = choose_file(file, profile, require=True)
-    return Classifier(
-        found.path,
-        threads=threads or profile.usable_threads(),
-        runtimes=profile.runtimes,
-        delegate=found.delegate,
-        card=found.card,
-        **overridden,
-    )
-
-
-@contextlib.contextmanager
-def _progress(images: int) -> Iterator[Callable[[], None]]:
-    """A bar where a person watches stderr, and nothing where it is a file or a pipe."""
-    if not on_a_terminal():
-        yield lambda: None
-        return
-    with click.progressbar(length=images, label="comparing", file=sys.stderr) as bar:
-        yield lambda: bar.update(1)

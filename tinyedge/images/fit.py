@@ -153,7 +153,7 @@ def _resample_into(
 ) -> None:
     """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1].
 
-    Touches only the pixels that some target mixes: of a large photo a small part, and no copy
+    Touches only the pixels that some target mixes: of a large image a small part, and no copy
     of the whole is made.
     """
     start = 0

@@ -1,9 +1,10 @@
-"""From an image file to a network's input: decoded, upright, fitted.
+"""From an image to a network's input: decoded, upright, fitted.
 
 This is the only such code in the project: calibrating, comparing and running all call
 `load_input`, so that a model meets the same pixels wherever it is fed.
 """
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,10 @@ from tinyedge.errors import ImageError
 from tinyedge.images.fit import fit_pixels, reduction
 from tinyedge.images.spec import InputSpec
 
-__all__ = ["in_channels", "load_float_input", "load_input", "read_pixels"]
+__all__ = ["ImageLike", "load_float_input", "load_input", "read_pixels"]
+
+# A file, pixels of 0 to 255 (RGB or grey), or what Pillow opened or made.
+ImageLike = str | os.PathLike[str] | NDArray[np.uint8] | Image.Image
 
 # Named, because Pillow also knows formats that run other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
@@ -28,25 +32,33 @@ _SIDEWAYS = (5, 6, 7, 8)
 _JPEG = ("JPEG", "MPO")
 
 
-def load_input(path: Path, spec: InputSpec) -> NDArray[np.generic]:
-    """The image at `path` as the network of that input takes it.
+def load_input(image: ImageLike, spec: InputSpec) -> NDArray[np.generic]:
+    """An image as the network of that input takes it.
 
-    A JPEG at least four times as large as the network needs, along both sides, is decoded at a
-    half, a quarter or an eighth of its size, by averages of its pixels; see
+    Of a file, a JPEG at least four times as large as the network needs, along both sides, is
+    decoded at a half, a quarter or an eighth of its size, by averages of its pixels; see
     `tinyedge.images.fit.reduction`.
 
+    Args:
+        image: the path of a file; an array of uint8, (height, width, 3) RGB, or (height, width)
+            or (height, width, 1) grey where the network takes grey; or a PIL image of any mode,
+            turned upright as a file is.
+        spec: the network's input.
+
     Returns:
-        (height, width, channels), RGB or grey: float32 in [0, 1], or quantized values.
+        (spec.height, spec.width, spec.channels), RGB or grey: float32 in [0, 1], or quantized
+        values.
 
     Raises:
-        ImageError: see `read_pixels`.
+        ImageError: see `read_pixels`; or an array is of another type or shape.
+        TypeError: `image` is nothing of that.
     """
-    return fit_pixels(read_pixels(path, spec.channels, spec), spec)
+    return fit_pixels(_pixels_of(image, spec), spec)
 
 
-def load_float_input(path: Path, spec: InputSpec) -> NDArray[np.float32]:
+def load_float_input(image: ImageLike, spec: InputSpec) -> NDArray[np.float32]:
     """`load_input` before quantization: float32 in [0, 1]."""
-    return np.asarray(load_input(path, spec.in_float), np.float32)
+    return np.asarray(load_input(image, spec.in_float), np.float32)
 
 
 def read_pixels(
@@ -82,18 +94,52 @@ def read_pixels(
         with _opened(path) as image:
             if reduced_for is not None and image.format in _JPEG:
                 _reduce(image, reduced_for)
-            _load(image, path)
-            pixels = np.asarray(_in_mode("RGB" if channels == 3 else "L", image, path))
-            # Only now: PNG and TIFF know their orientation once they are loaded.
-            orientation = _orientation(image)
-    return _upright(pixels.reshape(*pixels.shape[:2], channels), orientation)
+            return _decoded(image, str(path), channels)
 
 
-def in_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """An RGB image, (height, width, 3), with the channels of a net; grey as of a file's."""
+def _pixels_of(image: ImageLike, spec: InputSpec) -> NDArray[np.uint8]:
+    """The upright pixels of any image, (height, width, spec.channels)."""
+    if isinstance(image, np.ndarray):
+        return _array_pixels(image, spec.channels)
+    if isinstance(image, Image.Image):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decoded(image, getattr(image, "filename", "") or "the image", spec.channels)
+    if isinstance(image, str | os.PathLike):
+        return read_pixels(Path(image), spec.channels, spec)
+    raise TypeError(f"an image is a path, a NumPy array or a PIL image, not {type(image).__name__}")
+
+
+def _array_pixels(pixels: NDArray[np.generic], channels: int) -> NDArray[np.uint8]:
+    """An array from outside with the channels of a network; grey is made of RGB as a file's is."""
+    if pixels.dtype != np.uint8:
+        raise ImageError(f"an array of {pixels.dtype} is no image: pixels are uint8, 0 to 255")
+    found = np.asarray(pixels, np.uint8)
+    if found.ndim == 2:
+        found = found[:, :, np.newaxis]
+    if found.ndim != 3 or found.shape[2] not in (1, 3) or 0 in found.shape:
+        raise ImageError(
+            f"an array of shape {pixels.shape} is no image: it has (height, width, 3), RGB, or"
+            " (height, width), grey, and no side of 0"
+        )
+    if found.shape[2] == channels:
+        return found
     if channels == 3:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, np.newaxis]
+        raise ImageError(
+            f"an array of shape {pixels.shape} is grey and the network takes RGB: give it"
+            " (height, width, 3)"
+        )
+    return np.asarray(Image.fromarray(found).convert("L"))[:, :, np.newaxis]
+
+
+def _decoded(image: Image.Image, name: str, channels: int) -> NDArray[np.uint8]:
+    """The pixels of an image that is open, upright: (height, width, channels)."""
+    _load(image, name)
+    pixels = np.asarray(_in_mode("RGB" if channels == 3 else "L", image, name))
+    if 0 in pixels.shape:
+        raise ImageError(f"{name} has no pixels")
+    # Only now: PNG and TIFF know their orientation once they are loaded.
+    return _upright(pixels.reshape(*pixels.shape[:2], channels), _orientation(image))
 
 
 @contextmanager
@@ -136,30 +182,30 @@ def _reduce(image: Image.Image, spec: InputSpec) -> None:
         image.draft(None, (image.width // divisor, image.height // divisor))
 
 
-def _load(image: Image.Image, path: Path) -> None:
+def _load(image: Image.Image, name: str) -> None:
     try:
         image.load()
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders let anything escape
-        raise ImageError(f"{path} is damaged or cut short ({_why(error)})") from error
+        raise ImageError(f"{name} is damaged or cut short ({_why(error)})") from error
 
 
-def _in_mode(mode: str, image: Image.Image, path: Path) -> Image.Image:
+def _in_mode(mode: str, image: Image.Image, name: str) -> Image.Image:
     # Pillow gives 16-bit grey in a mode I;16..., in older releases and for PGM in mode I.
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ImageError(
-            f"{path} has samples of 32 bits, whose range is not known; save it with 8 or 16 bits"
+            f"{name} has samples of 32 bits, whose range is not known; save it with 8 or 16 bits"
         )
-    # To its own mode convert() would copy, and a photo is large.
+    # To its own mode convert() would copy, and an image may be large.
     if image.mode == mode:
         return image
     try:
         return image.convert(mode)
     except ValueError as error:
-        raise ImageError(f"{path} has colours that cannot be read ({error})") from error
+        raise ImageError(f"{name} has colours that cannot be read ({error})") from error
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,53 +1,101 @@
-"""The photos a command line names, those that come on stdin among them."""
+"""Images one after the other, wherever they come from; first those that a command line names."""
 
 import os
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from tinyedge.errors import DatasetError
 from tinyedge.images.find import find_images
 
-__all__ = ["STDIN", "Photo", "photo_stream"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["STDIN", "ImageSource", "NamedImages", "SourceImage", "WhenUnreadable"]
 
 STDIN = "-"
 
+WhenUnreadable = Literal["raise", "skip", "retry"]
 
-class Photo(NamedTuple):
-    """A photo to read.
+
+@dataclass(frozen=True, eq=False)
+class SourceImage:
+    """One image of a source.
 
     Attributes:
-        path: where it is.
-        named: whether the user named this very file, so that it must be readable.
+        name: what its answer is told under.
+        content: its file, or its pixels: uint8 RGB, (height, width, 3).
+        when_unreadable: ``raise`` of an image that the user named himself, ``skip`` of one among
+            many, ``retry`` of one that may still be written.
+        time: when it was asked for, UTC, ISO 8601; None of a file.
     """
 
-    path: Path
-    named: bool
+    name: str
+    content: "Path | NDArray[np.uint8]"
+    when_unreadable: WhenUnreadable = "raise"
+    time: str | None = None
 
 
-def photo_stream(sources: Sequence[str], stdin: BinaryIO | None) -> Iterator[Photo]:
-    """The photos of `sources`, in their order; see `tinyedge.images.find.find_images`.
+class ImageSource(ABC, Iterable[SourceImage]):
+    """Where images come from, one at a time and perhaps without an end; iterated once.
 
-    ``-`` stands for paths that come on `stdin`, a line each, of which each is given before the
-    next is waited for. All else is looked up at once, before the first photo is given.
-    A `stdin` of None gives none.
-
-    Raises:
-        DatasetError: see `find_images`.
+    Attributes:
+        announcement: what to tell the user before the first image; None where nothing.
     """
-    found = [None if source == STDIN else find_images([source]) for source in sources]
-    named = {Path(source) for source in sources}
-    return _in_turn(found, named, stdin)
+
+    announcement: str | None = None
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[SourceImage]:
+        """The images, each made when it is asked for."""
+
+    def retry(self, image: SourceImage) -> None:
+        """Give an image whose `when_unreadable` is ``retry`` once more when it changes."""
+        raise NotImplementedError
 
 
-def _in_turn(
-    found: Sequence[list[Path] | None], named: set[Path], stdin: BinaryIO | None
-) -> Iterator[Photo]:
-    for paths in found:
-        if paths is not None:
-            yield from (Photo(path, path in named) for path in paths)
-            continue
-        for line in stdin or ():
+class NamedImages(ImageSource):
+    """The images of names, in their order; see `tinyedge.images.find.find_images`.
+
+    ``-`` stands for paths that come on stdin, a line each, of which each is given before the
+    next is waited for.
+    """
+
+    def __init__(self, names: Sequence[str], stdin: BinaryIO | None) -> None:
+        """Look up all but stdin, which may be None where there is none.
+
+        Raises:
+            DatasetError: see `find_images`.
+        """
+        self._found = [None if name == STDIN else find_images([name]) for name in names]
+        self._named = {Path(name) for name in names}
+        self._stdin = stdin
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        """The images.
+
+        Raises:
+            DatasetError: there was none.
+        """
+        empty = True
+        for path, when_unreadable in self._in_turn():
+            yield SourceImage(str(path), path, when_unreadable)
+            empty = False
+        if empty:
+            raise DatasetError("stdin: no path of an image; one a line is expected")
+
+    def _in_turn(self) -> Iterator[tuple[Path, WhenUnreadable]]:
+        for paths in self._found:
+            for path in self._typed() if paths is None else paths:
+                named = paths is not None and path in self._named
+                yield path, "raise" if named else "skip"
+
+    def _typed(self) -> Iterator[Path]:
+        for line in self._stdin or ():
             # A name on Unix is bytes, of whatever encoding.
             name = os.fsdecode(line.rstrip(b"\r\n"))
             if name:
-                yield Photo(Path(name), named=False)
+                yield Path(name)

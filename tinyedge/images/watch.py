@@ -1,6 +1,6 @@
-"""Photos that appear in a folder, each once it is completely written.
+"""Images that appear in a folder, each once it is completely written.
 
-A photo counts as written when its size and its times were the same at two looks in a row, and as
+An image counts as written when its size and its times were the same at two looks in a row, and as
 read when it decodes; one that does not is looked at again whenever it changes. Polling,
 because it works on every file system: inotify says nothing of a share or a FUSE mount.
 """
@@ -12,8 +12,13 @@ from typing import NamedTuple
 
 from tinyedge.errors import DatasetError
 from tinyedge.images.find import is_image_name
+from tinyedge.images.stream import ImageSource, SourceImage
+from tinyedge.system import StopRequest
 
-__all__ = ["FolderWatch"]
+__all__ = ["FolderWatch", "WatchedImages"]
+
+# Looks closer together could miss that an image is still being written, seconds.
+_LEAST_BETWEEN_LOOKS = 0.1
 
 
 class _State(NamedTuple):
@@ -32,15 +37,15 @@ class _State(NamedTuple):
 
 
 class FolderWatch:
-    """The new photos of a folder and of the folders below it.
+    """The new images of a folder and of the folders below it.
 
-    Hidden files and folders are left out, as everywhere. A photo that takes the place of
+    Hidden files and folders are left out, as everywhere. An image that takes the place of
     another, by a rename or after it was deleted, is a new one; one that is rewritten where it
     stands, or given another name within the folder, is not.
     """
 
     def __init__(self, folder: Path, *, existing: bool = False) -> None:
-        """Watch `folder`; with `existing`, also the photos that are already there.
+        """Watch `folder`; with `existing`, also the images that are already there.
 
         Raises:
             DatasetError: there is no such folder.
@@ -53,18 +58,18 @@ class FolderWatch:
         self._changing: dict[str, _State] = {}
         self._unreadable: dict[str, _State] = {}
         if not existing:
-            there = {entry.path: _state(entry) for entry in _photos(folder)}
+            there = {entry.path: _state(entry) for entry in _images(folder)}
             self._written = {path: state for path, state in there.items() if state is not None}
 
     def look(self) -> list[Path]:
-        """The photos completely written since the last look, oldest first; each only once.
+        """The images completely written since the last look, oldest first; each only once.
 
         Raises:
             OSError: the folder itself is gone, or can no longer be read.
         """
-        found = {entry.path: entry for entry in _photos(self.folder)}
-        gone_photos = self._written.keys() - found.keys()
-        moved = {self._written[path].content for path in gone_photos}
+        found = {entry.path: entry for entry in _images(self.folder)}
+        gone_images = self._written.keys() - found.keys()
+        moved = {self._written[path].content for path in gone_images}
         for states in (self._written, self._changing, self._unreadable):
             for gone in states.keys() - found.keys():
                 del states[gone]
@@ -86,10 +91,40 @@ class FolderWatch:
         return [Path(path) for _, path in sorted(settled)]
 
     def look_again(self, path: Path) -> None:
-        """Have `look` return this photo once more, which could not be read, when it changes."""
+        """Have `look` return this image once more, which could not be read, when it changes."""
         # Of the folder "." scandir gives "./a.jpg", and Path makes "a.jpg" of that.
         found = os.path.join(self.folder, path.relative_to(self.folder))
-        self._unreadable[found] = self._written.pop(found)
+        # It may have gone since.
+        if found in self._written:
+            self._unreadable[found] = self._written.pop(found)
+
+
+class WatchedImages(ImageSource):
+    """The images that appear in a watched folder, until the program is asked to stop."""
+
+    def __init__(self, watch: FolderWatch, stop: StopRequest, interval: float) -> None:
+        """Look every `interval` seconds, at least 0.1."""
+        self.announcement = f"watching {watch.folder}"
+        self._watch = watch
+        self._stop = stop
+        self._interval = max(interval, _LEAST_BETWEEN_LOOKS)
+
+    def __iter__(self) -> Iterator[SourceImage]:
+        """The images.
+
+        Raises:
+            OSError: the folder has gone.
+        """
+        while not self._stop.made:
+            for path in self._watch.look():
+                yield SourceImage(str(path), path, "retry")
+                if self._stop.made:
+                    return
+            self._stop.waited(self._interval)
+
+    def retry(self, image: SourceImage) -> None:
+        """Give an image that could not be read once more when it changes."""
+        self._watch.look_again(Path(image.name))
 
 
 def _state(entry: os.DirEntry[str]) -> _State | None:
@@ -101,8 +136,8 @@ def _state(entry: os.DirEntry[str]) -> _State | None:
     return _State(entry.inode(), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _photos(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every photo in `folder` and below; of a folder that cannot be read none, but of the first."""
+def _images(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Every image in `folder` and below; of a folder that cannot be read none, but of the first."""
     with os.scandir(folder) as entries:
         pending = list(entries)
     seen = {(folder.stat().st_dev, folder.stat().st_ino)}

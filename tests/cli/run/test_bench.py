@@ -21,6 +21,7 @@ def test_json_holds_every_time_apart(model: Path, bags: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     measured = json.loads(done.stdout)
     assert list(measured) == [
+        "schema",
         "model",
         "runtime",
         "threads",
@@ -37,6 +38,7 @@ def test_json_holds_every_time_apart(model: Path, bags: Path) -> None:
         "before",
         "after",
     ]
+    assert measured["schema"] == "tinyedge.run/1"
     assert measured["model"] == str(model)
     assert measured["runtime"]["name"] == "ai-edge-litert"
     assert (measured["threads"], measured["delegate"]) == (1, None)

@@ -19,7 +19,7 @@ from tinyedge.devices.runtime.classifier import Classifier
 
 @pytest.fixture
 def frames(fashion_images: Path, tmp_path: Path) -> list[Path]:
-    """Five pictures that OpenCV takes for a video."""
+    """Five images that OpenCV takes for a video."""
     paths = []
     for number, folder in enumerate(sorted(fashion_images.iterdir())[:5]):
         paths.append(tmp_path / f"frame{number:02}.png")
@@ -27,22 +27,19 @@ def frames(fashion_images: Path, tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_a_video_is_answered_to_its_end_as_its_pictures_are(
-    model: Path, frames: list[Path]
-) -> None:
+def test_a_video_is_answered_to_its_end_as_its_images_are(model: Path, frames: list[Path]) -> None:
     video = frames[0].parent / "frame%02d.png"
     before = datetime.now(UTC)
     result = run_in_process("run", model, "--camera", video, "--interval", 0, "--json")
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert [list(answer) for answer in answers] == [
-        ["image", "time", "predictions", "milliseconds"]
+        ["schema", "image", "time", "predictions", "milliseconds"]
     ] * 5
     classifier = Classifier(model)
     for answer, frame in zip(answers, frames, strict=True):
         assert answer["image"] == str(video)
-        assert [tuple(found.values()) for found in answer["predictions"]] == classifier.classify(
-            frame
-        )
+        predictions = [tuple(found.values()) for found in answer["predictions"]]
+        assert predictions == list(classifier.classify(frame))
     times = [datetime.fromisoformat(answer["time"]) for answer in answers]
     # The time is cut to milliseconds.
     assert before.replace(microsecond=0) <= times[0] < times[-1] <= datetime.now(UTC)
@@ -72,7 +69,7 @@ def test_text_names_the_time(model: Path, frames: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_wait_for_the_next_picture(
+def test_a_signal_ends_the_wait_for_the_next_image(
     model: Path, frames: list[Path], number: signal.Signals
 ) -> None:
     video = frames[0].parent / "frame%02d.png"

@@ -52,7 +52,8 @@ class TestOutput:
         answers = [json.loads(line) for line in result.stdout.splitlines()]
         assert [answer["image"] for answer in answers] == [f"{bags}/a.png", f"{bags}/b.png"]
         for answer in answers:
-            assert list(answer) == ["image", "predictions", "milliseconds"]
+            assert list(answer) == ["schema", "image", "predictions", "milliseconds"]
+            assert answer["schema"] == "tinyedge.run/1"
             assert answer["milliseconds"] > 0
             assert answer["predictions"] == [
                 {"index": found.index, "label": found.label, "probability": found.probability}
@@ -188,7 +189,7 @@ class TestModels:
     ) -> None:
         names, photo = tmp_path / "names", tmp_path / "wide.png"
         names.write_text("".join(f"class {i}\n" for i in range(12)))
-        # Grey in the middle, white beside: cropped and stretched it is two different pictures.
+        # Grey in the middle, white beside: cropped and stretched it is two different images.
         wide = Image.new("L", (84, 28), 255)
         wide.paste(90, (28, 0, 56, 28))
         wide.save(photo)

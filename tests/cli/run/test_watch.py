@@ -54,7 +54,7 @@ def test_a_new_photo_is_answered_as_it_would_be_alone(
         answer = json.loads(command.answer())
     assert answer["image"] == str(folder / "new.png")
     expected = Classifier(model).classify(bags[0], top=3)
-    assert [tuple(found.values()) for found in answer["predictions"]] == expected
+    assert [tuple(found.values()) for found in answer["predictions"]] == list(expected)
 
 
 def test_only_new_photos_are_answered_and_each_once(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyedge.devices.edgetpu.delegate import _refusal
 from tinyedge.devices.edgetpu.usb import find_accelerators
+from tinyedge.devices.runtime.delegate import _refusal
 
 
 def plug(root: Path, name: str, ids: tuple[str, str], bus: int, device: int) -> Path:

@@ -14,8 +14,15 @@ from tests.support import strangers
 from tests.support.commands import run_in_process
 from tests.support.exports import Models
 from tests.support.linear_model import write_image, write_linear_model
+from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier, Prediction
-from tinyedge.errors import DatasetError, ImageError, ModelError
+from tinyedge.errors import (
+    DatasetError,
+    DeviceError,
+    ImageError,
+    ModelError,
+    TinyedgeWarning,
+)
 from tinyedge.modelcard import ModelCard, append_card
 
 NO_CARD = (
@@ -104,7 +111,10 @@ class TestOwnModels:
     ) -> None:
         model = getattr(fashion_models, kind)
         litert = Classifier(model)
-        tensorflow = Classifier(model, runtimes=["tensorflow"])
+        only_tensorflow = Profile(
+            name="board", description="board", threads=1, runtimes=("tensorflow",)
+        )
+        tensorflow = Classifier(model, device=only_tensorflow)
         assert (litert.runtime.name, tensorflow.runtime.name) == ("ai-edge-litert", "tensorflow")
         for path in images:
             inputs = litert.preprocess(path)
@@ -147,6 +157,128 @@ class TestOwnModels:
             Classifier(fashion_models.float_model).classify(path)
 
 
+class TestImages:
+    """What a classifier takes for an image, and what not."""
+
+    @pytest.fixture
+    def classifier(self, fashion_models: Models) -> Classifier:
+        return Classifier(fashion_models.int8_model)
+
+    @pytest.fixture
+    def rgb(self, tmp_path: Path) -> Classifier:
+        model = tmp_path / "rgb.tflite"
+        model.write_bytes(strangers.quantized_model("uint8", "uint8"))
+        return Classifier(model, fit="crop")
+
+    def test_a_path_an_array_and_a_pil_image_answer_alike(
+        self, classifier: Classifier, images: list[Path]
+    ) -> None:
+        for path in images[::10]:
+            grey = grey_pixels(path)
+            expected = list(classifier.classify(path))
+            with Image.open(path) as opened:
+                for image in (str(path), grey, grey[:, :, 0], opened, opened.convert("RGB")):
+                    assert list(classifier.classify(image)) == expected
+            assert list(classifier.classify(np.repeat(grey, 3, axis=2))) == expected
+
+    def test_colours_keep_their_order(self, rgb: Classifier, tmp_path: Path) -> None:
+        pixels = strangers.photo_like(3)
+        path = tmp_path / "photo.png"
+        Image.fromarray(pixels).save(path)
+        expected = rgb.classify(path).scores.tolist()
+        # As OpenCV's blue, green, red is turned: a view with a negative stride.
+        turned = np.ascontiguousarray(pixels[:, :, ::-1])[:, :, ::-1]
+        for image in (pixels, turned, Image.fromarray(pixels)):
+            assert rgb.classify(image).scores.tolist() == expected
+        assert rgb.classify(turned[:, :, ::-1]).scores.tolist() != expected
+
+    def test_a_pil_image_is_turned_upright_and_left_as_it_is(
+        self, rgb: Classifier, tmp_path: Path
+    ) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        path = tmp_path / "turned.png"
+        Image.fromarray(strangers.photo_like(4)).save(path, exif=exif)
+        with Image.open(path) as opened:
+            size = opened.size
+            found = rgb.classify(opened)
+            assert opened.size == size
+            assert opened.getpixel((0, 0)) == tuple(strangers.photo_like(4)[0, 0])
+        assert list(found) == list(rgb.classify(path))
+
+    @pytest.mark.parametrize(
+        ("shape", "kind", "message"),
+        [
+            ((3, 4, 3), "float32", "an array of float32 is no image: pixels are uint8, 0 to 255"),
+            ((3, 4, 4), "uint8", r"an array of shape \(3, 4, 4\) is no image: it has \(height, "),
+            ((1, 3, 4, 3), "uint8", r"an array of shape \(1, 3, 4, 3\) is no image"),
+            ((12,), "uint8", r"an array of shape \(12,\) is no image"),
+            ((0, 4, 3), "uint8", r"an array of shape \(0, 4, 3\) is no image"),
+            ((3, 4), "uint8", r"an array of shape \(3, 4\) is grey and the network takes RGB"),
+        ],
+    )
+    def test_an_array_that_is_no_image_is_told(
+        self, rgb: Classifier, shape: tuple[int, ...], kind: str, message: str
+    ) -> None:
+        with pytest.raises(ImageError, match=message):
+            rgb.classify(np.zeros(shape, kind))  # type: ignore[arg-type]
+
+    def test_a_pil_image_without_pixels_is_told(self, classifier: Classifier) -> None:
+        with pytest.raises(ImageError, match="the image has no pixels"):
+            classifier.classify(Image.new("L", (0, 0)))
+
+    @pytest.mark.parametrize("image", [7, None, [[0, 0], [0, 0]], b"photo.jpg"])
+    def test_anything_else_is_a_type_error(self, classifier: Classifier, image: Any) -> None:
+        with pytest.raises(TypeError, match="an image is a path, a NumPy array or a PIL image, no"):
+            classifier.classify(image)
+
+    def test_no_class_at_all_cannot_be_asked_for(
+        self, classifier: Classifier, images: list[Path]
+    ) -> None:
+        with pytest.raises(ValueError, match="top is 0"):
+            classifier.classify(images[0], top=0)
+
+    def test_an_answer_is_its_predictions_and_more(
+        self, classifier: Classifier, images: list[Path]
+    ) -> None:
+        answer = classifier.classify(images[0], top=3)
+        assert len(answer) == 3
+        assert answer[0] is answer.predictions[0]
+        assert answer[1:] == answer.predictions[1:]
+        assert answer.scores.shape == (10,)
+        assert int(answer.scores.argmax()) == answer[0].index
+        assert answer.milliseconds > 0
+        assert classifier.load_milliseconds > 0
+
+
+class TestDevice:
+    """What the device decides."""
+
+    def test_a_name_and_a_profile_say_the_same(self, fashion_models: Models) -> None:
+        named = Classifier(str(fashion_models.int8_model), device="pi-zero2w")
+        given = Classifier(fashion_models.int8_model, device=find_profile("pi-zero2w"))
+        assert named.threads == given.threads == find_profile("pi-zero2w").usable_threads()
+        assert Classifier(fashion_models.int8_model, device="pi-zero2w", threads=2).threads == 2
+
+    def test_an_unknown_one_is_an_error(self, fashion_models: Models) -> None:
+        with pytest.raises(DeviceError, match="unknown device 'toaster'"):
+            Classifier(fashion_models.int8_model, device="toaster")
+
+    def test_a_required_accelerator_must_be_there(self, fashion_models: Models) -> None:
+        with pytest.raises(DeviceError, match="host has no accelerator"):
+            Classifier(fashion_models.int8_model, delegate="required")
+        with pytest.raises(DeviceError, match="is not compiled for the Edge TPU"):
+            Classifier(fashion_models.int8_model, device="coral-usb", delegate="required")
+
+    def test_what_stands_in_is_told(self, fashion_models: Models) -> None:
+        with pytest.warns(TinyedgeWarning, match="is not compiled for the Edge TPU.*on the CPU"):
+            Classifier(fashion_models.int8_model, device="coral-usb")
+
+    def test_the_very_file_runs_without_a_word(self, fashion_models: Models) -> None:
+        found = Classifier(fashion_models.int8_model, device="coral-usb", delegate="exact")
+        assert (found.path, found.delegate) == (fashion_models.int8_model, None)
+
+
 class TestScores:
     """From logits to predictions, on nets whose logits are known by construction."""
 
@@ -176,13 +308,17 @@ class TestScores:
             tmp_path / "model.tflite", ((-3.0, 7.5),), softmax_groups=0, labels=("no", "yes")
         )
         found = Classifier(model).classify(write_image(tmp_path / "white.png", 255))
-        assert found == [Prediction(1, "yes", 7.5), Prediction(0, "no", -3.0)]
+        assert list(found) == [Prediction(1, "yes", 7.5), Prediction(0, "no", -3.0)]
 
     def test_large_scores_do_not_overflow(self, tmp_path: Path) -> None:
         model = write_linear_model(tmp_path / "model.tflite", ((-5e4, 5e4, 4e4),))
         found = Classifier(model).classify(write_image(tmp_path / "white.png", 255))
         # Two probabilities underflow to 0; their logits still tell them apart.
-        assert found == [Prediction(1, "1", 1.0), Prediction(2, "2", 0.0), Prediction(0, "0", 0.0)]
+        assert list(found) == [
+            Prediction(1, "1", 1.0),
+            Prediction(2, "2", 0.0),
+            Prediction(0, "0", 0.0),
+        ]
 
 
 class TestStrangers:

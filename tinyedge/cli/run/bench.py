@@ -6,33 +6,38 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.run.printing import SCHEMA
+
 if TYPE_CHECKING:
     from tinyedge.devices.bench.bench import Bench
     from tinyedge.devices.runtime.classifier import Classifier
 
-__all__ = ["bench_photos"]
+__all__ = ["bench_images"]
 
 
-def bench_photos(
+def bench_images(
     load: Callable[[], "Classifier"], sources: Sequence[str], runs: int, *, as_json: bool
 ) -> None:
-    """Time the model on the photos and print the times.
+    """Time the model on the images and print the times.
 
     Raises:
-        DatasetError: a name of no photo.
-        ImageError: one of the photos cannot be read.
+        DatasetError: a name of no image.
+        ImageError: one of the images cannot be read.
     """
     from tinyedge.devices.bench.bench import bench
     from tinyedge.images.find import find_images
 
-    classifier, measured = bench(load, find_images(sources), runs)
+    images = find_images(sources)
+    classifier = load()
+    measured = bench(classifier, images, runs)
     show = _json if as_json else _text
     click.echo(show(classifier, measured))
 
 
 def _json(classifier: "Classifier", measured: "Bench") -> str:
     runtime = classifier.runtime
-    content = {
+    content: dict[str, object] = {
+        "schema": SCHEMA,
         "model": str(classifier.path),
         "runtime": {"name": runtime.name, "version": runtime.version},
         "threads": classifier.threads,

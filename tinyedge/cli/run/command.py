@@ -16,7 +16,6 @@ from tinyedge.cli.parameters import (
 )
 
 if TYPE_CHECKING:
-    from tinyedge.cli.run.printing import AnswerPrinter
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.spec import Fit
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     callback=not_nan,
     default=1.0,
     show_default=True,
-    help="Seconds between pictures of --camera, or between looks of --watch.",
+    help="Seconds between photos of --camera, or between looks of --watch.",
 )
 @click.option(
     "--bench", type=click.IntRange(min=1), metavar="RUNS", help="Time the model on the photos."
@@ -85,45 +84,43 @@ def command(
     --bench prints the times of loading, of the first inference, of warming up and of steady
     inference apart, and of loading photos.
 
-    With --json, one JSON object a line for each picture, or one of --bench. Exit codes: 0 done,
+    With --json, one JSON object a line for each photo, or one of --bench. Exit codes: 0 done,
     1 interrupted, 2 an error.
     """
     _check_sources(images, watch, camera, bench, existing=existing)
-    from tinyedge.cli.run.bench import bench_photos
-    from tinyedge.cli.run.images import answer_camera, answer_folder, answer_photos
-    from tinyedge.cli.run.model_file import file_to_run
+    from tinyedge.cli.run.bench import bench_images
+    from tinyedge.cli.run.images import (
+        answer_images,
+        open_camera_source,
+        open_folder,
+        open_names,
+    )
 
     profile = running_profile(device)
-    file = file_to_run(model, profile, require_delegate=require_delegate)
 
     def load() -> "Classifier":
         from tinyedge.devices.runtime.classifier import Classifier
 
         return Classifier(
-            file.path,
-            threads=threads or profile.usable_threads(),
-            runtimes=profile.runtimes,
+            model,
+            device=profile,
+            threads=threads,
             fit=fit,
             labels=labels,
-            delegate=file.delegate,
-            card=file.card,
+            delegate="required" if require_delegate else "preferred",
         )
 
-    def loaded() -> "AnswerPrinter":
-        from tinyedge.cli.run.printing import AnswerPrinter, announce
-
-        classifier = load()
-        announce(classifier)
-        return AnswerPrinter(classifier, top=top, as_json=as_json)
-
     if bench is not None:
-        bench_photos(load, images, bench, as_json=as_json)
-    elif watch is not None:
-        answer_folder(loaded, watch, existing=existing, interval=interval)
+        bench_images(load, images, bench, as_json=as_json)
+        return
+    if watch is not None:
+        opened = open_folder(watch, existing=existing, interval=interval)
     elif camera is not None:
-        answer_camera(loaded, camera, interval=interval)
+        opened = open_camera_source(camera, interval=interval)
     else:
-        answer_photos(loaded, images)
+        opened = open_names(images)
+    with opened as source:
+        answer_images(load, source, top=top, as_json=as_json)
 
 
 def _check_sources(
@@ -134,7 +131,7 @@ def _check_sources(
     *,
     existing: bool,
 ) -> None:
-    """Raise a UsageError unless there is one source of pictures, and options that go with it."""
+    """Raise a UsageError unless there is one source of images, and options that go with it."""
     given = [bool(images), watch is not None, camera is not None]
     if sum(given) != 1:
         raise click.UsageError("give IMAGE... or --watch DIR or --camera NUMBER, one of the three")

@@ -1,117 +1,107 @@
-"""Where ``tinyedge run`` takes its pictures from: photos, a folder that fills, a camera.
-
-Each mode loads the model only when it has found its source: a wrong name costs no waiting, and
-no photo that comes meanwhile is missed.
-"""
+"""The one loop of ``tinyedge run``: over names, stdin, a folder that fills or a camera."""
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tinyedge.errors import DatasetError, DeviceError, ImageError
+from tinyedge.errors import DatasetError
 
 if TYPE_CHECKING:
-    from tinyedge.cli.run.printing import AnswerPrinter
+    from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.images.evaluate import Unreadable
+    from tinyedge.images.stream import ImageSource, SourceImage
 
-__all__ = ["answer_camera", "answer_folder", "answer_photos"]
-
-# Looks closer together could miss that a photo is still being written.
-_LEAST_BETWEEN_LOOKS = 0.1
+__all__ = ["answer_images", "open_camera_source", "open_folder", "open_names"]
 
 
-def answer_photos(load: Callable[[], "AnswerPrinter"], sources: Sequence[str]) -> None:
-    """Answer each photo as it comes; one that cannot be read is skipped unless it was named.
+@contextmanager
+def open_names(names: Sequence[str]) -> Iterator["ImageSource"]:
+    """The images of names, patterns and folders, and those that come on stdin.
 
     Raises:
-        ImageError: a photo that was named cannot be read.
-        DatasetError: none could be read, or there was none.
+        DatasetError: a name of no image.
     """
-    from tinyedge.images.stream import photo_stream
+    from tinyedge.images.stream import NamedImages
 
-    photos = photo_stream(sources, sys.stdin.buffer if sys.stdin is not None else None)
-    printer = load()
-    count = answered = 0
-    for photo in photos:
-        count += 1
-        try:
-            inputs = printer.classifier.preprocess(photo.path)
-        except ImageError as error:
-            if photo.named:
-                raise
-            click.echo(f"skipped: {error}", err=True)
-            continue
-        printer.answer(photo.path, inputs)
-        answered += 1
-    if not count:
-        raise DatasetError("stdin: no path of an image; one a line is expected")
-    if not answered:
-        raise DatasetError(f"none of the {count} images can be read")
+    yield NamedImages(names, sys.stdin.buffer if sys.stdin is not None else None)
 
 
-def answer_folder(
-    load: Callable[[], "AnswerPrinter"], folder: Path, *, existing: bool, interval: float
-) -> None:
-    """Answer the photos that appear in `folder` until the program is asked to stop.
-
-    A photo that cannot be read is noted, and tried again when it changes.
+@contextmanager
+def open_folder(folder: Path, *, existing: bool, interval: float) -> Iterator["ImageSource"]:
+    """The images that appear in `folder`, until SIGINT or SIGTERM.
 
     Raises:
         DatasetError: there is no such folder.
-        OSError: the folder has gone.
+        OSError: it cannot be read.
     """
-    from tinyedge.images.watch import FolderWatch
+    from tinyedge.images.watch import FolderWatch, WatchedImages
     from tinyedge.system import stop_request
 
     with stop_request() as stop:
-        watch = FolderWatch(folder, existing=existing)
-        printer = load()
-        click.echo(f"watching {folder}", err=True)
-        while not stop.made:
-            for path in watch.look():
-                try:
-                    inputs = printer.classifier.preprocess(path)
-                except ImageError as error:
-                    watch.look_again(path)
-                    # One that was taken away before it was read is nobody's concern.
-                    if path.exists():
-                        click.echo(f"note: {error}; it is tried again if it changes", err=True)
-                    continue
-                printer.answer(path, inputs)
-                if stop.made:
-                    return
-            stop.waited(max(interval, _LEAST_BETWEEN_LOOKS))
+        yield WatchedImages(FolderWatch(folder, existing=existing), stop, interval)
 
 
-def answer_camera(load: Callable[[], "AnswerPrinter"], source: str, *, interval: float) -> None:
-    """Answer what a camera sees every `interval` seconds until the program is asked to stop.
-
-    A video is answered picture by picture to its end.
+@contextmanager
+def open_camera_source(name: str, *, interval: float) -> Iterator["ImageSource"]:
+    """What a camera sees every `interval` seconds, until SIGINT or SIGTERM.
 
     Raises:
-        DeviceError: there is no such camera, it gives no picture, or the video holds none.
+        DeviceError: there is no such camera.
         MissingPackageError: no package that reads cameras is installed.
     """
-    from datetime import UTC, datetime
-
-    from tinyedge.devices.camera import open_camera
+    from tinyedge.devices.camera import CameraImages, open_camera
     from tinyedge.system import stop_request
 
-    with stop_request() as stop, closing(open_camera(source)) as camera:
-        printer = load()
-        click.echo(f"{camera.name} by {camera.driver}", err=True)
-        answered = False
-        while not stop.made:
-            taken = datetime.now(UTC).isoformat(timespec="milliseconds")
-            pixels = camera.picture()
-            if pixels is None:
-                if not answered:
-                    raise DeviceError(f"{camera.name} holds no picture")
-                return
-            inputs = printer.classifier.preprocess_pixels(pixels)
-            printer.answer(camera.name, inputs, time=taken)
-            answered = True
-            stop.waited(interval)
+    with stop_request() as stop, closing(open_camera(name)) as camera:
+        yield CameraImages(camera, stop, interval)
+
+
+def answer_images(
+    load: Callable[[], "Classifier"], source: "ImageSource", *, top: int, as_json: bool
+) -> None:
+    """Print an answer to each image as it comes.
+
+    The model is loaded now, when the source has been found: a wrong name costs no waiting, and
+    no image that comes meanwhile is missed.
+
+    Raises:
+        ImageError: an image that has to be readable is not.
+        DatasetError: none of several could be read.
+        Whatever `load` and `source` raise.
+    """
+    from tinyedge.cli.run.printing import announced, answer_json, answer_text
+    from tinyedge.images.evaluate import Unreadable, evaluate
+
+    classifier = load()
+    click.echo(announced(classifier), err=True)
+    if source.announcement is not None:
+        click.echo(source.announcement, err=True)
+    shown = answer_json if as_json else answer_text
+    answered = skipped = 0
+    answers = evaluate(lambda image: classifier.classify(image.content, top), source)
+    with closing(answers):
+        for image, answer in answers:
+            if not isinstance(answer, Unreadable):
+                # In one write, flushed.
+                click.echo(shown(image, answer))
+                answered += 1
+            elif image.when_unreadable == "raise":
+                raise answer.error
+            elif image.when_unreadable == "retry":
+                _retry(source, image, answer)
+            else:
+                click.echo(f"skipped: {answer.reason}", err=True)
+                skipped += 1
+    if skipped and not answered:
+        raise DatasetError(f"none of the {skipped} images can be read")
+
+
+def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") -> None:
+    source.retry(image)
+    # One that was taken away before it was read is nobody's concern.
+    if Path(image.name).exists():
+        click.echo(f"note: {answer.reason}; it is tried again if it changes", err=True)

@@ -1,0 +1,45 @@
+"""What a comparison asks of a model, whatever runs it."""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.images.spec import InputSpec
+from tinyedge.modelcard import ModelCard
+
+__all__ = ["Inference", "ScoringModel"]
+
+
+class Inference(NamedTuple):
+    """One run of a model.
+
+    Attributes:
+        scores: float64 (classes,), dequantized; before the softmax where the card has one.
+        milliseconds: what it took, from the input tensor to the scores.
+    """
+
+    scores: NDArray[np.float64]
+    milliseconds: float
+
+
+class ScoringModel(Protocol):
+    """A classifier that is ready to run, such as `tinyedge.devices.runtime.classifier.Classifier`.
+
+    Attributes:
+        path: its file.
+        bytes: that file's size, model card included.
+        card: what it says of itself.
+        spec: its input.
+        classes: how many scores it gives.
+    """
+
+    path: Path
+    bytes: int
+    card: ModelCard
+    spec: InputSpec
+    classes: int
+
+    def infer(self, inputs: NDArray[np.generic], /) -> Inference:
+        """The scores of one input tensor, (1, height, width, channels) of the input's type."""
