@@ -2,13 +2,24 @@
 PYTHON ?= python3
 VENV := .venv/bin
 
-.PHONY: demo test check clean
+# What `make test` leaves to `make test-all`, by its markers: CONTRIBUTING.md tells them.
+REST := long or real_data or c_engine or fashion_mnist or sshd or pi_emulated
+PYTEST := $(VENV)/python -m pytest
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+
+.PHONY: demo test test-all test-slow check clean
 
 demo: .venv/exporting
 	$(VENV)/tinyedge demo
 
 test: .venv/developing
-	$(VENV)/python -m pytest
+	$(PYTEST) $(PARALLEL) -m "not ($(REST) or slow)"
+
+test-all: test
+	$(PYTEST) $(PARALLEL) -m "($(REST)) and not slow"
+
+test-slow: .venv/developing
+	$(PYTEST) -m slow
 
 check: .venv/developing
 	$(VENV)/ruff check .

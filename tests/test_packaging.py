@@ -254,6 +254,7 @@ def test_the_boards_install_says_what_export_needs(board: Path, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_demo_works_from_the_installed_wheel(board: Path, tmp_path: Path) -> None:
     """With TensorFlow beside it, as the extra brings."""
     (site_packages,) = board.parents[1].glob("lib/python*/site-packages")

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.support.commands import run_as_user, run_in_process
-from tests.support.exports import Models
+from tests.support.exports import Exported, Models
 from tests.support.toy import CLASSES, HEIGHT, PHOTOS, WIDTH, Toy, write_toy
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier
@@ -68,11 +68,19 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     return write_toy(tmp_path_factory.mktemp("toy"))
 
 
+@pytest.fixture(scope="module", params=["default", pytest.param("tuned", marks=pytest.mark.long)])
+def quantizer(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The words for a quantizer; those for the one there is without words are none."""
+    return () if request.param == "tuned" else ("--quantizer", request.param)
+
+
 @pytest.fixture(scope="module")
-def with_keras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def with_keras(
+    quantizer: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
     """The built-in model with its Keras file: the folder, and what --json printed."""
     folder = tmp_path_factory.mktemp("with-keras")
-    result = run_in_process("export", "fashion", "--keras", "--json", "-o", folder)
+    result = run_in_process("export", "fashion", *quantizer, "--keras", "--json", "-o", folder)
     return folder, json.loads(result.stdout)
 
 
@@ -148,18 +156,22 @@ class TestFiles:
             assert classifier.logits(inputs) == pytest.approx(expected, abs=1e-4)
 
     def test_the_same_inputs_give_the_same_bytes(
-        self, with_keras: tuple[Path, dict[str, Any]], fashion_models: Models, tmp_path: Path
+        self,
+        with_keras: tuple[Path, dict[str, Any]],
+        quantizer: tuple[str, ...],
+        exported: Exported,
+        tmp_path: Path,
     ) -> None:
         """In another process, working folder and hash seed; every message where it belongs."""
         folder, printed = with_keras
         done = run_as_user(
-            *("export", "fashion", "--keras", "--json", "-o", "here"),
+            *("export", "fashion", *quantizer, "--keras", "--json", "-o", "here"),
             cwd=tmp_path,
             environment={"PYTHONHASHSEED": "7"},
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert contents(tmp_path / "here") == contents(folder)
-        assert contents(fashion_models.float_model.parent) == {
+        assert contents(exported("fashion", *quantizer).float_model.parent) == {
             name: content for name, content in contents(folder).items() if name != "fashion.keras"
         }
         theirs = json.loads(done.stdout)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.support import strangers
-from tests.support.commands import run_in_process
-from tests.support.exports import Models
+from tests.support.exports import Exported, Models
 from tests.support.linear_model import write_image, write_linear_model
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier, Prediction
@@ -68,13 +67,6 @@ def images(fashion_images: Path) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.iterdir())[:3]]
 
 
-@pytest.fixture(scope="module")
-def uint8_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("uint8")
-    run_in_process("export", "fashion", "--input", "uint8", "-o", folder)
-    return folder / "fashion_int8.tflite"
-
-
 class TestOwnModels:
     """Files that tinyedge exported."""
 
@@ -95,10 +87,16 @@ class TestOwnModels:
                 [probabilities[i] for i in order], rel=1e-12
             )
 
+    @pytest.mark.parametrize(
+        "quantizer", ["default", pytest.param("tuned", marks=pytest.mark.long)]
+    )
     def test_uint8_answers_as_int8_does(
-        self, fashion_models: Models, uint8_model: Path, images: list[Path]
+        self, exported: Exported, images: list[Path], quantizer: str
     ) -> None:
-        signed, unsigned = Classifier(fashion_models.int8_model), Classifier(uint8_model)
+        words = ("fashion", *(("--quantizer", "default") if quantizer == "default" else ()))
+        signed, unsigned = (
+            Classifier(exported(*words, *more).int8_model) for more in ((), ("--input", "uint8"))
+        )
         for path in images:
             inputs = signed.preprocess(path), unsigned.preprocess(path)
             assert [str(one.dtype) for one in inputs] == ["int8", "uint8"]

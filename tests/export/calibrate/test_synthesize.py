@@ -128,6 +128,7 @@ def scores(model: Path, photos: list[Path]) -> NDArray[np.float64]:
     return np.stack([classifier.logits(classifier.preprocess(photo)) for photo in photos])
 
 
+@pytest.mark.long
 def test_fashion_keeps_most_answers(
     fashion_models: Models, fashion_images: Path, tmp_path: Path
 ) -> None:
