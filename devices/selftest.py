@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,15 @@ from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 
-__all__ = ["MANIFEST", "Outcome", "bundle_profile", "read_manifest", "selftest"]
+__all__ = [
+    "MANIFEST",
+    "Outcome",
+    "as_json",
+    "as_text",
+    "bundle_profile",
+    "read_manifest",
+    "selftest",
+]
 
 MANIFEST = "bundle.json"
 _FORMAT = 1
@@ -110,6 +118,20 @@ def selftest(bundle: Path) -> list[Outcome]:
     """
     profile = bundle_profile(bundle)
     return [_outcome(bundle, entry, profile) for entry in read_manifest(bundle)["models"]]
+
+
+def as_text(outcomes: Sequence[Outcome]) -> str:
+    """A line a model."""
+    return "\n".join(map(str, outcomes))
+
+
+def as_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """``passed``, and an `Outcome`'s fields a model."""
+    return {
+        "schema": "tinyedge.selftest/1",
+        "passed": all(outcome.passed for outcome in outcomes),
+        "models": [asdict(outcome) for outcome in outcomes],
+    }
 
 
 def _outcome(bundle: Path, entry: dict[str, Any], profile: Profile) -> Outcome:

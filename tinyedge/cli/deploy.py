@@ -1,13 +1,13 @@
 """``tinyedge deploy``."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import PATH, json_option, on_a_terminal
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ def command(
 
     Exits with 0 where all boards passed, with 1 where some failed and with 2 on bad input.
     """
+    from tinyedge.devices.deploy import report
     from tinyedge.devices.deploy.fleet import deploy
     from tinyedge.devices.deploy.inventory import boards_of
-    from tinyedge.devices.deploy.report import reports_json, reports_text
     from tinyedge.devices.deploy.ssh import check_ssh
 
     boards = boards_of(hosts, inventory, device)
@@ -101,8 +101,12 @@ def command(
             comparing=comparing,
             stage_of=stage_of,
         )
-    click.echo(json.dumps(reports_json(reports)) if as_json else reports_text(reports))
-    context.exit(1 if any(report.error for report in reports) else 0)
+    show(
+        as_json,
+        lambda: report.as_text(reports, width=output_width()),
+        lambda: report.as_json(reports),
+    )
+    context.exit(1 if any(board.error for board in reports) else 0)
 
 
 def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":

@@ -5,6 +5,8 @@ once into a cache that may be read-only from then on, and checked by size and sh
 they are used. Of a file nobody has seen yet the first fetch pins the sha256.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from tinyedge.errors import FetchError
@@ -13,6 +15,8 @@ from tinyedge.zoo.download import RETRIES, download
 from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile, SourceFiles
 
 __all__ = [
+    "as_json",
+    "as_text",
     "fetch",
     "fetch_cfg",
     "find_model",
@@ -82,6 +86,25 @@ def fetch_cfg(model: Model, *, progress: bool) -> Path:
     wanted = [model.cfg] if isinstance(model.cfg, RemoteFile) else []
     _fetch_files(model, wanted, progress=progress, retries=RETRIES)
     return model.cfg.path
+
+
+def as_text(found: Mapping[str, SourceFiles]) -> str:
+    """Each model's name, title and files; `found` are the models' by their names."""
+    lines = []
+    for name, files in found.items():
+        lines.append(f"{name}: {MODELS[name].title}")
+        paths = asdict(files).items()
+        lines += [f"  {kind:<11} {path}" for kind, path in paths if path is not None]
+    return "\n".join(lines)
+
+
+def as_json(found: Mapping[str, SourceFiles]) -> dict[str, object]:
+    """The paths of each model, by its name; null for what it does not have."""
+    models = {
+        name: {kind: path and str(path) for kind, path in asdict(files).items()}
+        for name, files in found.items()
+    }
+    return {"schema": "tinyedge.fetch/1", **models}
 
 
 def _fetch_files(model: Model, files: list[RemoteFile], *, progress: bool, retries: int) -> None:
