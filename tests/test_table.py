@@ -9,9 +9,7 @@ COLUMNS = (Column("name"), Column("size", align="right"), Column("why", fit="wra
 
 def test_columns_are_as_wide_as_their_longest_cells() -> None:
     assert table(COLUMNS, [("a", "1", "x"), ("bcdefg", "23456", "")], width=80) == (
-        "name     size  why\n"
-        "a           1  x\n"
-        "bcdefg  23456"
+        "name     size  why\na           1  x\nbcdefg  23456"
     )
 
 

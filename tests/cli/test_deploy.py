@@ -24,6 +24,7 @@ from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.deploy.board import deploy_to
 from tinyedge.devices.deploy.ssh import Ssh
 from tinyedge.devices.profile import find_profile
+from tinyedge.progress import no_progress
 
 pytestmark = pytest.mark.sshd
 
@@ -169,7 +170,7 @@ def test_a_full_disk_on_this_computer_stands_in_the_boards_report(sshd: Sshd) ->
         prefix="~/unused",
         service=None,
         comparing=None,
-        stage=lambda _: None,
+        progress=no_progress,
     )
     assert report.failed_at == "bundle"
     assert report.error == "[Errno 28] No space left on device: '/tmp/wheels'"

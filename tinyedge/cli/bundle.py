@@ -57,14 +57,17 @@ def command(
     from tinyedge.devices.bundle.assembly import answer, assemble
     from tinyedge.devices.bundle.target import find_target
     from tinyedge.devices.profile import find_profile
+    from tinyedge.progress import progress_shown
 
     target = find_target(
         find_profile(device), architecture=architecture, release=release, python=python
     )
     check_output(output)
-    if on_a_terminal():
-        click.echo(f"wheels for Python {target.python} on {target.architecture} ...", err=True)
-    bundle = assemble(answer(models, device), device, target, online=online)
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
+        progress("running the models here")
+        answers = answer(models, device)
+        progress(f"choosing wheels for Python {target.python} on {target.architecture}")
+        bundle = assemble(answers, device, target, online=online)
     write_bundle(bundle, output)
     if bundle.debian_packages:
         names = " ".join(bundle.debian_packages)

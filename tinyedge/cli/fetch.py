@@ -17,6 +17,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     Files that are in the cache already are checked and kept. The cache is the folder named in
     TINYEDGE_CACHE, else the platform's cache folder.
     """
+    from tinyedge.progress import progress_shown
     from tinyedge.zoo import fetch
     from tinyedge.zoo.models import MODELS
 
@@ -31,5 +32,6 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     for model in models:
         if model.packaged:
             click.echo(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
-        found[model.name] = fetch.fetch(model, progress=on_a_terminal())
+        with progress_shown(on_terminal=on_a_terminal()) as progress:
+            found[model.name] = fetch.fetch(model, progress=progress)
     show(as_json, lambda: fetch.as_text(found), lambda: fetch.as_json(found))
