@@ -2,10 +2,9 @@
 
 import subprocess
 import sys
-import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from tinyedge.devices.profile import (
     Profile,
@@ -17,11 +16,16 @@ from tinyedge.devices.profile import (
 )
 from tinyedge.devices.runtime.runtimes import Choice, choose_runtime, runtime_advice
 from tinyedge.errors import DeviceError
+from tinyedge.table import WIDTH, Column, table
 
-__all__ = ["Device", "list_devices", "listing_json", "listing_text"]
+__all__ = ["Device", "as_json", "as_text", "list_devices"]
 
-_WIDTH = 100
-_INDENT = 13
+_COLUMNS = (
+    Column("  device", most=11),
+    Column("board", fit="shorten", most=24),
+    Column("CPU", fit="shorten", most=42),
+    Column("memory"),
+)
 
 
 @dataclass(frozen=True)
@@ -92,51 +96,47 @@ def list_devices() -> list[Device]:
     return found
 
 
-def listing_json(devices: list[Device]) -> list[dict[str, Any]]:
+def as_json(devices: Sequence[Device]) -> dict[str, object]:
     """The rows as plain data: Hz, bytes, bytes/s; what is not known is null."""
-    return [
-        {
-            "name": device.name,
-            "here": device.here,
-            "file": device.file and str(device.file),
-            "error": device.error,
-            "profile": device.profile
-            and {key: value for key, value in asdict(device.profile).items() if key != "name"},
-            "runtime": device.runtime,
-            "runtime_reason": device.runtime_reason,
-            "threads": device.threads,
-            "threads_reason": device.threads_reason,
-            "delegate": device.delegate,
-            "delegate_reason": device.delegate_reason,
-        }
-        for device in devices
-    ]
+    return {"schema": "tinyedge.devices/1", "devices": [_row_json(device) for device in devices]}
 
 
-def listing_text(devices: list[Device]) -> str:
-    """A table for people, 100 columns wide at most: a line a device, and below it what is used."""
-    lines = [f"  {'device':<11}{'board':<25}{'CPU':<43}memory"]
-    for device in devices:
-        mark = "*" if device.here else " "
-        if device.profile is None:
-            lines += _wrapped(device.error or "", first=f"{mark} {device.name:<10} ")
-            continue
-        profile = device.profile
-        memory = "-" if profile.memory is None else f"{profile.memory / 1e6:,.0f} MB"
-        board = textwrap.shorten(profile.description, 24, placeholder=" ...")
-        row = f"{board:<25}{_cpu(profile):<43}{memory}"
-        if len(device.name) <= _INDENT - 3:
-            lines.append(f"{mark} {device.name:<{_INDENT - 2}}{row}")
-        else:
-            lines += [f"{mark} {device.name}", " " * _INDENT + row]
-        runtime = f"{device.runtime or 'no runtime'} ({device.runtime_reason})"
-        threads = f"{device.threads} thread{'' if device.threads == 1 else 's'}"
-        delegate = f"; delegate {device.delegate_reason}" if profile.delegate else ""
-        lines += _wrapped(f"{runtime}; {threads} ({device.threads_reason}){delegate}")
-        if device.file:
-            lines += _wrapped(str(device.file))
-    lines.append("* this machine; - not known, or not the same on all of them")
-    return "\n".join(lines)
+def as_text(devices: Sequence[Device], *, width: int = WIDTH) -> str:
+    """A table for people: a line a device, and below it what is used."""
+    rows = [row for device in devices for row in _rows(device)]
+    legend = "* this machine; - not known, or not the same on all of them"
+    return f"{table(_COLUMNS, rows, width=width)}\n{legend}"
+
+
+def _row_json(device: Device) -> dict[str, object]:
+    profile = None if device.profile is None else asdict(device.profile)
+    return {
+        "name": device.name,
+        "here": device.here,
+        "file": device.file and str(device.file),
+        "error": device.error,
+        "profile": profile and {key: value for key, value in profile.items() if key != "name"},
+        "runtime": device.runtime,
+        "runtime_reason": device.runtime_reason,
+        "threads": device.threads,
+        "threads_reason": device.threads_reason,
+        "delegate": device.delegate,
+        "delegate_reason": device.delegate_reason,
+    }
+
+
+def _rows(device: Device) -> list[tuple[str, ...]]:
+    name = f"{'*' if device.here else ' '} {device.name}"
+    if device.profile is None:
+        return [(name, device.error or "")]
+    profile = device.profile
+    memory = "-" if profile.memory is None else f"{profile.memory / 1e6:,.0f} MB"
+    runtime = f"{device.runtime or 'no runtime'} ({device.runtime_reason})"
+    threads = f"{device.threads} thread{'' if device.threads == 1 else 's'}"
+    delegate = f"; delegate {device.delegate_reason}" if profile.delegate else ""
+    used = f"{runtime}; {threads} ({device.threads_reason}){delegate}"
+    rows: list[tuple[str, ...]] = [(name, profile.description, _cpu(profile), memory), ("", used)]
+    return [*rows, ("", str(device.file))] if device.file else rows
 
 
 def _name_of_this_machine() -> str | None:
@@ -197,16 +197,4 @@ def _cpu(profile: Profile) -> str:
         parts.append(f"{profile.clock / 1e9:.1f} GHz")
     if profile.dot_product:
         parts.append("int8 dot product")
-    return textwrap.shorten(", ".join(parts), 42, placeholder=" ...")
-
-
-def _wrapped(text: str, first: str = " " * _INDENT) -> list[str]:
-    # A path stays in one piece, to be copied.
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=first,
-        subsequent_indent=" " * _INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return ", ".join(parts)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, cast
 
@@ -18,6 +18,8 @@ __all__ = [
     "Manifest",
     "Outcome",
     "Promise",
+    "as_json",
+    "as_text",
     "bundle_profile",
     "read_manifest",
     "selftest",
@@ -144,6 +146,20 @@ def selftest(bundle: Path) -> list[Outcome]:
     """
     profile = bundle_profile(bundle)
     return [_outcome(bundle, entry, profile) for entry in read_manifest(bundle)["models"]]
+
+
+def as_text(outcomes: Sequence[Outcome]) -> str:
+    """A line a model."""
+    return "\n".join(map(str, outcomes))
+
+
+def as_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """``passed``, and an `Outcome`'s fields a model."""
+    return {
+        "schema": "tinyedge.selftest/1",
+        "passed": all(outcome.passed for outcome in outcomes),
+        "models": [asdict(outcome) for outcome in outcomes],
+    }
 
 
 def _outcome(bundle: Path, entry: BundledModel, profile: Profile) -> Outcome:

@@ -1,16 +1,26 @@
 """How far long work is: one protocol to tell it by, drawn on a terminal and nowhere else.
 
-Work is told in stages. Each says how many steps it has and what part of the whole it is likely
-to take, so that one remaining time can be shown for all of them.
+Work is told in stages, one after the other. Each says how many steps it has and its weight, how
+long it is likely to take beside the others; with the weight of all of them known, one line shows
+the time that is left for the whole.
 """
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
-from typing import Protocol
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
-__all__ = ["Advance", "Progress", "no_progress", "progress_shown"]
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+__all__ = ["Advance", "Progress", "no_progress", "progress_of_each", "progress_shown"]
+
+# Remaining times are by the mean speed since the beginning, not by that of the last seconds:
+# in a stage of one step nothing moves for long.
+_WHOLE_TIME = 1e6
 
 
 class Advance(Protocol):
@@ -26,7 +36,7 @@ class Progress(Protocol):
     def __call__(
         self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
     ) -> Advance:
-        """Begin a stage.
+        """Begin a stage; the one before it is over.
 
         Args:
             description: what is done, for people.
@@ -52,46 +62,130 @@ def _nothing(steps: int = 1, /) -> None:
 
 
 @contextlib.contextmanager
-def progress_shown(*, on_terminal: bool) -> Iterator[Progress]:
-    """A `Progress` that draws on the terminal that stderr is, or nothing at all.
+def progress_shown(*, on_terminal: bool, total_weight: float | None = None) -> Iterator[Progress]:
+    """A `Progress` that draws one line on the terminal that stderr is, or nothing at all.
 
-    With rich, a bar for each stage; without it, as on a board, a line for each stage.
+    The line says which stage is done now, and is gone at the end. Without rich, as on a board, it
+    is a line a stage, and those stay.
+
+    Args:
+        on_terminal: whether stderr is one.
+        total_weight: of all stages together; the bar and the remaining time are the whole work's
+            then, else those of the stage.
+    """
+    with progress_of_each(on_terminal=on_terminal, total_weight=total_weight) as progress_of:
+        yield progress_of("")
+
+
+@contextlib.contextmanager
+def progress_of_each(
+    *, on_terminal: bool, total_weight: float | None = None
+) -> Iterator[Callable[[str], Progress]]:
+    """As `progress_shown`, for works side by side: for each name a `Progress` with its own line.
+
+    They may be made and told from several threads.
     """
     if not on_terminal:
-        yield no_progress
+        yield lambda _: no_progress
         return
     try:
         from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
     except ModuleNotFoundError:
-        yield _line
+        yield _Lines
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
         TaskProgressColumn(),
+        TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
     # A descriptor of its own, so that the bars live on while TensorFlow's output is hidden.
     with (
         open(os.dup(2), "w", encoding="utf-8") as terminal,
-        Bars(*columns, console=Console(file=terminal)) as display,
+        Bars(
+            *columns,
+            console=Console(file=terminal),
+            transient=True,
+            speed_estimate_period=_WHOLE_TIME,
+        ) as display,
     ):
-
-        def stage(
-            description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
-        ) -> Advance:
-            del weight, unit
-            task = display.add_task(description, total=steps)
-            return lambda count=1, /: display.advance(task, count)
-
-        yield stage
+        yield lambda name: _Bar(display, name, total_weight)
 
 
-def _line(
-    description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
-) -> Advance:
-    del steps, weight, unit
-    print(description, file=sys.stderr)
-    return _nothing
+class _Bar:
+    """A line with the stage that is done now, and a bar: the stage's, or that of the whole."""
+
+    def __init__(self, display: "Bars", name: str, total_weight: float | None) -> None:
+        self._display = display
+        self._prefix = f"{name}: " if name else ""
+        self._total = total_weight
+        self._past = self._weight = 0.0
+        self._stages = 0
+        self._task: TaskID | None = None
+        self._lock = threading.Lock()
+
+    def __call__(
+        self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+    ) -> Advance:
+        with self._lock:
+            self._past += self._weight
+            self._weight = weight
+            self._stages += 1
+            stage, done = self._stages, 0
+            text, amount = self._prefix + description, _amount(0, steps, unit)
+            if self._task is None:
+                total = steps if self._total is None else self._total
+                self._task = self._display.add_task(text, total=total, amount=amount)
+            elif self._total is None:
+                self._display.reset(self._task, total=steps, description=text, amount=amount)
+                # A total of None is one to keep, for rich.
+                of_this = (task for task in self._display.tasks if task.id == self._task)
+                next(of_this).total = steps
+            else:
+                past = min(self._past, self._total)
+                self._display.update(self._task, description=text, completed=past, amount=amount)
+            task = self._task
+
+        def advance(count: int = 1, /) -> None:
+            nonlocal done
+            with self._lock:
+                done += count
+                if stage != self._stages:
+                    return
+                completed: float = done
+                if self._total is not None:
+                    share = min(1.0, done / steps) if steps else 0.0
+                    completed = min(self._past + weight * share, self._total)
+                amount = _amount(done, steps, unit)
+                self._display.update(task, completed=completed, amount=amount)
+
+        return advance
+
+
+class _Lines:
+    """A line for the beginning of each stage, where rich is not installed."""
+
+    def __init__(self, name: str) -> None:
+        self._prefix = f"{name}: " if name else ""
+
+    def __call__(
+        self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+    ) -> Advance:
+        del steps, weight, unit
+        # In one piece: others write too.
+        sys.stderr.write(f"{self._prefix}{description}\n")
+        return _nothing
+
+
+def _amount(done: int, steps: int | None, unit: str) -> str:
+    """Such as ``3.1 of 4.2 MB`` or ``12 of 50 images``; nothing where the unit is not named."""
+    if not unit:
+        return ""
+    if unit == "B":
+        whole = "" if steps is None else f" of {steps / 1e6:.1f}"
+        return f"{done / 1e6:.1f}{whole} MB"
+    whole = "" if steps is None else f" of {steps}"
+    return f"{done}{whole} {unit}"

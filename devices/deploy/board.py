@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from tinyedge.devices.bundle.archive import tar_gz
 from tinyedge.devices.bundle.assembly import Bundle
@@ -14,19 +14,13 @@ from tinyedge.devices.deploy.photos import Photos
 from tinyedge.devices.deploy.ssh import Finished, Ssh
 from tinyedge.devices.profile import Profile
 from tinyedge.errors import DeployError, TinyedgeError
+from tinyedge.progress import Progress
 
-__all__ = ["BoardReport", "Comparing", "Stage", "deploy_to"]
+__all__ = ["BoardReport", "Comparing", "deploy_to"]
 
 _WHOLE_COMMAND_FAILED = 126
 _DEFAULT_GLIBC = 36
 _NOTE = "note: "
-
-
-class Stage(Protocol):
-    """Tells a person what is done on a board now."""
-
-    def __call__(self, what: str, total: int = 0) -> Callable[[int], None]:
-        """Begin a stage; the result is to be called with the bytes, of `total`, that have gone."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ def deploy_to(
     prefix: str,
     service: str | None,
     comparing: Comparing | None,
-    stage: Stage,
+    progress: Progress,
 ) -> BoardReport:
     """Install a bundle on the board at the other end of `ssh`; what fails stands in the report.
 
@@ -92,22 +86,22 @@ def deploy_to(
         prefix: where to install, as the board's shell would take it.
         service: a folder of the board to watch, or None.
         comparing: an accuracy check to make there, or None.
-        stage: told what is done.
+        progress: told what is done.
     """
     report = BoardReport(ssh.host, profile.name)
     start = time.monotonic()
     step = "connect"
     try:
-        stage("connecting")
+        progress("connecting")
         facts = _probe(ssh, prefix, comparing)
         target = _note_facts(report, facts, profile)
         step = "bundle"
-        stage("choosing wheels")
+        progress("choosing wheels")
         bundle = bundle_for(target)
         step = "install"
         report.already_installed = facts["installed"] == bundle.identity and service is None
         finished = _install(
-            ssh, bundle, facts, service=service, already=report.already_installed, stage=stage
+            ssh, bundle, facts, service=service, already=report.already_installed, progress=progress
         )
         # Said once by the installer, and perhaps again by the test that follows it.
         said = [line for line in finished.stderr.splitlines() if line.startswith(_NOTE)]
@@ -118,10 +112,11 @@ def deploy_to(
             raise DeployError("the models answer otherwise there: see the self-test")
         if comparing is not None:
             step = "compare"
-            report.comparison = _compare(ssh, bundle, facts, comparing, stage)
+            report.comparison = _compare(ssh, bundle, facts, comparing, progress)
     # An OSError is this computer's, such as a full disk: boards that are done keep their reports.
     except (TinyedgeError, OSError) as error:
         report.error, report.failed_at = str(error), step
+    progress("failed" if report.error else "done")()
     report.seconds = time.monotonic() - start
     return report
 
@@ -155,11 +150,11 @@ def _install(
     *,
     service: str | None,
     already: bool,
-    stage: Stage,
+    progress: Progress,
 ) -> Finished:
     prefix = facts["prefix"]
     if already:
-        stage("self-test")
+        progress("self-test")
         return ssh.run(["sh", "-c", scripts.SELFTEST, "tinyedge", prefix])
     options = [] if service is None else ["--service", service]
     finished = _send(
@@ -167,7 +162,7 @@ def _install(
         scripts.INSTALL,
         [prefix, *options],
         tar_gz(bundle),
-        stage=stage,
+        progress=progress,
         doing="copying",
         then="installing",
     )
@@ -178,17 +173,17 @@ def _install(
 
 
 def _compare(
-    ssh: Ssh, bundle: Bundle, facts: Mapping[str, Any], comparing: Comparing, stage: Stage
+    ssh: Ssh, bundle: Bundle, facts: Mapping[str, Any], comparing: Comparing, progress: Progress
 ) -> dict[str, Any]:
     prefix, photos = facts["prefix"], comparing.photos
     if not facts["photos"]:
         words = [prefix, photos.identity]
         finished = _send(
-            ssh, scripts.PHOTOS, words, photos.archive, stage=stage, doing="copying photos"
+            ssh, scripts.PHOTOS, words, photos.archive, progress=progress, doing="copying photos"
         )
         if finished.code != 0:
             raise DeployError(_last_error(finished))
-    stage(f"comparing on {photos.count} photos")
+    progress(f"comparing on {photos.count} photos")
     (profile,) = (name for name in bundle.files if name.startswith("profile/"))
     models = [comparing.float_model, comparing.int8_model]
     words = ["sh", "-c", scripts.COMPARE, "tinyedge", prefix, *models, photos.identity, profile]
@@ -201,12 +196,12 @@ def _send(
     words: list[str],
     content: bytes,
     *,
-    stage: Stage,
+    progress: Progress,
     doing: str,
     then: str | None = None,
 ) -> Finished:
     """Run a script that takes `content` in; once all has gone the stage is `then`."""
-    advance = stage(doing, len(content))
+    advance = progress(doing, len(content), unit="B")
     gone = 0
 
     def sent(count: int) -> None:
@@ -214,7 +209,7 @@ def _send(
         gone += count
         advance(count)
         if gone == len(content) and then is not None:
-            stage(then)
+            progress(then)
 
     return ssh.run(["sh", "-c", script, "tinyedge", *words], send=content, sent=sent)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from tinyedge.devices.bundle.assembly import Bundle, answer, assemble
 from tinyedge.devices.bundle.reference import Reference
 from tinyedge.devices.bundle.target import Target
-from tinyedge.devices.deploy.board import BoardReport, Comparing, Stage, deploy_to
+from tinyedge.devices.deploy.board import BoardReport, Comparing, deploy_to
 from tinyedge.devices.deploy.inventory import BoardAddress
 from tinyedge.devices.deploy.ssh import Ssh
 from tinyedge.devices.profile import find_profile
+from tinyedge.progress import Progress
 
 __all__ = ["deploy"]
 
@@ -28,7 +29,7 @@ def deploy(
     prefix: str = "~/tinyedge",
     service: str | None = None,
     comparing: Comparing | None = None,
-    stage_of: Callable[[str], Stage],
+    progress_of: Callable[[str], Progress],
 ) -> list[BoardReport]:
     """Deploy `models` to every board; a report for each, in their order.
 
@@ -41,7 +42,7 @@ def deploy(
         prefix: where to install on each.
         service: a folder that each is to watch, or None.
         comparing: an accuracy check to make on each, or None.
-        stage_of: for a host, what to tell of its stages; called from several threads.
+        progress_of: for a host, what to tell of its stages; called from several threads.
 
     Raises:
         DatasetError, DeviceError, MissingPackageError, ModelError, OSError: see `answer`; no
@@ -58,7 +59,7 @@ def deploy(
             prefix=prefix,
             service=service,
             comparing=comparing,
-            stage=stage_of(board.host),
+            progress=progress_of(board.host),
         )
 
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(boards))) as pool:

@@ -2,33 +2,32 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from tinyedge.devices.deploy.board import BoardReport
+from tinyedge.table import WIDTH, Column, table
 
-__all__ = ["reports_json", "reports_text"]
+__all__ = ["as_json", "as_text"]
+
+_COLUMNS = (Column("host"), Column("device"), Column("system", fit="wrap"), Column("self-test"))
+_COMPARED = (Column("float"), Column("int8"), Column("drop, 95 %", fit="wrap"))
+_RESULT = Column("result", fit="wrap")
 
 
-def reports_json(reports: Sequence[BoardReport]) -> dict[str, Any]:
+def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
     """``passed``, and a `BoardReport`'s fields a board."""
     return {
+        "schema": "tinyedge.deploy/1",
         "passed": all(report.error is None for report in reports),
         "boards": [dataclasses.asdict(report) for report in reports],
     }
 
 
-def reports_text(reports: Sequence[BoardReport]) -> str:
+def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
     """A table with a line a board, then what went wrong, a line a board too."""
     compared = any(report.comparison for report in reports)
     rows = [_row(report, compared=compared) for report in reports]
-    heads = ["host", "device", "system", "self-test"]
-    heads += ["float", "int8", "drop, 95 %"] if compared else []
-    table = [[*heads, "result"], *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+    columns = [*_COLUMNS, *(_COMPARED if compared else ()), _RESULT]
+    lines = [table(columns, rows, width=width)]
     lines += [f"{report.host}: note: {note}" for report in reports for note in report.notes]
     lines += [
         f"{report.host}: {report.failed_at}: {report.error}" for report in reports if report.error

@@ -24,7 +24,7 @@ THREADS = (
 
 
 def _rows() -> dict[str, dict[str, object]]:
-    rows = json.loads(run_in_process("devices", "--json").stdout)
+    rows = json.loads(run_in_process("devices", "--json").stdout)["devices"]
     return {row["name"]: row for row in rows}
 
 
@@ -186,7 +186,7 @@ def test_a_board_knows_itself(
     packages = {"PYTHONPATH": str(unpacked_wheel)}
     done = pi.run("python3", "-m", "tinyedge", "devices", "--json", environment=packages)
     assert done.returncode == 0, done.stderr
-    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    rows = {row["name"]: row for row in json.loads(done.stdout)["devices"]}
     assert [name for name, row in rows.items() if row["here"]] == [board]
     pi_row = rows["pi"]
     assert (pi_row["runtime"], pi_row["runtime_reason"]) == (wanted["runtime"], wanted["reason"])

@@ -38,7 +38,7 @@ def test_the_table_is_the_pages_with_ours_beside_it() -> None:
 
 
 def test_the_table_as_json_is_not_rounded() -> None:
-    rows = json.loads(run_in_process("zoo", "--table", "--json").stdout)
+    rows = json.loads(run_in_process("zoo", "--table", "--json").stdout)["models"]
     assert {row["name"]: row["operations"] for row in rows} == OPERATIONS
     assert rows[1]["published_operations"] == pytest.approx(0.81e9)
     assert rows[0]["weight_bytes"] == 4 * 62_378_344
@@ -56,11 +56,11 @@ def test_the_list_says_what_is_here(folder: Path) -> None:
         file.path.parent.mkdir(exist_ok=True)
         with file.path.open("wb") as stream:
             stream.truncate(max(file.bytes, default=1))
-    entries = json.loads(run_in_process("zoo", "--json").stdout)
+    entries = json.loads(run_in_process("zoo", "--json").stdout)["models"]
     here = {entry["name"] for entry in entries if entry["files"] == "here"}
     assert here == {"darknet53"}
     (folder / "darknet53" / "darknet53.weights").write_bytes(b"short")
-    entries = json.loads(run_in_process("zoo", "--json").stdout)
+    entries = json.loads(run_in_process("zoo", "--json").stdout)["models"]
     assert {entry["files"] for entry in entries} == {"packaged", "missing"}
 
 

@@ -12,7 +12,7 @@ from tinyedge.zoo.source import Source, find_source
 
 
 def test_a_name_of_the_zoo_brings_all_it_has() -> None:
-    source = find_source("fashion", progress=False)
+    source = find_source("fashion")
     assert source.name == "fashion"
     files = source.files
     assert files.cfg.read_text().startswith("# Fashion-MNIST")
@@ -28,7 +28,7 @@ def test_a_name_of_the_zoo_brings_all_it_has() -> None:
 def test_a_path_brings_the_cfg_alone(tmp_path: Path) -> None:
     path = tmp_path / "my.net.cfg"
     path.write_text("[net]\n")
-    assert find_source(str(path), progress=False) == Source("my.net", SourceFiles(path))
+    assert find_source(str(path)) == Source("my.net", SourceFiles(path))
 
 
 def test_a_name_of_the_zoo_wins_over_a_file(
@@ -36,16 +36,14 @@ def test_a_name_of_the_zoo_wins_over_a_file(
 ) -> None:
     shutil.copy(MODELS["fashion"].cfg.path, tmp_path / "fashion")
     monkeypatch.chdir(tmp_path)
-    assert find_source("fashion", progress=False).files.weights is not None
-    assert find_source("./fashion", progress=False) == Source(
-        "fashion", SourceFiles(Path("fashion"))
-    )
+    assert find_source("fashion").files.weights is not None
+    assert find_source("./fashion") == Source("fashion", SourceFiles(Path("fashion")))
 
 
 @pytest.mark.parametrize("text", ["resnet", "", "."])
 def test_neither_is_an_error_that_lists_the_zoo(text: str) -> None:
     with pytest.raises(CfgError) as refusal:
-        find_source(text, progress=False)
+        find_source(text)
     assert str(refusal.value) == (
         f"{text} is neither a .cfg file nor a model of the zoo ({', '.join(MODELS)})"
     )
@@ -56,7 +54,7 @@ def test_the_cfg_alone_needs_no_other_file_of_the_cache(
 ) -> None:
     monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path / "none"))
     for name in ("fashion", "squeezenet"):
-        source = find_source(name, progress=False, cfg_only=True)
+        source = find_source(name, cfg_only=True)
         assert source == Source(name, SourceFiles(MODELS[name].cfg.path))
     assert not (tmp_path / "none").exists()
 
@@ -69,5 +67,5 @@ def test_a_cfg_in_the_cache_is_all_that_summary_needs(
     (tmp_path / "darknet19").mkdir()
     shutil.copy(CFGS / "darknet19.cfg", tmp_path / "darknet19")
     monkeypatch.setenv("TINYEDGE_CACHE", str(tmp_path))
-    source = find_source("darknet19", progress=False, cfg_only=True)
+    source = find_source("darknet19", cfg_only=True)
     assert source == Source("darknet19", SourceFiles(tmp_path / "darknet19" / "darknet19.cfg"))

@@ -21,6 +21,7 @@ from tests.support.shipped import CFGS
 from tinyedge.darknet.layers import Layer
 from tinyedge.darknet.network import read_network
 from tinyedge.errors import FetchError, MissingPackageError, TinyedgeWarning
+from tinyedge.progress import Advance, progress_shown
 from tinyedge.zoo.cache import RemoteFile, cache_folder
 from tinyedge.zoo.fetch import fetch, find_model, locate, network_cost
 from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile
@@ -122,7 +123,7 @@ def files_below(folder: Path) -> list[str]:
 
 
 def test_a_missing_file_is_downloaded_into_a_new_cache(server: Server, folder: Path) -> None:
-    files = fetch(model_of(server.address()), progress=False)
+    files = fetch(model_of(server.address()))
     assert files.weights == folder / "net" / "net.weights"
     assert files.weights.read_bytes() == CONTENT
     assert files.cfg.is_file()
@@ -133,13 +134,13 @@ def test_a_missing_file_is_downloaded_into_a_new_cache(server: Server, folder: P
 
 @pytest.mark.usefixtures("folder")
 def test_a_downloaded_file_can_be_read_by_others(server: Server) -> None:
-    weights = fetch(model_of(server.address()), progress=False).weights
+    weights = fetch(model_of(server.address())).weights
     assert stat.S_IMODE(weights.stat().st_mode) == 0o644
 
 
 def test_what_is_there_is_not_downloaded_again(server: Server, folder: Path) -> None:
     put(folder, CONTENT)
-    fetch(model_of(server.address()), progress=False)
+    fetch(model_of(server.address()))
     assert server.requests == 0
 
 
@@ -149,7 +150,7 @@ def test_a_full_cache_may_be_read_only(closed_address: str, folder: Path) -> Non
     path.parent.chmod(0o555)
     folder.chmod(0o555)
     try:
-        assert fetch(model_of(closed_address), progress=False).weights == path
+        assert fetch(model_of(closed_address)).weights == path
         assert locate(model_of(closed_address)).weights == path
         assert files_below(folder) == ["net/net.weights"]
     finally:
@@ -160,14 +161,14 @@ def test_a_full_cache_may_be_read_only(closed_address: str, folder: Path) -> Non
 @pytest.mark.parametrize("content", [WRONG, CONTENT[:-1], b""])
 def test_fetch_replaces_a_wrong_file(server: Server, folder: Path, content: bytes) -> None:
     path = put(folder, content)
-    fetch(model_of(server.address()), progress=False)
+    fetch(model_of(server.address()))
     assert path.read_bytes() == CONTENT
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_download_that_failed_is_tried_again(server: Server) -> None:
     server.will_answer((503, b"busy"), (200, CONTENT))
-    weights = fetch(model_of(server.address()), progress=False, retries=1).weights
+    weights = fetch(model_of(server.address()), retries=1).weights
     assert weights.read_bytes() == CONTENT
     assert server.requests == 2
 
@@ -188,7 +189,7 @@ def test_a_failed_download_leaves_the_cache_as_it_was(
     server.will_answer(answer, announced=announced)
     path = put(folder, b"older")
     with pytest.raises(FetchError) as caught:
-        fetch(model_of(server.address()), progress=False, retries=0)
+        fetch(model_of(server.address()), retries=0)
     message = str(caught.value)
     assert message.startswith(f"cannot download {server.address()}: {reason}")
     assert message.endswith(f"put that file at {path}")
@@ -201,7 +202,7 @@ def test_offline_one_line_names_the_address_and_the_place(
     closed_address: str, folder: Path
 ) -> None:
     with pytest.raises(FetchError) as caught:
-        fetch(model_of(closed_address), progress=False, retries=0)
+        fetch(model_of(closed_address), retries=0)
     assert str(caught.value) == (
         f"cannot download {closed_address}: no connection;"
         f" try again, or put that file at {folder}/net/net.weights"
@@ -212,21 +213,21 @@ def test_a_cache_that_cannot_be_made_is_named(server: Server, folder: Path) -> N
     folder.parent.mkdir()
     folder.write_text("in the way")
     with pytest.raises(FetchError, match=r"cannot write .*/net\.weights .*TINYEDGE_CACHE"):
-        fetch(model_of(server.address()), progress=False)
+        fetch(model_of(server.address()))
 
 
 def test_a_folder_in_the_files_place_is_left_alone(server: Server, folder: Path) -> None:
     (folder / "net" / "net.weights").mkdir(parents=True)
     with pytest.raises(FetchError, match=r"net\.weights is not a file: delete it"):
-        fetch(model_of(server.address()), progress=False)
+        fetch(model_of(server.address()))
     assert files_below(folder) == []
 
 
 def test_a_file_without_an_address_must_be_put_there(folder: Path) -> None:
     with pytest.raises(FetchError, match=r"is missing; it has no public address: put the file"):
-        fetch(model_of(None), progress=False)
+        fetch(model_of(None))
     put(folder, CONTENT)
-    assert fetch(model_of(None), progress=False).weights.read_bytes() == CONTENT
+    assert fetch(model_of(None)).weights.read_bytes() == CONTENT
 
 
 def test_locate_downloads_nothing(server: Server, folder: Path) -> None:
@@ -262,34 +263,69 @@ def test_every_missing_file_gets_a_line() -> None:
     assert "https://pjreddie.com/media/files/tiny.weights" in str(caught.value)
 
 
-def test_progress_goes_to_stderr_alone(
-    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fetch(model_of(server.address()), progress=True)
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    (folder / "net" / "net.weights").unlink()
-    fetch(model_of(server.address()), progress=False)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_progress_survives_a_retry(server: Server, folder: Path) -> None:
-    server.will_answer((200, WRONG), (200, CONTENT))
-    fetch(model_of(server.address()), progress=True, retries=1)
+def test_progress_counts_the_bytes(server: Server, folder: Path) -> None:
+    progress = Counted()
+    fetch(model_of(server.address()), progress=progress)
+    assert progress.stages == [("net/net.weights", len(CONTENT), "B")]
+    assert progress.counts == [len(CONTENT)]
     assert files_below(folder) == ["net/net.weights"]
 
 
-@pytest.mark.parametrize("package", ["pooch", "rich"])
-def test_a_missing_package_says_what_to_install(
-    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, package: str
+def test_progress_begins_again_at_a_retry(server: Server, folder: Path) -> None:
+    server.will_answer((200, WRONG), (200, CONTENT))
+    progress = Counted()
+    fetch(model_of(server.address()), progress=progress, retries=1)
+    assert progress.counts == [len(WRONG), len(CONTENT)]
+    assert files_below(folder) == ["net/net.weights"]
+
+
+def test_nothing_is_shown_without(
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+    fetch(model_of(server.address()))
+    assert capsys.readouterr() == ("", "")
+    assert files_below(folder) == ["net/net.weights"]
+
+
+class Counted:
+    """A `Progress` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int | None, str]] = []
+        self.counts: list[int] = []
+
+    def __call__(
+        self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+    ) -> Advance:
+        del weight
+        self.stages.append((description, steps, unit))
+        self.counts.append(0)
+
+        def advance(count: int = 1, /) -> None:
+            self.counts[-1] += count
+
+        return advance
+
+
+def test_a_missing_package_says_what_to_install(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "pooch"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingPackageError, match=rf"{package}: pip install 'tinyedge\[export\]'"):
-        fetch(model_of(server.address()), progress=True)
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(MissingPackageError, match=r"pooch: pip install 'tinyedge\[export\]'"):
+        fetch(model_of(server.address()))
     put(folder, CONTENT)
-    assert fetch(model_of(server.address()), progress=True).weights.is_file()
+    assert fetch(model_of(server.address())).weights is not None
+
+
+def test_without_rich_a_download_is_a_line(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    with progress_shown(on_terminal=True) as progress:
+        fetch(model_of(server.address()), progress=progress)
+    assert capsys.readouterr() == ("", "net/net.weights\n")
 
 
 def test_the_platforms_cache_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +365,7 @@ def test_models_are_found_by_name() -> None:
 
 def test_the_packaged_model_needs_no_cache(folder: Path) -> None:
     files = locate(MODELS["fashion"])
-    assert fetch(MODELS["fashion"], progress=False) == files
+    assert fetch(MODELS["fashion"]) == files
     for path in (files.cfg, files.weights, files.labels):
         assert path is not None
         assert path.is_file()
@@ -354,7 +390,7 @@ class TestPinning:
     def test_the_first_fetch_pins_and_says_so(self, server: Server, folder: Path) -> None:
         digest = hashlib.sha256(CONTENT).hexdigest()
         with pytest.warns(TinyedgeWarning) as said:
-            fetch(unseen_model_of(server.address()), progress=False)
+            fetch(unseen_model_of(server.address()))
         assert [str(warning.message) for warning in said] == [
             f"{folder}/net/net.weights: nobody has vouched for this file; its sha256, {digest},"
             " is kept in net.weights.sha256 and must be the same from now on"
@@ -364,29 +400,29 @@ class TestPinning:
     def test_the_second_is_silent_and_downloads_nothing(self, server: Server, folder: Path) -> None:
         model = unseen_model_of(server.address())
         with pytest.warns(TinyedgeWarning):
-            fetch(model, progress=False)
-        fetch(model, progress=False)
+            fetch(model)
+        fetch(model)
         assert locate(model).weights == folder / "net" / "net.weights"
         assert server.requests == 1
 
     def test_a_pinned_file_that_changed_is_named(self, server: Server, folder: Path) -> None:
         model = unseen_model_of(server.address())
         with pytest.warns(TinyedgeWarning):
-            fetch(model, progress=False)
+            fetch(model)
         put(folder, WRONG)
         with pytest.raises(FetchError, match=r"delete it and net\.weights\.sha256, then run"):
             locate(model)
-        fetch(model, progress=False)
+        fetch(model)
         assert (folder / "net" / "net.weights").read_bytes() == CONTENT
 
     def test_a_changed_download_is_refused(self, server: Server, folder: Path) -> None:
         model = unseen_model_of(server.address())
         with pytest.warns(TinyedgeWarning):
-            fetch(model, progress=False)
+            fetch(model)
         (folder / "net" / "net.weights").unlink()
         server.will_answer((200, WRONG))
         with pytest.raises(FetchError, match="what came has sha256"):
-            fetch(model, progress=False, retries=0)
+            fetch(model, retries=0)
         assert files_below(folder) == ["net/net.weights.sha256"]
 
     @pytest.mark.parametrize("content", [CONTENT[:-8], b"<html>sign in</html>"])
@@ -396,7 +432,7 @@ class TestPinning:
         server.will_answer((200, content))
         expected = f"what came has {len(content)} bytes, expected 76796 or 76800;"
         with pytest.raises(FetchError, match=expected):
-            fetch(unseen_model_of(server.address()), progress=False, retries=0)
+            fetch(unseen_model_of(server.address()), retries=0)
         assert files_below(folder) == []
 
     def test_a_file_put_there_is_pinned_or_refused_by_its_size(
@@ -404,10 +440,10 @@ class TestPinning:
     ) -> None:
         put(folder, CONTENT[:-1])
         with pytest.raises(FetchError, match="has 76799 bytes, expected 76796 or 76800: delete it"):
-            fetch(unseen_model_of(server.address()), progress=False)
+            fetch(unseen_model_of(server.address()))
         put(folder, WRONG)
         with pytest.warns(TinyedgeWarning, match=hashlib.sha256(WRONG).hexdigest()):
-            fetch(unseen_model_of(server.address()), progress=False)
+            fetch(unseen_model_of(server.address()))
         assert server.requests == 0
 
     def test_where_no_pin_can_be_written_the_work_goes_on(
@@ -415,7 +451,7 @@ class TestPinning:
     ) -> None:
         path = put(folder, CONTENT)
         (folder / "net" / "net.weights.sha256").mkdir()
-        assert fetch(unseen_model_of(server.address()), progress=False).weights == path
+        assert fetch(unseen_model_of(server.address())).weights == path
 
 
 class TestModels:

@@ -1,15 +1,11 @@
 """``tinyedge bundle``."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import show
 from tinyedge.cli.parameters import PATH, device_option, json_option, on_a_terminal
-
-if TYPE_CHECKING:
-    from tinyedge.devices.bundle.assembly import Bundle
 
 
 @click.command()
@@ -56,44 +52,24 @@ def command(
     packages for the board, and install.sh: copied to the board, `sh OUT/install.sh` installs it
     without a network and checks that the models answer there as they do here.
     """
+    from tinyedge.devices.bundle import report
     from tinyedge.devices.bundle.archive import check_output, write_bundle
     from tinyedge.devices.bundle.assembly import answer, assemble
     from tinyedge.devices.bundle.target import find_target
     from tinyedge.devices.profile import find_profile
+    from tinyedge.progress import progress_shown
 
     target = find_target(
         find_profile(device), architecture=architecture, release=release, python=python
     )
     check_output(output)
-    if on_a_terminal():
-        click.echo(f"wheels for Python {target.python} on {target.architecture} ...", err=True)
-    bundle = assemble(answer(models, device), device, target, online=online)
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
+        progress("running the models here")
+        answers = answer(models, device)
+        progress(f"choosing wheels for Python {target.python} on {target.architecture}")
+        bundle = assemble(answers, device, target, online=online)
     write_bundle(bundle, output)
     if bundle.debian_packages:
         names = " ".join(bundle.debian_packages)
         click.echo(f"note: the board needs Debian's packages too: apt install {names}", err=True)
-    click.echo(_json(bundle, output) if as_json else _text(bundle, output))
-
-
-def _text(bundle: "Bundle", output: Path) -> str:
-    lines = [f"{len(content):>12,}  {name}" for name, content in bundle.files.items()]
-    name = click.format_filename(output)
-    return "\n".join([*lines, f"{bundle.bytes:>12,}  in {len(lines)} files: {name}"])
-
-
-def _json(bundle: "Bundle", output: Path) -> str:
-    from tinyedge.files import bytes_sha256
-
-    files = [
-        {"name": name, "bytes": len(content), "sha256": bytes_sha256(content)}
-        for name, content in bundle.files.items()
-    ]
-    return json.dumps(
-        {
-            "output": str(output),
-            "identity": bundle.identity,
-            "bytes": bundle.bytes,
-            "files": files,
-            "debian_packages": list(bundle.debian_packages),
-        }
-    )
+    show(as_json, lambda: report.as_text(bundle, output), lambda: report.as_json(bundle, output))

@@ -24,7 +24,7 @@ def command(output: Path) -> None:
     from tinyedge.zoo.fetch import fetch
     from tinyedge.zoo.models import MODELS
 
-    files = fetch(MODELS["fashion"], progress=False)
+    files = fetch(MODELS["fashion"])
     assert files.test is not None
     float_file, int8_file = (output / f"fashion_{kind}.tflite" for kind in ("float", "int8"))
     photos = [sorted(folder.glob("*.png"))[0] for folder in sorted(files.test.iterdir())[:3]]

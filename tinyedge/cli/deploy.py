@@ -1,19 +1,15 @@
 """``tinyedge deploy``."""
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import PATH, json_option, on_a_terminal
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from tinyedge.devices.deploy.board import Comparing, Stage
+    from tinyedge.devices.deploy.board import Comparing
 
 
 @click.command()
@@ -81,15 +77,16 @@ def command(
 
     Exits with 0 where all boards passed, with 1 where some failed and with 2 on bad input.
     """
+    from tinyedge.devices.deploy import report
     from tinyedge.devices.deploy.fleet import deploy
     from tinyedge.devices.deploy.inventory import boards_of
-    from tinyedge.devices.deploy.report import reports_json, reports_text
     from tinyedge.devices.deploy.ssh import check_ssh
+    from tinyedge.progress import progress_of_each
 
     boards = boards_of(hosts, inventory, device)
     check_ssh()
     comparing = None if data is None else _comparing(models, data)
-    with _stages() as stage_of:
+    with progress_of_each(on_terminal=on_a_terminal()) as progress_of:
         reports = deploy(
             models,
             boards,
@@ -99,10 +96,14 @@ def command(
             prefix=prefix,
             service=service,
             comparing=comparing,
-            stage_of=stage_of,
+            progress_of=progress_of,
         )
-    click.echo(json.dumps(reports_json(reports)) if as_json else reports_text(reports))
-    context.exit(1 if any(report.error for report in reports) else 0)
+    show(
+        as_json,
+        lambda: report.as_text(reports, width=output_width()),
+        lambda: report.as_json(reports),
+    )
+    context.exit(1 if any(board.error for board in reports) else 0)
 
 
 def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
@@ -122,49 +123,3 @@ def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
     images = read_labelled(data, labels=labels, ids=ids, classes=classes)
     photos = pack_photos(images, labels=labels, ids=ids, classes=classes)
     return Comparing(float_file.name, int8_file.name, photos)
-
-
-@contextlib.contextmanager
-def _stages() -> Iterator[Callable[[str], "Stage"]]:
-    """For each host what to tell of its stages: a bar each where a person watches stderr."""
-    if not on_a_terminal():
-        yield lambda _: _silent
-        return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    except ModuleNotFoundError:
-        yield _lines
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
-
-        def stage_of(host: str) -> "Stage":
-            shown: list[TaskID] = []
-
-            def stage(what: str, total: int = 0) -> Callable[[int], None]:
-                size = f" {total / 1e6:.1f} MB" if total else ""
-                task = display.add_task(f"{host}: {what}{size}", total=total or None)
-                # Not the old one renamed: rich forgets no total.
-                for old in shown:
-                    display.remove_task(old)
-                shown[:] = [task]
-                return lambda count: display.advance(task, count)
-
-            return stage
-
-        yield stage_of
-
-
-def _lines(host: str) -> "Stage":
-    def stage(what: str, total: int = 0) -> Callable[[int], None]:
-        del total
-        click.echo(f"{host}: {what}", err=True)
-        return lambda _: None
-
-    return stage
-
-
-def _silent(what: str, total: int = 0) -> Callable[[int], None]:
-    del what, total
-    return lambda _: None

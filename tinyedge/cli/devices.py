@@ -2,6 +2,7 @@
 
 import click
 
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import json_option
 
 
@@ -14,9 +15,11 @@ def command(as_json: bool) -> None:
     that a model would run with here, and why. Your own profiles are the .toml files in
     ~/.config/tinyedge/devices (XDG_CONFIG_HOME is respected); one of a name that ships replaces it.
     """
-    import json
+    from tinyedge.devices import listing
 
-    from tinyedge.devices.listing import list_devices, listing_json, listing_text
-
-    devices = list_devices()
-    click.echo(json.dumps(listing_json(devices)) if as_json else listing_text(devices))
+    devices = listing.list_devices()
+    show(
+        as_json,
+        lambda: listing.as_text(devices, width=output_width()),
+        lambda: listing.as_json(devices),
+    )

@@ -109,7 +109,8 @@ def command(
     from tinyedge.zoo.source import find_source
 
     profile = find_profile(device)
-    found = find_source(source, progress=on_a_terminal())
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
+        found = find_source(source, progress=progress)
     own = found.files
     if weights is None and own.weights is None:
         raise click.UsageError(f"{source} needs its weights: name them with --weights.")

@@ -2,12 +2,14 @@
 
 import click
 
+from tinyedge.cli.output import show
+from tinyedge.cli.parameters import json_option, on_a_terminal
 from tinyedge.errors import FetchError
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--json", "as_json", is_flag=True, help="Print the paths as JSON.")
+@json_option
 def command(names: tuple[str, ...], as_json: bool) -> None:
     """Download the files of known models and print where they are.
 
@@ -15,32 +17,21 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     Files that are in the cache already are checked and kept. The cache is the folder named in
     TINYEDGE_CACHE, else the platform's cache folder.
     """
-    import json
-    import sys
-    from dataclasses import asdict
-
-    from tinyedge.zoo.fetch import fetch, find_model
+    from tinyedge.progress import progress_shown
+    from tinyedge.zoo import fetch
     from tinyedge.zoo.models import MODELS
 
     models = []
     for name in names:
-        model = find_model(name)
+        model = fetch.find_model(name)
         if model is None:
             raise FetchError(f"no model is named {name!r}; known: {', '.join(sorted(MODELS))}")
         models.append(model)
 
-    paths = {}
+    found = {}
     for model in models:
         if model.packaged:
             click.echo(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
-        files = fetch(model, progress=sys.stderr.isatty())
-        paths[model.name] = {kind: path and str(path) for kind, path in asdict(files).items()}
-
-    if as_json:
-        click.echo(json.dumps(paths, indent=2))
-        return
-    for model in models:
-        click.echo(f"{model.name}: {model.title}")
-        for kind, path in paths[model.name].items():
-            if path is not None:
-                click.echo(f"  {kind:<11} {path}")
+        with progress_shown(on_terminal=on_a_terminal()) as progress:
+            found[model.name] = fetch.fetch(model, progress=progress)
+    show(as_json, lambda: fetch.as_text(found), lambda: fetch.as_json(found))

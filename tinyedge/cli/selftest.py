@@ -1,12 +1,11 @@
 """``tinyedge selftest``."""
 
-import dataclasses
-import json
 import sys
 from pathlib import Path
 
 import click
 
+from tinyedge.cli.output import show
 from tinyedge.cli.parameters import PATH, json_option
 
 
@@ -24,14 +23,8 @@ def command(context: click.Context, bundle: Path, as_json: bool) -> None:
 
     Exits with 0 where all models passed, with 1 where one failed and with 2 on an error.
     """
-    from tinyedge.devices.selftest import selftest
+    from tinyedge.devices import selftest
 
-    outcomes = selftest(bundle)
-    passed = all(outcome.passed for outcome in outcomes)
-    if as_json:
-        models = [dataclasses.asdict(outcome) for outcome in outcomes]
-        click.echo(json.dumps({"passed": passed, "models": models}))
-    else:
-        for outcome in outcomes:
-            click.echo(str(outcome))
-    context.exit(0 if passed else 1)
+    outcomes = selftest.selftest(bundle)
+    show(as_json, lambda: selftest.as_text(outcomes), lambda: selftest.as_json(outcomes))
+    context.exit(0 if all(outcome.passed for outcome in outcomes) else 1)

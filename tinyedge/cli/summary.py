@@ -29,10 +29,12 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
     from tinyedge.devices.latency.estimates import latency_estimates
     from tinyedge.devices.memory import check_memory
     from tinyedge.devices.profile import find_profile
+    from tinyedge.progress import progress_shown
     from tinyedge.zoo.source import find_source
 
     profile = find_profile(device) if device is not None else None
-    found = find_source(source, progress=on_a_terminal(), cfg_only=True)
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
+        found = find_source(source, progress=progress, cfg_only=True)
     network = read_network(found.files.cfg, size=size)
     if profile is not None:
         check_memory(network, profile)

@@ -2,6 +2,7 @@
 
 import click
 
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import json_option
 
 
@@ -16,12 +17,15 @@ def command(table: bool, as_json: bool) -> None:
     Size and operations are computed; top-1 and top-5 are those Darknet's page publishes, on
     ImageNet's 50,000 validation images. Files are packaged, here (in the cache) or missing.
     """
-    import json
+    from tinyedge.zoo import listing, page
 
-    from tinyedge.zoo.table import listing, listing_text, page, page_text
-
-    rows = page() if table else listing()
-    if as_json:
-        click.echo(json.dumps(rows))
-    else:
-        click.echo(page_text(rows) if table else listing_text(rows))
+    if table:
+        rows = page.page_again()
+        show(as_json, lambda: page.as_text(rows, width=output_width()), lambda: page.as_json(rows))
+        return
+    entries = listing.list_models()
+    show(
+        as_json,
+        lambda: listing.as_text(entries, width=output_width()),
+        lambda: listing.as_json(entries),
+    )

@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from tinyedge.errors import FetchError, MissingPackageError
+from tinyedge.progress import Progress
 from tinyedge.zoo.cache import RemoteFile, cache_folder, mismatch
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 __all__ = ["RETRIES", "download"]
 
@@ -19,7 +16,7 @@ _TIMEOUT_SECONDS = 20
 _CHUNK_BYTES = 1 << 15
 
 
-def download(files: Sequence[RemoteFile], *, progress: bool, retries: int = RETRIES) -> None:
+def download(files: Sequence[RemoteFile], *, progress: Progress, retries: int = RETRIES) -> None:
     """Download every file into the cache, replacing what stands in its place.
 
     A file goes to a temporary name beside its target and is renamed only after its size and
@@ -27,34 +24,28 @@ def download(files: Sequence[RemoteFile], *, progress: bool, retries: int = RETR
 
     Args:
         files: what to download; each has a public address.
-        progress: show a progress bar on stderr.
+        progress: told of each file and its bytes.
         retries: how often a failed download is tried again.
 
     Raises:
         FetchError: a download failed or the cache cannot be written; it says which address and
             where to put the file. Files downloaded before that one stay.
-        MissingPackageError: pooch, or rich for the progress bar, is not installed.
+        MissingPackageError: pooch is not installed.
     """
-    if not progress:
-        for file in files:
-            _download(file, retries)
-        return
     try:
-        from rich.console import Console
-        from rich.progress import Progress
+        import pooch  # noqa: F401
     except ModuleNotFoundError as error:
-        raise _missing_package("rich") from error
-    with Progress(console=Console(stderr=True), transient=True) as display:
-        for file in files:
-            _download(file, retries, display)
+        raise MissingPackageError(
+            "downloading needs the package pooch: pip install 'tinyedge[export]'"
+        ) from error
+    for file in files:
+        _download(file, retries, progress)
 
 
-def _download(file: RemoteFile, retries: int, display: "Progress | None" = None) -> None:
-    try:
-        import pooch
-        import requests
-    except ModuleNotFoundError as error:
-        raise _missing_package("pooch") from error
+def _download(file: RemoteFile, retries: int, progress: Progress) -> None:
+    import pooch
+    import requests
+
     # pooch reports each attempt on stderr; what matters comes back as an exception.
     pooch.get_logger().setLevel("ERROR")
     registry = pooch.create(
@@ -66,7 +57,7 @@ def _download(file: RemoteFile, retries: int, display: "Progress | None" = None)
         retry_if_failed=retries,
     )
     try:
-        registry.fetch(file.name, downloader=_downloader(file, display))
+        registry.fetch(file.name, downloader=_downloader(file, progress))
         # Temporary files are their owner's alone; a cache may be shared.
         file.path.chmod(0o644)
     except (requests.exceptions.RequestException, ValueError) as error:
@@ -86,7 +77,7 @@ def _known_hash(file: RemoteFile) -> str | None:
     return None if expected is None else f"sha256:{expected}"
 
 
-def _downloader(file: RemoteFile, display: "Progress | None") -> Callable[[str, str, Any], None]:
+def _downloader(file: RemoteFile, progress: Progress) -> Callable[[str, str, object], None]:
     """One attempt at `file`, as pooch calls it: ``(url, output_file, registry)``.
 
     pooch's own leaves the connection open when the server answers with an error, and checks the
@@ -94,16 +85,9 @@ def _downloader(file: RemoteFile, display: "Progress | None") -> Callable[[str, 
     """
     import requests
 
-    task = (
-        None
-        if display is None
-        else display.add_task(file.name, total=max(file.bytes, default=None))
-    )
-
-    def attempt(url: str, output_file: str, registry: Any) -> None:
+    def attempt(url: str, output_file: str, registry: object) -> None:
         del registry
-        if display is not None and task is not None:
-            display.reset(task)
+        advance = progress(file.name, max(file.bytes, default=None), unit="B")
         with (
             requests.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response,
             Path(output_file).open("wb") as stream,
@@ -111,8 +95,7 @@ def _downloader(file: RemoteFile, display: "Progress | None") -> Callable[[str, 
             response.raise_for_status()
             for chunk in response.iter_content(_CHUNK_BYTES):
                 stream.write(chunk)
-                if display is not None and task is not None:
-                    display.advance(task, len(chunk))
+                advance(len(chunk))
         if problem := mismatch(file, Path(output_file)):
             raise ValueError(f"what came {problem}")
 
@@ -134,9 +117,3 @@ def _reason(error: Exception) -> str:
         exceptions.RequestException: type(error).__name__,
     }
     return next((words for kind, words in reasons.items() if isinstance(error, kind)), str(error))
-
-
-def _missing_package(name: str) -> MissingPackageError:
-    return MissingPackageError(
-        f"downloading needs the package {name}: pip install 'tinyedge[export]'"
-    )

@@ -5,14 +5,19 @@ once into a cache that may be read-only from then on, and checked by size and sh
 they are used. Of a file nobody has seen yet the first fetch pins the sha256.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from tinyedge.errors import FetchError
+from tinyedge.progress import Progress, no_progress
 from tinyedge.zoo.cache import RemoteFile, mismatch, pin
 from tinyedge.zoo.download import RETRIES, download
 from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile, SourceFiles
 
 __all__ = [
+    "as_json",
+    "as_text",
     "fetch",
     "fetch_cfg",
     "find_model",
@@ -59,32 +64,52 @@ def locate(model: Model) -> SourceFiles:
     return _files(model)
 
 
-def fetch(model: Model, *, progress: bool, retries: int = RETRIES) -> SourceFiles:
+def fetch(model: Model, *, progress: Progress = no_progress, retries: int = RETRIES) -> SourceFiles:
     """The model's files; those that are missing or wrong are downloaded first.
 
     Args:
         model: a model of the zoo.
-        progress: show a progress bar on stderr.
+        progress: told of each file that is downloaded.
         retries: how often a failed download is tried again.
 
     Raises:
         FetchError: a download failed, a file has no public address, or the cache cannot be
             written; it says which address and where to put the file.
-        MissingPackageError: something must be downloaded and pooch (or rich, for the progress
-            bar) is not installed.
+        MissingPackageError: something must be downloaded and pooch is not installed.
     """
     _fetch_files(model, list(model.remote_files()), progress=progress, retries=retries)
     return _files(model)
 
 
-def fetch_cfg(model: Model, *, progress: bool) -> Path:
+def fetch_cfg(model: Model, *, progress: Progress = no_progress) -> Path:
     """The model's .cfg alone, downloaded if it is missing or wrong; raises as `fetch` does."""
     wanted = [model.cfg] if isinstance(model.cfg, RemoteFile) else []
     _fetch_files(model, wanted, progress=progress, retries=RETRIES)
     return model.cfg.path
 
 
-def _fetch_files(model: Model, files: list[RemoteFile], *, progress: bool, retries: int) -> None:
+def as_text(found: Mapping[str, SourceFiles]) -> str:
+    """Each model's name, title and files; `found` are the models' by their names."""
+    lines = []
+    for name, files in found.items():
+        lines.append(f"{name}: {MODELS[name].title}")
+        paths = asdict(files).items()
+        lines += [f"  {kind:<11} {path}" for kind, path in paths if path is not None]
+    return "\n".join(lines)
+
+
+def as_json(found: Mapping[str, SourceFiles]) -> dict[str, object]:
+    """The paths of each model, by its name; null for what it does not have."""
+    models = {
+        name: {kind: path and str(path) for kind, path in asdict(files).items()}
+        for name, files in found.items()
+    }
+    return {"schema": "tinyedge.fetch/1", **models}
+
+
+def _fetch_files(
+    model: Model, files: list[RemoteFile], *, progress: Progress, retries: int
+) -> None:
     wanted = [file for file in files if mismatch(file, file.path)]
     for file in wanted:
         # Of a file without a known or pinned sha256 nobody can say that it is the wrong one.

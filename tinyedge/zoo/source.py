@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import CfgError
+from tinyedge.progress import Progress, no_progress
 from tinyedge.zoo.fetch import fetch, fetch_cfg, find_model
 from tinyedge.zoo.models import MODELS, SourceFiles
 
@@ -23,7 +24,7 @@ class Source:
     files: SourceFiles
 
 
-def find_source(text: str, *, progress: bool, cfg_only: bool = False) -> Source:
+def find_source(text: str, *, progress: Progress = no_progress, cfg_only: bool = False) -> Source:
     """The source that `text` names; files of the zoo that are missing are downloaded.
 
     With `cfg_only` that is the .cfg alone, and the source has no other file.

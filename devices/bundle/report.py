@@ -1,0 +1,33 @@
+"""What a written bundle holds, for people and for programs."""
+
+import os
+from pathlib import Path
+
+from tinyedge.devices.bundle.assembly import Bundle
+from tinyedge.files import bytes_sha256
+
+__all__ = ["as_json", "as_text"]
+
+
+def as_text(bundle: Bundle, output: Path) -> str:
+    """A line a file, then the sum of them and where they are."""
+    lines = [f"{len(content):>12,}  {name}" for name, content in bundle.files.items()]
+    # A name may hold bytes that are no text here.
+    name = os.fsencode(output).decode(errors="replace")
+    return "\n".join([*lines, f"{bundle.bytes:>12,}  in {len(lines)} files: {name}"])
+
+
+def as_json(bundle: Bundle, output: Path) -> dict[str, object]:
+    """Each file with its size and sha256."""
+    files = [
+        {"name": name, "bytes": len(content), "sha256": bytes_sha256(content)}
+        for name, content in bundle.files.items()
+    ]
+    return {
+        "schema": "tinyedge.bundle/1",
+        "output": str(output),
+        "identity": bundle.identity,
+        "bytes": bundle.bytes,
+        "files": files,
+        "debian_packages": list(bundle.debian_packages),
+    }

@@ -1,0 +1,127 @@
+"""Tables and paragraphs for a terminal, or a file, of a given width in characters."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["WIDTH", "Column", "paragraph", "table"]
+
+WIDTH = 100
+"""Of what is written to a pipe or a file."""
+
+_GAP = 2
+# No column that can give way is made narrower than this.
+_LEAST = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        heading: its first line.
+        align: where a cell stands in it.
+        fit: what becomes of its cells where the table would be too wide: they stay ``whole``, go
+            on in the next line (``wrap``), or lose their end (``shorten``).
+        most: its greatest width, or None for that of its longest cell. A cell of the first
+            column that is longer has a line of its own.
+    """
+
+    heading: str
+    align: Literal["left", "right"] = "left"
+    fit: Literal["whole", "wrap", "shorten"] = "whole"
+    most: int | None = None
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int) -> str:
+    """The headings and a line a row, or more where cells are wrapped; no final newline.
+
+    Columns are as wide as their longest cells as long as all fit into `width`; else those that
+    can give way do, the widest first. The last cell of a row that has fewer cells than there are
+    columns takes what is left of the line, and is wrapped.
+    """
+    widths = _widths(columns, rows, width)
+    heading = [column.heading for column in columns]
+    return "\n".join(
+        line for row in (heading, *rows) for line in _lines(row, columns, widths, width)
+    )
+
+
+def paragraph(text: str, *, width: int, first: str = "", indent: int = 0) -> list[str]:
+    """The lines of `text`, all but the first indented; that begins with `first`.
+
+    A word that is longer than a line, such as a path that somebody will copy, stays in one piece.
+    """
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first.ljust(indent),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    widths = [len(column.heading) for column in columns]
+    for row in rows:
+        for place, cell in enumerate(row if len(row) == len(columns) else row[:-1]):
+            most = columns[place].most
+            long = len(cell) if most is None else min(len(cell), most)
+            widths[place] = max(widths[place], long)
+    while sum(widths) + _GAP * (len(widths) - 1) > width:
+        giving = [
+            place
+            for place, column in enumerate(columns)
+            if column.fit != "whole" and widths[place] > max(_LEAST, len(column.heading))
+        ]
+        if not giving:
+            break
+        widths[max(giving, key=lambda place: widths[place])] -= 1
+    cells = [row for row in rows if len(row) == len(columns)]
+    return [
+        _balanced(column, width, [row[place] for row in cells])
+        for place, (column, width) in enumerate(zip(columns, widths, strict=True))
+    ]
+
+
+def _balanced(column: Column, width: int, cells: Sequence[str]) -> int:
+    """The least width in which wrapped `cells` have no more lines than in `width`."""
+    wrapped = [cell for cell in cells if column.fit == "wrap" and len(cell) > width]
+    most = [len(_cell(cell, column, width)) for cell in wrapped]
+    others = [len(cell) for cell in cells if len(cell) <= width]
+    while wrapped and width > max([len(column.heading), *others]):
+        parts = [_cell(cell, column, width - 1) for cell in wrapped]
+        if [*map(len, parts)] != most or any(len(line) >= width for part in parts for line in part):
+            break
+        width -= 1
+    return width
+
+
+def _lines(
+    row: Sequence[str], columns: Sequence[Column], widths: Sequence[int], width: int
+) -> list[str]:
+    """The lines of one row."""
+    if row and columns[0].fit == "whole" and len(row[0]) > widths[0]:
+        return [row[0], *_lines(["", *row[1:]], columns, widths, width)]
+    cells = [_cell(*each) for each in zip(row, columns, widths, strict=False)]
+    if len(row) < len(columns):
+        left = width - sum(widths[: len(row) - 1]) - _GAP * (len(row) - 1)
+        cells[-1] = paragraph(row[-1], width=left)
+    lines = []
+    for number in range(max(map(len, cells), default=0)):
+        parts = []
+        for column, size, cell in zip(columns, widths, cells, strict=False):
+            text = cell[number] if number < len(cell) else ""
+            parts.append(text.rjust(size) if column.align == "right" else text.ljust(size))
+        lines.append((" " * _GAP).join(parts).rstrip())
+    return lines
+
+
+def _cell(text: str, column: Column, width: int) -> list[str]:
+    if len(text) <= width or column.fit == "whole":
+        return [text]
+    if column.fit == "shorten":
+        return [textwrap.shorten(text, width, placeholder=" ...")]
+    return paragraph(text, width=width)
