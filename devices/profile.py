@@ -4,11 +4,13 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from tinyedge.devices.profile_file import profile_values
 from tinyedge.errors import DeviceError
 
 __all__ = [
+    "InputType",
     "Profile",
     "find_profile",
     "profile_files",
@@ -18,6 +20,8 @@ __all__ = [
     "this_machine_is",
     "user_folder",
 ]
+
+InputType = Literal["int8", "uint8"]
 
 _FOLDER = Path(__file__).parent
 # The kernel publishes the board's name here; absent on machines without a device tree.
@@ -51,7 +55,7 @@ class Profile:
         threads: how many to use at most, at least 1.
         runtimes: names of TFLite runtimes in the order to try them.
         delegate: the shared library of an accelerator, None for the CPU alone.
-        input_type: what an int8 model made for it takes, ``int8`` or ``uint8``.
+        input_type: what an int8 model made for it takes and gives.
         files: what export writes for it, of ``float``, ``int8`` and ``coral``.
     """
 
@@ -69,7 +73,7 @@ class Profile:
     threads: int
     runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime", "tensorflow")
     delegate: str | None = None
-    input_type: str = "int8"
+    input_type: InputType = "int8"
     files: tuple[str, ...] = ("float", "int8")
 
     def usable_threads(self) -> int:

@@ -1,51 +1,61 @@
 """The model cards of what an export makes."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tinyedge import __version__
 from tinyedge.darknet.layers import Cost, Dropout, Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
-from tinyedge.export.calibrate.images import CalibrationSet
 from tinyedge.export.request import ExportRequest
 from tinyedge.files import file_sha256
 from tinyedge.images.labels import read_labels
 from tinyedge.modelcard import ModelCard
 
-__all__ = ["float_card", "int8_card", "versions"]
+__all__ = ["SourceFacts", "coral_card", "float_card", "int8_card", "read_facts", "versions"]
 
 
-def float_card(request: ExportRequest, network: Network) -> ModelCard:
-    """The float model's card, but for the versions."""
-    shape = network.input
-    if shape.channels not in (1, 3):
+@dataclass(frozen=True)
+class SourceFacts:
+    """What a card says of the files a network was read from.
+
+    Attributes:
+        labels, ids: one a class, or None.
+        cfg_sha256, weights_sha256: of the files, hexadecimal.
+    """
+
+    labels: tuple[str, ...] | None
+    ids: tuple[str, ...] | None
+    cfg_sha256: str
+    weights_sha256: str
+
+
+def read_facts(request: ExportRequest, network: Network, weights: Path) -> SourceFacts:
+    """Read the classes' names and hash Darknet's files.
+
+    Raises:
+        ExportError: the network is not for photos, or classifies nothing and is given labels.
+        DatasetError: labels or ids do not name every class.
+        OSError: a file cannot be read.
+    """
+    files, channels = request.files, network.input.channels
+    if channels not in (1, 3):
         raise ExportError(
-            f"{request.files.cfg}: its input has {shape.channels} channels;"
+            f"{files.cfg}: its input has {channels} channels;"
             " a network for photos has 3 (RGB) or 1 (grey)"
         )
-    features = network.features
-    if features is not None and (request.files.labels or request.files.ids):
+    if network.features is not None and (files.labels or files.ids):
         raise ExportError(
-            f"{request.files.cfg}: it ends without a head and classifies nothing; export it without"
+            f"{files.cfg}: it ends without a head and classifies nothing; export it without"
             " labels and ids"
         )
-    classes = 0 if features is not None else network.output.elements
-    softmax = _last_softmax(network)
-    return ModelCard(
-        name=request.name,
-        height=shape.height,
-        width=shape.width,
-        channels=shape.channels,
-        classes=classes,
-        fit=request.fit,
-        quantization="float32",
-        softmax_groups=softmax.groups if softmax else 0,
-        temperature=softmax.temperature if softmax else 1.0,
-        labels=read_labels(request.files.labels, classes) if request.files.labels else None,
-        ids=read_labels(request.files.ids, classes) if request.files.ids else None,
-        cfg_sha256=file_sha256(request.files.cfg),
-        weights_sha256=file_sha256(request.weights),
-        features=features,
+    classes = network.output.elements
+    return SourceFacts(
+        labels=read_labels(files.labels, classes) if files.labels else None,
+        ids=read_labels(files.ids, classes) if files.ids else None,
+        cfg_sha256=file_sha256(files.cfg),
+        weights_sha256=file_sha256(weights),
     )
 
 
@@ -65,19 +75,51 @@ def versions() -> dict[str, str]:
     }
 
 
-def int8_card(
-    request: ExportRequest, card: ModelCard, calibration: CalibrationSet, *, photographed: bool
+def float_card(
+    request: ExportRequest, network: Network, facts: SourceFacts, made_by: Mapping[str, str]
 ) -> ModelCard:
+    """The float model's card; `made_by` are the `versions`."""
+    softmax = _last_softmax(network)
+    features = network.features
+    return ModelCard(
+        name=request.name,
+        height=network.input.height,
+        width=network.input.width,
+        channels=network.input.channels,
+        classes=0 if features is not None else network.output.elements,
+        fit=request.fit,
+        quantization="float32",
+        softmax_groups=softmax.groups if softmax else 0,
+        temperature=softmax.temperature if softmax else 1.0,
+        labels=facts.labels,
+        ids=facts.ids,
+        cfg_sha256=facts.cfg_sha256,
+        weights_sha256=facts.weights_sha256,
+        versions=dict(made_by),
+        features=features,
+    )
+
+
+def int8_card(request: ExportRequest, card: ModelCard, photos_sha256: tuple[str, ...]) -> ModelCard:
+    """The int8 model's card, of the float model's.
+
+    `photos_sha256` are of the calibration photos, none where images were made in their place.
+    """
     tuned = request.quantizer == "tuned"
     return replace(
         card,
         quantization="int8",
         quantizer=request.quantizer,
         rewrites=request.rewrites if tuned else (),
-        seed=request.seed if tuned or not photographed else None,
-        calibration="photos" if photographed else "batch norm statistics",
-        calibration_sha256=calibration.sha256,
+        seed=request.seed if tuned or request.data_free else None,
+        calibration="batch norm statistics" if request.data_free else "photos",
+        calibration_sha256=photos_sha256,
     )
+
+
+def coral_card(card: ModelCard, lowered: tuple[str, ...]) -> ModelCard:
+    """The card of the Edge TPU's model, of the int8 model's; `lowered` names its lowerings."""
+    return replace(card, lowerings=lowered)
 
 
 def _last_softmax(network: Network) -> Softmax | None:

@@ -1,25 +1,45 @@
-"""The whole of ``tinyedge export``: Darknet's files in, checked .tflite files out."""
+"""The whole of ``tinyedge export``: Darknet's files in, checked .tflite files out.
+
+`prepare` reads everything the user names and raises all that they can mend, without TensorFlow;
+`convert` builds, quantizes and converts the network with TensorFlow; `finish` puts the cards into
+the files, verifies them and writes them, all or none. Equal requests give equal bytes.
+"""
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
 from tinyedge.devices.edgetpu.partition import Placement
 from tinyedge.devices.memory import check_memory
 from tinyedge.errors import ExportError, TinyedgeWarning
-from tinyedge.export.calibrate.images import CalibrationSet, read_calibration_set
-from tinyedge.export.cards import float_card, int8_card, versions
-from tinyedge.export.request import ExportRequest
+from tinyedge.export.calibrate.images import (
+    CalibrationSet,
+    check_can_synthesize,
+    read_calibration_set,
+)
+from tinyedge.export.cards import (
+    SourceFacts,
+    coral_card,
+    float_card,
+    int8_card,
+    read_facts,
+    versions,
+)
+from tinyedge.export.request import ExportRequest, FileKind
 from tinyedge.export.tensorflow import (
     check_tensorflow_is_installed,
     require_tensorflow,
     tensorflow_hushed,
 )
 from tinyedge.export.tflite.integers import check_integer
-from tinyedge.files import write_together
+from tinyedge.files import Content, check_replaceable, check_writable, write_together
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard, append_card
 from tinyedge.progress import Progress
@@ -27,29 +47,76 @@ from tinyedge.progress import Progress
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Exported", "export"]
+__all__ = ["Converted", "Exported", "Prepared", "convert", "export", "finish", "prepare"]
+
+
+@dataclass
+class Prepared:
+    """What `prepare` read and found good.
+
+    Attributes:
+        request: what was asked for.
+        network: the .cfg's.
+        facts: for the cards.
+        photos: to calibrate with; None where none are wanted.
+        weights: the .weights'; None once they were taken.
+    """
+
+    request: ExportRequest
+    network: Network
+    facts: SourceFacts
+    photos: CalibrationSet | None
+    weights: Weights | None
+
+    def take_weights(self) -> Weights:
+        """The weights, to which this then holds on no longer: VGG-16's are half a gigabyte.
+
+        Raises:
+            ValueError: they were taken before.
+        """
+        weights, self.weights = self.weights, None
+        if weights is None:
+            raise ValueError("the weights were taken before: prepare the request again")
+        return weights
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What `convert` made: files as TensorFlow and the quantizer leave them, without a card.
+
+    Attributes:
+        float_tflite: the float file.
+        int8_tflite: the int8 file; None where none is wanted, as of those that follow.
+        keras: the .keras file.
+        saved_model: the files of the SavedModel, by their paths inside it.
+        made_by: the versions of the packages that made them.
+    """
+
+    float_tflite: bytes
+    int8_tflite: bytes | None
+    keras: bytes | None
+    saved_model: Mapping[str, bytes] | None
+    made_by: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What `export` made.
+    """What an export made.
 
     Attributes:
-        files: the float .tflite, then as asked for the int8 .tflite, the one for the Edge TPU,
-            the .keras and the folder of the SavedModel.
+        files: where each file is, by kind: ``float``, then as asked for ``int8``, ``coral`` (for
+            the Edge TPU), ``keras`` and ``saved_model``, which is a folder.
         card: the int8 file's, or where there is none the float file's.
         placement: of the file for the Edge TPU, where one was made.
     """
 
-    files: tuple[Path, ...]
+    files: Mapping[FileKind, Path]
     card: ModelCard
     placement: Placement | None = None
 
 
-def export(request: ExportRequest, folder: Path, *, progress: Progress) -> Exported:
-    """Make the files in `folder`: all of them, or none where anything fails.
-
-    Equal inputs give equal bytes.
+def export(request: ExportRequest, *, progress: Progress) -> Exported:
+    """Make the files: all of them, or none where anything fails.
 
     Raises:
         CfgError, WeightsError, DatasetError: an input is not what it should be.
@@ -57,69 +124,136 @@ def export(request: ExportRequest, folder: Path, *, progress: Progress) -> Expor
         MissingPackageError: TensorFlow is not installed.
         OSError: a file cannot be read or written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ExportError(f"{folder} is a file; -o names a folder")
-    if request.saved_model:
-        _check_saved_model(folder / f"{request.name}_saved_model")
+    prepared = prepare(request, progress=progress)
+    return finish(prepared, convert(prepared, progress=progress), progress=progress)
+
+
+def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
+    """Read what the request names; imports no TensorFlow, and writes nothing.
+
+    Warns (TinyedgeWarning) of a device whose memory is too small, and of what `read_network`,
+    `read_labels` and `read_calibration_set` warn of.
+
+    Raises:
+        CfgError, WeightsError, DatasetError, ExportError, MissingPackageError, OSError: as
+            `export`; what is left to fail later is TensorFlow's converter and a full disk.
+    """
+    _check_output(request)
     check_tensorflow_is_installed()
-    done = progress("Reading the network")
+    done = progress("Reading the network", weight=0.1)
     network = read_network(request.files.cfg, size=request.size)
     if not request.float_only:
-        check_integer(network)
+        _check_int8(request, network)
     if request.device is not None:
         check_memory(network, request.device)
-    card = float_card(request, network)
-    weights = read_weights(request.weights, network)
+    if request.files.weights is None:
+        raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
+    facts = read_facts(request, network, request.files.weights)
+    weights = read_weights(request.files.weights, network)
     done()
-    photos = _photos(request, network, progress)
-    done = progress("Starting TensorFlow")
+    return Prepared(request, network, facts, _photos(request, network, progress), weights)
+
+
+def convert(prepared: Prepared, *, progress: Progress) -> Converted:
+    """Make the files' contents; takes the weights of `prepared`.
+
+    Warns (TinyedgeWarning) of photos that do not look like those the network was trained on, and
+    where there are none.
+
+    Raises:
+        ExportError: TensorFlow's converter refuses the network.
+        MissingPackageError: TensorFlow is not installed as it should be.
+    """
+    done = progress("Starting TensorFlow", weight=3)
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
 
+    done()
+    request, network, weights = prepared.request, prepared.network, prepared.take_weights()
+    images = None if request.float_only else _calibration_images(prepared, weights, progress)
+    int8_tflite = None
+    if images is not None and request.quantizer == "tuned":
+        int8_tflite = _tuned(request, network, weights, images, progress)
     with tensorflow_hushed():
         model = build_keras_model(network, weights)
-    card = replace(card, versions=versions())
-    done()
-    calibration = None
-    if not request.float_only:
-        if photos is not None:
-            _check_calibration(network, weights, photos, progress)
-        calibration = photos or _distilled(request, network, weights, progress)
-    base_card, kept = card, weights if request.quantizer == "tuned" else None
-    # The model has them all, and VGG-16's are half a gigabyte; for the same reason the int8
-    # file comes before the float file, which is as large.
+    # The model has them all. For the same reason the int8 file comes before the float file,
+    # which is four times as large.
     del weights
-    contents: dict[str, bytes | dict[str, bytes]] = {}
+    if images is not None and request.quantizer == "default":
+        int8_tflite = _quantized_by_default(model, images, request, progress)
+    return Converted(
+        float_tflite=_float_file(model, progress),
+        int8_tflite=int8_tflite,
+        keras=_keras_file(model, progress) if request.keras else None,
+        saved_model=_saved_model_files(model, progress) if request.saved_model else None,
+        made_by=versions(),
+    )
+
+
+def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> Exported:
+    """Put the cards into the files, verify them and write them, all or none.
+
+    Warns (TinyedgeWarning) of what the Edge TPU leaves to the CPU.
+
+    Raises:
+        ExportError: a file is not what was asked for.
+        OSError: a file cannot be written.
+    """
+    done = progress("Checking and writing the files", weight=0.5)
+    request = prepared.request
+    card = float_card(request, prepared.network, prepared.facts, converted.made_by)
+    contents: dict[FileKind, Content] = {}
+    contents["float"] = _verified(converted.float_tflite, card, input_type="float32")
     placement = None
-    if calibration is not None:
-        card = int8_card(request, card, calibration, photographed=photos is not None)
-        if kept is None:
-            content = _quantized_by_default(model, calibration, request.input_type, progress)
-        else:
-            content = _tuned(request, network, kept, calibration, progress)
-        contents, placement = _integer_files(request, content, card)
-    contents = {
-        f"{request.name}_float.tflite": _float_file(model, base_card, progress),
-        **contents,
-    }
-    if request.keras:
-        contents[f"{request.name}.keras"] = _keras_file(model, progress)
-    if request.saved_model:
-        contents[f"{request.name}_saved_model"] = _saved_model_files(model, progress)
-    write_together({folder / name: content for name, content in contents.items()})
-    return Exported(tuple(folder / name for name in contents), card, placement)
+    if converted.int8_tflite is not None:
+        photos = prepared.photos
+        card = int8_card(request, card, photos.sha256 if photos is not None else ())
+        contents["int8"] = _verified(converted.int8_tflite, card, input_type=request.input_type)
+        if request.makes_coral:
+            contents["coral"], placement = _coral_file(request, converted.int8_tflite, card)
+    if converted.keras is not None:
+        contents["keras"] = converted.keras
+    if converted.saved_model is not None:
+        contents["saved_model"] = converted.saved_model
+    targets = request.targets()
+    write_together({targets[kind]: content for kind, content in contents.items()})
+    done()
+    return Exported(targets, card, placement)
 
 
-def _photos(request: ExportRequest, network: Network, progress: Progress) -> CalibrationSet | None:
-    """The photos to calibrate with, or None where none are wanted."""
-    if request.float_only or request.data_free:
-        return None
-    if request.files.calibration is None:
+def _check_output(request: ExportRequest) -> None:
+    """Refuse before the work what could not be written after it."""
+    if request.output.exists() and not request.output.is_dir():
+        raise ExportError(f"{request.output} is a file; -o names a folder")
+    check_writable(request.output)
+    for kind, target in request.targets().items():
+        check_replaceable(target, folder=kind == "saved_model")
+        if kind == "saved_model":
+            _check_saved_model(target)
+
+
+def _check_saved_model(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():
+        raise ExportError(f"{folder} is a folder but no SavedModel; move it out of the way")
+
+
+def _check_int8(request: ExportRequest, network: Network) -> None:
+    """Refuse a network that has no int8 form, or nothing to be calibrated with."""
+    check_integer(network)
+    if request.data_free:
+        check_can_synthesize(network)
+    elif request.files.calibration is None:
         raise ExportError(
             "an int8 file needs photos to calibrate with: name a folder of them with --calib,"
             " do without and lose accuracy with --calib none, or make the float file alone with"
             " --float-only"
         )
+
+
+def _photos(request: ExportRequest, network: Network, progress: Progress) -> CalibrationSet | None:
+    """The photos to calibrate with, or None where none are wanted."""
+    if request.float_only or request.data_free or request.files.calibration is None:
+        return None
     return read_calibration_set(
         request.files.calibration,
         count=request.calibration_count,
@@ -128,13 +262,22 @@ def _photos(request: ExportRequest, network: Network, progress: Progress) -> Cal
     )
 
 
-def _distilled(
-    request: ExportRequest, network: Network, weights: Weights, progress: Progress
-) -> CalibrationSet:
+def _calibration_images(
+    prepared: Prepared, weights: Weights, progress: Progress
+) -> NDArray[np.float32]:
+    """The photos, looked at, or images made in their place: (n, height, width, channels)."""
+    network, photos = prepared.network, prepared.photos
+    if photos is not None:
+        from tinyedge.export.calibrate.check import check_calibration
+
+        done = progress("Checking the calibration images", weight=3)
+        check_calibration(network, weights, photos.inputs)
+        done()
+        return photos.inputs
     from tinyedge.export.calibrate.synthesize import distilled_images
 
     with tensorflow_hushed():
-        images = distilled_images(network, weights, seed=request.seed, progress=progress)
+        images = distilled_images(network, weights, seed=prepared.request.seed, progress=progress)
     warnings.warn(
         "--calib none: the int8 file is calibrated without photos, on images made of the batch"
         " norm statistics in the weights; photos such as the network will see keep more of the"
@@ -142,35 +285,14 @@ def _distilled(
         TinyedgeWarning,
         stacklevel=3,
     )
-    return CalibrationSet(images, ())
-
-
-def _check_calibration(
-    network: Network, weights: Weights, photos: CalibrationSet, progress: Progress
-) -> None:
-    from tinyedge.export.calibrate.check import check_calibration
-
-    done = progress("Checking the calibration images")
-    check_calibration(network, weights, photos.inputs)
-    done()
-
-
-def _float_file(model: "keras.Model", card: ModelCard, progress: Progress) -> bytes:
-    from tinyedge.export.tflite.convert import convert_float
-    from tinyedge.export.tflite.verify import assert_model
-
-    done = progress("Converting to float .tflite")
-    content = append_card(convert_float(model), card)
-    assert_model(content, card, input_type="float32")
-    done()
-    return content
+    return images
 
 
 def _tuned(
     request: ExportRequest,
     network: Network,
     weights: Weights,
-    calibration: CalibrationSet,
+    images: NDArray[np.float32],
     progress: Progress,
 ) -> bytes:
     from tinyedge.export.quantize.quantizer import quantize
@@ -178,7 +300,7 @@ def _tuned(
     return quantize(
         network,
         weights,
-        calibration.inputs,
+        images,
         rewrites=request.rewrites,
         input_type=request.input_type,
         seed=request.seed,
@@ -187,43 +309,29 @@ def _tuned(
 
 
 def _quantized_by_default(
-    model: "keras.Model", calibration: CalibrationSet, input_type: str, progress: Progress
+    model: "keras.Model", images: NDArray[np.float32], request: ExportRequest, progress: Progress
 ) -> bytes:
     from tinyedge.export.tflite.convert import convert_int8
 
-    done = progress("Quantizing to int8 .tflite")
-    content = convert_int8(model, calibration.inputs, input_type=input_type)
+    done = progress("Quantizing to int8 .tflite", weight=10)
+    content = convert_int8(model, images, input_type=request.input_type)
     done()
     return content
 
 
-def _integer_files(
-    request: ExportRequest, content: bytes, card: ModelCard
-) -> tuple[dict[str, bytes | dict[str, bytes]], Placement | None]:
-    """The int8 file's, and where the device wants it, the one for its Edge TPU made of it."""
-    from tinyedge.export.edgetpu.lower import edge_tpu_file, shortfall
-    from tinyedge.export.tflite.verify import assert_lowered, assert_model
+def _float_file(model: "keras.Model", progress: Progress) -> bytes:
+    from tinyedge.export.tflite.convert import convert_float
 
-    files: dict[str, bytes | dict[str, bytes]] = {}
-    files[f"{request.name}_int8.tflite"] = carded = append_card(content, card)
-    assert_model(carded, card, input_type=request.input_type)
-    if request.device is None or "coral" not in request.device.files:
-        return files, None
-    made, name = edge_tpu_file(content), f"{request.name}_coral.tflite"
-    card = replace(card, lowerings=made.lowered)
-    files[name] = carded = append_card(made.content, card)
-    assert_model(carded, card, input_type=request.input_type)
-    assert_lowered(made.placement)
-    found = shortfall(made.placement, name)
-    if found is not None:
-        warnings.warn(found, TinyedgeWarning, stacklevel=3)
-    return files, made.placement
+    done = progress("Converting to float .tflite", weight=1)
+    content = convert_float(model)
+    done()
+    return content
 
 
 def _keras_file(model: "keras.Model", progress: Progress) -> bytes:
     from tinyedge.export.build.save import keras_file
 
-    done = progress("Saving the Keras model")
+    done = progress("Saving the Keras model", weight=0.3)
     content = keras_file(model)
     done()
     return content
@@ -232,13 +340,30 @@ def _keras_file(model: "keras.Model", progress: Progress) -> bytes:
 def _saved_model_files(model: "keras.Model", progress: Progress) -> dict[str, bytes]:
     from tinyedge.export.build.saved_model import saved_model_files
 
-    done = progress("Saving the SavedModel")
+    done = progress("Saving the SavedModel", weight=0.5)
     contents = saved_model_files(model)
     done()
     return contents
 
 
-def _check_saved_model(folder: Path) -> None:
-    """Refuse before the work to replace a folder that is no SavedModel."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():
-        raise ExportError(f"{folder} is a folder but no SavedModel; move it out of the way")
+def _verified(content: bytes, card: ModelCard, *, input_type: str) -> bytes:
+    """The file with its card, checked against it."""
+    from tinyedge.export.tflite.verify import assert_model
+
+    carded = append_card(content, card)
+    assert_model(carded, card, input_type=input_type)
+    return carded
+
+
+def _coral_file(request: ExportRequest, int8: bytes, card: ModelCard) -> tuple[bytes, Placement]:
+    """The file for the Edge TPU, made of the int8 file."""
+    from tinyedge.export.edgetpu.lower import edge_tpu_file, shortfall
+    from tinyedge.export.tflite.verify import assert_lowered
+
+    made = edge_tpu_file(int8)
+    content = _verified(made.content, coral_card(card, made.lowered), input_type=request.input_type)
+    assert_lowered(made.placement)
+    found = shortfall(made.placement, request.targets()["coral"].name)
+    if found is not None:
+        warnings.warn(found, TinyedgeWarning, stacklevel=3)
+    return content, made.placement

@@ -1,6 +1,5 @@
 """What an export made, for people and for programs."""
 
-import json
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.partition import Placement
@@ -8,15 +7,15 @@ from tinyedge.export.pipeline import Exported
 from tinyedge.files import bytes_sha256
 from tinyedge.modelcard import ModelCard
 
-__all__ = ["exported_json", "exported_text"]
+__all__ = ["as_json", "as_text"]
 
 
-def exported_text(exported: Exported) -> str:
+def as_text(exported: Exported) -> str:
     """A line a file, a line on the network, and where there is one, on the file for Coral."""
     card = exported.card
     lines = [
         f"{path}  {sum(file.stat().st_size for file in _contents(path)):,} bytes"
-        for path in exported.files
+        for path in exported.files.values()
     ]
     colour = "RGB" if card.channels == 3 else "grey"
     lines.append(
@@ -26,36 +25,34 @@ def exported_text(exported: Exported) -> str:
     return "\n".join(lines + _edge_tpu(exported))
 
 
-def exported_json(exported: Exported) -> str:
-    """One JSON object: the files with size and sha256, and what the card says of the network."""
+def as_json(exported: Exported) -> dict[str, object]:
+    """The files with size and sha256, and what the card says of the network."""
     card = exported.card
-    return json.dumps(
-        {
-            "name": card.name,
-            "files": [_file(file) for path in exported.files for file in _contents(path)],
-            "input": [card.height, card.width, card.channels],
-            "fit": card.fit,
-            "classes": card.classes,
-            "features": card.features,
-            "labels": card.labels is not None,
-            "calibration": card.calibration,
-            "calibration_images": len(card.calibration_sha256),
-            "edge_tpu": _edge_tpu_json(exported.placement),
-            "versions": card.versions,
-        }
-    )
+    return {
+        "schema": "tinyedge.export/1",
+        "name": card.name,
+        "files": [_file(file) for path in exported.files.values() for file in _contents(path)],
+        "input": [card.height, card.width, card.channels],
+        "fit": card.fit,
+        "classes": card.classes,
+        "features": card.features,
+        "labels": card.labels is not None,
+        "calibration": card.calibration,
+        "calibration_images": len(card.calibration_sha256),
+        "edge_tpu": _edge_tpu_json(exported.placement),
+        "versions": card.versions,
+    }
 
 
 def _edge_tpu(exported: Exported) -> list[str]:
     placement = exported.placement
     if placement is None:
         return []
-    made = next(path for path in exported.files if path.name.endswith("_coral.tflite"))
-    floats = next(path for path in exported.files if path.name.endswith("_float.tflite"))
+    made = exported.files["coral"]
     return [
         f"Edge TPU: {placement.on_tpu} of {len(placement.verdicts)} operations; next:",
         f"  tinyedge check {made}",
-        f"  tinyedge compare {floats} {made} --data DIR",
+        f"  tinyedge compare {exported.files['float']} {made} --data DIR",
     ]
 
 

@@ -2,14 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
-from tinyedge.devices.profile import Profile
-from tinyedge.errors import ExportError
+from tinyedge.devices.profile import InputType, Profile
 from tinyedge.export.quantize.reorder import REWRITES
-from tinyedge.images.spec import Fit
+from tinyedge.images.spec import FITS, Fit
 from tinyedge.zoo.source import SourceFiles
 
-__all__ = ["ExportRequest"]
+__all__ = ["REWRITES", "ExportRequest", "FileKind", "Quantizer"]
+
+Quantizer = Literal["tuned", "default"]
+FileKind = Literal["float", "int8", "coral", "keras", "saved_model"]
+
+_NAME_ENDS: dict[FileKind, str] = {
+    "float": "_float.tflite",
+    "int8": "_int8.tflite",
+    "coral": "_coral.tflite",
+    "keras": ".keras",
+    "saved_model": "_saved_model",
+}
 
 
 @dataclass(frozen=True)
@@ -20,14 +31,15 @@ class ExportRequest:
         name: begins the names of the files.
         files: Darknet's, the classes', and what to calibrate with: photos, needed but with
             `float_only` or `data_free`.
-        calibration_count: how many of them to use, at least 1.
+        output: the folder for what is made.
+        calibration_count: how many photos to calibrate with, at least 1.
         data_free: calibrate on images made of the weights' batch norm statistics, not on photos.
         size: (width, height) of the input in place of the cfg's, or None.
         fit: how photos are fitted to the input: crop, letterbox or stretch.
-        input_type: of the int8 file's input and output, ``int8`` or ``uint8``.
+        input_type: of the int8 file's input and output.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.
-        seed: of what ``tuned`` draws at random.
+        seed: of what is drawn at random.
         float_only: make no int8 file.
         keras: save the Keras model too.
         saved_model: save a TensorFlow SavedModel too.
@@ -36,12 +48,13 @@ class ExportRequest:
 
     name: str
     files: SourceFiles
+    output: Path
     calibration_count: int = 200
     data_free: bool = False
     size: tuple[int, int] | None = None
     fit: Fit = "crop"
-    input_type: str = "int8"
-    quantizer: str = "tuned"
+    input_type: InputType = "int8"
+    quantizer: Quantizer = "tuned"
     rewrites: tuple[str, ...] = REWRITES
     seed: int = 0
     float_only: bool = False
@@ -49,13 +62,37 @@ class ExportRequest:
     saved_model: bool = False
     device: Profile | None = None
 
-    @property
-    def weights(self) -> Path:
-        """The .weights.
+    def __post_init__(self) -> None:
+        """Check what has a range or a finite set of values.
 
         Raises:
-            ExportError: the files have none.
+            ValueError: it is none of them.
         """
-        if self.files.weights is None:
-            raise ExportError(f"{self.files.cfg} needs its weights: name them with --weights")
-        return self.files.weights
+        if self.calibration_count < 1:
+            raise ValueError(f"calibration_count is {self.calibration_count}, not 1 or more")
+        for name, value, allowed in (
+            ("quantizer", self.quantizer, get_args(Quantizer)),
+            ("input_type", self.input_type, get_args(InputType)),
+            ("fit", self.fit, FITS),
+            *(("rewrites", rewrite, REWRITES) for rewrite in self.rewrites),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name}: {value!r} is none of {', '.join(allowed)}")
+
+    @property
+    def makes_coral(self) -> bool:
+        """Whether a file for the Edge TPU is to be made of the int8 file."""
+        return not self.float_only and self.device is not None and "coral" in self.device.files
+
+    def targets(self) -> dict[FileKind, Path]:
+        """Where each file that is asked for goes, in the order they are told in."""
+        asked: dict[FileKind, bool] = {
+            "float": True,
+            "int8": not self.float_only,
+            "coral": self.makes_coral,
+            "keras": self.keras,
+            "saved_model": self.saved_model,
+        }
+        return {
+            kind: self.output / f"{self.name}{_NAME_ENDS[kind]}" for kind in asked if asked[kind]
+        }

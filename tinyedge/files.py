@@ -7,8 +7,17 @@ import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-__all__ = ["bytes_sha256", "file_sha256", "reproducible_zip", "write_together"]
+__all__ = [
+    "Content",
+    "bytes_sha256",
+    "check_replaceable",
+    "check_writable",
+    "file_sha256",
+    "reproducible_zip",
+    "write_together",
+]
 
+# Of a file, or of a folder's files by their paths inside it.
 Content = bytes | Mapping[str, bytes]
 
 # A zip's members must bear a date; this is the first that they can.
@@ -40,6 +49,32 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
     finally:
         for temporary, _ in staged:
             _remove(temporary)
+
+
+def check_replaceable(target: Path, *, folder: bool = False) -> None:
+    """Refuse a target of `write_together` that is there and of the other kind.
+
+    Raises:
+        OSError: a file's target is a folder; or a `folder`'s is a file, or a link.
+    """
+    if folder and (target.is_symlink() or (target.exists() and not target.is_dir())):
+        raise NotADirectoryError(errno.ENOTDIR, "is no folder to replace", str(target))
+    if not folder and target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file to replace", str(target))
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written, or that cannot be made; leaves no trace.
+
+    Raises:
+        OSError: it cannot; a full disk is found out by writing alone.
+    """
+    there = next(at for at in (folder, *folder.absolute().parents) if at.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".tinyedge.", dir=there):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def file_sha256(path: Path) -> str:
@@ -85,8 +120,7 @@ def reproducible_zip(
 
 
 def _stage_file(target: Path, content: bytes, staged: list[tuple[Path, Path]]) -> None:
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file to replace", str(target))
+    check_replaceable(target)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     staged.append((Path(name), target))
     with os.fdopen(descriptor, "wb") as stream:
@@ -101,8 +135,7 @@ def _stage_folder(
     executables: Collection[str],
     staged: list[tuple[Path, Path]],
 ) -> None:
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise NotADirectoryError(errno.ENOTDIR, "is no folder to replace", str(target))
+    check_replaceable(target, folder=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     staged.append((folder, target))
     for name, content in contents.items():

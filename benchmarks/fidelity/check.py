@@ -186,14 +186,15 @@ def _export(cfg: Path, weights: Path, folder: Path) -> str:
     request = ExportRequest(
         name="net",
         files=SourceFiles(cfg=cfg, weights=weights, calibration=_calibration(folder)),
+        output=folder,
         calibration_count=CALIBRATION_IMAGES,
         quantizer="default",
     )
     try:
-        export(request, folder, progress=no_progress)
+        export(request, progress=no_progress)
     except ExportError as error:
         float_only = dataclasses.replace(request, float_only=True)
-        export(float_only, folder, progress=no_progress)
+        export(float_only, progress=no_progress)
         return str(error)
     return ""
 

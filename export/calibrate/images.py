@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.errors import DatasetError, ImageError, TinyedgeWarning
+from tinyedge.darknet.layers import Convolutional
+from tinyedge.darknet.network import Network
+from tinyedge.errors import DatasetError, ExportError, ImageError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
 from tinyedge.progress import Progress
 
-__all__ = ["CalibrationSet", "read_calibration_set"]
+__all__ = ["CalibrationSet", "check_can_synthesize", "read_calibration_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,22 @@ def read_calibration_set(
     if not inputs:
         raise DatasetError(f"{source}: none of its {len(found)} images can be read")
     return CalibrationSet(np.stack(inputs), _hashes(used))
+
+
+def check_can_synthesize(network: Network) -> None:
+    """Refuse to calibrate without photos a network whose weights tell nothing of any.
+
+    Raises:
+        ExportError: the network has no batch-normalized convolution.
+    """
+    if not any(
+        isinstance(layer, Convolutional) and layer.batch_normalize for layer in network.layers
+    ):
+        raise ExportError(
+            f"{network.source}: no convolution has batch_normalize=1, so its weights tell nothing"
+            " of the images it was trained on, and --calib none cannot work; name a folder of"
+            " photos with --calib"
+        )
 
 
 def _hashes(paths: Sequence[Path]) -> tuple[str, ...]:

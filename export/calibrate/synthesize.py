@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
-from tinyedge.errors import ExportError
 from tinyedge.export.calibrate.batch_norm import NormalizedLayer, distance, normalized_outputs
+from tinyedge.export.calibrate.images import check_can_synthesize
 from tinyedge.progress import Progress
 
 __all__ = ["distilled_images"]
@@ -41,13 +41,9 @@ def distilled_images(
     Raises:
         ExportError: the network has no batch-normalized convolution.
     """
+    check_can_synthesize(network)
     model, layers = normalized_outputs(network, weights)
-    if model is None:
-        raise ExportError(
-            f"{network.source}: no convolution has batch_normalize=1, so its weights tell nothing"
-            " of the images it was trained on, and --calib none cannot work; name a folder of"
-            " photos with --calib"
-        )
+    assert model is not None
     # The same bytes for the same seed, whatever the threads do.
     tf.config.experimental.enable_op_determinism()
     rng = np.random.default_rng(seed)

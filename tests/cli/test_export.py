@@ -198,6 +198,7 @@ class TestPrinted:
         paths = [folder / f"fashion{end}" for end in ("_float.tflite", "_int8.tflite", ".keras")]
         assert sorted(folder.iterdir()) == sorted(paths)
         assert printed == {
+            "schema": "tinyedge.export/1",
             "name": "fashion",
             "files": [
                 {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)}

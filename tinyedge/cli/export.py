@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import show
 from tinyedge.cli.parameters import FIT, PATH, SIZE, device_option, json_option, on_a_terminal
 
 if TYPE_CHECKING:
+    from tinyedge.devices.profile import InputType
+    from tinyedge.export.request import Quantizer
     from tinyedge.images.spec import Fit
 
 
@@ -84,8 +87,8 @@ def command(
     size: tuple[int, int] | None,
     fit: "Fit",
     device: str,
-    input_type: str | None,
-    quantizer: str,
+    input_type: "InputType | None",
+    quantizer: "Quantizer",
     without: tuple[str, ...],
     seed: int,
     float_only: bool,
@@ -98,45 +101,40 @@ def command(
 
     SOURCE is a model of the zoo (see `tinyedge zoo`) or a .cfg, which needs --weights.
     """
-    from dataclasses import replace
-
+    import tinyedge
     from tinyedge.devices.profile import find_profile
-    from tinyedge.export.pipeline import export
     from tinyedge.export.quantize.reorder import REWRITES
-    from tinyedge.export.report import exported_json, exported_text
-    from tinyedge.export.request import ExportRequest
+    from tinyedge.export.report import as_json as report_json
+    from tinyedge.export.report import as_text as report_text
     from tinyedge.progress import progress_shown
     from tinyedge.zoo.source import find_source
 
     profile = find_profile(device)
     with progress_shown(on_terminal=on_a_terminal()) as progress:
         found = find_source(source, progress=progress)
-    own = found.files
-    if weights is None and own.weights is None:
+    if weights is None and found.files.weights is None:
         raise click.UsageError(f"{source} needs its weights: name them with --weights.")
     data_free = calib == Path("none")  # a folder of that name can be named by its full path
-    request = ExportRequest(
-        name=found.name,
-        files=replace(
-            own,
-            weights=weights or own.weights,
-            labels=labels or own.labels,
-            ids=ids or own.ids,
-            calibration=None if data_free else calib or own.calibration,
-        ),
-        calibration_count=calib_count,
-        data_free=data_free,
-        size=size,
-        fit=fit,
-        input_type=input_type or profile.input_type,
-        quantizer=quantizer,
-        rewrites=tuple(name for name in REWRITES if name not in without),
-        seed=seed,
-        float_only=float_only,
-        keras=keras,
-        saved_model=saved_model,
-        device=profile,
-    )
     with progress_shown(on_terminal=on_a_terminal()) as progress:
-        exported = export(request, output, progress=progress)
-    click.echo(exported_json(exported) if as_json else exported_text(exported))
+        exported = tinyedge.export_model(
+            found,
+            output,
+            weights=weights,
+            labels=labels,
+            ids=ids,
+            calibration=None if data_free else calib,
+            calibration_count=calib_count,
+            data_free=data_free,
+            size=size,
+            fit=fit,
+            device=profile,
+            input_type=input_type,
+            quantizer=quantizer,
+            rewrites=tuple(name for name in REWRITES if name not in without),
+            seed=seed,
+            float_only=float_only,
+            keras=keras,
+            saved_model=saved_model,
+            progress=progress,
+        )
+    show(as_json, lambda: report_text(exported), lambda: report_json(exported))
