@@ -14,7 +14,7 @@ from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.progress import no_progress
 
-__all__ = ["ROWS", "Row", "calibration_images", "silent"]
+__all__ = ["ROWS", "Row", "calibration_images"]
 
 
 @dataclass(frozen=True)
