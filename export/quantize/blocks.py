@@ -1,106 +1,111 @@
-"""The network as the quantizer sees it: weights, then what happens to their output.
+"""Blocks: the units in which a network is quantized, as TFLite requantizes within them.
 
-A chain is a layer with weights, the max pool behind it if any, its activation, and the average
-over the picture if that comes next. Between them TFLite rounds to int8: before the activation,
-after it, and after the average.
+A block is a layer with weights, the max pool behind it if any, its activation, and the global
+average pool if that comes next. Between them TFLite rounds to int8: before an activation that it
+does not fuse, after it, and after the average.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyedge.darknet.activations import ACTIVATIONS, ActivationFunction
 from tinyedge.darknet.layers import (
     Activation,
     AvgPool,
     Connected,
     Convolutional,
-    Cost,
     Dropout,
     Layer,
     MaxPool,
     Route,
     Shortcut,
-    Softmax,
     Upsample,
 )
 from tinyedge.darknet.network import Network
 
-__all__ = ["IMAGE", "Chain", "find_chains", "inputs_of", "joined"]
+__all__ = ["IMAGE", "Block", "concat_groups", "find_blocks", "producers"]
 
 IMAGE = -1
-# Positively homogeneous, f(a x) = a f(x) for a > 0: a channel's gain passes through them.
-_HOMOGENEOUS = ("linear", "leaky", "relu", "relie", "ramp")
+
+Consumers = dict[int, list[int]]
 
 
 @dataclass(frozen=True)
-class Chain:
+class Block:
     """One layer with weights and what follows it.
 
     Attributes:
         layer: the layer.
         activation: its own, or that of the activation behind its max pool.
-        before: position of the layer whose output goes into the activation: the layer itself,
-            or its max pool.
-        after: position of the layer whose output comes out of the activation.
-        averaged: whether only the average over the picture reads what comes out.
-        scalable: whether each of its output channels may be given a gain that those who read
-            them take back; see `tinyedge.export.quantize.equalize`.
-        last: whether it computes the network's output.
+        pre_activation: position of the layer whose output goes into the activation: the layer
+            itself, or its max pool.
+        output: position of the layer whose output comes out of the activation.
+        averaged: whether a global average pool is all that reads what comes out.
+        equalizable: whether each output channel may be divided by a scale that its consumers
+            multiply by again; see `tinyedge.export.quantize.equalize`.
     """
 
     layer: Convolutional | Connected
     activation: str
-    before: int
-    after: int
+    pre_activation: int
+    output: int
     averaged: bool
-    scalable: bool
-    last: bool
+    equalizable: bool
+
+    @property
+    def function(self) -> ActivationFunction:
+        """What is known of the activation."""
+        return ACTIVATIONS[self.activation]
 
 
-def find_chains(network: Network) -> list[Chain]:
-    """Every chain of the network, in its order."""
-    readers = _readers(network)
-    chains = []
+def find_blocks(network: Network) -> list[Block]:
+    """Every block of the network, in its order."""
+    consumers = _consumers(network)
+    blocks = []
     for position, layer in enumerate(network.layers):
         if not isinstance(layer, Convolutional | Connected):
             continue
-        before = after = position
+        pre_activation = output = position
         activation = layer.activation
-        pooled = _only_reader(network, readers, position)
-        if activation == "linear" and isinstance(network.layers[position], Convolutional):
-            behind = _only_reader(network, readers, pooled) if _is_pool(network, pooled) else None
+        pool = _only_consumer(network, consumers, position)
+        if activation == "linear" and isinstance(layer, Convolutional):
+            behind = _only_consumer(network, consumers, pool) if _is_pool(network, pool) else None
             if behind is not None and isinstance(network.layers[behind], Activation):
-                before, after = pooled or position, behind
+                pre_activation, output = pool or position, behind
                 activation = getattr(network.layers[behind], "activation", "linear")
-        reader = _only_reader(network, readers, after)
-        chains.append(
-            Chain(
+        consumer = _only_consumer(network, consumers, output)
+        blocks.append(
+            Block(
                 layer=layer,
                 activation=activation,
-                before=before,
-                after=after,
-                averaged=reader is not None and isinstance(network.layers[reader], AvgPool),
-                scalable=activation in _HOMOGENEOUS and _takes_gains(network, readers, after),
-                last=_reaches_output(network, readers, after),
+                pre_activation=pre_activation,
+                output=output,
+                averaged=consumer is not None and isinstance(network.layers[consumer], AvgPool),
+                equalizable=ACTIVATIONS[activation].homogeneous
+                and _all_undo_scale(network, consumers, output),
             )
         )
-    return chains
+    return blocks
 
 
-def joined(network: Network, chains: Sequence[Chain]) -> list[list[Chain]]:
-    """The chains in groups that concatenations join, a chain joined to none by itself."""
-    readers = _readers(network)
-    joins = [(chain, _joins(network, readers, chain.after)) for chain in chains]
-    groups: list[tuple[list[Chain], set[int]]] = []
-    for chain, routes in joins:
-        touching = [group for group in groups if group[1] & routes]
+def concat_groups(network: Network, blocks: Sequence[Block]) -> list[list[Block]]:
+    """The blocks in groups whose outputs are concatenated; of any other block, it alone.
+
+    TFLite's CONCATENATION has one scale and zero point for its inputs and its output.
+    """
+    consumers = _consumers(network)
+    groups: list[tuple[list[Block], set[int]]] = []
+    for block in blocks:
+        reached = _concatenations(network, consumers, block.output)
+        touching = [group for group in groups if group[1] & reached]
         members = [member for group in touching for member in group[0]]
-        places = routes.union(*(group[1] for group in touching))
+        positions = reached.union(*(group[1] for group in touching))
         groups = [group for group in groups if group not in touching]
-        groups.append(([*members, chain], places))
+        groups.append(([*members, block], positions))
     return [group for group, _ in groups]
 
 
-def inputs_of(network: Network, position: int) -> tuple[int, ...]:
+def producers(network: Network, position: int) -> tuple[int, ...]:
     """Positions of the layers whose outputs a layer reads; IMAGE is the network's input."""
     layer = network.layers[position]
     if isinstance(layer, Route):
@@ -110,65 +115,54 @@ def inputs_of(network: Network, position: int) -> tuple[int, ...]:
     return (position - 1,)
 
 
-def _joins(network: Network, readers: dict[int, list[int]], position: int) -> set[int]:
-    """Positions of the concatenations a position's integers reach unchanged."""
+def _concatenations(network: Network, consumers: Consumers, position: int) -> set[int]:
+    """Positions of the concatenations that a position's integers reach unchanged."""
     found: set[int] = set()
-    for reader in readers[position]:
-        layer = network.layers[reader]
+    for consumer in consumers[position]:
+        layer = network.layers[consumer]
         if isinstance(layer, Route) and len(layer.sources) > 1:
-            found.add(reader)
+            found.add(consumer)
         if isinstance(layer, Dropout | MaxPool | Route | Upsample):
-            found |= _joins(network, readers, reader)
+            found |= _concatenations(network, consumers, consumer)
     return found
 
 
-def _readers(network: Network) -> dict[int, list[int]]:
-    readers: dict[int, list[int]] = {position: [] for position in range(-1, len(network.layers))}
+def _consumers(network: Network) -> Consumers:
+    """By position, the positions of the layers that read its output."""
+    consumers: Consumers = {position: [] for position in range(-1, len(network.layers))}
     for position in range(len(network.layers)):
-        for source in inputs_of(network, position):
-            readers[source].append(position)
-    return readers
+        for source in producers(network, position):
+            consumers[source].append(position)
+    return consumers
 
 
-def _only_reader(
-    network: Network, readers: dict[int, list[int]], position: int | None
-) -> int | None:
+def _only_consumer(network: Network, consumers: Consumers, position: int | None) -> int | None:
     """The one layer that reads a position, dropouts passed over, or None."""
-    if position is None or len(readers[position]) != 1:
+    if position is None or len(consumers[position]) != 1:
         return None
-    reader = readers[position][0]
-    if isinstance(network.layers[reader], Dropout):
-        return _only_reader(network, readers, reader)
-    return reader
+    consumer = consumers[position][0]
+    if isinstance(network.layers[consumer], Dropout):
+        return _only_consumer(network, consumers, consumer)
+    return consumer
 
 
 def _is_pool(network: Network, position: int | None) -> bool:
     return position is not None and isinstance(network.layers[position], MaxPool)
 
 
-def _takes_gains(network: Network, readers: dict[int, list[int]], position: int) -> bool:
-    """Whether all that reads a position, at whatever remove, can take back a channel's gain."""
-    return bool(readers[position]) and all(
-        _takes_gain(network.layers[reader])
-        or (_passes_gain(network.layers[reader]) and _takes_gains(network, readers, reader))
-        for reader in readers[position]
+def _all_undo_scale(network: Network, consumers: Consumers, position: int) -> bool:
+    """Whether all that reads a position, at whatever remove, can undo a channel's scale."""
+    return bool(consumers[position]) and all(
+        isinstance(network.layers[consumer], Convolutional | Connected)
+        or (
+            _passes_scale(network.layers[consumer])
+            and _all_undo_scale(network, consumers, consumer)
+        )
+        for consumer in consumers[position]
     )
 
 
-def _takes_gain(layer: Layer) -> bool:
-    return isinstance(layer, Convolutional | Connected)
-
-
-def _passes_gain(layer: Layer) -> bool:
+def _passes_scale(layer: Layer) -> bool:
     if isinstance(layer, Activation):
-        return layer.activation in _HOMOGENEOUS
+        return ACTIVATIONS[layer.activation].homogeneous
     return isinstance(layer, AvgPool | MaxPool | Dropout | Route | Upsample)
-
-
-def _reaches_output(network: Network, readers: dict[int, list[int]], position: int) -> bool:
-    """Whether nothing but averages, dropouts, softmax and cost stand behind a position."""
-    passing = AvgPool | Cost | Dropout | Softmax
-    return all(
-        isinstance(network.layers[reader], passing) and _reaches_output(network, readers, reader)
-        for reader in readers[position]
-    )

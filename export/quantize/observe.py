@@ -1,8 +1,7 @@
-"""What the quantizer has to know of the float network's values on the calibration images."""
+"""Statistics of the float network's values on the calibration images, for the quantizer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,118 +13,124 @@ from tinyedge.darknet.layers import Connected
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 from tinyedge.export.build.model import build_tensors, flat_output
-from tinyedge.export.quantize.blocks import Chain
+from tinyedge.export.quantize.blocks import Block
+from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.progress import Progress
 
-__all__ = ["ChainValues", "Observations", "observe"]
+__all__ = ["BlockStatistics", "NetworkStatistics", "collect_statistics"]
 
 Floats = NDArray[np.float32]
-
-_BATCH_VALUES = 50_000_000  # of all layers' outputs at a time; as many again are gradients
-_SAMPLED_ROWS = 40_000  # pixels of a chain to choose its ranges by
-_SECOND_MOMENT_ROWS = 40_000  # windows of a layer's input to round its weights by
-_LARGEST_WINDOW = 4_608  # values; the second moment of a larger one would not fit
+# Of images (n, h, w, c) and noise (n, logits): the logits, and of each block what its layer reads,
+# its pre-activation and the sum of the squared gradients of its output, (channels,).
+Probe = Callable[
+    [tf.Tensor, tf.Tensor], tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]
+]
 
 
 @dataclass(frozen=True, eq=False)
-class ChainValues:
-    """A chain's values on the calibration images.
+class BlockStatistics:
+    """A block's values on the calibration images.
 
     Attributes:
-        before: float32 (rows, channels), what goes into the activation at sampled pixels; of an
-            averaged chain (images, pixels, channels), every pixel.
+        pre_activation: float32 (rows, channels), what goes into the activation at sampled pixels;
+            of an averaged block (images, pixels, channels), every pixel.
         sensitivity: (channels,), mean square of the gradient of the network's answer by what
-            comes out of the activation; of an averaged chain, by the average. The diagonal of
+            comes out of the activation; of an averaged block, by the average. The diagonal of
             the Fisher information, by which an error there counts in the answer's KL divergence.
-        second_moment: (window, window), mean product of any two inputs of the layer's windows,
-            in the kernel's order (row, column, channel); None of windows too large for it, or
-            with groups.
+        hessian: (window, window), of the squared error of the layer's output by its weights:
+            mean product of any two inputs of its windows, in the kernel's order (row, column,
+            channel); None of windows too large for it, or with groups.
     """
 
-    before: Floats
+    pre_activation: Floats
     sensitivity: NDArray[np.float64]
-    second_moment: NDArray[np.float64] | None
+    hessian: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Observations:
-    """What `observe` saw.
+class NetworkStatistics:
+    """What `collect_statistics` saw.
 
     Attributes:
-        chains: the chains' values by layer number.
+        blocks: the blocks' statistics by layer number.
         logits: the answers (images, classes); None of a network that classifies nothing.
     """
 
-    chains: dict[int, ChainValues]
+    blocks: dict[int, BlockStatistics]
     logits: Floats | None
 
 
-def observe(
+def collect_statistics(
     network: Network,
     weights: Weights,
-    chains: Sequence[Chain],
+    blocks: Sequence[Block],
     images: Floats,
     *,
     seed: int,
+    config: QuantizerConfig,
     progress: Progress,
-) -> Observations:
+) -> NetworkStatistics:
     """Run the float network on `images` (n, h, w, c) and keep what the quantizer needs."""
     rng = np.random.default_rng(seed)
-    run = _probe(network, weights, chains)
+    probe = _probe(network, weights, blocks)
     values_an_image = sum(layer.output.elements for layer in network.layers)
-    batch = max(1, _BATCH_VALUES // values_an_image)
+    batch = max(1, config.batch_values // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
     advance = progress("Observing the float network", len(batches))
-    collected = [_Collected(chain, len(images)) for chain in chains]
+    observers = [_BlockObserver(block, len(images), config) for block in blocks]
     logits = []
     for pixels in batches:
         noise = rng.gumbel(size=(len(pixels), network.output.elements)).astype(np.float32)
-        answers, inputs, before, gradients = run(tf.constant(pixels), tf.constant(noise))
+        answers, inputs, values, squares = probe(tf.constant(pixels), tf.constant(noise))
         if network.features is None:
             logits.append(answers.numpy())
-        for values, came, went, gradient in zip(collected, inputs, before, gradients, strict=True):
-            values.add(came.numpy(), went.numpy(), gradient.numpy(), rng)
+        for observer, *tensors in zip(observers, inputs, values, squares, strict=True):
+            read, value, square = (tensor.numpy() for tensor in tensors)
+            observer.update(read, value, square, rng)
         advance()
-    return Observations(
-        chains={values.chain.layer.index: values.result() for values in collected},
+    return NetworkStatistics(
+        blocks={observer.block.layer.index: observer.statistics() for observer in observers},
         logits=np.concatenate(logits) if logits else None,
     )
 
 
-def _probe(network: Network, weights: Weights, chains: Sequence[Chain]) -> Any:
-    """A function of (images, noise): logits, and of each chain input, output and gradient."""
+def _probe(network: Network, weights: Weights, blocks: Sequence[Block]) -> Probe:
     image, built = build_tensors(network, weights, batch=None)
     layers = keras.Model(image, built)
-    inputs, before, read = [], [], []
-    for chain in chains:
-        keras_layer = layers.get_layer(layer_name(chain.layer))
+    inputs, pre_activations, outputs = [], [], []
+    for block in blocks:
+        keras_layer = layers.get_layer(layer_name(block.layer))
         inputs.append(keras_layer.input)
-        before.append(
+        pre_activations.append(
             keras_layer.output
-            if chain.before == network.layers.index(chain.layer)
-            else built[chain.before]
+            if block.pre_activation == network.layers.index(block.layer)
+            else built[block.pre_activation]
         )
-        read.append(built[chain.after + 1] if chain.averaged else built[chain.after])
+        outputs.append(built[block.output + 1] if block.averaged else built[block.output])
     classifies = network.features is None
-    model = keras.Model(image, [flat_output(built[-1], network.output), inputs, before, read])
+    model = keras.Model(
+        image, [flat_output(built[-1], network.output), inputs, pre_activations, outputs]
+    )
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def run(pixels: Any, noise: Any) -> Any:
+    def probe(
+        pixels: tf.Tensor, noise: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             tape.watch(pixels)
-            logits, came, went, values = model(pixels, training=False)
+            logits, read, values, given = model(pixels, training=False)
             loss = _fisher_loss(logits, noise) if classifies else _random_sum(logits, noise)
-        gradients = tape.gradient(loss, values)
+        gradients = tape.gradient(loss, given)
         squares = [
             tf.reduce_sum(tf.square(gradient), axis=list(range(gradient.shape.rank - 1)))
             for gradient in gradients
         ]
-        return logits, came, went, squares
+        return logits, read, values, squares
 
-    return run
+    return probe  # type: ignore[no-any-return]
 
 
-def _fisher_loss(logits: Any, noise: Any) -> Any:
+def _fisher_loss(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     """The surprise at an answer drawn from the network's own probabilities, by the Gumbel trick.
 
     The mean square of its gradient is the diagonal of the Fisher information.
@@ -134,57 +139,67 @@ def _fisher_loss(logits: Any, noise: Any) -> Any:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(drawn, logits)
 
 
-def _random_sum(features: Any, noise: Any) -> Any:
+def _random_sum(features: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     """Features with random signs: the mean square of its gradient counts each squared error."""
     return tf.reduce_sum(tf.reshape(features, noise.shape) * tf.sign(noise), axis=1)
 
 
-class _Collected:
-    """The sums and samples of one chain as batches come in."""
+class _BlockObserver:
+    """The sums and samples of one block as batches come in."""
 
-    def __init__(self, chain: Chain, images: int) -> None:
-        self.chain = chain
+    def __init__(self, block: Block, images: int, config: QuantizerConfig) -> None:
+        self.block = block
         self._images = images
-        self._before: list[Floats] = []
+        self._config = config
+        self._pre_activation: list[Floats] = []
         self._sensitivity: NDArray[np.float64] = np.zeros(1)
-        self._moment: NDArray[np.float64] | None = None
+        self._hessian: NDArray[np.float64] | None = None
         self._windows = 0
 
-    def add(self, came: Floats, went: Floats, squares: Floats, rng: np.random.Generator) -> None:
-        maps = went.reshape(len(went), -1, went.shape[-1])
-        if self.chain.averaged:
-            self._before.append(maps)
+    def update(
+        self, read: Floats, values: Floats, squares: Floats, rng: np.random.Generator
+    ) -> None:
+        """Take in a batch: what the layer reads, its pre-activation, its squared gradients."""
+        maps = values.reshape(len(values), -1, values.shape[-1])
+        if self.block.averaged:
+            self._pre_activation.append(maps)
         else:
-            rows = min(maps.shape[1], max(1, _SAMPLED_ROWS // self._images))
+            rows = min(maps.shape[1], max(1, self._config.sampled_pixels // self._images))
             chosen = rng.choice(maps.shape[1], rows, replace=False)
-            self._before.append(maps[:, chosen].reshape(-1, went.shape[-1]))
+            self._pre_activation.append(maps[:, chosen].reshape(-1, values.shape[-1]))
         self._sensitivity = self._sensitivity + squares
-        windows = self._sampled_windows(came, rng)
+        windows = self._sampled_windows(read, rng)
         if windows is not None:
             product = windows.T @ windows
-            self._moment = product if self._moment is None else self._moment + product
+            self._hessian = product if self._hessian is None else self._hessian + product
             self._windows += len(windows)
 
-    def result(self) -> ChainValues:
-        moment = None if self._moment is None else self._moment / self._windows
-        return ChainValues(np.concatenate(self._before), self._sensitivity / self._images, moment)
+    def statistics(self) -> BlockStatistics:
+        """Those of all batches."""
+        hessian = None if self._hessian is None else self._hessian / self._windows
+        return BlockStatistics(
+            np.concatenate(self._pre_activation), self._sensitivity / self._images, hessian
+        )
 
-    def _sampled_windows(self, came: Floats, rng: np.random.Generator) -> Any:
+    def _sampled_windows(
+        self, read: Floats, rng: np.random.Generator
+    ) -> NDArray[np.float64] | None:
         """Windows of the layer's input, (rows, window), float64; None where not wanted."""
-        layer = self.chain.layer
+        layer, largest = self.block.layer, self._config.largest_window
         if isinstance(layer, Connected):
-            flat = came.reshape(len(came), -1)
-            return flat.astype(np.float64) if flat.shape[1] <= _LARGEST_WINDOW else None
-        if layer.groups > 1 or layer.size**2 * layer.input.channels > _LARGEST_WINDOW:
+            flat = read.reshape(len(read), -1)
+            return flat.astype(np.float64) if flat.shape[1] <= largest else None
+        if layer.groups > 1 or layer.size**2 * layer.input.channels > largest:
             return None
         reach = layer.dilation * (layer.size - 1) + 1
         # The Keras layer may have been fed with its padding on already.
-        pad = layer.padding if came.shape[1] == layer.input.height else 0
-        padded = np.pad(came, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+        pad = layer.padding if read.shape[1] == layer.input.height else 0
+        padded = np.pad(read, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
         views = np.lib.stride_tricks.sliding_window_view(padded, (reach, reach), axis=(1, 2))
         views = views[:, :: layer.stride, :: layer.stride, :, :: layer.dilation, :: layer.dilation]
         rows, columns = views.shape[1:3]
-        count = min(rows * columns, max(1, _SECOND_MOMENT_ROWS // self._images))
+        count = min(rows * columns, max(1, self._config.sampled_windows // self._images))
         places = rng.choice(rows * columns, count, replace=False)
         windows = views[:, places // columns, places % columns].transpose(0, 1, 3, 4, 2)
-        return windows.reshape(len(came) * count, -1).astype(np.float64)
+        flat = windows.reshape(len(read) * count, -1)
+        return np.asarray(flat, np.float64)

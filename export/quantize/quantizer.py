@@ -2,15 +2,9 @@
 
 Everything lands in an ordinary int8 .tflite of the operators TFLiteConverter would write: the
 converter lays the file out, and the numbers in it are chosen here.
-
-1. Exact rewrites put pools before leaky activations and averages before linear layers.
-2. The float network runs on the calibration images (`observation`).
-3. Ranges and channel gains are learned chain by chain (`ranges`), the gains moved into the
-   weights (`equalization`).
-4. Weights are rounded by the layers' outputs (`rounding`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
@@ -18,28 +12,40 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.layers import Connected
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import ConnectedWeights, ConvolutionalWeights, Weights
-from tinyedge.export.build.activations import input_factor
-from tinyedge.export.build.fold import fold_batch_norm, fold_connected, without_batch_norm
+from tinyedge.export.build.fold import (
+    Folded,
+    fold_batch_norm,
+    fold_connected,
+    without_batch_norm,
+)
 from tinyedge.export.build.model import build_keras_model
-from tinyedge.export.quantize.blocks import Chain, find_chains, joined
-from tinyedge.export.quantize.equalize import equalized, input_gains
-from tinyedge.export.quantize.gptq import round_to_nearest, round_with_second_moment, weight_scales
-from tinyedge.export.quantize.observe import observe
-from tinyedge.export.quantize.reorder import reordered
-from tinyedge.export.quantize.scales import ChainRanges, can_learn, learn_ranges
-from tinyedge.export.quantize.steps import Steps, logit_steps
+from tinyedge.export.quantize.blocks import Block, concat_groups, find_blocks
+from tinyedge.export.quantize.config import QuantizerConfig
+from tinyedge.export.quantize.equalize import apply_equalization, input_scales
+from tinyedge.export.quantize.gptq import gptq_round
+from tinyedge.export.quantize.observe import NetworkStatistics, collect_statistics
+from tinyedge.export.quantize.reorder import reorder
+from tinyedge.export.quantize.scales import (
+    BlockQuantParams,
+    can_learn,
+    choose_logit_qparams,
+    learn_scales,
+)
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.convert import convert_int8
 from tinyedge.export.tflite.int8_file import Int8File
 from tinyedge.progress import Progress
+from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["quantize"]
 
+_DEFAULTS = QuantizerConfig()
 # A pixel is its own int8 input, moved by 128.
-_PIXEL_STEPS = Steps(1 / 255, -128)
+_PIXEL = QuantParams.per_tensor(1 / 255, -128)
 
 
 def quantize(
@@ -51,6 +57,7 @@ def quantize(
     input_type: str,
     seed: int,
     progress: Progress,
+    config: QuantizerConfig = _DEFAULTS,
 ) -> bytes:
     """The network as a full-integer .tflite.
 
@@ -62,6 +69,7 @@ def quantize(
         input_type: ``int8`` or ``uint8``, of the input and of the output.
         seed: of what is drawn at random; equal seeds give equal bytes.
         progress: is told how far the work is.
+        config: the hyperparameters.
 
     Raises:
         ExportError: TensorFlow's converter refuses the network.
@@ -69,97 +77,125 @@ def quantize(
     # The same bytes for the same input, whatever the threads do.
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
-    network = reordered(network, rewrites)
+    # Pools before leaky activations and averages before linear layers: what follows has less to
+    # quantize, and the board less to compute.
+    network = reorder(network, rewrites)
+    blocks = find_blocks(network)
+    # All that is learned is learned on weights as TFLite will have them.
     weights = without_batch_norm(weights)
-    chains = find_chains(network)
+    # The float network runs once; what the later steps need of it is kept.
     with tensorflow_hushed():
-        seen = observe(network, weights, chains, images, seed=seed, progress=progress)
-        advance = progress("Choosing ranges", len(chains))
-        ranges: dict[int, ChainRanges] = {}
-        groups = joined(network, [chain for chain in chains if can_learn(chain)])
-        for group in groups:
-            values = [seen.chains[chain.layer.index] for chain in group]
-            for chain, learned in zip(group, learn_ranges(group, values, seed=seed), strict=True):
-                ranges[chain.layer.index] = learned
-                advance()
-    gains = {
-        chain.layer.index: ranges[chain.layer.index].gains for chain in chains if chain.scalable
+        statistics = collect_statistics(
+            network, weights, blocks, images, seed=seed, config=config, progress=progress
+        )
+    # Scales, zero points and equalization scales are learned together, group by group: a
+    # concatenation has one scale for all that it joins.
+    groups = concat_groups(network, [block for block in blocks if can_learn(block)])
+    qparams = _learn(groups, statistics, seed=seed, config=config, progress=progress)
+    # Before the conversion, for the converter takes the biases from these weights.
+    output_scales = {
+        block.layer.index: qparams[block.layer.index].output_scale
+        for block in blocks
+        if block.equalizable
     }
-    taken = input_gains(network, gains)
-    weights = equalized(network, weights, gains)
+    weights = apply_equalization(network, weights, output_scales)
+    # The converter's own ranges stay where nothing was learned.
     done = progress("Converting to int8 .tflite")
     with tensorflow_hushed():
         model = build_keras_model(network, weights)
     file = Int8File(convert_int8(model, images, input_type=input_type))
     done()
-    operators = file.require_layers(chain.layer.index for chain in chains)
-    file.set_steps(file.input_tensor(), _PIXEL_STEPS)
+    operators = file.require_layers(block.layer.index for block in blocks)
+    file.set_steps(file.input_tensor(), _PIXEL)
     for group in groups:
-        for chain in group:
-            operator = operators[chain.layer.index]
-            _set_ranges(file, operator, ranges[chain.layer.index], len(group))
-    if seen.logits is not None:
-        file.set_steps(file.output_tensor(), logit_steps(seen.logits))
-    advance = progress("Rounding weights", len(chains))
-    for chain in chains:
-        operator = operators[chain.layer.index]
-        moment = seen.chains[chain.layer.index].second_moment
-        if moment is not None:
-            moment = _as_quantized(moment, taken[chain.layer.index], file.scale(operator))
-        _round_weights(file, operator, chain, weights, moment)
+        for block in group:
+            index = block.layer.index
+            _set_qparams(file, operators[index], qparams[index], len(group))
+    if statistics.logits is not None:
+        logits = choose_logit_qparams(statistics.logits, margin=config.logit_margin)
+        file.set_steps(file.output_tensor(), logits)
+    # Last, for the Hessian depends on the scale of what the layer reads.
+    read = input_scales(network, output_scales)
+    advance = progress("Quantizing weights", len(blocks))
+    for block in blocks:
+        index = block.layer.index
+        operator, folded = operators[index], _folded(block, weights)
+        hessian = statistics.blocks[index].hessian
+        if hessian is not None:
+            hessian = _quantized_hessian(hessian, read[index], file.scale(operator))
+        kernel, scales = _quantize_kernel(folded.kernel, hessian, damping=config.damping)
+        file.set_weights(operator, kernel, scales, folded.bias)
         advance()
     return file.content()
 
 
-def _set_ranges(file: Int8File, operator: Any, ranges: ChainRanges, makers: int) -> None:
-    """Give the tensors of a chain their steps, the last of which `makers` chains share."""
+def _learn(
+    groups: Sequence[Sequence[Block]],
+    statistics: NetworkStatistics,
+    *,
+    seed: int,
+    config: QuantizerConfig,
+    progress: Progress,
+) -> dict[int, BlockQuantParams]:
+    """What is learned of each block, by layer number."""
+    advance = progress("Learning scales", sum(len(group) for group in groups))
+    qparams: dict[int, BlockQuantParams] = {}
+    for group in groups:
+        seen = [statistics.blocks[block.layer.index] for block in group]
+        with tensorflow_hushed():
+            learned = learn_scales(group, seen, seed=seed, config=config)
+        for block, each in zip(group, learned, strict=True):
+            qparams[block.layer.index] = each
+            advance()
+    return qparams
+
+
+def _set_qparams(file: Int8File, operator: Any, qparams: BlockQuantParams, producers: int) -> None:
+    """Give a block's tensors what was learned; `producers` blocks share that of the output."""
     tensor = operator.outputs[0]
-    if ranges.after is None:
-        file.set_steps(tensor, ranges.before, makers=makers)
-    else:
-        file.set_steps(tensor, ranges.before)
+    if qparams.pre_activation is not None:
+        file.set_steps(tensor, qparams.pre_activation)
         activation = file.reader(tensor, "LEAKY_RELU")
         if activation is None:
             return
         tensor = activation.outputs[0]
-        file.set_steps(tensor, ranges.after, makers=makers)
+    file.set_steps(tensor, qparams.output, makers=producers)
     average = file.reader(tensor, "MEAN")
-    if ranges.average is not None and average is not None:
-        file.set_steps(average.outputs[0], ranges.average)
+    if qparams.average is not None and average is not None:
+        file.set_steps(average.outputs[0], qparams.average)
 
 
-def _as_quantized(
-    moment: NDArray[np.float64], taken: NDArray[np.float64], scale: float
+def _quantized_hessian(
+    hessian: NDArray[np.float64], input_scale: NDArray[np.float64], scale: float
 ) -> NDArray[np.float64]:
-    """The second moment of a layer's windows once their channels have gains and are int8.
+    """The Hessian once the layer's input is equalized and int8.
 
-    Rounding to a step adds a variance of a twelfth of its square to each value.
+    Quantization adds a variance of a twelfth of the squared scale to each value.
     """
-    factors = 1 / np.tile(taken, len(moment) // len(taken))
-    scaled = moment * factors[:, np.newaxis] * factors
-    return np.asarray(scaled + np.eye(len(moment)) * scale**2 / 12)
+    factors = 1 / np.tile(input_scale, len(hessian) // len(input_scale))
+    scaled = hessian * factors[:, np.newaxis] * factors
+    return np.asarray(scaled + np.eye(len(hessian)) * scale**2 / 12)
 
 
-def _round_weights(
-    file: Int8File,
-    operator: Any,
-    chain: Chain,
-    weights: Weights,
-    moment: NDArray[np.float64] | None,
-) -> None:
-    layer, learned = chain.layer, weights.layers[chain.layer.index]
+def _quantize_kernel(
+    kernel: NDArray[np.float32], hessian: NDArray[np.float64] | None, *, damping: float
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """The kernel in int8, outputs last as it is, and the scale of each output channel."""
+    matrix = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
+    qparams = QuantParams.symmetric(np.abs(matrix).max(axis=0), axis=-1)
+    if hessian is None:
+        integers = qparams.quantize(matrix)
+    else:
+        integers = gptq_round(matrix, qparams, hessian, damping=damping)
+    return integers.reshape(kernel.shape).astype(np.int8), qparams.scales
+
+
+def _folded(block: Block, weights: Weights) -> Folded:
+    layer, learned = block.layer, weights.layers[block.layer.index]
     if isinstance(layer, Connected):
         assert isinstance(learned, ConnectedWeights)
         folded = fold_connected(learned, layer.input)
     else:
         assert isinstance(learned, ConvolutionalWeights)
         folded = fold_batch_norm(learned)
-    folded = folded.times(input_factor(layer.activation))
-    outputs = folded.kernel.shape[-1]
-    kernel = folded.kernel.reshape(-1, outputs).astype(np.float64)
-    scales = weight_scales(kernel)
-    if moment is None:
-        integers = round_to_nearest(kernel, scales)
-    else:
-        integers = round_with_second_moment(kernel, scales, moment)
-    file.set_weights(operator, integers.reshape(folded.kernel.shape), scales, folded.bias)
+    return folded.times(ACTIVATIONS[layer.activation].input_factor)

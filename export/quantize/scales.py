@@ -1,238 +1,303 @@
-"""Activation ranges and channel gains, chosen by the error they leave behind the activation.
+"""Scales and zero points of activations, chosen by the error they leave behind the activation.
 
-A leaky layer is rounded to int8 twice, before and after the activation. Its negative half
+A leaky layer is quantized to int8 twice, before and after the activation. Its negative half
 shrinks tenfold in between, so that what the range before should cover, what the range after
 should cover and how the channels should be scaled against each other depend on one another. They
 are learned together, by gradient descent on the error behind the activation (behind the average,
 where one follows), each channel weighed by what an error there does to the network's answer.
-Step sizes are learned as in LSQ (Esser et al. 2020, arXiv:1902.08153): rounding passes gradients
+Scales are learned as in LSQ (Esser et al. 2020, arXiv:1902.08153): rounding passes gradients
 straight through.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tinyedge.export.quantize.blocks import Chain
-from tinyedge.export.quantize.observe import ChainValues
-from tinyedge.export.quantize.steps import Steps, steps_for, with_exact_slopes
+from tinyedge.accuracy.statistics import kl_divergence
+from tinyedge.export.quantize.blocks import Block
+from tinyedge.export.quantize.config import QuantizerConfig
+from tinyedge.export.quantize.observe import BlockStatistics
+from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["ChainRanges", "can_learn", "learn_ranges"]
+__all__ = [
+    "BlockQuantParams",
+    "align_scale_to_xnnpack",
+    "can_learn",
+    "choose_logit_qparams",
+    "learn_scales",
+]
 
 Floats = NDArray[np.float32]
 
-# Of chains rounded once; longer, SqueezeNet's KL from its float answers grew by a tenth.
-_ITERATIONS = 250
-# Of chains rounded before and after their activation; Tiny Darknet's KL fell by a tenth.
-_LEAKY_ITERATIONS = 1_000
-_RATE = 0.03  # of Adam, for logarithms of scales and gains; falls linearly to 0
-_ZERO_POINT_RATE = 20.0  # times that for zero points, which count in steps
-_ROWS = 2_048  # pixels in a step of gradient descent
-_MAPS = 16  # pictures in one, of an averaged chain
-# An average has one value a channel and picture: 200 pictures do not show how large it may get.
-# Pictures brightened and dimmed by this deviation (of the logarithm) stand in for unseen ones.
-_AVERAGE_SPREAD = 0.15
-_CLIPPED = 0.02  # percent at each end left out of the range to begin with
-_SLOPES = {"leaky": 0.1, "relie": 0.01, "ramp": 0.1 / 1.1}
+_SLOPE_ONE = 256  # XNNPACK's slopes are integers over this
 
 
 @dataclass(frozen=True, eq=False)
-class ChainRanges:
-    """How a chain's values are rounded.
+class BlockQuantParams:
+    """How a block's values are quantized.
 
     Attributes:
-        before: what goes into the activation; of a ReLU, which TFLite fuses, what comes out.
-        after: what comes out of a leaky activation, else None.
+        pre_activation: what goes into an activation that TFLite does not fuse, else None.
+        output: what comes out of the activation.
         average: the average behind it, where one follows, else None.
-        gains: (channels,), what each channel is divided by.
+        output_scale: (channels,), the equalization scale that each channel is divided by.
     """
 
-    before: Steps
-    after: Steps | None
-    average: Steps | None
-    gains: NDArray[np.float64]
+    pre_activation: QuantParams | None
+    output: QuantParams
+    average: QuantParams | None
+    output_scale: NDArray[np.float64]
 
 
-def learn_ranges(
-    chains: Sequence[Chain], values: Sequence[ChainValues], *, seed: int
-) -> list[ChainRanges]:
-    """Ranges and gains of chains that a concatenation joins, or of one chain by itself.
+def can_learn(block: Block) -> bool:
+    """Whether the block's activation is piecewise linear, as learning its scales needs."""
+    return block.function.piecewise_linear
 
-    TFLite has one scale for all that a concatenation joins: what comes out of these chains'
-    activations is rounded to the same steps.
+
+def learn_scales(
+    blocks: Sequence[Block],
+    statistics: Sequence[BlockStatistics],
+    *,
+    seed: int,
+    config: QuantizerConfig,
+) -> list[BlockQuantParams]:
+    """Scales of blocks whose outputs are concatenated, or of one block by itself.
+
+    TFLite has one scale for all that is concatenated: these blocks' outputs get the same.
     """
-    learner = _Learner(chains, values)
+    learner = _Learner(blocks, statistics, config)
     learner.descend(np.random.default_rng(seed))
-    return learner.ranges()
+    return learner.qparams()
 
 
-def can_learn(chain: Chain) -> bool:
-    """Whether the chain's activation is piecewise linear, as learning its ranges needs."""
-    return chain.activation in ("linear", "relu", *_SLOPES)
+def align_scale_to_xnnpack(
+    before: QuantParams, after: QuantParams, slope: float, *, tolerance: float
+) -> QuantParams:
+    """`before` with its scale moved to where XNNPACK's leaky ReLU is most exact.
+
+    XNNPACK (qs8-vlrelu) multiplies int8 by two integers over 256: the scales' ratio, and `slope`
+    times that. What rounding them leaves is an error in proportion to the value, the same way at
+    every pixel. For a slope of 0.1 there is none where the ratio is a multiple of 10 / 256.
+
+    Args:
+        before: of what goes into the leaky ReLU.
+        after: of what comes out of it.
+        slope: below zero.
+        tolerance: how far the scale may be moved, as a part of it.
+    """
+    wanted = _SLOPE_ONE * before.scale / after.scale
+    nearest = max(1, round(wanted))
+    first, last = math.ceil(wanted * (1 - tolerance)), math.floor(wanted * (1 + tolerance))
+
+    def cost(multiplier: int) -> tuple[float, float]:
+        below = slope * multiplier
+        return round(abs(below - round(below)), 6), abs(multiplier - wanted)
+
+    multiplier = min((nearest, *range(max(1, first), last + 1)), key=cost)
+    return QuantParams.per_tensor(after.scale * multiplier / _SLOPE_ONE, before.zero_point)
 
 
-class _Quantizer:
-    """Steps that can be learned."""
+def choose_logit_qparams(logits: Floats, *, margin: float) -> QuantParams:
+    """Of the network's answers: those of least KL divergence from the float answers.
 
-    def __init__(self, start: Steps) -> None:
+    Small logits may be clipped, for their probability is nil; large ones may not.
+
+    Args:
+        logits: (images, classes).
+        margin: the largest logit that can be represented, over the largest of `logits`.
+    """
+    low, high = float(logits.min()), margin * float(logits.max())
+    candidates = [QuantParams.from_range(cut * low, high) for cut in np.linspace(1, 0.2, 9)]
+    return min(
+        candidates,
+        key=lambda qparams: kl_divergence(logits, qparams.fake_quantize(logits)).mean(),
+    )
+
+
+class _FakeQuantizer:
+    """A scale and a zero point that can be learned."""
+
+    def __init__(self, start: QuantParams) -> None:
         self.log_scale = tf.Variable(np.log(start.scale), dtype=tf.float32)
         self.zero_point = tf.Variable(float(start.zero_point), dtype=tf.float32)
 
-    def __call__(self, values: Any) -> Any:
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
         scale = tf.exp(self.log_scale)
-        zero_point = _rounded(tf.clip_by_value(self.zero_point, -128.0, 127.0))
-        integers = tf.clip_by_value(_rounded(values / scale) + zero_point, -128.0, 127.0)
+        zero_point = _round(tf.clip_by_value(self.zero_point, -128.0, 127.0))
+        integers = tf.clip_by_value(_round(values / scale) + zero_point, -128.0, 127.0)
         return (integers - zero_point) * scale
 
-    def steps(self) -> Steps:
+    def qparams(self) -> QuantParams:
         zero_point = np.clip(np.rint(self.zero_point.numpy()), -128, 127)
-        return Steps(float(np.exp(self.log_scale.numpy())), int(zero_point))
+        return QuantParams.per_tensor(float(np.exp(self.log_scale.numpy())), int(zero_point))
 
 
-class _Member:
-    """One chain's values, gains and the quantizer before its activation."""
+class _BlockLearner:
+    """One block's values, its equalization scale and the quantizers that it has to itself."""
 
-    def __init__(self, chain: Chain, values: ChainValues) -> None:
-        self.chain = chain
-        self.slope = _SLOPES.get(chain.activation)
-        self.values = tf.constant(values.before)
-        flat = values.before.reshape(-1, values.before.shape[-1])
-        gains = _first_gains(flat) if chain.scalable else np.ones(flat.shape[1])
-        self.log_gains = tf.Variable(np.log(gains), dtype=tf.float32)
-        scaled = flat / gains.astype(np.float32)
-        low, self.high = (float(np.percentile(scaled, p)) for p in (_CLIPPED, 100 - _CLIPPED))
-        self.low = 0.0 if chain.activation == "relu" else low * (self.slope or 1.0)
-        self.before = None if self.slope is None else _Quantizer(steps_for(low, self.high))
+    def __init__(self, block: Block, statistics: BlockStatistics, config: QuantizerConfig) -> None:
+        self.block = block
+        self._config = config
+        self._function = block.function
+        self._values = tf.constant(statistics.pre_activation)
+        flat = statistics.pre_activation.reshape(-1, statistics.pre_activation.shape[-1])
+        output_scale = _initial_scale(flat) if block.equalizable else np.ones(flat.shape[1])
+        self.log_output_scale = tf.Variable(np.log(output_scale), dtype=tf.float32)
+        scaled = flat / output_scale.astype(np.float32)
+        clipped = config.clipped_percent
+        low, self.high = (float(np.percentile(scaled, p)) for p in (clipped, 100 - clipped))
+        assert self._function.slope is not None
+        self.low = low * self._function.slope
+        self.pre_activation = None
+        if self._function.leaky:
+            self.pre_activation = _FakeQuantizer(QuantParams.from_range(low, self.high))
         self.average = None
-        if chain.averaged:
+        if block.averaged:
             averages = tf.reduce_mean(
-                self._activated(self.values / gains.astype(np.float32)), axis=1
+                self._activated(self._values / output_scale.astype(np.float32)), axis=1
             ).numpy()
-            self.average = _Quantizer(steps_for(float(averages.min()), float(averages.max())))
-        self._weight = tf.constant(values.sensitivity, tf.float32)
+            self.average = _FakeQuantizer(
+                QuantParams.from_range(float(averages.min()), float(averages.max()))
+            )
+        self._weight = tf.constant(statistics.sensitivity, tf.float32)
 
-    def drawn(self, rng: np.random.Generator, iterations: int) -> tuple[Any, Any]:
-        """Which values to look at in each step, and what to multiply them by.
+    def draw(self, rng: np.random.Generator, iterations: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Which values to look at in each iteration, and what to multiply them by.
 
-        Of an averaged chain they are whole pictures, brightened or dimmed.
+        Of an averaged block they are whole images, brightened or dimmed.
         """
-        averaged = self.chain.averaged
-        count = min(len(self.values), _MAPS if averaged else _ROWS)
-        places = rng.integers(0, len(self.values), (iterations, count), dtype=np.int32)
-        spread = _AVERAGE_SPREAD if averaged else 0.0
+        averaged = self.block.averaged
+        size = self._config.batch_images if averaged else self._config.batch_pixels
+        count = min(len(self._values), size)
+        places = rng.integers(0, len(self._values), (iterations, count), dtype=np.int32)
+        spread = self._config.brightness_spread if averaged else 0.0
         factors = np.exp(spread * rng.standard_normal((iterations, count)))
         return tf.constant(places), tf.constant(factors, tf.float32)
 
-    def chosen(self, places: Any, factors: Any) -> Any:
-        """The values of one step."""
-        shape = [-1] + [1] * (self.values.shape.rank - 1)
-        return tf.gather(self.values, places) * tf.reshape(factors, shape)
+    def batch(self, places: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+        """The values of one iteration."""
+        shape = [-1] + [1] * (self._values.shape.rank - 1)
+        return tf.gather(self._values, places) * tf.reshape(factors, shape)
 
-    def errors(self, values: Any, out: "_Quantizer") -> tuple[Any, Any]:
+    def errors(self, values: tf.Tensor, output: _FakeQuantizer) -> tuple[tf.Tensor, tf.Tensor]:
         """Weighted mean squares of the error behind the activation and of what is right there."""
-        gains = tf.exp(self.log_gains)
-        found = values / gains
-        if self.before is not None:
-            found = self.before(found)
-        found, wanted = out(self._activated(found)), self._activated(values)
+        output_scale = tf.exp(self.log_output_scale)
+        found = values / output_scale
+        if self.pre_activation is not None:
+            found = self.pre_activation(found)
+        found, wanted = output(self._activated(found)), self._activated(values)
         if self.average is not None:
             found = self.average(tf.reduce_mean(found, axis=1))
             wanted = tf.reduce_mean(wanted, axis=1)
-        error = tf.reduce_mean(tf.square(found * gains - wanted) * self._weight)
+        error = tf.reduce_mean(tf.square(found * output_scale - wanted) * self._weight)
         return error, tf.reduce_mean(tf.square(wanted) * self._weight)
 
-    def before_steps(self, after: Steps) -> Steps:
-        """What was learned of a chain with a slope, moved to where XNNPACK's slopes are exact."""
-        assert self.before is not None
-        assert self.slope is not None
-        return with_exact_slopes(self.before.steps(), after, self.slope)
+    def qparams(self, output: QuantParams) -> BlockQuantParams:
+        """What was learned."""
+        pre_activation = None
+        if self.pre_activation is not None:
+            assert self._function.slope is not None
+            pre_activation = align_scale_to_xnnpack(
+                self.pre_activation.qparams(),
+                output,
+                self._function.slope,
+                tolerance=self._config.slope_tolerance,
+            )
+        return BlockQuantParams(
+            pre_activation=pre_activation,
+            output=output,
+            average=None if self.average is None else self.average.qparams(),
+            output_scale=np.exp(self.log_output_scale.numpy().astype(np.float64)),
+        )
 
-    def _activated(self, values: Any) -> Any:
-        if self.chain.activation == "relu":
-            return tf.nn.relu(values)
-        return values if self.slope is None else tf.nn.leaky_relu(values, self.slope)
+    def _activated(self, values: tf.Tensor) -> tf.Tensor:
+        if self._function.leaky:
+            return tf.nn.leaky_relu(values, self._function.slope)
+        return values if self._function.slope else tf.nn.relu(values)
 
 
 class _Learner:
-    """Gradient descent on the error of chains that share the steps behind their activations."""
+    """Gradient descent on the error of blocks whose outputs share a scale and zero point."""
 
-    def __init__(self, chains: Sequence[Chain], values: Sequence[ChainValues]) -> None:
-        self._members = [_Member(chain, seen) for chain, seen in zip(chains, values, strict=True)]
-        lowest = min(member.low for member in self._members)
-        self._out = _Quantizer(steps_for(lowest, max(member.high for member in self._members)))
-        quantizers = [self._out]
-        for member in self._members:
-            quantizers += [q for q in (member.before, member.average) if q is not None]
-        gains = [member.log_gains for member in self._members if member.chain.scalable]
-        self._variables = [v for q in quantizers for v in (q.log_scale, q.zero_point)] + gains
-        rates = [1.0, _ZERO_POINT_RATE] * len(quantizers) + [1.0] * len(gains)
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        statistics: Sequence[BlockStatistics],
+        config: QuantizerConfig,
+    ) -> None:
+        self._config = config
+        self._blocks = [
+            _BlockLearner(block, seen, config)
+            for block, seen in zip(blocks, statistics, strict=True)
+        ]
+        low = min(block.low for block in self._blocks)
+        high = max(block.high for block in self._blocks)
+        self._output = _FakeQuantizer(QuantParams.from_range(low, high))
+        quantizers = [self._output]
+        for block in self._blocks:
+            quantizers += [q for q in (block.pre_activation, block.average) if q is not None]
+        scales = [block.log_output_scale for block in self._blocks if block.block.equalizable]
+        self._variables = [v for q in quantizers for v in (q.log_scale, q.zero_point)] + scales
+        rates = [1.0, config.zero_point_rate] * len(quantizers) + [1.0] * len(scales)
         self._adam = _Adam(self._variables, rates)
 
     def descend(self, rng: np.random.Generator) -> None:
         """Go down the error's slope on values drawn at random."""
-        twice = any(member.before is not None for member in self._members)
-        iterations = _LEAKY_ITERATIONS if twice else _ITERATIONS
-        draws = [member.drawn(rng, iterations) for member in self._members]
+        leaky = any(block.pre_activation is not None for block in self._blocks)
+        iterations = self._config.leaky_iterations if leaky else self._config.iterations
+        draws = [block.draw(rng, iterations) for block in self._blocks]
 
         @tf.function  # type: ignore[untyped-decorator]
         def descend() -> None:
             for iteration in tf.range(iterations):
-                samples = [
-                    member.chosen(places[iteration], factors[iteration])
-                    for member, (places, factors) in zip(self._members, draws, strict=True)
+                batches = [
+                    block.batch(places[iteration], factors[iteration])
+                    for block, (places, factors) in zip(self._blocks, draws, strict=True)
                 ]
                 left = 1 - tf.cast(iteration, tf.float32) / iterations
-                self._adam.step(self._error_gradients(samples), _RATE * left)
+                self._adam.step(self._gradients(batches), self._config.learning_rate * left)
 
         descend()
 
-    def ranges(self) -> list[ChainRanges]:
-        """What was learned, chain by chain."""
-        out = self._out.steps()
-        return [
-            ChainRanges(
-                before=out if member.before is None else member.before_steps(out),
-                after=None if member.before is None else out,
-                average=None if member.average is None else member.average.steps(),
-                gains=np.exp(member.log_gains.numpy().astype(np.float64)),
-            )
-            for member in self._members
-        ]
+    def qparams(self) -> list[BlockQuantParams]:
+        """What was learned, block by block."""
+        output = self._output.qparams()
+        return [block.qparams(output) for block in self._blocks]
 
-    def _error_gradients(self, samples: list[Any]) -> Any:
+    def _gradients(self, batches: list[tf.Tensor]) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             errors = [
-                member.errors(values, self._out)
-                for member, values in zip(self._members, samples, strict=True)
+                block.errors(values, self._output)
+                for block, values in zip(self._blocks, batches, strict=True)
             ]
             total = tf.add_n([error for error, _ in errors])
             loss = total / (tf.add_n([right for _, right in errors]) + 1e-30)
-        return tape.gradient(loss, self._variables)
+        return list(tape.gradient(loss, self._variables))
 
 
-def _first_gains(values: Floats) -> NDArray[np.float64]:
-    """Gains to begin with: halfway, by logarithm, to channels of equal range."""
+def _initial_scale(values: Floats) -> NDArray[np.float64]:
+    """Equalization scales to begin with: halfway, by logarithm, to channels of equal range."""
     high = np.abs(np.percentile(values, 99.9, axis=0))
     low = np.abs(np.percentile(values, 0.1, axis=0))
     reach = np.maximum(np.maximum(high, 0.3 * low), 1e-6)
-    gains = np.sqrt(reach)
-    return np.asarray(gains / np.exp(np.log(gains).mean()), np.float64)
+    scales = np.sqrt(reach)
+    return np.asarray(scales / np.exp(np.log(scales).mean()), np.float64)
 
 
 class _Adam:
     """Adam (Kingma and Ba 2015) with a rate of its own for each variable."""
 
-    def __init__(self, variables: list[Any], rates: list[float]) -> None:
+    def __init__(self, variables: list[tf.Variable], rates: list[float]) -> None:
         self._variables, self._rates = variables, rates
         self._means = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
         self._squares = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
         self._count = tf.Variable(0.0)
 
-    def step(self, gradients: list[Any], rate: Any) -> None:
+    def step(self, gradients: list[tf.Tensor], rate: tf.Tensor) -> None:
         self._count.assign_add(1.0)
         for i, gradient in enumerate(gradients):
             mean = self._means[i].assign(0.9 * self._means[i] + 0.1 * gradient)
@@ -242,5 +307,6 @@ class _Adam:
             self._variables[i].assign_sub(rate * self._rates[i] * slope / (size + 1e-12))
 
 
-def _rounded(values: Any) -> Any:
+def _round(values: tf.Tensor) -> tf.Tensor:
+    """The nearest integers, by which gradients pass unchanged (straight-through estimator)."""
     return values + tf.stop_gradient(tf.round(values) - values)

@@ -15,7 +15,7 @@ from tinyedge.darknet.layer_names import bias_layer
 from tinyedge.errors import ExportError
 from tinyedge.export.inspection.graph import WEIGHTED
 from tinyedge.export.inspection.kernels import SAME_VALUES
-from tinyedge.export.quantize.steps import Steps
+from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Int8File"]
 
@@ -74,7 +74,7 @@ class Int8File:
                     return found
         return None
 
-    def set_steps(self, tensor: int, steps: Steps, *, makers: int = 1) -> bool:
+    def set_steps(self, tensor: int, steps: QuantParams, *, makers: int = 1) -> bool:
         """Give a tensor, and all that share its steps, other ones.
 
         Nothing is changed, and False is the answer, where more than `makers` operators compute
@@ -192,15 +192,15 @@ class Int8File:
     def _is_int8(self, number: int) -> bool:
         return number >= 0 and self._graph.tensors[number].type == schema.TensorType.INT8
 
-    def _set(self, number: int, steps: Steps) -> None:
+    def _set(self, number: int, steps: QuantParams) -> None:
         quantization = self._graph.tensors[number].quantization
         quantization.scale = np.array([steps.scale], np.float32)
         quantization.zeroPoint = np.array([steps.zero_point], np.int64)
         quantization.min = quantization.max = None
 
-    def _set_interface(self, shared: set[int], steps: Steps) -> None:
+    def _set_interface(self, shared: set[int], steps: QuantParams) -> None:
         """A uint8 input or output is the int8 tensor's behind it, moved by 128."""
-        moved = Steps(steps.scale, steps.zero_point + 128)
+        moved = steps.shifted(np.uint8)
         for operator in self._graph.operators:
             if self._name(operator) == "QUANTIZE":
                 (came,), (went,) = operator.inputs, operator.outputs

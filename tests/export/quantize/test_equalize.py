@@ -1,4 +1,4 @@
-"""Gains: which channels may have one, and that the function stays."""
+"""Equalization: which channels may be scaled, and that the function stays."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from tests.support.naive import forward, random_weights
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
 from tinyedge.export.build.fold import without_batch_norm
-from tinyedge.export.quantize.blocks import find_chains, joined
-from tinyedge.export.quantize.equalize import equalized, input_gains
-from tinyedge.export.quantize.reorder import REWRITES, reordered
+from tinyedge.export.quantize.blocks import concat_groups, find_blocks
+from tinyedge.export.quantize.equalize import apply_equalization, input_scales
+from tinyedge.export.quantize.reorder import REWRITES, reorder
 
 HEAD = "[net]\nheight=9\nwidth=8\nchannels=3\n"
 LEAKY = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
@@ -26,44 +26,44 @@ def network(text: str) -> Network:
 
 
 @pytest.mark.parametrize("rewrites", [(), REWRITES])
-def test_gains_cancel(rewrites: tuple[str, ...]) -> None:
+def test_equalization_scales_cancel(rewrites: tuple[str, ...]) -> None:
     """Through pool, concatenation, groups, dropout and the flattening of a connected layer."""
-    net = reordered(network(JOINED), rewrites)
+    net = reorder(network(JOINED), rewrites)
     weights = random_weights(net, seed=1)
     rng = np.random.default_rng(2)
-    chains = find_chains(net)
-    gains = {
-        chain.layer.index: np.exp(rng.normal(0, 1, chain.layer.output.channels))
-        for chain in chains
-        if chain.scalable
+    blocks = find_blocks(net)
+    scales = {
+        block.layer.index: np.exp(rng.normal(0, 1, block.layer.output.channels))
+        for block in blocks
+        if block.equalizable
     }
-    assert sorted(gains) == [0, 2, 3, 5, 7]  # all but the last layer
-    scaled = equalized(net, without_batch_norm(weights), gains)
+    assert sorted(scales) == [0, 2, 3, 5, 7]  # all but the last layer
+    equalized = apply_equalization(net, without_batch_norm(weights), scales)
     pixels = rng.random(net.input, dtype=np.float32)
     expected = forward(net, weights, pixels)
-    assert forward(net, scaled, pixels) == pytest.approx(expected, rel=1e-4)
-    taken = input_gains(net, gains)
-    assert taken[5] == pytest.approx(np.concatenate([gains[2], gains[3]]))
+    assert forward(net, equalized, pixels) == pytest.approx(expected, rel=1e-4)
+    found = input_scales(net, scales)
+    assert found[5] == pytest.approx(np.concatenate([scales[2], scales[3]]))
 
 
-def scalable(text: str) -> list[bool]:
-    return [chain.scalable for chain in find_chains(network(HEAD + text))]
+def equalizable(text: str) -> list[bool]:
+    return [block.equalizable for block in find_blocks(network(HEAD + text))]
 
 
-def test_a_shortcut_would_have_to_share_its_gains() -> None:
+def test_a_shortcut_would_have_to_share_its_scales() -> None:
     shortcut = "[shortcut]\nfrom=-2\nactivation=leaky\n"
-    assert scalable(LEAKY + LEAKY + LEAKY + shortcut + LEAKY + "[avgpool]\n") == [
+    assert equalizable(LEAKY + LEAKY + LEAKY + shortcut + LEAKY + "[avgpool]\n") == [
         True, False, False, False,
     ]  # fmt: skip
 
 
-def test_a_bent_activation_takes_no_gain() -> None:
-    assert scalable(LEAKY.replace("leaky", "logistic") + LEAKY + "[avgpool]\n") == [False, False]
+def test_a_bent_activation_takes_no_scale() -> None:
+    assert equalizable(LEAKY.replace("leaky", "logistic") + LEAKY + "[avgpool]\n") == [False, False]
 
 
-def test_concatenations_join_chains() -> None:
+def test_concatenations_group_blocks() -> None:
     net = network(JOINED)
-    groups = joined(net, find_chains(net))
-    assert [[chain.layer.index for chain in group] for group in groups] == [
+    groups = concat_groups(net, find_blocks(net))
+    assert [[block.layer.index for block in group] for group in groups] == [
         [0], [2, 3], [5], [7], [8],
     ]  # fmt: skip

@@ -19,6 +19,7 @@ from tinyedge.darknet.network import Network, build_network
 from tinyedge.darknet.weights import Weights
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ExportError
+from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.progress import no_progress
@@ -143,6 +144,7 @@ def quantized(network: Network, weights: Weights, input_type: str, seed: int = 0
         input_type=input_type,
         seed=seed,
         progress=no_progress,
+        config=QuantizerConfig(iterations=50, leaky_iterations=50, learning_rate=0.05),
     )
 
 
@@ -170,10 +172,10 @@ def answers(content: bytes, network: Network) -> np.ndarray:
 
 def test_groups_joins_shortcuts_and_connected_layers(joins: tuple[Network, Weights, bytes]) -> None:
     network, weights, content = joins
-    pictures = np.random.default_rng(9).random((30, *network.input), dtype=np.float32)
-    expected = np.array([float_answers(network, weights, pixels).keras for pixels in pictures[:5]])
+    images = np.random.default_rng(9).random((30, *network.input), dtype=np.float32)
+    expected = np.array([float_answers(network, weights, pixels).keras for pixels in images[:5]])
     found = answers(content, network)[:5]
-    # Of random weights the answers hardly depend on the picture; what does must survive.
+    # Of random weights the answers hardly depend on the image; what does must survive.
     assert np.abs(found - expected).max() < 0.06 * np.ptp(expected)
 
 

@@ -1,4 +1,4 @@
-"""Learned ranges against the smallest-to-largest ones they replace."""
+"""Learned scales against the smallest-to-largest ranges they replace."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,17 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import build_network
-from tinyedge.export.quantize.blocks import Chain, find_chains
-from tinyedge.export.quantize.observe import ChainValues
-from tinyedge.export.quantize.scales import learn_ranges
-from tinyedge.export.quantize.steps import Steps, logit_steps, steps_for
+from tinyedge.export.quantize.blocks import Block, find_blocks
+from tinyedge.export.quantize.config import QuantizerConfig
+from tinyedge.export.quantize.observe import BlockStatistics
+from tinyedge.export.quantize.scales import choose_logit_qparams, learn_scales
+from tinyedge.tflite.quantization import QuantParams
 
 CHANNELS = 6
+# Enough on six channels for what is asked of them here.
+CONFIG = QuantizerConfig(iterations=150, leaky_iterations=150, learning_rate=0.05)
+# What is asked does not depend on how far they got.
+SHORT = QuantizerConfig(iterations=2, leaky_iterations=2)
 # How much of the error of smallest-to-largest ranges may be left: two thirds at the most.
 LEFT = {"leaky": 0.33, "relu": 0.66, "linear": 0.66}
 CFG = (
@@ -21,8 +26,8 @@ CFG = (
 )
 
 
-def chain(activation: str) -> Chain:
-    return find_chains(build_network(parse_cfg(CFG.replace("ACTIVATION", activation), "n.cfg")))[0]
+def block(activation: str) -> Block:
+    return find_blocks(build_network(parse_cfg(CFG.replace("ACTIVATION", activation), "n.cfg")))[0]
 
 
 def values(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -33,66 +38,74 @@ def values(rng: np.random.Generator) -> NDArray[np.float32]:
     return normal.astype(np.float32)
 
 
+def statistics(rng: np.random.Generator, factor: float = 1) -> BlockStatistics:
+    return BlockStatistics(values(rng) * np.float32(factor), np.ones(CHANNELS), None)
+
+
 def leaky(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(x > 0, x, np.float32(0.1) * x)
 
 
-def test_steps_cover_what_they_should() -> None:
-    steps = steps_for(-1.0, 3.0)
-    assert steps.scale == 4 / 255
-    assert steps.zero_point == -64
-    assert steps.rounded(np.array([0, 1, 5], np.float32)) == pytest.approx(
+def test_qparams_cover_what_they_should() -> None:
+    qparams = QuantParams.from_range(-1.0, 3.0)
+    assert qparams.scale == 4 / 255
+    assert qparams.zero_point == -64
+    assert qparams.fake_quantize(np.array([0, 1, 5], np.float32)) == pytest.approx(
         [0, round(255 / 4) * 4 / 255, (127 + 64) * 4 / 255]
     )
 
 
 @pytest.mark.parametrize("activation", ["leaky", "relu", "linear"])
-def test_learned_ranges_leave_less_error_on_unseen_values(activation: str) -> None:
+def test_learned_scales_leave_less_error_on_unseen_values(activation: str) -> None:
     rng = np.random.default_rng(5)
-    sensitivity = np.ones(CHANNELS)
-    seen = ChainValues(values(rng), sensitivity, None)
-    (found,) = learn_ranges([chain(activation)], [seen], seed=0)
+    seen = statistics(rng)
+    (found,) = learn_scales([block(activation)], [seen], seed=0, config=CONFIG)
     unseen = values(rng)
 
     def after(x: NDArray[np.float32]) -> NDArray[np.float32]:
         return {"leaky": leaky(x), "relu": np.maximum(x, 0), "linear": x}[activation]
 
-    def error(before: Steps, behind: Steps | None, gains: NDArray[np.float64]) -> float:
-        divided = (unseen / gains).astype(np.float32)
-        if activation == "relu":
-            rounded = before.rounded(after(divided))
-        else:
-            rounded = after(before.rounded(divided))
-        if behind is not None:
-            rounded = behind.rounded(rounded)
-        return float(((rounded * gains - after(unseen)) ** 2).mean())
+    def error(
+        before: QuantParams | None, behind: QuantParams, output_scale: NDArray[np.float64]
+    ) -> float:
+        divided = (unseen / output_scale).astype(np.float32)
+        if before is not None:
+            divided = before.fake_quantize(divided)
+        quantized = behind.fake_quantize(after(divided))
+        return float(((quantized * output_scale - after(unseen)) ** 2).mean())
 
-    low, high = float(seen.before.min()), float(seen.before.max())
-    plain_before = steps_for(0 if activation == "relu" else low, high)
-    plain_after = steps_for(0.1 * low, high) if activation == "leaky" else None
-    plain = error(plain_before, plain_after, np.ones(CHANNELS))
-    assert error(found.before, found.after, found.gains) < LEFT[activation] * plain
-    assert (found.after is not None) == (activation == "leaky")
+    low, high = float(seen.pre_activation.min()), float(seen.pre_activation.max())
+    lowest = {"leaky": 0.1 * low, "relu": 0.0, "linear": low}[activation]
+    plain = error(
+        QuantParams.from_range(low, high) if activation == "leaky" else None,
+        QuantParams.from_range(lowest, high),
+        np.ones(CHANNELS),
+    )
+    assert error(found.pre_activation, found.output, found.output_scale) < LEFT[activation] * plain
+    assert (found.pre_activation is not None) == (activation == "leaky")
 
 
-def test_joined_chains_end_on_the_same_steps() -> None:
+def test_concatenated_blocks_end_on_the_same_scale() -> None:
     rng = np.random.default_rng(6)
-    seen = [ChainValues(values(rng) * k, np.ones(CHANNELS), None) for k in (1, 3)]
-    found = learn_ranges([chain("leaky"), chain("relu")], seen, seed=0)
-    assert found[0].after == found[1].before
-    assert found[0].before != found[0].after
+    seen = [statistics(rng, factor) for factor in (1, 3)]
+    found = learn_scales([block("leaky"), block("relu")], seen, seed=0, config=SHORT)
+    assert found[0].output == found[1].output
+    assert found[0].pre_activation != found[0].output
 
 
-def test_the_same_seed_gives_the_same_ranges() -> None:
-    seen = ChainValues(values(np.random.default_rng(7)), np.ones(CHANNELS), None)
-    first, second = (learn_ranges([chain("leaky")], [seen], seed=3)[0] for _ in range(2))
-    assert (first.before, first.after) == (second.before, second.after)
-    assert (first.gains == second.gains).all()
+def test_the_same_seed_gives_the_same_scales() -> None:
+    seen = statistics(np.random.default_rng(7))
+    first, second, other = (
+        learn_scales([block("leaky")], [seen], seed=seed, config=SHORT)[0] for seed in (3, 3, 4)
+    )
+    assert (first.pre_activation, first.output) == (second.pre_activation, second.output)
+    assert (first.output_scale == second.output_scale).all()
+    assert (first.output_scale != other.output_scale).any()
 
 
-def test_logits_are_cut_below_but_never_above() -> None:
+def test_logits_are_clipped_below_but_never_above() -> None:
     logits = np.random.default_rng(8).normal(0, 3, (50, 100)).astype(np.float32)
     logits[:, 0] = -200  # a class that never comes
-    steps = logit_steps(logits)
-    assert (127 - steps.zero_point) * steps.scale >= 1.2 * logits.max()
-    assert (-128 - steps.zero_point) * steps.scale > -60
+    low, high = choose_logit_qparams(logits, margin=1.25).range
+    assert high >= 1.2 * logits.max()
+    assert low > -60
