@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -200,3 +201,14 @@ def test_nothing_of_the_tests_is_imported_from_another_test() -> None:
             if name.split(".")[-1].startswith(("test_", "conftest")):
                 wrong.append((str(path.relative_to(ROOT)), name))
     assert wrong == []
+
+
+def test_each_marker_is_told_and_run() -> None:
+    """By make test-all or make test-slow, and by CONTRIBUTING's table."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lines = project["tool"]["pytest"]["ini_options"]["markers"]
+    markers = {line.split(":")[0] for line in lines}
+    (rest,) = re.findall(r"^REST := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {*rest.split(" or "), "slow"} == markers
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert {name for name in markers if f"\n| `{name}` |" not in contributing} == set()

@@ -19,6 +19,7 @@ from tests.support import strangers
 from tests.support.bundles import board_environment, install, installed, selftest_of
 from tests.support.commands import run_as_user, run_in_process
 from tests.support.exports import Models
+from tests.support.once import made_once
 from tinyedge import __version__
 from tinyedge.cli import main
 from tinyedge.devices.bundle.service import unit_text
@@ -30,11 +31,14 @@ def bundle(*words: object) -> Result:
 
 
 @pytest.fixture(scope="module")
-def made(fashion_models: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(fashion_models: Models, shared: Path) -> Path:
     """A bundle of both files for this machine."""
-    folder = tmp_path_factory.mktemp("bundle") / "for the board"
-    run_in_process("bundle", fashion_models.float_model, fashion_models.int8_model, "-o", folder)
-    return folder
+    models = (fashion_models.float_model, fashion_models.int8_model)
+
+    def bundle_both(folder: Path) -> None:
+        run_in_process("bundle", *models, "-o", folder / "for the board")
+
+    return made_once(shared / "bundle", bundle_both) / "for the board"
 
 
 @pytest.fixture(scope="module")
