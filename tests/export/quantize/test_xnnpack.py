@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.export.edgetpu.test_prelu import answers, leaky_model
+from tests.support.leaky import answers, leaky_model
 from tinyedge.export.quantize.scales import align_scale_to_xnnpack
 from tinyedge.tflite.quantization import QuantParams
 
