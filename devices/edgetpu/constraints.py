@@ -73,7 +73,7 @@ def eight_bit(operation: Operation) -> str | None:
 def quantized(operation: Operation) -> str | None:
     """Every tensor of 8 bits has a scale."""
     for tensor in (*operation.inputs, *operation.outputs):
-        if tensor is not None and tensor.type in _EIGHT_BIT and tensor.quantization is None:
+        if tensor is not None and tensor.type in _EIGHT_BIT and tensor.qparams is None:
             return f"its {tensor.type} numbers have no scale: it is not quantized"
     return None
 
@@ -119,8 +119,8 @@ def constant_only_pads(operation: Operation) -> str | None:
         if len(operation.inputs) != 2:
             return f"it joins a constant with {len(operation.inputs) - 1} others, not with one"
         data = tensor.data()
-        points = [0] if tensor.quantization is None else tensor.quantization.zero_points.tolist()
-        if data is None or not np.all(data == (points or [0])[0]):
+        zero = 0 if tensor.qparams is None else int(tensor.qparams.zero_points[0])
+        if data is None or not np.all(data == zero):
             return "it joins a constant that is not all zero"
     return None
 
@@ -170,7 +170,7 @@ def depth_of_fours(operation: Operation) -> str | None:
 def no_batch_packing(operation: Operation) -> str | None:
     """It does not pack along the batch's dimension."""
     rank = len(operation.outputs[0].shape) if operation.outputs else 1
-    axis = int(operation.operator.options["axis"])
+    axis = operation.operator.options["axis"]
     return "it packs along the batch's dimension" if axis in (0, -rank) else None
 
 
@@ -195,6 +195,7 @@ def leading_ones(operation: Operation) -> str | None:
         return None
     above = [n for n, side in enumerate(image.shape) if side != 1]
     given = operation.operator.options["squeeze_dims"]
+    assert isinstance(given, tuple)
     ones = [n for n, side in enumerate(image.shape) if side == 1]
     dropped = [n % len(image.shape) for n in given] if given and image.shape else ones
     if not above or max(dropped, default=-1) < above[0]:

@@ -215,7 +215,7 @@ def _parameter_bytes(graph: Subgraph, inside: set[int]) -> int:
         for number in graph.operators[index].inputs:
             tensor = graph.tensors[number] if number >= 0 else None
             # Axes, shapes and the like have no scale.
-            if tensor is not None and tensor.stored is not None and tensor.quantization is not None:
+            if tensor is not None and tensor.stored is not None and tensor.qparams is not None:
                 buffers[tensor.buffer] = len(tensor.stored)
     return sum(buffers.values())
 

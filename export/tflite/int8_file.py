@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.layer_names import bias_layer
 from tinyedge.errors import ExportError
-from tinyedge.export.inspection.graph import WEIGHTED
-from tinyedge.export.inspection.kernels import SAME_VALUES
 from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.schema import OPS_WITH_WEIGHTS as WEIGHTED
+from tinyedge.tflite.schema import SAME_SCALE_OPS as SAME_VALUES
 
 __all__ = ["Int8File"]
 
