@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tinyedge.devices.edgetpu.partition import Placement, place
 from tinyedge.devices.edgetpu.rules import edgetpu_rules
 from tinyedge.export.edgetpu.lowerings import LOWERINGS
-from tinyedge.export.tflite.editor import EditableGraph
+from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.tflite.model import parse_tflite
 
 __all__ = ["EdgeTpuFile", "edge_tpu_file", "shortfall"]
@@ -36,9 +36,12 @@ def edge_tpu_file(int8: bytes) -> EdgeTpuFile:
     Args:
         int8: as export makes it, without a card.
     """
-    graph = EditableGraph(int8)
+    graph = ModelEditor(int8)
     lowered = tuple(name for name, lower in LOWERINGS.items() if lower(graph))
-    content = graph.content() if lowered else int8
+    content = int8
+    if lowered:
+        graph.drop_unused()
+        content = graph.content()
     return EdgeTpuFile(content, lowered, place(parse_tflite(content), edgetpu_rules()))
 
 
