@@ -38,7 +38,7 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
-from tinyedge.export.tflite.integers import check_integer
+from tinyedge.export.tflite.verify import check_int8_supported
 from tinyedge.files import Content, check_replaceable, check_writable, write_together
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard, append_card
@@ -239,7 +239,7 @@ def _check_saved_model(folder: Path) -> None:
 
 def _check_int8(request: ExportRequest, network: Network) -> None:
     """Refuse a network that has no int8 form, or nothing to be calibrated with."""
-    check_integer(network)
+    check_int8_supported(network)
     if request.data_free:
         check_can_synthesize(network)
     elif request.files.calibration is None:
@@ -348,21 +348,21 @@ def _saved_model_files(model: "keras.Model", progress: Progress) -> dict[str, by
 
 def _verified(content: bytes, card: ModelCard, *, input_type: str) -> bytes:
     """The file with its card, checked against it."""
-    from tinyedge.export.tflite.verify import assert_model
+    from tinyedge.export.tflite.verify import verify_model
 
     carded = append_card(content, card)
-    assert_model(carded, card, input_type=input_type)
+    verify_model(carded, card, input_type=input_type)
     return carded
 
 
 def _coral_file(request: ExportRequest, int8: bytes, card: ModelCard) -> tuple[bytes, Placement]:
     """The file for the Edge TPU, made of the int8 file."""
     from tinyedge.export.edgetpu.lower import edge_tpu_file, shortfall
-    from tinyedge.export.tflite.verify import assert_lowered
+    from tinyedge.export.tflite.verify import verify_lowered
 
     made = edge_tpu_file(int8)
     content = _verified(made.content, coral_card(card, made.lowered), input_type=request.input_type)
-    assert_lowered(made.placement)
+    verify_lowered(made.placement)
     found = shortfall(made.placement, request.targets()["coral"].name)
     if found is not None:
         warnings.warn(found, TinyedgeWarning, stacklevel=3)
