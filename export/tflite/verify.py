@@ -2,7 +2,7 @@
 
 from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.network import Network
-from tinyedge.devices.edgetpu.partition import Placement
+from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.errors import ExportError
 from tinyedge.modelcard import ModelCard
 from tinyedge.system import native_output_hidden
@@ -65,13 +65,13 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
             )
 
 
-def verify_lowered(placement: Placement) -> None:
+def verify_lowered(partition: Partition) -> None:
     """Check that a file for the Edge TPU has no leaky activation left, which it does not know.
 
     Raises:
         ExportError: it has; nothing behind it would run on the Edge TPU.
     """
-    left = sum(verdict.operator == "LEAKY_RELU" for verdict in placement.verdicts)
+    left = sum(placed.operator == "LEAKY_RELU" for placed in partition.operators)
     if left:
         raise ExportError(f"the file for the Edge TPU has {left} LEAKY_RELU, which it cannot run")
 
