@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
-from tinyedge.devices.edgetpu.partition import Placement
+from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.devices.memory import check_memory
 from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.calibrate.images import (
@@ -38,7 +38,7 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
-from tinyedge.export.tflite.integers import check_integer
+from tinyedge.export.tflite.verify import check_int8_supported
 from tinyedge.files import Content, check_replaceable, check_writable, write_together
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard, append_card
@@ -107,12 +107,12 @@ class Exported:
         files: where each file is, by kind: ``float``, then as asked for ``int8``, ``coral`` (for
             the Edge TPU), ``keras`` and ``saved_model``, which is a folder.
         card: the int8 file's, or where there is none the float file's.
-        placement: of the file for the Edge TPU, where one was made.
+        partition: of the file for the Edge TPU, where one was made.
     """
 
     files: Mapping[FileKind, Path]
     card: ModelCard
-    placement: Placement | None = None
+    partition: Partition | None = None
 
 
 def export(request: ExportRequest, *, progress: Progress) -> Exported:
@@ -204,13 +204,13 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     card = float_card(request, prepared.network, prepared.facts, converted.made_by)
     contents: dict[FileKind, Content] = {}
     contents["float"] = _verified(converted.float_tflite, card, input_type="float32")
-    placement = None
+    partition = None
     if converted.int8_tflite is not None:
         photos = prepared.photos
         card = int8_card(request, card, photos.sha256 if photos is not None else ())
         contents["int8"] = _verified(converted.int8_tflite, card, input_type=request.input_type)
         if request.makes_coral:
-            contents["coral"], placement = _coral_file(request, converted.int8_tflite, card)
+            contents["coral"], partition = _coral_file(request, converted.int8_tflite, card)
     if converted.keras is not None:
         contents["keras"] = converted.keras
     if converted.saved_model is not None:
@@ -218,7 +218,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     targets = request.targets()
     write_together({targets[kind]: content for kind, content in contents.items()})
     done()
-    return Exported(targets, card, placement)
+    return Exported(targets, card, partition)
 
 
 def _check_output(request: ExportRequest) -> None:
@@ -239,7 +239,7 @@ def _check_saved_model(folder: Path) -> None:
 
 def _check_int8(request: ExportRequest, network: Network) -> None:
     """Refuse a network that has no int8 form, or nothing to be calibrated with."""
-    check_integer(network)
+    check_int8_supported(network)
     if request.data_free:
         check_can_synthesize(network)
     elif request.files.calibration is None:
@@ -348,22 +348,22 @@ def _saved_model_files(model: "keras.Model", progress: Progress) -> dict[str, by
 
 def _verified(content: bytes, card: ModelCard, *, input_type: str) -> bytes:
     """The file with its card, checked against it."""
-    from tinyedge.export.tflite.verify import assert_model
+    from tinyedge.export.tflite.verify import verify_model
 
     carded = append_card(content, card)
-    assert_model(carded, card, input_type=input_type)
+    verify_model(carded, card, input_type=input_type)
     return carded
 
 
-def _coral_file(request: ExportRequest, int8: bytes, card: ModelCard) -> tuple[bytes, Placement]:
+def _coral_file(request: ExportRequest, int8: bytes, card: ModelCard) -> tuple[bytes, Partition]:
     """The file for the Edge TPU, made of the int8 file."""
     from tinyedge.export.edgetpu.lower import edge_tpu_file, shortfall
-    from tinyedge.export.tflite.verify import assert_lowered
+    from tinyedge.export.tflite.verify import verify_lowered
 
     made = edge_tpu_file(int8)
     content = _verified(made.content, coral_card(card, made.lowered), input_type=request.input_type)
-    assert_lowered(made.placement)
-    found = shortfall(made.placement, request.targets()["coral"].name)
+    verify_lowered(made.partition)
+    found = shortfall(made.partition, request.targets()["coral"].name)
     if found is not None:
         warnings.warn(found, TinyedgeWarning, stacklevel=3)
-    return content, made.placement
+    return content, made.partition

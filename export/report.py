@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinyedge.devices.edgetpu.partition import Placement
+from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.export.pipeline import Exported
 from tinyedge.files import bytes_sha256
 from tinyedge.modelcard import ModelCard
@@ -39,28 +39,28 @@ def as_json(exported: Exported) -> dict[str, object]:
         "labels": card.labels is not None,
         "calibration": card.calibration,
         "calibration_images": len(card.calibration_sha256),
-        "edge_tpu": _edge_tpu_json(exported.placement),
+        "edge_tpu": _edge_tpu_json(exported.partition),
         "versions": card.versions,
     }
 
 
 def _edge_tpu(exported: Exported) -> list[str]:
-    placement = exported.placement
-    if placement is None:
+    partition = exported.partition
+    if partition is None:
         return []
     made = exported.files["coral"]
     return [
-        f"Edge TPU: {placement.on_tpu} of {len(placement.verdicts)} operations; next:",
+        f"Edge TPU: {partition.on_tpu} of {len(partition.operators)} operations; next:",
         f"  tinyedge check {made}",
         f"  tinyedge compare {exported.files['float']} {made} --data DIR",
     ]
 
 
-def _edge_tpu_json(placement: Placement | None) -> dict[str, int] | None:
+def _edge_tpu_json(partition: Partition | None) -> dict[str, int] | None:
     """Of the file for the Edge TPU, how many operators run where; None without one."""
-    if placement is None:
+    if partition is None:
         return None
-    return {"on_edge_tpu": placement.on_tpu, "on_cpu": placement.on_cpu}
+    return {"on_edge_tpu": partition.on_tpu, "on_cpu": partition.on_cpu}
 
 
 def _output(card: ModelCard) -> str:

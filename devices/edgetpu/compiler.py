@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.devices.edgetpu.partition import Placement
+from tinyedge.devices.edgetpu.partition import Partition
 
 __all__ = [
     "MAPPED",
@@ -144,11 +144,11 @@ def parse_log(text: str, *, exit_code: int = 0) -> CompilerLog:
     )
 
 
-def differences(placement: Placement, log: CompilerLog) -> tuple[Difference, ...]:
+def differences(partition: Partition, log: CompilerLog) -> tuple[Difference, ...]:
     """The operators where the compiler maps another number than was predicted, by name."""
     predicted: Counter[str] = Counter()
-    for verdict in placement.verdicts:
-        predicted["CUSTOM" if verdict.custom else verdict.operator] += verdict.on_tpu
+    for placed in partition.operators:
+        predicted["CUSTOM" if placed.custom else placed.operator] += placed.on_tpu
     mapped: Counter[str] = Counter()
     for row in log.rows:
         mapped[row.operator] += row.count if row.status == MAPPED else 0

@@ -1,17 +1,17 @@
-"""The limits that rules.toml names: each says of an operation why it breaks it, or None.
+"""The constraints that rules.toml names: each says of an operation why it breaks it, or None.
 
 Two more things the Edge TPU asks, an operator and a version that it knows, are looked up in the
 rules and need no function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyedge.tflite.model import Operator, Subgraph, Tensor
 
-__all__ = ["LIMITS", "Operation"]
+__all__ = ["CONSTRAINTS", "Operation"]
 
 _EIGHT_BIT = ("int8", "uint8")
 # Biases, axes, shapes and the like are 32 bits wide, and constants.
@@ -73,7 +73,7 @@ def eight_bit(operation: Operation) -> str | None:
 def quantized(operation: Operation) -> str | None:
     """Every tensor of 8 bits has a scale."""
     for tensor in (*operation.inputs, *operation.outputs):
-        if tensor is not None and tensor.type in _EIGHT_BIT and tensor.quantization is None:
+        if tensor is not None and tensor.type in _EIGHT_BIT and tensor.qparams is None:
             return f"its {tensor.type} numbers have no scale: it is not quantized"
     return None
 
@@ -84,7 +84,7 @@ def fixed_shapes(operation: Operation) -> str | None:
         batch_of_one = tensor.shape[:1] == (1,)
         sides = tensor.signature[1:] if batch_of_one else tensor.signature
         if min(sides, default=1) < 1 or min(tensor.shape, default=1) < 1:
-            return f"its tensor of {_size(tensor.signature)} leaves a side open"
+            return f"its tensor of {_shape_text(tensor.signature)} leaves a side open"
     return None
 
 
@@ -92,7 +92,7 @@ def three_dimensions(operation: Operation) -> str | None:
     """Only the 3 innermost dimensions are above 1."""
     for tensor in operation.computed:
         if any(side != 1 for side in tensor.shape[:-3]):
-            return f"its tensor of {_size(tensor.shape)} has more than 3 dimensions above 1"
+            return f"its tensor of {_shape_text(tensor.shape)} has more than 3 dimensions above 1"
     return None
 
 
@@ -119,8 +119,8 @@ def constant_only_pads(operation: Operation) -> str | None:
         if len(operation.inputs) != 2:
             return f"it joins a constant with {len(operation.inputs) - 1} others, not with one"
         data = tensor.data()
-        points = [0] if tensor.quantization is None else tensor.quantization.zero_points.tolist()
-        if data is None or not np.all(data == (points or [0])[0]):
+        zero = 0 if tensor.qparams is None else int(tensor.qparams.zero_points[0])
+        if data is None or not np.all(data == zero):
             return "it joins a constant that is not all zero"
     return None
 
@@ -170,7 +170,7 @@ def depth_of_fours(operation: Operation) -> str | None:
 def no_batch_packing(operation: Operation) -> str | None:
     """It does not pack along the batch's dimension."""
     rank = len(operation.outputs[0].shape) if operation.outputs else 1
-    axis = int(operation.operator.options["axis"])
+    axis = operation.operator.options["axis"]
     return "it packs along the batch's dimension" if axis in (0, -rank) else None
 
 
@@ -185,7 +185,7 @@ def alpha_of_one_dimension(operation: Operation) -> str | None:
     alpha = operation.inputs[1] if len(operation.inputs) > 1 else None
     if alpha is None or all(side == 1 for side in alpha.shape[:-1]):
         return None
-    return f"its alpha of {_size(alpha.shape)} has more than one number a channel"
+    return f"its alpha of {_shape_text(alpha.shape)} has more than one number a channel"
 
 
 def leading_ones(operation: Operation) -> str | None:
@@ -195,17 +195,22 @@ def leading_ones(operation: Operation) -> str | None:
         return None
     above = [n for n, side in enumerate(image.shape) if side != 1]
     given = operation.operator.options["squeeze_dims"]
+    assert isinstance(given, tuple)
     ones = [n for n, side in enumerate(image.shape) if side == 1]
     dropped = [n % len(image.shape) for n in given] if given and image.shape else ones
     if not above or max(dropped, default=-1) < above[0]:
         return None
-    return f"it drops a dimension of {_size(image.shape)} that does not lead"
+    return f"it drops a dimension of {_shape_text(image.shape)} that does not lead"
 
 
 def unit_strides(operation: Operation) -> str | None:
     """Its strides are all 1."""
     strides = operation.parameter(3) or []
-    return None if all(stride == 1 for stride in strides) else f"its strides are {_size(strides)}"
+    return (
+        None
+        if all(stride == 1 for stride in strides)
+        else f"its strides are {_shape_text(strides)}"
+    )
 
 
 def _axes(operation: Operation) -> set[int]:
@@ -220,14 +225,14 @@ def _one_dimension(role: str, tensors: tuple[Tensor | None, ...]) -> str | None:
     tensor = tensors[0] if tensors else None
     if tensor is None or sum(side != 1 for side in tensor.shape) <= 1:
         return None
-    return f"its {role} of {_size(tensor.shape)} has more than one dimension above 1"
+    return f"its {role} of {_shape_text(tensor.shape)} has more than one dimension above 1"
 
 
-def _size(shape: tuple[int, ...] | list[int]) -> str:
+def _shape_text(shape: tuple[int, ...] | list[int]) -> str:
     return "x".join("?" if side < 0 else str(side) for side in shape)
 
 
-LIMITS: dict[str, Callable[[Operation], str | None]] = {
+CONSTRAINTS: Mapping[str, Callable[[Operation], str | None]] = {
     function.__name__: function
     for function in (
         eight_bit,

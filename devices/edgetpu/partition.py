@@ -1,6 +1,6 @@
 """Where each operator of a model runs once it is compiled for the Edge TPU, and what that takes.
 
-The compiler cuts a graph once: what comes before the first operator that cannot map becomes one
+The compiler splits a graph once: what comes before the first operator that cannot map becomes one
 custom operator for the Edge TPU, and everything after it stays on the CPU, whether it could map
 or not (Coral, "Edge TPU Compiler").
 """
@@ -8,12 +8,12 @@ or not (Coral, "Edge TPU Compiler").
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tinyedge.devices.edgetpu.constraints import LIMITS, Operation
+from tinyedge.devices.edgetpu.constraints import CONSTRAINTS, Operation
 from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.tflite.macs import multiply_accumulates
 from tinyedge.tflite.model import Subgraph, TfliteModel
 
-__all__ = ["COMPILED", "NEWEST_RUNTIME", "Placement", "Verdict", "place"]
+__all__ = ["COMPILED", "NEWEST_RUNTIME", "OpPlacement", "Partition", "partition"]
 
 # The custom operator that holds what was compiled for the Edge TPU.
 COMPILED = "edgetpu-custom-op"
@@ -22,8 +22,8 @@ NEWEST_RUNTIME = 14
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What becomes of one operator.
+class OpPlacement:
+    """Where one operator runs.
 
     Attributes:
         index: its place in the order they run, from 0.
@@ -33,7 +33,7 @@ class Verdict:
         tensor: the name of its first output, which tells the layer.
         maps: whether it could run on the Edge TPU.
         on_tpu: whether it will.
-        limit: the name of the limit it breaks, or ``listed``, ``runtime`` or ``version``; None
+        constraint: the name of the one it breaks, or ``listed``, ``runtime`` or ``version``; None
             where it could map.
         reason: the same for people; None where it runs on the Edge TPU.
         doubt: why it may fail to map all the same; None where nothing is known against it.
@@ -46,18 +46,18 @@ class Verdict:
     tensor: str
     maps: bool
     on_tpu: bool
-    limit: str | None = None
+    constraint: str | None = None
     reason: str | None = None
     doubt: str | None = None
 
 
 @dataclass(frozen=True)
-class Placement:
-    """A model on the Edge TPU.
+class Partition:
+    """A model divided between the Edge TPU and the CPU.
 
     Attributes:
-        verdicts: of the operators of its first graph, in the order they run.
-        cut: the index of the operator where the Edge TPU's part ends for good; None where it
+        operators: those of its first graph, in the order they run.
+        split: the index of the operator where the Edge TPU's part ends for good; None where it
             does not end before the model does.
         refusal: why the compiler takes nothing of the file, else None.
         graphs: how many the file holds; operators call the others, and only the first is compiled.
@@ -69,8 +69,8 @@ class Placement:
         macs: multiply-accumulates of its part.
     """
 
-    verdicts: tuple[Verdict, ...]
-    cut: int | None
+    operators: tuple[OpPlacement, ...]
+    split: int | None
     refusal: str | None
     graphs: int
     runtime: int
@@ -83,38 +83,38 @@ class Placement:
     @property
     def on_tpu(self) -> int:
         """How many operators run on the Edge TPU."""
-        return sum(verdict.on_tpu for verdict in self.verdicts)
+        return sum(operator.on_tpu for operator in self.operators)
 
     @property
     def on_cpu(self) -> int:
         """How many stay on the CPU."""
-        return len(self.verdicts) - self.on_tpu
+        return len(self.operators) - self.on_tpu
 
     @property
     def compiled(self) -> bool:
         """Whether the file holds what was compiled for the Edge TPU already."""
-        return any(verdict.custom and verdict.operator == COMPILED for verdict in self.verdicts)
+        return any(op.custom and op.operator == COMPILED for op in self.operators)
 
     @property
     def whole(self) -> bool:
         """Whether everything runs on the Edge TPU."""
-        return self.on_cpu == 0 and bool(self.verdicts)
+        return self.on_cpu == 0 and bool(self.operators)
 
 
-def place(model: TfliteModel, rules: Rules, *, runtime: int = NEWEST_RUNTIME) -> Placement:
+def partition(model: TfliteModel, rules: Rules, *, runtime: int = NEWEST_RUNTIME) -> Partition:
     """Where each operator of the model's first graph runs, for the Edge TPU's `runtime`."""
     graph = model.subgraphs[0]
-    alone = [_verdict(index, graph, rules, runtime) for index in range(len(graph.operators))]
+    alone = [_placed_alone(index, graph, rules, runtime) for index in range(len(graph.operators))]
     refusal = _refusal(model, rules)
-    verdicts, cut = _split(alone, graph, rules, refusal)
-    inside = {verdict.index for verdict in verdicts if verdict.on_tpu}
+    operators, split = _split(alone, graph, rules, refusal)
+    inside = {placed.index for placed in operators if placed.on_tpu}
     parameters = _parameter_bytes(graph, inside)
     least, most = rules.memory.parameters
     input_bytes, output_bytes = _crossing_bytes(graph, inside)
-    names = {verdict.operator for verdict in verdicts if verdict.on_tpu} & set(rules.operators)
-    return Placement(
-        verdicts=tuple(verdicts),
-        cut=cut,
+    names = {placed.operator for placed in operators if placed.on_tpu} & set(rules.operators)
+    return Partition(
+        operators=tuple(operators),
+        split=split,
         refusal=refusal,
         graphs=len(model.subgraphs),
         runtime=max((rules.operators[name].runtime for name in names), default=0),
@@ -126,11 +126,11 @@ def place(model: TfliteModel, rules: Rules, *, runtime: int = NEWEST_RUNTIME) ->
     )
 
 
-def _verdict(index: int, graph: Subgraph, rules: Rules, runtime: int) -> Verdict:
-    """Of one operator, as if nothing came before it."""
+def _placed_alone(index: int, graph: Subgraph, rules: Rules, runtime: int) -> OpPlacement:
+    """One operator, as if nothing came before it."""
     operator = graph.operators[index]
     outputs = [graph.tensors[number].name for number in operator.outputs]
-    verdict = Verdict(
+    placed = OpPlacement(
         index,
         operator.name,
         operator.custom,
@@ -141,27 +141,27 @@ def _verdict(index: int, graph: Subgraph, rules: Rules, runtime: int) -> Verdict
     )
     if operator.custom:
         if operator.name == COMPILED:
-            return replace(verdict, maps=True)
-        return replace(verdict, limit="listed", reason="the Edge TPU knows no custom operator")
+            return replace(placed, maps=True)
+        return replace(placed, constraint="listed", reason="the Edge TPU knows no custom operator")
     rule = rules.operators.get(operator.name)
     if rule is None:
         return replace(
-            verdict, limit="listed", reason="it is not among the operators the Edge TPU knows"
+            placed, constraint="listed", reason="it is not among the operators the Edge TPU knows"
         )
     if runtime < rule.runtime:
         return replace(
-            verdict,
-            limit="runtime",
+            placed,
+            constraint="runtime",
             reason=f"it needs runtime {rule.runtime} of the Edge TPU, not {runtime}",
         )
     operation = Operation.of(operator, graph, rule.parameters)
-    for limit in (*rules.every, *rule.limits):
-        reason = LIMITS[limit](operation)
+    for constraint in (*rules.every, *rule.constraints):
+        reason = CONSTRAINTS[constraint](operation)
         if reason is not None:
-            return replace(verdict, limit=limit, reason=reason)
+            return replace(placed, constraint=constraint, reason=reason)
     elements = max((tensor.elements for tensor in operation.computed), default=0)
     doubt = rule.doubt.reason if rule.doubt and elements > rule.doubt.elements else None
-    return replace(verdict, maps=True, doubt=doubt)
+    return replace(placed, maps=True, doubt=doubt)
 
 
 def _refusal(model: TfliteModel, rules: Rules) -> str | None:
@@ -177,34 +177,34 @@ def _refusal(model: TfliteModel, rules: Rules) -> str | None:
 
 
 def _split(
-    alone: Sequence[Verdict], graph: Subgraph, rules: Rules, refusal: str | None
-) -> tuple[list[Verdict], int | None]:
-    """The verdicts in view of one another, and where the cut falls."""
+    alone: Sequence[OpPlacement], graph: Subgraph, rules: Rules, refusal: str | None
+) -> tuple[list[OpPlacement], int | None]:
+    """The operators in view of one another, and where the graph is split."""
     if refusal is not None:
         return [
             replace(
-                verdict,
-                reason=verdict.reason or "the compiler cannot parse the file",
-                limit=verdict.limit or "version",
+                placed,
+                reason=placed.reason or "the compiler cannot parse the file",
+                constraint=placed.constraint or "version",
             )
-            for verdict in alone
+            for placed in alone
         ], 0
-    verdicts: list[Verdict] = []
-    cut: int | None = None
-    for verdict in alone:
-        if cut is None and not verdict.maps and not _leads(verdict, graph, rules):
-            cut = verdict.index
-        if cut is None or not verdict.maps:
-            verdicts.append(replace(verdict, on_tpu=verdict.maps))
+    operators: list[OpPlacement] = []
+    split: int | None = None
+    for placed in alone:
+        if split is None and not placed.maps and not _leads(placed, graph, rules):
+            split = placed.index
+        if split is None or not placed.maps:
+            operators.append(replace(placed, on_tpu=placed.maps))
         else:
-            verdicts.append(replace(verdict, reason="it comes after the cut"))
-    return verdicts, cut
+            operators.append(replace(placed, reason="it comes after the split"))
+    return operators, split
 
 
-def _leads(verdict: Verdict, graph: Subgraph, rules: Rules) -> bool:
+def _leads(placed: OpPlacement, graph: Subgraph, rules: Rules) -> bool:
     """Whether it stays on the CPU ahead of the Edge TPU's part and does not end it."""
-    rule = rules.operators.get(verdict.operator)
-    inputs = graph.operators[verdict.index].inputs
+    rule = rules.operators.get(placed.operator)
+    inputs = graph.operators[placed.index].inputs
     return rule is not None and rule.leads and set(inputs) <= set(graph.inputs)
 
 
@@ -215,7 +215,7 @@ def _parameter_bytes(graph: Subgraph, inside: set[int]) -> int:
         for number in graph.operators[index].inputs:
             tensor = graph.tensors[number] if number >= 0 else None
             # Axes, shapes and the like have no scale.
-            if tensor is not None and tensor.stored is not None and tensor.quantization is not None:
+            if tensor is not None and tensor.stored is not None and tensor.qparams is not None:
                 buffers[tensor.buffer] = len(tensor.stored)
     return sum(buffers.values())
 

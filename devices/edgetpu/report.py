@@ -4,99 +4,101 @@ import textwrap
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tinyedge.devices.edgetpu.compiler import CompilerLog, differences
-from tinyedge.devices.edgetpu.partition import COMPILED, Placement
+from tinyedge.devices.edgetpu.partition import COMPILED, OpPlacement, Partition
 from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.devices.latency.error import latency_error
-from tinyedge.devices.latency.roofline import USB_VERSIONS, edge_tpu_latency, latency_text
+from tinyedge.devices.latency.roofline import latency_text, usb_latencies
 
-__all__ = ["check_json", "check_text"]
+__all__ = ["as_json", "as_text"]
 
 _WIDTH = 100
 _MARGIN = 12
 
 
-def check_json(
-    model: Path, device: str, placement: Placement, rules: Rules, log: CompilerLog | None
-) -> dict[str, Any]:
+def as_json(
+    model: Path, device: str, partition: Partition, rules: Rules, log: CompilerLog | None
+) -> dict[str, object]:
     """Everything, numbers not rounded; sizes in bytes."""
     return {
         "model": str(model),
         "device": device,
-        "on_edge_tpu": placement.on_tpu,
-        "on_cpu": placement.on_cpu,
-        "cut": placement.cut,
-        "refusal": placement.refusal,
-        "graphs": placement.graphs,
-        "runtime": placement.runtime,
+        "on_edge_tpu": partition.on_tpu,
+        "on_cpu": partition.on_cpu,
+        "cut": partition.split,
+        "refusal": partition.refusal,
+        "graphs": partition.graphs,
+        "runtime": partition.runtime,
         "on_chip_bytes": rules.memory.on_chip,
         "parameter_memory_bytes": rules.memory.parameters,
-        "parameter_bytes": placement.parameter_bytes,
-        "streamed_bytes": placement.streamed_bytes,
-        "input_bytes": placement.input_bytes,
-        "output_bytes": placement.output_bytes,
-        "macs": placement.macs,
-        "latency": _latency_json(placement),
-        "operations": [asdict(verdict) for verdict in placement.verdicts],
-        "compiler": None if log is None else _compiler_json(placement, log),
+        "parameter_bytes": partition.parameter_bytes,
+        "streamed_bytes": partition.streamed_bytes,
+        "input_bytes": partition.input_bytes,
+        "output_bytes": partition.output_bytes,
+        "macs": partition.macs,
+        "latency": _latency_json(partition),
+        "operations": [_operator_json(placed) for placed in partition.operators],
+        "compiler": None if log is None else _compiler_json(partition, log),
     }
 
 
-def _latency_json(placement: Placement) -> dict[str, Any] | None:
+def _operator_json(placed: OpPlacement) -> dict[str, object]:
+    content = asdict(placed)
+    # The name that it has borne since the first of these lines was written.
+    return {"limit" if name == "constraint" else name: value for name, value in content.items()}
+
+
+def _latency_json(partition: Partition) -> dict[str, object] | None:
     """Milliseconds of the Edge TPU's part by USB version, an estimate; None where there is none."""
-    if not placement.on_tpu or placement.compiled:
+    if not partition.on_tpu or partition.compiled:
         return None
     return {
-        "milliseconds": {f"usb{usb}": 1000 * s for usb, s in _latencies(placement).items()},
+        "milliseconds": {f"usb{usb}": 1000 * s for usb, s in _latencies(partition).items()},
         "error": asdict(latency_error("edge_tpu")),
     }
 
 
-def _latencies(placement: Placement) -> dict[int, float]:
-    return {
-        usb: edge_tpu_latency(
-            macs=placement.macs,
-            parameter_bytes=placement.parameter_bytes,
-            input_bytes=placement.input_bytes,
-            output_bytes=placement.output_bytes,
-            usb=usb,
-        ).seconds
-        for usb in USB_VERSIONS
-    }
+def _latencies(partition: Partition) -> dict[int, float]:
+    found = usb_latencies(
+        macs=partition.macs,
+        parameter_bytes=partition.parameter_bytes,
+        input_bytes=partition.input_bytes,
+        output_bytes=partition.output_bytes,
+    )
+    return {usb: latency.seconds for usb, latency in found.items()}
 
 
-def _compiler_json(placement: Placement, log: CompilerLog) -> dict[str, Any]:
+def _compiler_json(partition: Partition, log: CompilerLog) -> dict[str, object]:
     return {
         **asdict(log),
         "on_edge_tpu": log.on_tpu,
         "on_cpu": log.on_cpu,
-        "differences": [asdict(item) for item in differences(placement, log)],
+        "differences": [asdict(item) for item in differences(partition, log)],
     }
 
 
-def check_text(model: Path, placement: Placement, rules: Rules, log: CompilerLog | None) -> str:
+def as_text(model: Path, partition: Partition, rules: Rules, log: CompilerLog | None) -> str:
     """The same for people, within 100 columns."""
-    total = len(placement.verdicts)
+    total = len(partition.operators)
     lines = [
-        f"{model}: {placement.on_tpu} of {_operations(total)} on the Edge TPU,"
-        f" {placement.on_cpu} on the CPU",
+        f"{model}: {partition.on_tpu} of {_operations(total)} on the Edge TPU,"
+        f" {partition.on_cpu} on the CPU",
         "",
-        *_table(placement),
+        *_table(partition),
         "",
     ]
     for name, text in (
-        ("refused", placement.refusal),
-        ("cut", _cut(placement)),
-        ("help", _help(placement, rules)),
-        ("in doubt", _doubts(placement)),
-        ("graphs", _graphs(placement)),
-        ("parameters", _parameters(placement, rules)),
-        ("USB", _crossing(placement)),
-        ("latency", _latency(placement)),
-        ("runtime", _runtime(placement)),
-        ("compiler", _compiler(model, placement, log)),
+        ("refused", partition.refusal),
+        ("split", _split(partition)),
+        ("help", _help(partition, rules)),
+        ("in doubt", _doubts(partition)),
+        ("graphs", _graphs(partition)),
+        ("parameters", _parameters(partition, rules)),
+        ("USB", _crossing(partition)),
+        ("latency", _latency(partition)),
+        ("runtime", _runtime(partition)),
+        ("compiler", _compiler(model, partition, log)),
     ):
         if text:
             lines += _paragraph(name, text)
@@ -113,11 +115,11 @@ def _paragraph(name: str, text: str) -> list[str]:
     )
 
 
-def _table(placement: Placement) -> list[str]:
-    """A row for each group of operators with the same verdict, in the order they first run."""
+def _table(partition: Partition) -> list[str]:
+    """A row for each group of operators that fare alike, in the order they first run."""
     groups = Counter(
-        (_plain(verdict.operator), "Edge TPU" if verdict.on_tpu else "CPU", verdict.reason or "")
-        for verdict in placement.verdicts
+        (_plain(placed.operator), "Edge TPU" if placed.on_tpu else "CPU", placed.reason or "")
+        for placed in partition.operators
     )
     if not groups:
         return ["no operators"]
@@ -130,56 +132,60 @@ def _table(placement: Placement) -> list[str]:
     return lines
 
 
-def _cut(placement: Placement) -> str | None:
-    if placement.refusal is not None or not placement.verdicts:
+def _split(partition: Partition) -> str | None:
+    if partition.refusal is not None or not partition.operators:
         return None
-    if placement.cut is None:
-        ahead = placement.on_cpu
+    if partition.split is None:
+        ahead = partition.on_cpu
         if ahead:
             return f"none; {_operations(ahead)} on the CPU ahead of the Edge TPU's part"
         return "none"
-    verdict = placement.verdicts[placement.cut]
+    placed = partition.operators[partition.split]
     return (
-        f"at operation {verdict.index + 1} of {len(placement.verdicts)},"
-        f" {' '.join((_plain(verdict.operator), _layer(verdict.tensor))).strip()}: it and all that"
+        f"at operation {placed.index + 1} of {len(partition.operators)},"
+        f" {' '.join((_plain(placed.operator), _layer(placed.tensor))).strip()}: it and all that"
         " come after it stay on the CPU"
     )
 
 
-def _help(placement: Placement, rules: Rules) -> str | None:
+def _help(partition: Partition, rules: Rules) -> str | None:
     advice = {
-        verdict.operator: rules.advice[verdict.operator]
-        for verdict in placement.verdicts
-        if not verdict.maps
-        and verdict.operator in rules.advice
-        and rules.advice[verdict.operator].limit in (None, verdict.limit)
+        placed.operator: rules.advice[placed.operator]
+        for placed in partition.operators
+        if not placed.maps
+        and placed.operator in rules.advice
+        and rules.advice[placed.operator].constraint in (None, placed.constraint)
     }
     return "; ".join(f"{name}: {item.text}" for name, item in advice.items()) or None
 
 
-def _doubts(placement: Placement) -> str | None:
-    doubts = Counter((v.operator, v.doubt) for v in placement.verdicts if v.on_tpu and v.doubt)
+def _doubts(partition: Partition) -> str | None:
+    doubts = Counter(
+        (placed.operator, placed.doubt)
+        for placed in partition.operators
+        if placed.on_tpu and placed.doubt
+    )
     return "; ".join(f"{count} {name}: {why}" for (name, why), count in doubts.items()) or None
 
 
-def _graphs(placement: Placement) -> str | None:
-    if placement.graphs == 1:
+def _graphs(partition: Partition) -> str | None:
+    if partition.graphs == 1:
         return None
     return (
-        f"the file holds {placement.graphs}, which operators such as IF and WHILE call; the Edge"
+        f"the file holds {partition.graphs}, which operators such as IF and WHILE call; the Edge"
         " TPU gets a part of the first, and this page is of that one"
     )
 
 
-def _parameters(placement: Placement, rules: Rules) -> str | None:
-    if not placement.on_tpu:
+def _parameters(partition: Partition, rules: Rules) -> str | None:
+    if not partition.on_tpu:
         return None
     least, most = rules.memory.parameters
     held = (
-        f"{_size(placement.parameter_bytes)} for the Edge TPU, whose {_size(rules.memory.on_chip)}"
+        f"{_size(partition.parameter_bytes)} for the Edge TPU, whose {_size(rules.memory.on_chip)}"
         f" keep {_size(least)} to {_size(most)} of them"
     )
-    fewest, greatest = placement.streamed_bytes
+    fewest, greatest = partition.streamed_bytes
     if greatest == 0:
         return f"{held}: nothing is streamed"
     if fewest == 0:
@@ -187,32 +193,32 @@ def _parameters(placement: Placement, rules: Rules) -> str | None:
     return f"{held}: {_size(fewest)} to {_size(greatest)} are streamed over USB with each inference"
 
 
-def _crossing(placement: Placement) -> str | None:
-    if not placement.on_tpu:
+def _crossing(partition: Partition) -> str | None:
+    if not partition.on_tpu:
         return None
     return (
-        f"{placement.input_bytes:,} bytes in and {placement.output_bytes:,} out per inference,"
+        f"{partition.input_bytes:,} bytes in and {partition.output_bytes:,} out per inference,"
         " parameters aside"
     )
 
 
-def _runtime(placement: Placement) -> str | None:
-    return f"{placement.runtime} of the Edge TPU, or newer" if placement.runtime else None
+def _runtime(partition: Partition) -> str | None:
+    return f"{partition.runtime} of the Edge TPU, or newer" if partition.runtime else None
 
 
-def _latency(placement: Placement) -> str | None:
-    if not placement.on_tpu or placement.compiled:
+def _latency(partition: Partition) -> str | None:
+    if not partition.on_tpu or partition.compiled:
         return None
-    ports = ", ".join(f"{latency_text(s)} at USB {usb}" for usb, s in _latencies(placement).items())
-    rest = "" if placement.on_cpu == 0 else "; what stays on the CPU comes on top"
+    ports = ", ".join(f"{latency_text(s)} at USB {usb}" for usb, s in _latencies(partition).items())
+    rest = "" if partition.on_cpu == 0 else "; what stays on the CPU comes on top"
     return (
         f"an estimate for the Edge TPU's part: {ports}{rest}. {latency_error('edge_tpu')}"
         " (docs/latency_estimate.md)"
     )
 
 
-def _compiler(model: Path, placement: Placement, log: CompilerLog | None) -> str:
-    if placement.compiled:
+def _compiler(model: Path, partition: Partition, log: CompilerLog | None) -> str:
+    if partition.compiled:
         return f"the file was compiled for the Edge TPU already; {COMPILED} shows nothing of itself"
     if log is None:
         return (
@@ -225,7 +231,7 @@ def _compiler(model: Path, placement: Placement, log: CompilerLog | None) -> str
     version = f"edgetpu_compiler {log.version or 'of unknown version'}"
     if log.failure is not None:
         return f"{version} made no file: {log.failure}"
-    found = differences(placement, log)
+    found = differences(partition, log)
     said = f"{version} maps {log.on_tpu} of {log.on_tpu + log.on_cpu}"
     if not found:
         return f"{said}, as predicted"

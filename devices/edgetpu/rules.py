@@ -11,7 +11,7 @@ __all__ = ["Advice", "Doubt", "Memory", "OperatorRule", "Rules", "edgetpu_rules"
 
 @dataclass(frozen=True)
 class Doubt:
-    """Why an operator may fail to map though it keeps to every limit known.
+    """Why an operator may fail to map though it keeps to every constraint known.
 
     Attributes:
         elements: of its largest tensor, above which it is in doubt.
@@ -27,7 +27,7 @@ class OperatorRule:
     """An operator that maps.
 
     Attributes:
-        limits: names of what it must keep to besides what all must.
+        constraints: names of what it must keep to besides what all must.
         source: who says so, by the names in `Rules.sources`.
         parameters: positions of the inputs that must be constants.
         runtime: the oldest one of the Edge TPU that knows it; 0 for all.
@@ -35,7 +35,7 @@ class OperatorRule:
         doubt: None where nothing is known against it.
     """
 
-    limits: tuple[str, ...]
+    constraints: tuple[str, ...]
     source: tuple[str, ...]
     parameters: tuple[int, ...] = ()
     runtime: int = 0
@@ -54,11 +54,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Advice:
-    """What helps where an operator does not map, or breaks `limit` where that is said."""
+    """What helps where an operator does not map, or breaks `constraint` where that is said."""
 
     text: str
     source: tuple[str, ...]
-    limit: str | None
+    constraint: str | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Rules:
     Attributes:
         sources: what their names stand for.
         memory: the chip's.
-        every: name of a limit for every operator -> its sources, in the order to try them.
+        every: name of a constraint for every operator -> its sources, in the order to try them.
         unreadable: operator -> the version from which on the compiler cannot parse a file.
         unreadable_source: operator -> who says so.
         operators: by name; one without a rule does not map.
@@ -97,12 +97,12 @@ def edgetpu_rules() -> Rules:
             (memory["parameters"][0], memory["parameters"][1]),
             tuple(memory["source"]),
         ),
-        every={row["limit"]: tuple(row["source"]) for row in content["every"]},
+        every={row["constraint"]: tuple(row["source"]) for row in content["every"]},
         unreadable={row["operator"]: row["version"] for row in unreadable},
         unreadable_source={row["operator"]: tuple(row["source"]) for row in unreadable},
         operators={name: _operator(row) for name, row in content["operators"].items()},
         advice={
-            name: Advice(row["text"], tuple(row["source"]), row.get("limit"))
+            name: Advice(row["text"], tuple(row["source"]), row.get("constraint"))
             for name, row in content["advice"].items()
         },
     )

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 
 from tinyedge.darknet.network import Network
 from tinyedge.devices.latency.roofline import (
-    USB_VERSIONS,
     EdgeTpuLatency,
     cpu_latency,
-    edge_tpu_latency,
     no_estimate,
+    usb_latencies,
 )
 from tinyedge.devices.latency.work import network_work
 from tinyedge.devices.profile import Profile
@@ -46,13 +45,11 @@ def latency_estimates(network: Network, profile: Profile) -> LatencyEstimates:
     }
     edge_tpu = {}
     if "coral" in profile.files:
-        for usb in USB_VERSIONS:
-            edge_tpu[usb] = edge_tpu_latency(
-                macs=sum(layer.macs for layer in work),
-                parameter_bytes=sum(layer.weights for layer in work),
-                input_bytes=network.layers[0].input.elements,
-                output_bytes=network.layers[-1].output.elements,
-                usb=usb,
-            )
+        edge_tpu = usb_latencies(
+            macs=sum(layer.macs for layer in work),
+            parameter_bytes=sum(layer.weights for layer in work),
+            input_bytes=network.layers[0].input.elements,
+            output_bytes=network.layers[-1].output.elements,
+        )
     threads = min(profile.threads, profile.cores or profile.threads)
     return LatencyEstimates(threads, cpu, reason, edge_tpu)

@@ -46,6 +46,7 @@ __all__ = [
     "edge_tpu_latency",
     "latency_text",
     "no_estimate",
+    "usb_latencies",
 ]
 
 
@@ -229,6 +230,22 @@ def edge_tpu_latency(
         waiting=0.0 if usb is None else _USB_TRANSFERS * _USB_INTERVAL,
         streamed_bytes=streamed,
     )
+
+
+def usb_latencies(
+    *, macs: int, parameter_bytes: int, input_bytes: int, output_bytes: int
+) -> dict[int, EdgeTpuLatency]:
+    """`edge_tpu_latency` by version of the accelerator's port, for each that there is."""
+    return {
+        usb: edge_tpu_latency(
+            macs=macs,
+            parameter_bytes=parameter_bytes,
+            input_bytes=input_bytes,
+            output_bytes=output_bytes,
+            usb=usb,
+        )
+        for usb in USB_VERSIONS
+    }
 
 
 def latency_text(seconds: float) -> str:

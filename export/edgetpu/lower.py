@@ -6,10 +6,10 @@ another way, and all of it is the same function.
 
 from dataclasses import dataclass
 
-from tinyedge.devices.edgetpu.partition import Placement, place
+from tinyedge.devices.edgetpu.partition import Partition, partition
 from tinyedge.devices.edgetpu.rules import edgetpu_rules
 from tinyedge.export.edgetpu.lowerings import LOWERINGS
-from tinyedge.export.tflite.editor import EditableGraph
+from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.tflite.model import parse_tflite
 
 __all__ = ["EdgeTpuFile", "edge_tpu_file", "shortfall"]
@@ -22,12 +22,12 @@ class EdgeTpuFile:
     Attributes:
         content: the .tflite, to be given to Coral's compiler.
         lowered: names of `tinyedge.export.edgetpu.lowerings.LOWERINGS` that changed something.
-        placement: where its operators run, by the published rules.
+        partition: where its operators run, by the published rules.
     """
 
     content: bytes
     lowered: tuple[str, ...]
-    placement: Placement
+    partition: Partition
 
 
 def edge_tpu_file(int8: bytes) -> EdgeTpuFile:
@@ -36,23 +36,24 @@ def edge_tpu_file(int8: bytes) -> EdgeTpuFile:
     Args:
         int8: as export makes it, without a card.
     """
-    graph = EditableGraph(int8)
+    graph = ModelEditor(int8)
     lowered = tuple(name for name, lower in LOWERINGS.items() if lower(graph))
-    content = graph.content() if lowered else int8
-    return EdgeTpuFile(content, lowered, place(parse_tflite(content), edgetpu_rules()))
+    content = int8
+    if lowered:
+        graph.drop_unused()
+        content = graph.content()
+    return EdgeTpuFile(content, lowered, partition(parse_tflite(content), edgetpu_rules()))
 
 
-def shortfall(placement: Placement, name: str) -> str | None:
+def shortfall(partition: Partition, name: str) -> str | None:
     """What stays on the CPU of the file called `name`, and why; None where nothing does."""
-    if placement.whole:
+    if partition.whole:
         return None
     reasons = dict.fromkeys(
-        f"{verdict.operator}: {verdict.reason}"
-        for verdict in placement.verdicts
-        if not verdict.maps
+        f"{placed.operator}: {placed.reason}" for placed in partition.operators if not placed.maps
     )
-    told = placement.refusal or "; ".join(reasons)
-    total, left = len(placement.verdicts), placement.on_cpu
+    told = partition.refusal or "; ".join(reasons)
+    total, left = len(partition.operators), partition.on_cpu
     stay = "operation stays" if total == 1 else f"operations stay{'s' if left == 1 else ''}"
     takes = "it" if left == 1 else "them"
     return (

@@ -1,19 +1,19 @@
 """Upsampling as Keras lays it out for TFLite, which the Edge TPU does not take, as one operator."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyedge.export.tflite.editor import EditableGraph
+from tinyedge.export.tflite.editor import ModelEditor
+from tinyedge.export.tflite.schema_types import OperatorT
 
 __all__ = ["repeats_as_resize"]
 
-_CHAIN = ("RESHAPE", "TILE", "RESHAPE", "TILE", "RESHAPE")
+_REPEATS = ("RESHAPE", "TILE", "RESHAPE", "TILE", "RESHAPE")
 
 
-def repeats_as_resize(graph: EditableGraph) -> bool:
+def repeats_as_resize(graph: ModelEditor) -> bool:
     """Rows and columns repeated by RESHAPE and TILE as RESIZE_NEAREST_NEIGHBOR."""
     chains = {
         id(chain[0]): chain for chain in map(partial(_chain, graph), graph.operators) if chain
@@ -24,16 +24,16 @@ def repeats_as_resize(graph: EditableGraph) -> bool:
     return changed
 
 
-def _chain(graph: EditableGraph, first: Any) -> list[Any] | None:
+def _chain(graph: ModelEditor, first: OperatorT) -> list[OperatorT] | None:
     """The operators from `first` on that repeat each row, then each column; None for others."""
     chain = [first]
-    while len(chain) < len(_CHAIN):
+    while len(chain) < len(_REPEATS):
         made = chain[-1].outputs[0]
-        readers = [op for op in graph.operators if made in op.inputs]
-        if len(readers) != 1 or graph.is_output(made):
+        consumers = graph.consumers(made)
+        if len(consumers) != 1 or graph.is_output(made):
             return None
-        chain += readers
-    if not all(map(graph.is_a, chain, _CHAIN)):
+        chain += consumers
+    if tuple(map(graph.op_name, chain)) != _REPEATS:
         return None
     shapes = [graph.shape(first.inputs[0]), *(graph.shape(op.outputs[0]) for op in chain)]
     if len(shapes[0]) != 4 or len(shapes[-1]) != 4:
@@ -58,12 +58,11 @@ def _is_exact(pixels: int, resized: int) -> bool:
     return bool(np.array_equal(found, np.arange(resized) // (resized // pixels)))
 
 
-def _resized(graph: EditableGraph, chain: list[Any] | None) -> list[Any] | None:
+def _resized(graph: ModelEditor, chain: list[OperatorT] | None) -> list[OperatorT] | None:
     if chain is None:
         return None
     target = chain[-1].outputs[0]
-    size = graph.add_indices(graph.shape(target)[1:3], f"{graph.name(chain[-1])}/size")
+    size = graph.add_indices(graph.shape(target)[1:3], f"{graph.output_name(chain[-1])}/size")
     options = schema.ResizeNearestNeighborOptionsT()
     inputs = [chain[0].inputs[0], size]
-    # Version 3 is that of pixels counted from their centres, which repeats do not need.
-    return [graph.operator("RESIZE_NEAREST_NEIGHBOR", 2, inputs, [target], options)]
+    return [graph.new_operator("RESIZE_NEAREST_NEIGHBOR", inputs, [target], options)]

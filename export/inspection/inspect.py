@@ -1,14 +1,14 @@
 """Which layer to blame: a float and an int8 file of one network, layer by layer.
 
-The int8 file's own graph runs on each image with every rounding (as the device does), with none
-(which is the float network, in the int8 file's order and units) and, for each layer, with all but
-that layer's and with that layer's alone. The second run gives every int8 tensor the float tensor
+The int8 file's own graph runs on each image all in int8 (as the device does), all in float (which
+is the float network, in the int8 file's order and units) and, for each layer, with that layer
+alone in float and with it alone in int8. The second run gives every int8 tensor the float tensor
 it stands for, whatever rewrites the file has had; its answers are checked against the float
 file's.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,11 @@ from tinyedge.export.inspection.layers import find_groups
 from tinyedge.export.inspection.match import match_float_weights
 from tinyedge.export.inspection.measure import LayerSums
 from tinyedge.export.inspection.requantize import INPUT
-from tinyedge.export.inspection.result import Divergence, Inspection, Share
+from tinyedge.export.inspection.result import Divergence, Inspection, Sensitivity
 from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.images.load import load_float_input
+from tinyedge.progress import Progress, no_progress
 
 __all__ = ["inspect_files"]
 
@@ -40,7 +41,7 @@ def inspect_files(
     int8_model: Classifier,
     images: Sequence[Path],
     *,
-    progress: Callable[[], None] = lambda: None,
+    progress: Progress = no_progress,
 ) -> Inspection:
     """Run both files on `images` and measure each layer.
 
@@ -48,7 +49,7 @@ def inspect_files(
         float_model: the reference.
         int8_model: made from the same network by ``tinyedge export``, with any quantizer.
         images: files; one that is no image is left out with a TinyedgeWarning.
-        progress: called after each image.
+        progress: is told of each image.
 
     Raises:
         ModelError: the files are not two forms of one network, or have an operator that is not
@@ -58,6 +59,7 @@ def inspect_files(
     _check_inputs(float_model, int8_model)
     with tensorflow_hushed():
         inspector = _Inspector(float_model, int8_model)
+    advance = progress("Inspecting", len(images))
     for path in images:
         try:
             pixels = load_float_input(path, float_model.spec)
@@ -66,7 +68,7 @@ def inspect_files(
         else:
             with tensorflow_hushed():
                 inspector.add(pixels)
-        progress()
+        advance()
     return inspector.result()
 
 
@@ -86,7 +88,7 @@ class _Inspector:
         self._everything = frozenset(range(INPUT, len(self._graph.operators)))
         self._layers = [
             LayerSums(group, self._graph, self._simulation, self._weights)
-            for group in find_groups(self._graph, self._simulation.rounding)
+            for group in find_groups(self._graph, self._simulation.requantizing)
         ]
         self._answers: list[list[NDArray[np.float64]]] = []
 
@@ -95,19 +97,19 @@ class _Inspector:
             model.logits(model.spec.quantize(pixels)[np.newaxis]) for model in self._models
         )
         batch = pixels[np.newaxis]
-        exact = self._simulation.run(batch, exact=self._everything)
-        rounded = self._simulation.run(batch, exact=())
-        found = self._simulation.output(exact)
+        float_run = self._simulation.run(batch, float_ops=self._everything)
+        int8_run = self._simulation.run(batch, float_ops=())
+        found = self._simulation.output(float_run)
         if np.linalg.norm(found - float_answer) > _TOLERANCE * np.linalg.norm(float_answer):
             raise ModelError(
                 f"{self._sources[1]} without its rounding does not answer as {self._sources[0]}:"
                 " they are not two forms of one network, or were not made by tinyedge export"
             )
-        answers = [float_answer, int8_answer, self._simulation.output(rounded), found]
+        answers = [float_answer, int8_answer, self._simulation.output(int8_run), found]
         for layer in self._layers:
-            layer.add(exact, rounded)
-            for run in (rounded, exact):
-                other = self._simulation.rerun(run, batch, switched=layer.group.positions)
+            layer.add(float_run, int8_run)
+            for run in (int8_run, float_run):
+                other = self._simulation.rerun(run, batch, toggled_ops=layer.group.positions)
                 answers.append(self._simulation.output(other))
         self._answers.append(answers)
 
@@ -117,10 +119,10 @@ class _Inspector:
         answers = np.array(self._answers)
         reference, int8 = answers[:, 0], answers[:, 1]
         divergences = self._divergences(answers)
-        shares: list[Share | None] = [None] * len(self._layers)
+        sensitivities: list[Sensitivity | None] = [None] * len(self._layers)
         if divergences is not None:
-            shares[:] = _shares(divergences)
-        worst = _worst(shares)
+            sensitivities[:] = _sensitivities(divergences)
+        worst = _worst(sensitivities)
         return Inspection(
             images=len(answers),
             agreement=float(100 * np.mean(statistics.top1(reference) == statistics.top1(int8))),
@@ -130,14 +132,16 @@ class _Inspector:
                 else Divergence(*map(float, divergences[:, :3].mean(axis=0)))
             ),
             layers=tuple(
-                layer.result(share, worst=position in worst)
-                for position, (layer, share) in enumerate(zip(self._layers, shares, strict=True))
+                layer.result(sensitivity, worst=position in worst)
+                for position, (layer, sensitivity) in enumerate(
+                    zip(self._layers, sensitivities, strict=True)
+                )
             ),
         )
 
     def _divergences(self, answers: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """(images, ..): KL of the int8 file, of the simulation with all and none of its roundings,
-        and of it without each layer's.
+        """(images, ..): KL of the int8 file, of the simulation all in int8 and all in float, and
+        with each layer alone in float and alone in int8.
         """
         float_model, int8_model = self._models
         if not float_model.card.softmax_groups == int8_model.card.softmax_groups == 1:
@@ -169,10 +173,8 @@ def _check_kinds(float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]
         (float_graph, sources[0], False),
         (int8_graph, sources[1], True),
     ):
-        weighted = [operator for operator in graph.operators if graph.is_weighted(operator)]
-        kinds = {
-            graph.tensors[operator.inputs[1]].quantization is not None for operator in weighted
-        }
+        with_weights = [operator for operator in graph.operators if graph.has_weights(operator)]
+        kinds = {graph.tensors[operator.inputs[1]].qparams is not None for operator in with_weights}
         if kinds != {quantized}:
             raise ModelError(
                 f"{source} is no {'int8' if quantized else 'float'} file: name the float file"
@@ -180,22 +182,22 @@ def _check_kinds(float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]
             )
 
 
-def _shares(divergences: NDArray[np.float64]) -> list[Share]:
-    """Of columns that alternate: KL with all but one layer rounded, with that one alone."""
+def _sensitivities(divergences: NDArray[np.float64]) -> list[Sensitivity]:
+    """Of columns that alternate: KL with one layer alone in float, with it alone in int8."""
     simulated = divergences[:, 1:2]
     given_back, alone = simulated - divergences[:, 3::2], divergences[:, 4::2]
     images = len(divergences)
     deviations = given_back.std(axis=0, ddof=1) if images > 1 else np.zeros(given_back.shape[1])
     return [
-        Share(float(back), float(deviation / np.sqrt(images)), float(own))
+        Sensitivity(float(back), float(deviation / np.sqrt(images)), float(own))
         for back, deviation, own in zip(
             given_back.mean(axis=0), deviations, alone.mean(axis=0), strict=True
         )
     ]
 
 
-def _worst(shares: Sequence[Share | None]) -> set[int]:
+def _worst(sensitivities: Sequence[Sensitivity | None]) -> set[int]:
     """The few layers that do most damage alone, and not much less than the first of them."""
-    damage = {i: share.alone for i, share in enumerate(shares) if share is not None}
+    damage = {i: found.alone for i, found in enumerate(sensitivities) if found is not None}
     order = sorted(damage, key=lambda position: -damage[position])[:_WORST]
     return {i for i in order if damage[i] > _COMPARABLE * damage[order[0]]}

@@ -5,61 +5,43 @@ the options of one with a kernel, its input and its kernel in TensorFlow's order
 `kernel_for_tensorflow`), and give the products' sums, without bias and fused activation.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-__all__ = ["LINEAR", "OPERATORS", "SAME_VALUES", "fused_activation", "kernel_for_tensorflow"]
+from tinyedge.tflite.schema import OptionValue
 
-Compute = Callable[[Any, Sequence[Any]], list[Any]]
+__all__ = ["LINEAR", "OPERATORS", "Options", "fused_activation", "kernel_for_tensorflow"]
 
-# They give out values that came in, or the constant they pad with, and add no rounding where
-# the steps stay the same.
-SAME_VALUES = (
-    "CONCATENATION",
-    "EXPAND_DIMS",
-    "GATHER",
-    "MAX_POOL_2D",
-    "MIRROR_PAD",
-    "PAD",
-    "PADV2",
-    "RESHAPE",
-    "RESIZE_NEAREST_NEIGHBOR",
-    "SLICE",
-    "SPACE_TO_DEPTH",
-    "DEPTH_TO_SPACE",
-    "SPLIT",
-    "SQUEEZE",
-    "STRIDED_SLICE",
-    "TRANSPOSE",
-)
+Options = Mapping[str, OptionValue]
+Compute = Callable[[Options, Sequence[tf.Tensor]], list[tf.Tensor]]
 
 
-def kernel_for_tensorflow(name: str, kernel: NDArray[Any], options: Any) -> Any:
+def kernel_for_tensorflow(
+    name: str, kernel: NDArray[np.float64], options: Options
+) -> NDArray[np.float64]:
     """A kernel as TFLite stores it, outputs first, as TensorFlow wants it."""
     if name == "CONV_2D":
         return kernel.transpose(1, 2, 3, 0)
     if name == "DEPTHWISE_CONV_2D":
         _, rows, columns, outputs = kernel.shape
         each = options["depth_multiplier"]
+        assert isinstance(each, int)
         return kernel.reshape(rows, columns, outputs // each, each)
     return kernel.T
 
 
-def fused_activation(options: Any, value: Any, scale: float = 1.0) -> Any:
+def fused_activation(options: Options, value: tf.Tensor, scale: float = 1.0) -> tf.Tensor:
     """The activation fused into an operator, of a value in units of `scale`."""
+    function = _FUSED[str(options["fused_activation"])]
     if options["fused_activation"] in ("NONE", "RELU"):
-        return _FUSED[options["fused_activation"]](value)
-    return _FUSED[options["fused_activation"]](value * scale) / scale
+        return function(value)
+    return function(value * scale) / scale
 
 
-def _fused(options: Any, value: Any) -> Any:
-    return _FUSED[options["fused_activation"]](value)
-
-
-_FUSED: dict[str, Callable[[Any], Any]] = {
+_FUSED: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "NONE": lambda x: x,
     "RELU": tf.nn.relu,
     "RELU6": tf.nn.relu6,
@@ -68,7 +50,7 @@ _FUSED: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _convolution(options: Any, value: Any, kernel: Any) -> Any:
+def _convolution(options: Options, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     groups = value.shape[3] // kernel.shape[2]
     # TensorFlow's own kernel for the CPU knows no groups.
     parts = zip(tf.split(value, groups, 3), tf.split(kernel, groups, 3), strict=True)
@@ -81,40 +63,40 @@ def _convolution(options: Any, value: Any, kernel: Any) -> Any:
     return convolved[0] if groups == 1 else tf.concat(convolved, 3)
 
 
-def _depthwise(options: Any, value: Any, kernel: Any) -> Any:
+def _depthwise(options: Options, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     strides = (1, options["stride_h"], options["stride_w"], 1)
     dilations = (options["dilation_h"], options["dilation_w"])
     return tf.nn.depthwise_conv2d(value, kernel, strides, options["padding"], dilations=dilations)
 
 
-def _dense(options: Any, value: Any, kernel: Any) -> Any:
+def _dense(options: Options, value: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     flat = value if options["keep_num_dims"] else tf.reshape(value, (-1, kernel.shape[0]))
     return tf.linalg.matmul(flat, kernel)
 
 
-def _pool(pool: Callable[..., Any]) -> Compute:
-    def compute(options: Any, inputs: Sequence[Any]) -> list[Any]:
+def _pool(pool: Callable[..., tf.Tensor]) -> Compute:
+    def compute(options: Options, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         window = (options["filter_h"], options["filter_w"])
         strides = (options["stride_h"], options["stride_w"])
         value = pool(inputs[0], window, strides, options["padding"])
-        return [_fused(options, value)]
+        return [fused_activation(options, value)]
 
     return compute
 
 
-def _binary(function: Callable[[Any, Any], Any]) -> Compute:
-    def compute(options: Any, inputs: Sequence[Any]) -> list[Any]:
+def _binary(function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Compute:
+    def compute(options: Options, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         value = function(*inputs)
-        return [_fused(options, value) if "fused_activation" in options else value]
+        return [fused_activation(options, value) if "fused_activation" in options else value]
 
     return compute
 
 
-def _unary(function: Callable[[Any], Any]) -> Compute:
+def _unary(function: Callable[[tf.Tensor], tf.Tensor]) -> Compute:
     return lambda _, inputs: [function(inputs[0])]
 
 
-def _strided_slice(options: Any, inputs: Sequence[Any]) -> list[Any]:
+def _strided_slice(options: Options, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     return [
         tf.strided_slice(
             *inputs,
@@ -127,8 +109,8 @@ def _strided_slice(options: Any, inputs: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _resize(function: Callable[..., Any]) -> Compute:
-    def compute(options: Any, inputs: Sequence[Any]) -> list[Any]:
+def _resize(function: Callable[..., tf.Tensor]) -> Compute:
+    def compute(options: Options, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         resized = function(
             images=inputs[0],
             size=inputs[1],
@@ -140,12 +122,12 @@ def _resize(function: Callable[..., Any]) -> Compute:
     return compute
 
 
-def _mirror_pad(options: Any, inputs: Sequence[Any]) -> list[Any]:
+def _mirror_pad(options: Options, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     reflect = options["mode"] == "REFLECT"
     return [tf.pad(*inputs, mode="REFLECT" if reflect else "SYMMETRIC")]
 
 
-LINEAR: dict[str, Callable[[Any, Any, Any], Any]] = {
+LINEAR: dict[str, Callable[[Options, tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _dense,
@@ -154,7 +136,7 @@ OPERATORS: dict[str, Compute] = {
     "ABS": _unary(tf.abs),
     "ADD": _binary(tf.add),
     "AVERAGE_POOL_2D": _pool(tf.nn.avg_pool2d),
-    "CONCATENATION": lambda o, i: [_fused(o, tf.concat(list(i), o["axis"]))],
+    "CONCATENATION": lambda o, i: [fused_activation(o, tf.concat(list(i), o["axis"]))],
     "DEPTH_TO_SPACE": lambda o, i: [tf.nn.depth_to_space(i[0], o["block_size"])],
     "DEQUANTIZE": _unary(tf.identity),
     "DIV": _binary(tf.divide),
@@ -189,7 +171,7 @@ OPERATORS: dict[str, Compute] = {
     "SPLIT": lambda o, i: list(tf.split(i[1], o["num_splits"], int(i[0]))),
     "SQRT": _unary(tf.sqrt),
     "SQUARE": _unary(tf.square),
-    "SQUEEZE": lambda o, i: [tf.squeeze(i[0], list(o["squeeze_dims"]))],
+    "SQUEEZE": lambda o, i: [tf.squeeze(i[0], o["squeeze_dims"])],
     "STRIDED_SLICE": _strided_slice,
     "SUB": _binary(tf.subtract),
     "SUM": lambda o, i: [tf.reduce_sum(i[0], i[1], keepdims=o["keep_dims"])],

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from tinyedge.export.inspection.graph import Graph, Operator
+from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.requantize import INPUT
+from tinyedge.tflite.model import Operator
 
 __all__ = ["LayerGroup", "find_groups"]
 
@@ -16,17 +17,17 @@ class LayerGroup:
     Attributes:
         index: Darknet's number, or None.
         kind: Darknet's name of it.
-        positions: of its operators in the graph; INPUT stands for the pixels' own rounding.
-        weighted: those of them that multiply by a kernel.
-        roundings: those of them that round.
-        output: the tensor that its last operator computes.
+        positions: of its operators in the graph; INPUT stands for the pixels' quantization.
+        with_weights: those of them that multiply by a kernel.
+        requantizing: those of them that round what they give out.
+        output: the index of the tensor that its last operator computes.
     """
 
     index: int | None
     kind: str
     positions: frozenset[int]
-    weighted: tuple[int, ...]
-    roundings: tuple[int, ...]
+    with_weights: tuple[int, ...]
+    requantizing: tuple[int, ...]
     output: int
 
 
@@ -37,12 +38,12 @@ class _Open:
     positions: list[int] = field(default_factory=list)
 
 
-def find_groups(graph: Graph, rounding: Collection[int]) -> list[LayerGroup]:
-    """The groups that round values or weights, in the order of the graph.
+def find_groups(graph: Graph, requantizing: Collection[int]) -> list[LayerGroup]:
+    """The groups that quantize values or weights, in the order of the graph.
 
     Args:
         graph: of the int8 file.
-        rounding: positions of the operators (and INPUT) that round their output.
+        requantizing: positions of the operators (and INPUT) that round what they give out.
     """
     pixels = _Open(None, "input", [INPUT])
     groups = [pixels]
@@ -51,16 +52,16 @@ def find_groups(graph: Graph, rounding: Collection[int]) -> list[LayerGroup]:
         group = _group(graph, operator, owners, groups)
         group.positions.append(position)
         owners.update(dict.fromkeys(operator.outputs, group))
-    closed = [_closed(graph, group, rounding) for group in groups]
-    return [group for group in closed if group.weighted or group.roundings]
+    closed = [_closed(graph, group, requantizing) for group in groups]
+    return [group for group in closed if group.with_weights or group.requantizing]
 
 
 def _group(
     graph: Graph, operator: Operator, owners: dict[int, _Open], groups: list[_Open]
 ) -> _Open:
     """The group an operator belongs to, opened where there is none yet."""
-    coming = [owners[number] for number in graph.computed_inputs(operator)]
-    if not graph.is_weighted(operator) and len({id(group) for group in coming}) == 1:
+    coming = [owners[index] for index in graph.computed_inputs(operator)]
+    if not graph.has_weights(operator) and len({id(group) for group in coming}) == 1:
         return coming[0]
     index, kind = graph.darknet_layer(operator) or (None, operator.name.lower())
     for group in groups:
@@ -70,14 +71,14 @@ def _group(
     return groups[-1]
 
 
-def _closed(graph: Graph, group: _Open, rounding: Collection[int]) -> LayerGroup:
+def _closed(graph: Graph, group: _Open, requantizing: Collection[int]) -> LayerGroup:
     operators = [position for position in group.positions if position != INPUT]
     last = graph.operators[operators[-1]].outputs[0] if operators else graph.input
     return LayerGroup(
         index=group.index,
         kind=group.kind,
         positions=frozenset(group.positions),
-        weighted=tuple(p for p in operators if graph.is_weighted(graph.operators[p])),
-        roundings=tuple(position for position in group.positions if position in rounding),
+        with_weights=tuple(p for p in operators if graph.has_weights(graph.operators[p])),
+        requantizing=tuple(p for p in group.positions if p in requantizing),
         output=last,
     )

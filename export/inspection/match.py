@@ -1,22 +1,24 @@
 """The float file's weights in the units of an int8 file made from it.
 
-A tuned int8 file may have each channel divided by a positive gain, which the weights that read
-it multiply by (`tinyedge.export.quantize.equalize`). The gains are in neither file, but the weights
-are in both: int8 weights = float weights * gains of the inputs / gain of the output. The input
-image has none, so they follow layer by layer.
+Cross-layer equalization (`tinyedge.export.quantize.equalize`) may have divided each channel by a
+positive scale, which the weights that read it multiply by. These equalization scales are in
+neither file, but the weights are in both: int8 weights = float weights * input_scale /
+output_scale. The input image has none, so they follow layer by layer.
 """
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
-from tinyedge.export.inspection.graph import Graph, Operator
-from tinyedge.export.inspection.kernels import OPERATORS, SAME_VALUES
+from tinyedge.export.inspection.graph import Graph
+from tinyedge.export.inspection.kernels import OPERATORS
+from tinyedge.tflite import schema
+from tinyedge.tflite.model import Operator
+from tinyedge.tflite.schema import AVERAGING_OPS, HOMOGENEOUS_OPS, SAME_SCALE_OPS
 
 __all__ = ["FloatWeights", "match_float_weights"]
 
@@ -33,21 +35,21 @@ class FloatWeights:
     Attributes:
         constants: by (position of the int8 file's operator, which of its inputs), the float
             file's constant in the int8 file's units and shape.
-        gains: by the int8 file's tensor number, what each of its values was divided by; an array
-            that broadcasts to the tensor's shape.
-        weight_gains: by position of an operator with a kernel, what its weights times equals the
+        equalization: by index of the int8 file's tensor, the equalization scale that each of its
+            values was divided by; an array that broadcasts to the tensor's shape.
+        weight_factors: by position of an operator with weights, what its kernel times equals the
             float file's; an array of the kernel's shape.
     """
 
     constants: dict[tuple[int, int], Floats]
-    gains: dict[int, Floats]
-    weight_gains: dict[int, Floats]
+    equalization: dict[int, Floats]
+    weight_factors: dict[int, Floats]
 
 
 def match_float_weights(
     float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]
 ) -> FloatWeights:
-    """Find each of the int8 file's constants in the float file, and the gains between them.
+    """Find each of the int8 file's constants in the float file, and the equalization scales.
 
     Operators correspond that have the same name in TFLite's schema, were made of the same
     Darknet layer, and are its first, second.. of that name.
@@ -65,7 +67,7 @@ def match_float_weights(
     for origin, position in _by_origin(int8_graph).items():
         operator = int8_graph.operators[position]
         other = float_operators.get(origin)
-        if int8_graph.is_weighted(operator):
+        if int8_graph.has_weights(operator):
             if other is None:
                 raise ModelError(_no_counterpart(int8_graph, operator, sources))
             counterpart = float_graph.operators[other]
@@ -74,7 +76,7 @@ def match_float_weights(
             if other is not None:
                 counterpart = float_graph.operators[other]
                 _match_constants(found, float_graph, counterpart, int8_graph, position)
-            _pass_on(found, int8_graph, operator)
+            _propagate(found, int8_graph, operator)
     return found
 
 
@@ -103,54 +105,62 @@ def _match_weights(
 ) -> None:
     operator = int8_graph.operators[position]
     stored = int8_graph.tensors[operator.inputs[1]]
-    rounded = stored.values()
+    quantized = stored.values()
     kernel = float_graph.tensors[counterpart.inputs[1]].values()
-    if kernel.size != rounded.size:
+    if kernel.size != quantized.size:
         raise ModelError(_no_counterpart(int8_graph, operator, sources))
-    kernel = kernel.reshape(rounded.shape)
-    outputs = 3 if operator.name == "DEPTHWISE_CONV_2D" else 0
-    coming = int8_graph.tensors[operator.inputs[0]].shape
-    gains = np.broadcast_to(found.gains[operator.inputs[0]], coming)
-    taken = _along_inputs(operator, rounded.shape, gains)
-    expected = kernel * taken
-    given = _output_gains(
+    kernel = kernel.reshape(quantized.shape)
+    outputs = schema.OPERATORS[operator.name].kernel_outputs
+    assert outputs is not None
+    shape = int8_graph.tensors[operator.inputs[0]].shape
+    input_scale = _of_kernel_inputs(
+        operator,
+        quantized.shape,
+        np.broadcast_to(found.equalization[operator.inputs[0]], shape),
+    )
+    expected = kernel * input_scale
+    output_scale = _output_scale(
         np.moveaxis(expected, outputs, 0),
-        np.moveaxis(rounded, outputs, 0),
-        stored.quantization.scales if stored.quantization else None,
+        np.moveaxis(quantized, outputs, 0),
+        None if stored.qparams is None else stored.qparams.scales,
     )
     along = [1] * kernel.ndim
     along[outputs] = -1
-    found.constants[position, 1] = np.asarray(expected / given.reshape(along), np.float32)
-    found.weight_gains[position] = np.asarray(given.reshape(along) / taken, np.float32)
-    if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-        bias = np.zeros(len(given), np.float32)
-        if len(counterpart.inputs) > 2 and counterpart.inputs[2] >= 0:
-            bias = float_graph.tensors[counterpart.inputs[2]].values()
-        found.constants[position, 2] = np.asarray(bias / given, np.float32)
-    found.gains[operator.outputs[0]] = given
+    divisor = output_scale.reshape(along)
+    found.constants[position, 1] = np.asarray(expected / divisor, np.float32)
+    found.weight_factors[position] = np.asarray(divisor / input_scale, np.float32)
+    if operator.bias is not None:
+        bias = np.zeros(len(output_scale), np.float32)
+        if counterpart.bias is not None:
+            bias = float_graph.tensors[counterpart.bias].values()
+        found.constants[position, 2] = np.asarray(bias / output_scale, np.float32)
+    found.equalization[operator.outputs[0]] = output_scale
 
 
-def _along_inputs(operator: Operator, shape: tuple[int, ...], gains: Floats) -> Floats:
-    """The gains of an operator's input as they meet its kernel's weights."""
+def _of_kernel_inputs(operator: Operator, shape: tuple[int, ...], scales: Floats) -> Floats:
+    """The equalization scales of an operator's input as they meet its kernel's weights."""
     if operator.name == "FULLY_CONNECTED":
-        return gains.reshape(-1, shape[1])[:1]
+        return scales.reshape(-1, shape[1])[:1]
     # The same at each pixel; where a border was padded on, it has none.
-    channels = gains.reshape(-1, gains.shape[-1]).max(axis=0)
+    channels = scales.reshape(-1, scales.shape[-1]).max(axis=0)
     if operator.name == "DEPTHWISE_CONV_2D":
         return np.repeat(channels, shape[3] // len(channels))
     groups = channels.reshape(-1, shape[3])
     return np.repeat(groups, shape[0] // len(groups), axis=0)[:, np.newaxis, np.newaxis]
 
 
-def _output_gains(expected: Floats, rounded: Floats, scales: Any) -> Floats:
+def _output_scale(
+    expected: Floats, quantized: Floats, kernel_scales: NDArray[np.float64] | None
+) -> Floats:
     """What each output was divided by: rows of weights before, and after it and int8.
 
-    Quantizers give each output the scale that makes its largest weight 127: that tells the gain
-    to float32's precision. Where it contradicts the weights themselves, whose least squares tell
-    it to about a thousandth, the scale was chosen in another way, and the weights count.
+    Quantizers give each output the scale that makes its largest weight 127: that tells the
+    divisor to float32's precision. Where it contradicts the weights themselves, whose least
+    squares tell it to about a thousandth, the scale was chosen in another way, and the weights
+    count.
     """
     rows = expected.reshape(len(expected), -1).astype(np.float64)
-    integers = rounded.reshape(len(rounded), -1).astype(np.float64)
+    integers = quantized.reshape(len(quantized), -1).astype(np.float64)
     power = np.sum(rows**2, axis=1)
     product = np.sum(rows * integers, axis=1)
     usable = (power > 0) & (product > 0)
@@ -160,15 +170,15 @@ def _output_gains(expected: Floats, rounded: Floats, scales: Any) -> Floats:
     deviation = (
         np.sqrt(np.divide(left / freedom, power, out=np.zeros(len(rows)), where=usable)) / inverse
     )
-    if scales is None:
+    if kernel_scales is None:
         return np.asarray(1 / inverse, np.float32)
     largest = np.abs(rows).max(axis=1)
-    steps = np.broadcast_to(scales.astype(np.float64), largest.shape) * 127
-    by_scale = np.divide(largest, steps, out=np.ones(len(rows)), where=usable)
+    highest = np.broadcast_to(kernel_scales, largest.shape) * 127
+    by_scale = np.divide(largest, highest, out=np.ones(len(rows)), where=usable)
     agree = np.abs(by_scale * inverse - 1) <= _SIGNIFICANT * deviation + 1e-3
-    gains = np.where(usable & ~agree, 1 / inverse, by_scale)
-    gains[np.abs(gains - 1) < _EXACT] = 1.0
-    return np.asarray(gains, np.float32)
+    found = np.where(usable & ~agree, 1 / inverse, by_scale)
+    found[np.abs(found - 1) < _EXACT] = 1.0
+    return np.asarray(found, np.float32)
 
 
 def _match_constants(
@@ -180,41 +190,38 @@ def _match_constants(
 ) -> None:
     """Constants of operators without a kernel: factors and summands."""
     operator = int8_graph.operators[position]
-    for place, (number, other) in enumerate(zip(operator.inputs, counterpart.inputs, strict=False)):
-        if number < 0 or other < 0 or int8_graph.tensors[number].quantization is None:
+    for place, (index, other) in enumerate(zip(operator.inputs, counterpart.inputs, strict=False)):
+        if index < 0 or other < 0 or int8_graph.tensors[index].qparams is None:
             continue
-        constant, original = int8_graph.tensors[number].data, float_graph.tensors[other].data
+        constant, original = int8_graph.tensors[index].data(), float_graph.tensors[other].data()
         if constant is not None and original is not None and constant.size == original.size:
             floats = float_graph.tensors[other].values().reshape(constant.shape)
             found.constants[position, place] = np.asarray(floats, np.float32)
 
 
-def _pass_on(found: FloatWeights, graph: Graph, operator: Operator) -> None:
-    """The gains behind an operator without a kernel: moved as it moves values."""
-    coming = [found.gains[number] for number in graph.computed_inputs(operator)]
-    if operator.name in _POSITIVELY_HOMOGENEOUS or all(gains.size == 1 for gains in coming):
-        going = [coming[0] if coming else np.ones(1, np.float32)] * len(operator.outputs)
-    elif operator.name in (*SAME_VALUES, "AVERAGE_POOL_2D", "MEAN", "RESIZE_BILINEAR"):
-        going = _moved(found, graph, operator)
+def _propagate(found: FloatWeights, graph: Graph, operator: Operator) -> None:
+    """The equalization scales behind an operator without a kernel: moved as it moves values."""
+    incoming = [found.equalization[index] for index in graph.computed_inputs(operator)]
+    if operator.name in HOMOGENEOUS_OPS or all(scales.size == 1 for scales in incoming):
+        outgoing = [incoming[0] if incoming else np.ones(1, np.float32)] * len(operator.outputs)
+    elif operator.name in SAME_SCALE_OPS or operator.name in AVERAGING_OPS:
+        outgoing = _moved(found, graph, operator)
     else:
-        going = [np.ones(1, np.float32)] * len(operator.outputs)
-    found.gains.update(zip(operator.outputs, going, strict=True))
-
-
-# Each value alone, and f(a x) = a f(x) for a > 0. Summands have the same gains, or none.
-_POSITIVELY_HOMOGENEOUS = ("ABS", "ADD", "LEAKY_RELU", "PRELU", "QUANTIZE", "RELU", "SUB")
+        outgoing = [np.ones(1, np.float32)] * len(operator.outputs)
+    found.equalization.update(zip(operator.outputs, outgoing, strict=True))
 
 
 def _moved(found: FloatWeights, graph: Graph, operator: Operator) -> list[Floats]:
     inputs = []
-    for number in operator.inputs:
-        tensor = graph.tensors[number]
-        if tensor.data is None:
-            inputs.append(tf.broadcast_to(found.gains[number], tensor.shape))
-        elif np.issubdtype(tensor.data.dtype, np.integer) and tensor.quantization is None:
-            inputs.append(tf.constant(tensor.data))
+    for index in operator.inputs:
+        tensor = graph.tensors[index]
+        data = tensor.data()
+        if data is None:
+            inputs.append(tf.broadcast_to(found.equalization[index], tensor.shape))
+        elif np.issubdtype(data.dtype, np.integer) and tensor.qparams is None:
+            inputs.append(tf.constant(data))
         else:
-            # A border of -inf, which would be a channel's gain in the max pool behind it.
+            # A border of -inf, which would be a channel's scale in the max pool behind it.
             inputs.append(tf.zeros(tensor.shape))
     return [value.numpy() for value in OPERATORS[operator.name](operator.options, inputs)]
 

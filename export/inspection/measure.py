@@ -5,8 +5,8 @@ import numpy as np
 from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.layers import LayerGroup
 from tinyedge.export.inspection.match import FloatWeights
-from tinyedge.export.inspection.requantize import INPUT, representable
-from tinyedge.export.inspection.result import InspectedLayer, InspectedRounding, Share
+from tinyedge.export.inspection.requantize import INPUT
+from tinyedge.export.inspection.result import InspectedLayer, Requantization, Sensitivity
 from tinyedge.export.inspection.simulate import Run, Simulation
 
 __all__ = ["LayerSums"]
@@ -22,18 +22,18 @@ class LayerSums:
         self._graph = graph
         self._simulation = simulation
         self._weights = weights
-        self._gains = weights.gains[group.output]
+        self._equalization = weights.equalization[group.output]
         self._sums = np.zeros(
             4
         )  # of float squared, int8 squared, their product, their difference squared
-        self._observed = dict.fromkeys(group.roundings, (np.inf, -np.inf))
-        self._saturated = dict.fromkeys(group.roundings, 0)
+        self._observed = dict.fromkeys(group.requantizing, (np.inf, -np.inf))
+        self._saturated = dict.fromkeys(group.requantizing, 0)
         self._images = 0
 
-    def add(self, exact: Run, rounded: Run) -> None:
+    def add(self, float_run: Run, int8_run: Run) -> None:
         wanted, found = (
-            self._simulation.values(run, self.group.output) * self._gains
-            for run in (exact, rounded)
+            self._simulation.values(run, self.group.output) * self._equalization
+            for run in (float_run, int8_run)
         )
         self._sums += [
             np.vdot(wanted, wanted),
@@ -41,14 +41,14 @@ class LayerSums:
             np.vdot(wanted, found),
             np.sum((found - wanted) ** 2),
         ]
-        for position in self.group.roundings:
-            steps = np.asarray(exact.steps[self._tensor(position)])
+        for position in self.group.requantizing:
+            scaled = np.asarray(float_run.scaled[self._tensor(position)])
             low, high = self._observed[position]
-            self._observed[position] = min(low, steps.min()), max(high, steps.max())
-            self._saturated[position] += rounded.saturated[position]
+            self._observed[position] = min(low, scaled.min()), max(high, scaled.max())
+            self._saturated[position] += int8_run.saturated[position]
         self._images += 1
 
-    def result(self, share: Share | None, *, worst: bool) -> InspectedLayer:
+    def result(self, sensitivity: Sensitivity | None, *, worst: bool) -> InspectedLayer:
         signal, power, product, noise = self._sums
         return InspectedLayer(
             index=self.group.index,
@@ -58,9 +58,12 @@ class LayerSums:
             if signal * power
             else float(signal == power),
             weight_snr=self._weight_snr(),
-            gains=(float(np.min(self._gains)), float(np.max(self._gains))),
-            roundings=tuple(self._rounding(position) for position in self.group.roundings),
-            share=share,
+            equalization_range=(
+                float(np.min(self._equalization)),
+                float(np.max(self._equalization)),
+            ),
+            requantizations=tuple(map(self._requantization, self.group.requantizing)),
+            sensitivity=sensitivity,
             worst=worst,
         )
 
@@ -69,30 +72,31 @@ class LayerSums:
             return self._graph.input
         return self._graph.operators[position].outputs[0]
 
-    def _rounding(self, position: int) -> InspectedRounding:
-        number = self._tensor(position)
-        tensor = self._graph.tensors[number]
-        scale = self._simulation.scale(number)
+    def _requantization(self, position: int) -> Requantization:
+        index = self._tensor(position)
+        tensor = self._graph.tensors[index]
+        assert tensor.qparams is not None
+        scale = self._simulation.scale(index)
         low, high = (float(end) * scale for end in self._observed[position])
         count = self._images * int(np.prod(tensor.shape))
         operator = "input" if position == INPUT else self._graph.operators[position].name.lower()
-        return InspectedRounding(
+        return Requantization(
             operator=operator,
             tensor=tensor.name,
-            int8_range=representable(self._graph, number),
+            int8_range=tensor.qparams.range,
             observed_range=(low, high),
             saturated=100 * self._saturated[position] / count,
         )
 
     def _weight_snr(self) -> float | None:
         signal = noise = 0.0
-        for position in self.group.weighted:
-            gains = self._weights.weight_gains[position].astype(np.float64)
-            rounded = self._graph.tensors[self._graph.operators[position].inputs[1]].values()
-            wanted = self._weights.constants[position, 1] * gains
+        for position in self.group.with_weights:
+            factors = self._weights.weight_factors[position].astype(np.float64)
+            quantized = self._graph.tensors[self._graph.operators[position].inputs[1]].values()
+            wanted = self._weights.constants[position, 1] * factors
             signal += float(np.sum(wanted**2))
-            noise += float(np.sum((rounded * gains - wanted) ** 2))
-        return _decibels(signal, noise) if self.group.weighted else None
+            noise += float(np.sum((quantized * factors - wanted) ** 2))
+        return _decibels(signal, noise) if self.group.with_weights else None
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -1,13 +1,18 @@
-"""An `Inspection` as a picture: three charts above one another, a column a layer."""
+"""An `Inspection` as a plot: three charts above one another, a column a layer."""
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinyedge.errors import ExportError, MissingPackageError
 from tinyedge.export.inspection.result import InspectedLayer, Inspection
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
 __all__ = ["check_plotting", "inspection_plot"]
 
@@ -33,23 +38,23 @@ def inspection_plot(inspection: Inspection) -> bytes:
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    figures, engine = _matplotlib()
+    new_figure, engine = _matplotlib()
     layers = inspection.layers
     width = max(7.0, 2.5 + 0.42 * len(layers))
-    figure = figures.Figure(figsize=(width, 7.5), layout="constrained")
+    figure = new_figure(figsize=(width, 7.5), layout="constrained")
     engine(figure)
-    back, ratios, cut = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
+    sensitivities, ratios, clipped = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     figure.suptitle(_title(inspection), x=0.01, horizontalalignment="left", fontsize=11)
-    _draw_shares(back, inspection)
+    _draw_sensitivities(sensitivities, inspection)
     _draw_ratios(ratios, layers)
-    _draw_saturated(cut, layers)
-    for axes in (back, ratios, cut):
+    _draw_saturated(clipped, layers)
+    for axes in (sensitivities, ratios, clipped):
         axes.grid(axis="y", color="#e3e6ea", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-    cut.set_xticks(range(len(layers)), [layer.name for layer in layers])
-    cut.tick_params(axis="x", rotation=60 if len(layers) > 4 else 0, labelsize=8)
-    for label in cut.get_xticklabels():
+    clipped.set_xticks(range(len(layers)), [layer.name for layer in layers])
+    clipped.tick_params(axis="x", rotation=60 if len(layers) > 4 else 0, labelsize=8)
+    for label in clipped.get_xticklabels():
         label.set_horizontalalignment("right" if len(layers) > 4 else "center")
         label.set_rotation_mode("anchor")
     stream = io.BytesIO()
@@ -58,23 +63,26 @@ def inspection_plot(inspection: Inspection) -> bytes:
     return stream.getvalue()
 
 
-def _draw_shares(axes: Any, inspection: Inspection) -> None:
+def _draw_sensitivities(axes: "Axes", inspection: Inspection) -> None:
     axes.set_ylabel("KL from float [nats]")
     axes.axhline(0, color=_GREY, linewidth=0.8)
-    shares = [(i, layer) for i, layer in enumerate(inspection.layers) if layer.share is not None]
-    if not shares:
+    found = [
+        (column, layer, layer.sensitivity)
+        for column, layer in enumerate(inspection.layers)
+        if layer.sensitivity is not None
+    ]
+    if not found:
         note = "none: the models do not end in one softmax over all classes"
         axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center", fontsize=9, color=_GREY)
         return
-    columns = [position for position, _ in shares]
-    colors = [_RED if layer.worst else _BLUE for _, layer in shares]
-    found = [layer.share for _, layer in shares if layer.share is not None]
+    columns = [column for column, _, _ in found]
+    colors = [_RED if layer.worst else _BLUE for _, layer, _ in found]
     label = "this layer alone in int8 (red: to blame most)"
-    axes.bar(columns, [share.alone for share in found], color=colors, width=0.6, label=label)
+    axes.bar(columns, [item.alone for _, _, item in found], color=colors, width=0.6, label=label)
     axes.errorbar(
         columns,
-        [share.gives_back for share in found],
-        yerr=[share.standard_error for share in found],
+        [item.gives_back for _, _, item in found],
+        yerr=[item.standard_error for _, _, item in found],
         fmt="o",
         color=_GREY,
         markersize=3,
@@ -85,10 +93,11 @@ def _draw_shares(axes: Any, inspection: Inspection) -> None:
     legend = axes.legend(
         loc="upper right", frameon=False, fontsize=8, ncols=2, bbox_to_anchor=(1, 1.14)
     )
-    legend.legend_handles[0].set_facecolor(_BLUE)
+    (bars, *_) = legend.get_patches()
+    bars.set_facecolor(_BLUE)
 
 
-def _draw_ratios(axes: Any, layers: tuple[InspectedLayer, ...]) -> None:
+def _draw_ratios(axes: "Axes", layers: tuple[InspectedLayer, ...]) -> None:
     axes.set_ylabel("signal to noise [dB]")
     columns = np.arange(len(layers))
     # What has no error but float32's own is left out.
@@ -100,13 +109,13 @@ def _draw_ratios(axes: Any, layers: tuple[InspectedLayer, ...]) -> None:
     axes.legend(loc="upper right", frameon=False, fontsize=8, ncols=2, bbox_to_anchor=(1, 1.14))
 
 
-def _draw_saturated(axes: Any, layers: tuple[InspectedLayer, ...]) -> None:
+def _draw_saturated(axes: "Axes", layers: tuple[InspectedLayer, ...]) -> None:
     axes.set_ylabel("values cut [%]")
-    most = max((len(layer.roundings) for layer in layers), default=0)
+    most = max((len(layer.requantizations) for layer in layers), default=0)
     labels = ("at the first rounding", "at the second", "at the third")
     for place in range(most):
         shares = [
-            layer.roundings[place].saturated if place < len(layer.roundings) else 0.0
+            layer.requantizations[place].saturated if place < len(layer.requantizations) else 0.0
             for layer in layers
         ]
         offsets = np.arange(len(layers)) + 0.8 * ((place + 0.5) / most - 0.5)
@@ -116,8 +125,10 @@ def _draw_saturated(axes: Any, layers: tuple[InspectedLayer, ...]) -> None:
     # Shares run from a value in a million to a tenth of all.
     axes.set_yscale("symlog", linthresh=0.1)
     axes.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
-    cut = max((rounding.saturated for layer in layers for rounding in layer.roundings), default=0)
-    axes.set_ylim(0, max(1.0, 2 * cut))
+    most_clipped = max(
+        (item.saturated for layer in layers for item in layer.requantizations), default=0
+    )
+    axes.set_ylim(0, max(1.0, 2 * most_clipped))
     if most > 1:
         axes.legend(loc="upper right", frameon=False, fontsize=8, ncols=3, bbox_to_anchor=(1, 1.2))
 
@@ -130,14 +141,14 @@ def _title(inspection: Inspection) -> str:
     return text
 
 
-def _matplotlib() -> tuple[Any, Any]:
-    """matplotlib.figure, and what renders to pixels without a screen."""
+def _matplotlib() -> "tuple[type[Figure], type[FigureCanvasAgg]]":
+    """The figure of matplotlib, and what renders to pixels without a screen."""
     try:
-        import matplotlib.figure
         from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         package = (error.name or "matplotlib").partition(".")[0]
         raise MissingPackageError(
             f"a plot needs the package {package}: pip install 'tinyedge[export]'"
         ) from error
-    return matplotlib.figure, FigureCanvasAgg
+    return Figure, FigureCanvasAgg

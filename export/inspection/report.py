@@ -1,16 +1,15 @@
 """An `Inspection` for people, as a table, and for programs, as JSON's types."""
 
 import math
-from typing import Any
 
 from tinyedge.export.inspection.result import (
     Divergence,
     InspectedLayer,
-    InspectedRounding,
     Inspection,
+    Requantization,
 )
 
-__all__ = ["inspection_json", "inspection_text"]
+__all__ = ["as_json", "as_text"]
 
 _HEADER = (
     f"{'layer':<20}{'SNR':>6}{'cosine':>9}{'weights':>9}{'alone':>9}{'gives back':>20}"
@@ -28,15 +27,15 @@ _SHORT = {
 }
 
 
-def inspection_text(inspection: Inspection) -> str:
-    """The table, a line for each place where values are rounded, and whom it blames."""
+def as_text(inspection: Inspection) -> str:
+    """The table, a line for each requantization, and the layers it blames."""
     lines = [_summary(inspection), "", _HEADER, _UNITS]
     for layer in inspection.layers:
         lines += _rows(layer)
     return "\n".join([*lines, "", _blame(inspection)])
 
 
-def inspection_json(inspection: Inspection) -> dict[str, Any]:
+def as_json(inspection: Inspection) -> dict[str, object]:
     """The same to compute with: dB, nats, percent from 0 to 100; never rounded.
 
     An infinite ratio, of what has no error at all, is null; so are ``kl``, ``alone`` and
@@ -55,32 +54,32 @@ def _divergence_json(divergence: Divergence) -> dict[str, float]:
     return {
         "int8": divergence.int8,
         "simulated": divergence.simulated,
-        "exact": divergence.exact,
+        "exact": divergence.simulated_float,
     }
 
 
-def _layer_json(layer: InspectedLayer) -> dict[str, Any]:
-    share = layer.share
+def _layer_json(layer: InspectedLayer) -> dict[str, object]:
+    found = layer.sensitivity
     return {
         "layer": layer.index,
         "kind": layer.kind,
         "snr": _finite(layer.snr),
         "cosine": layer.cosine,
         "weight_snr": _finite(layer.weight_snr),
-        "alone": None if share is None else share.alone,
-        "gives_back": None if share is None else share.gives_back,
-        "gives_back_standard_error": None if share is None else share.standard_error,
+        "alone": None if found is None else found.alone,
+        "gives_back": None if found is None else found.gives_back,
+        "gives_back_standard_error": None if found is None else found.standard_error,
         "worst": layer.worst,
-        "gains": list(layer.gains),
+        "gains": list(layer.equalization_range),
         "roundings": [
             {
-                "operator": rounding.operator,
-                "tensor": rounding.tensor,
-                "int8_range": list(rounding.int8_range),
-                "observed_range": list(rounding.observed_range),
-                "saturated": rounding.saturated,
+                "operator": item.operator,
+                "tensor": item.tensor,
+                "int8_range": list(item.int8_range),
+                "observed_range": list(item.observed_range),
+                "saturated": item.saturated,
             }
-            for rounding in layer.roundings
+            for item in layer.requantizations
         ],
     }
 
@@ -101,25 +100,24 @@ def _rows(layer: InspectedLayer) -> list[str]:
     mark = "*" if layer.worst else " "
     weights = "" if layer.weight_snr is None else f"{layer.weight_snr:.1f}"
     alone = back = ""
-    if layer.share is not None:
-        alone = f"{layer.share.alone:.2g}"
-        back = f"{layer.share.gives_back:.2g} +- {layer.share.standard_error:.1g}"
+    if (found := layer.sensitivity) is not None:
+        alone = f"{found.alone:.2g}"
+        back = f"{found.gives_back:.2g} +- {found.standard_error:.1g}"
     first = (
         f"{mark} {layer.name:<18}{layer.snr:>6.1f}{layer.cosine:>9.4f}{weights:>9}"
         f"{alone:>9}{back:>20}   "
     )
-    roundings = [_rounding(rounding) for rounding in layer.roundings] or [""]
-    starts = [first, *[" " * len(first)] * (len(roundings) - 1)]
-    return [(start + text).rstrip() for start, text in zip(starts, roundings, strict=True)]
+    cells = [_requantization(item) for item in layer.requantizations] or [""]
+    starts = [first, *[" " * len(first)] * (len(cells) - 1)]
+    return [(start + text).rstrip() for start, text in zip(starts, cells, strict=True)]
 
 
-def _rounding(rounding: InspectedRounding) -> str:
-    name = _SHORT.get(rounding.operator, rounding.operator)
+def _requantization(item: Requantization) -> str:
+    name = _SHORT.get(item.operator, item.operator)
     ranges = "".join(
-        f"{f'{low:.4g} .. {high:.4g}':>19}"
-        for low, high in (rounding.int8_range, rounding.observed_range)
+        f"{f'{low:.4g} .. {high:.4g}':>19}" for low, high in (item.int8_range, item.observed_range)
     )
-    return f"{name:<11}{ranges}{rounding.saturated:>11.3f}"
+    return f"{name:<11}{ranges}{item.saturated:>11.3f}"
 
 
 def _blame(inspection: Inspection) -> str:
@@ -135,4 +133,4 @@ def _blame(inspection: Inspection) -> str:
 
 
 def _alone(layer: InspectedLayer) -> float:
-    return layer.share.alone if layer.share is not None else 0.0
+    return 0.0 if layer.sensitivity is None else layer.sensitivity.alone

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Divergence", "InspectedLayer", "InspectedRounding", "Inspection", "Share"]
+__all__ = ["Divergence", "InspectedLayer", "Inspection", "Requantization", "Sensitivity"]
 
 
 @dataclass(frozen=True)
-class InspectedRounding:
+class Requantization:
     """One place where values become int8.
 
     Attributes:
@@ -14,7 +14,7 @@ class InspectedRounding:
         tensor: its output's name.
         int8_range: the lowest and the highest value the tensor's integers stand for.
         observed_range: the lowest and the highest value of the float network, in the same units.
-        saturated: percent of the values that were cut at an end of the int8 range.
+        saturated: percent of the values that were clipped at an end of the int8 range.
     """
 
     operator: str
@@ -25,7 +25,7 @@ class InspectedRounding:
 
 
 @dataclass(frozen=True)
-class Share:
+class Sensitivity:
     """A layer's part in KL(float, int8), two ways; layers interact, so neither adds up.
 
     Attributes:
@@ -43,7 +43,7 @@ class Share:
 
 @dataclass(frozen=True)
 class InspectedLayer:
-    """One layer with what follows it up to the next, and its share of the damage.
+    """One layer with what follows it up to the next, and its part in the damage.
 
     Attributes:
         index: Darknet's number; None of the input, or of what bears no number.
@@ -52,9 +52,9 @@ class InspectedLayer:
             infinite where it is without error.
         cosine: of what comes out, float against int8.
         weight_snr: the same ratio of the weights, dB; None of a layer without weights.
-        gains: the least and the greatest gain of a channel.
-        roundings: in the order they happen.
-        share: None where the answers are no softmax over all classes.
+        equalization_range: the least and the greatest equalization scale of a channel.
+        requantizations: in the order they happen.
+        sensitivity: None where the answers are no softmax over all classes.
         worst: whether it is one of the few that do most damage alone.
     """
 
@@ -63,9 +63,9 @@ class InspectedLayer:
     snr: float
     cosine: float
     weight_snr: float | None
-    gains: tuple[float, float]
-    roundings: tuple[InspectedRounding, ...]
-    share: Share | None
+    equalization_range: tuple[float, float]
+    requantizations: tuple[Requantization, ...]
+    sensitivity: Sensitivity | None
     worst: bool
 
     @property
@@ -80,13 +80,13 @@ class Divergence:
 
     Attributes:
         int8: of the int8 file's, as the runtime gives them.
-        simulated: of the simulation's with every rounding.
-        exact: of the simulation's with none; not 0 by float32's rounding alone.
+        simulated: of the simulation's with every operator in int8.
+        simulated_float: of the simulation's with none; not 0 by float32's rounding alone.
     """
 
     int8: float
     simulated: float
-    exact: float
+    simulated_float: float
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,29 @@
-"""An int8 .tflite run in float on the host, each rounding a switch of its own.
+"""An int8 .tflite run in float on the host, each operator in int8 or in float.
 
-Every quantized value is held in its tensor's steps, (integer - zero point), so that rounded
-values are whole numbers, which float32 adds without error up to 2^24. The integers are those of
-XNNPACK, with which TFLite's runtimes compute.
+Every quantized value is held in units of its tensor's scale, as (integer - zero point), so that
+requantized values are whole numbers, which float32 adds without error up to 2^24. The integers
+are those of XNNPACK, with which TFLite's runtimes compute.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
-from tinyedge.export.inspection.graph import Graph, Operator
+from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.kernels import (
     LINEAR,
     OPERATORS,
-    SAME_VALUES,
     fused_activation,
     kernel_for_tensorflow,
 )
-from tinyedge.export.inspection.requantize import INPUT, rounding_positions, step_value
+from tinyedge.export.inspection.requantize import INPUT, activation_scale, requantizing_ops
+from tinyedge.tflite import schema
+from tinyedge.tflite.model import Operator
+from tinyedge.tflite.schema import SAME_SCALE_OPS
 
 __all__ = ["Constants", "Run", "Simulation"]
 
@@ -35,13 +36,17 @@ class Run:
     """One image's way through the graph.
 
     Attributes:
-        steps: by tensor number, float32, in the tensor's steps.
-        saturated: by position of the operator (or INPUT), how many values of its output were cut
-            at an end of its range.
+        scaled: by tensor index, float32, in units of the tensor's scale.
+        saturated: by position of the operator (or INPUT) that was in int8, how many values of its
+            output were clipped at an end of its range.
     """
 
-    steps: dict[int, Any] = field(default_factory=dict)
+    scaled: dict[int, tf.Tensor] = field(default_factory=dict)
     saturated: dict[int, int] = field(default_factory=dict)
+
+
+# An operator's outputs from a run so far; True: in float.
+Compute = Callable[[Run, bool], list[tf.Tensor]]
 
 
 class Simulation:
@@ -54,10 +59,10 @@ class Simulation:
             ModelError: an operator that is not known here; `source` names the file.
         """
         self._graph = graph
-        self.rounding = frozenset(rounding_positions(graph))
-        self._compute: list[Callable[[Run, bool], list[Any]]] = []
+        self.requantizing = frozenset(requantizing_ops(graph))
+        self._compute: list[Compute] = []
         for position, operator in enumerate(graph.operators):
-            if operator.name in LINEAR and graph.is_weighted(operator):
+            if operator.name in LINEAR and graph.has_weights(operator):
                 self._compute.append(self._linear(position, float_constants))
             elif operator.name in OPERATORS:
                 self._compute.append(self._plain(position, float_constants))
@@ -67,162 +72,173 @@ class Simulation:
                     f" {graph.tensors[operator.outputs[0]].name})"
                 )
 
-    def run(self, pixels: NDArray[np.float32], *, exact: Collection[int]) -> Run:
+    def run(self, pixels: NDArray[np.float32], *, float_ops: Collection[int]) -> Run:
         """From pixels in [0, 1], (1, h, w, c).
 
         Args:
             pixels: the image.
-            exact: positions of the operators (and INPUT) that use float constants and round
-                nothing.
+            float_ops: positions of the operators (and INPUT) that use float constants and do not
+                requantize.
         """
         run = Run()
-        run.steps[self._graph.input] = self._input(pixels, run, exact=INPUT in exact)
+        run.scaled[self._graph.input] = self._input(pixels, run, in_float=INPUT in float_ops)
         for position in range(len(self._graph.operators)):
-            self._advance(position, run, exact=position in exact)
+            self._advance(position, run, in_float=position in float_ops)
         return run
 
-    def rerun(self, before: Run, pixels: NDArray[np.float32], *, switched: Collection[int]) -> Run:
-        """As `before`, in which all is rounded or nothing, with `switched` the other way round.
+    def rerun(
+        self, before: Run, pixels: NDArray[np.float32], *, toggled_ops: Collection[int]
+    ) -> Run:
+        """As `before`, which is all in int8 or all in float, with `toggled_ops` the other way.
 
         Only what differs is computed.
         """
-        run = Run(dict(before.steps))
-        exact = bool(before.saturated)  # what was rounded in `before` now is not
+        run = Run(dict(before.scaled))
+        toggled_float = bool(before.saturated)  # what was in int8 in `before` now is not
         changed: set[int] = set()
-        if INPUT in switched:
-            run.steps[self._graph.input] = self._input(pixels, run, exact=exact)
+        if INPUT in toggled_ops:
+            run.scaled[self._graph.input] = self._input(pixels, run, in_float=toggled_float)
             changed.add(self._graph.input)
         for position, operator in enumerate(self._graph.operators):
-            if position in switched or not changed.isdisjoint(operator.inputs):
-                self._advance(position, run, exact=exact == (position in switched))
+            toggled = position in toggled_ops
+            if toggled or not changed.isdisjoint(operator.inputs):
+                self._advance(position, run, in_float=toggled_float == toggled)
                 changed.update(operator.outputs)
         return run
 
-    def values(self, run: Run, number: int) -> NDArray[np.float64]:
-        """What a tensor's integers stand for."""
-        return np.asarray(run.steps[number], np.float64) * self.scale(number)
+    def values(self, run: Run, index: int) -> NDArray[np.float64]:
+        """The real numbers that a tensor's integers stand for."""
+        return np.asarray(run.scaled[index], np.float64) * self.scale(index)
 
-    def scale(self, number: int) -> float:
-        """The value of a tensor's step; 1 where it is not quantized."""
-        return step_value(self._graph, number)
+    def scale(self, index: int) -> float:
+        """A tensor's scale; 1 where it is not quantized."""
+        return activation_scale(self._graph, index)
 
     def output(self, run: Run) -> NDArray[np.float64]:
         """The answer of a run, (classes,)."""
         return self.values(run, self._graph.output).reshape(-1)
 
-    def _input(self, pixels: NDArray[np.float32], run: Run, *, exact: bool) -> Any:
-        steps = tf.constant(pixels * np.float32(1 / step_value(self._graph, self._graph.input)))
-        if exact or INPUT not in self.rounding:
-            return steps
-        return self._rounded(steps, self._graph.input, INPUT, run)
+    def _input(self, pixels: NDArray[np.float32], run: Run, *, in_float: bool) -> tf.Tensor:
+        scaled = tf.constant(pixels * np.float32(1 / self.scale(self._graph.input)))
+        if in_float or INPUT not in self.requantizing:
+            return scaled
+        return self._requantized(scaled, self._graph.input, INPUT, run)
 
-    def _advance(self, position: int, run: Run, *, exact: bool) -> None:
-        outputs = self._compute[position](run, exact)
-        rounds = not exact and position in self.rounding
-        for number, value in zip(self._graph.operators[position].outputs, outputs, strict=True):
-            run.steps[number] = self._rounded(value, number, position, run) if rounds else value
+    def _advance(self, position: int, run: Run, *, in_float: bool) -> None:
+        outputs = self._compute[position](run, in_float)
+        requantize = not in_float and position in self.requantizing
+        for index, scaled in zip(self._graph.operators[position].outputs, outputs, strict=True):
+            run.scaled[index] = (
+                self._requantized(scaled, index, position, run) if requantize else scaled
+            )
 
-    def _rounded(self, steps: Any, number: int, position: int, run: Run) -> Any:
-        tensor = self._graph.tensors[number]
-        assert tensor.quantization is not None
-        limits, zero_point = np.iinfo(tensor.type), int(tensor.quantization.zero_points[0])
-        low, high = float(limits.min - zero_point), float(limits.max - zero_point)
-        whole = tf.round(steps)
+    def _requantized(self, scaled: tf.Tensor, index: int, position: int, run: Run) -> tf.Tensor:
+        qparams = self._graph.tensors[index].qparams
+        assert qparams is not None
+        low, high = (float(limit - qparams.zero_point) for limit in qparams.limits)
+        whole = tf.round(scaled)
         outside = tf.logical_or(whole < low, whole > high)
         run.saturated[position] = int(tf.math.count_nonzero(outside))
         return tf.clip_by_value(whole, low, high)
 
-    def _linear(self, position: int, floats: Constants) -> Callable[[Run, bool], list[Any]]:
-        """An operator with a kernel: sums of products of whole numbers, then brought to scale."""
+    def _linear(self, position: int, floats: Constants) -> Compute:
+        """An operator with weights: sums of products of whole numbers, then requantized."""
         operator = self._graph.operators[position]
-        came, went = operator.inputs[0], operator.outputs[0]
-        steps = self._graph.tensors[operator.inputs[1]].quantization
-        scales = np.ones(1, np.float32) if steps is None else steps.scales
-        product = np.float32(step_value(self._graph, came)) * scales
-        factors = tf.constant(product / np.float32(step_value(self._graph, went)))
-        along = [1] * len(self._graph.tensors[operator.inputs[1]].shape)
-        along[-1 if operator.name == "DEPTHWISE_CONV_2D" else 0] = -1
+        source, target = operator.inputs[0], operator.outputs[0]
+        kernel = self._graph.tensors[operator.inputs[1]]
+        scales = np.ones(1, np.float32)
+        if kernel.qparams is not None:
+            scales = kernel.qparams.scales.astype(np.float32)
+        product = np.float32(self.scale(source)) * scales
+        factors = tf.constant(product / np.float32(self.scale(target)))
+        along = [1] * len(kernel.shape)
+        outputs = schema.OPERATORS[operator.name].kernel_outputs
+        assert outputs is not None
+        along[outputs] = -1
 
-        def prepared(exact: bool) -> tuple[Any, Any]:
-            constants = floats if exact else {}
-            kernel = self._constant(operator, position, 1, constants) / scales.reshape(along)
-            kernel = kernel if exact else np.rint(kernel)
-            bias = np.zeros(1, np.float32)
-            if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+        def prepared(in_float: bool) -> tuple[tf.Tensor, tf.Tensor]:
+            constants = floats if in_float else {}
+            weights = self._constant(operator, position, 1, constants) / scales.reshape(along)
+            weights = weights if in_float else np.rint(weights)
+            bias = np.zeros(1)
+            if operator.bias is not None:
                 bias = self._constant(operator, position, 2, constants) / product
-            bias = bias if exact else np.rint(bias)
-            laid_out = kernel_for_tensorflow(operator.name, kernel, operator.options)
+            bias = bias if in_float else np.rint(bias)
+            laid_out = kernel_for_tensorflow(operator.name, weights, operator.options)
             return tf.constant(laid_out, tf.float32), tf.constant(bias, tf.float32)
 
-        kernels = {exact: prepared(exact) for exact in (False, True)}
+        constants = {in_float: prepared(in_float) for in_float in (False, True)}
 
-        def compute(run: Run, exact: bool) -> list[Any]:
-            kernel, bias = kernels[exact]
-            sums = LINEAR[operator.name](operator.options, run.steps[came], kernel)
+        def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
+            weights, bias = constants[in_float]
+            sums = LINEAR[operator.name](operator.options, run.scaled[source], weights)
             value = (sums + bias) * factors
-            return [fused_activation(operator.options, value, step_value(self._graph, went))]
+            return [fused_activation(operator.options, value, self.scale(target))]
 
         return compute
 
-    def _plain(self, position: int, floats: Constants) -> Callable[[Run, bool], list[Any]]:
+    def _plain(self, position: int, floats: Constants) -> Compute:
         operator = self._graph.operators[position]
-        if operator.name == "LEAKY_RELU" and position in self.rounding:
+        if operator.name == "LEAKY_RELU" and position in self.requantizing:
             return self._leaky_relu(operator)
-        # What only moves values may do so in steps.
-        moves = operator.name in SAME_VALUES and position not in self.rounding
-        factor = step_value(self._graph, operator.outputs[0])
+        # What only moves values may do so in units of their scale.
+        moves = operator.name in SAME_SCALE_OPS and position not in self.requantizing
+        scale = self.scale(operator.outputs[0])
         readers = [
-            self._reader(operator, position, place, floats, unit=factor if moves else 1.0)
-            for place, number in enumerate(operator.inputs)
-            if number >= 0
+            self._reader(operator, position, place, floats, unit=scale if moves else 1.0)
+            for place, index in enumerate(operator.inputs)
+            if index >= 0
         ]
 
-        def compute(run: Run, exact: bool) -> list[Any]:
+        def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
             outputs = OPERATORS[operator.name](
-                operator.options, [read(run, exact) for read in readers]
+                operator.options, [read(run, in_float) for read in readers]
             )
-            return outputs if moves or factor == 1 else [value / factor for value in outputs]
+            return outputs if moves or scale == 1 else [value / scale for value in outputs]
 
         return compute
 
-    def _leaky_relu(self, operator: Operator) -> Callable[[Run, bool], list[Any]]:
+    def _leaky_relu(self, operator: Operator) -> Compute:
         """XNNPACK multiplies integers by slopes of eight bits behind the point."""
-        came, went = operator.inputs[0], operator.outputs[0]
-        ratio = step_value(self._graph, came) / step_value(self._graph, went)
-        slopes = [ratio, operator.options["alpha"] * ratio]
-        eighths = [round(256 * slope) / 256 for slope in slopes]
+        source, target = operator.inputs[0], operator.outputs[0]
+        ratio = self.scale(source) / self.scale(target)
+        alpha = operator.options["alpha"]
+        assert isinstance(alpha, float)
+        slopes = [ratio, alpha * ratio]
+        eight_bits = [round(256 * slope) / 256 for slope in slopes]
 
-        def compute(run: Run, exact: bool) -> list[Any]:
-            above, below = slopes if exact else eighths
-            steps = run.steps[came]
-            value = tf.where(steps > 0, above * steps, below * steps)
+        def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
+            above, below = slopes if in_float else eight_bits
+            scaled = run.scaled[source]
+            value = tf.where(scaled > 0, above * scaled, below * scaled)
             # It rounds halves up, where all else rounds them to even.
-            return [value if exact else tf.floor(value + 0.5)]
+            return [value if in_float else tf.floor(value + 0.5)]
 
         return compute
 
     def _reader(
         self, operator: Operator, position: int, place: int, floats: Constants, *, unit: float
-    ) -> Callable[[Run, bool], Any]:
-        """A function of (run, exact) to one of an operator's inputs, in units of `unit`."""
-        number = operator.inputs[place]
-        tensor = self._graph.tensors[number]
-        if tensor.data is None:
-            factor = step_value(self._graph, number) / unit
-            return lambda run, _: run.steps[number] if factor == 1 else run.steps[number] * factor
-        if tensor.quantization is None and np.issubdtype(tensor.data.dtype, np.integer):
-            indices = tf.constant(tensor.data)
+    ) -> Callable[[Run, bool], tf.Tensor]:
+        """A function of (run, in float) to one of an operator's inputs, in units of `unit`."""
+        index = operator.inputs[place]
+        tensor = self._graph.tensors[index]
+        data = tensor.data()
+        if data is None:
+            factor = self.scale(index) / unit
+            return lambda run, _: run.scaled[index] if factor == 1 else run.scaled[index] * factor
+        if tensor.qparams is None and np.issubdtype(data.dtype, np.integer):
+            indices = tf.constant(data)
             return lambda _, __: indices
         both = [
             tf.constant(self._constant(operator, position, place, constants) / unit, tf.float32)
             for constants in ({}, floats)
         ]
-        return lambda _, exact: both[exact]
+        return lambda _, in_float: both[in_float]
 
     def _constant(
         self, operator: Operator, position: int, place: int, floats: Constants
     ) -> NDArray[np.float64]:
         values = floats.get((position, place))
         if values is None:
-            values = self._graph.tensors[operator.inputs[place]].values()
-        return np.asarray(values, np.float64)
+            return self._graph.tensors[operator.inputs[place]].values().astype(np.float64)
+        return values.astype(np.float64)

@@ -5,7 +5,6 @@ converter lays the file out, and the numbers in it are chosen here.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -37,7 +36,8 @@ from tinyedge.export.quantize.scales import (
 )
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.convert import convert_int8
-from tinyedge.export.tflite.int8_file import Int8File
+from tinyedge.export.tflite.editor import ModelEditor
+from tinyedge.export.tflite.schema_types import OperatorT
 from tinyedge.progress import Progress
 from tinyedge.tflite.quantization import QuantParams
 
@@ -103,17 +103,17 @@ def quantize(
     done = progress("Converting to int8 .tflite")
     with tensorflow_hushed():
         model = build_keras_model(network, weights)
-    file = Int8File(convert_int8(model, images, input_type=input_type))
+    editor = ModelEditor(convert_int8(model, images, input_type=input_type))
     done()
-    operators = file.require_layers(block.layer.index for block in blocks)
-    file.set_steps(file.input_tensor(), _PIXEL)
+    operators = editor.require_layers(block.layer.index for block in blocks)
+    editor.set_qparams(editor.int8_input(), _PIXEL)
     for group in groups:
         for block in group:
             index = block.layer.index
-            _set_qparams(file, operators[index], qparams[index], len(group))
+            _set_qparams(editor, operators[index], qparams[index], len(group))
     if statistics.logits is not None:
         logits = choose_logit_qparams(statistics.logits, margin=config.logit_margin)
-        file.set_steps(file.output_tensor(), logits)
+        editor.set_qparams(editor.int8_output(), logits)
     # Last, for the Hessian depends on the scale of what the layer reads.
     read = input_scales(network, output_scales)
     advance = progress("Quantizing weights", len(blocks))
@@ -122,11 +122,11 @@ def quantize(
         operator, folded = operators[index], _folded(block, weights)
         hessian = statistics.blocks[index].hessian
         if hessian is not None:
-            hessian = _quantized_hessian(hessian, read[index], file.scale(operator))
-        kernel, scales = _quantize_kernel(folded.kernel, hessian, damping=config.damping)
-        file.set_weights(operator, kernel, scales, folded.bias)
+            hessian = _quantized_hessian(hessian, read[index], editor.input_scale(operator))
+        kernel, kernel_qparams = _quantize_kernel(folded.kernel, hessian, damping=config.damping)
+        editor.set_weights(operator, kernel, kernel_qparams, folded.bias)
         advance()
-    return file.content()
+    return editor.content()
 
 
 def _learn(
@@ -150,19 +150,21 @@ def _learn(
     return qparams
 
 
-def _set_qparams(file: Int8File, operator: Any, qparams: BlockQuantParams, producers: int) -> None:
+def _set_qparams(
+    editor: ModelEditor, operator: OperatorT, qparams: BlockQuantParams, producers: int
+) -> None:
     """Give a block's tensors what was learned; `producers` blocks share that of the output."""
     tensor = operator.outputs[0]
     if qparams.pre_activation is not None:
-        file.set_steps(tensor, qparams.pre_activation)
-        activation = file.reader(tensor, "LEAKY_RELU")
+        editor.set_qparams(tensor, qparams.pre_activation)
+        activation = editor.consumer_named(tensor, "LEAKY_RELU")
         if activation is None:
             return
         tensor = activation.outputs[0]
-    file.set_steps(tensor, qparams.output, makers=producers)
-    average = file.reader(tensor, "MEAN")
+    editor.set_qparams(tensor, qparams.output, producers=producers)
+    average = editor.consumer_named(tensor, "MEAN")
     if qparams.average is not None and average is not None:
-        file.set_steps(average.outputs[0], qparams.average)
+        editor.set_qparams(average.outputs[0], qparams.average)
 
 
 def _quantized_hessian(
@@ -179,15 +181,15 @@ def _quantized_hessian(
 
 def _quantize_kernel(
     kernel: NDArray[np.float32], hessian: NDArray[np.float64] | None, *, damping: float
-) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """The kernel in int8, outputs last as it is, and the scale of each output channel."""
+) -> tuple[NDArray[np.int8], QuantParams]:
+    """The kernel in int8, outputs last as it is, and its parameters, per-channel."""
     matrix = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
     qparams = QuantParams.symmetric(np.abs(matrix).max(axis=0), axis=-1)
     if hessian is None:
         integers = qparams.quantize(matrix)
     else:
         integers = gptq_round(matrix, qparams, hessian, damping=damping)
-    return integers.reshape(kernel.shape).astype(np.int8), qparams.scales
+    return integers.reshape(kernel.shape).astype(np.int8), qparams
 
 
 def _folded(block: Block, weights: Weights) -> Folded:

@@ -1,180 +1,402 @@
-"""A full-integer .tflite taken apart, some operators written as others, and put together again."""
+"""A full-integer .tflite taken apart, edited, and put together again; without TensorFlow.
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+The quantizer puts other scales and weights into what the converter wrote; the lowerings for the
+Edge TPU write some operators as others.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-__all__ = ["EditableGraph"]
+from tinyedge.darknet.layer_names import bias_layer
+from tinyedge.errors import ExportError
+from tinyedge.export.tflite.schema_types import (
+    BufferT,
+    ModelT,
+    OperatorCodeT,
+    OperatorT,
+    SubGraphT,
+    TensorT,
+)
+from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.schema import OPERATORS, OPS_WITH_WEIGHTS, SAME_SCALE_OPS
 
-_INT32 = schema.TensorType.INT32
-_TYPES: dict[int, Any] = {
-    schema.TensorType.INT8: np.int8,
-    schema.TensorType.INT32: np.int32,
-    schema.TensorType.INT64: np.int64,
+__all__ = ["ModelEditor"]
+
+_NAMES: dict[int, str] = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
+}
+_DTYPES: dict[int, np.dtype[np.generic]] = {
+    getattr(schema.TensorType, name.upper()): np.dtype(name)
+    for name in ("int8", "uint8", "int32", "int64")
 }
 
 
-class EditableGraph:
-    """The one subgraph of a .tflite; tensors are named by their number, operators are the schema's.
+class ModelEditor:
+    """The one subgraph of a .tflite; tensors go by their index, operators are the schema's.
 
     Attributes:
         operators: in the order they run.
     """
 
     def __init__(self, content: bytes) -> None:
-        self._model = schema.ModelT.InitFromPackedBuf(content, 0)
-        self._graph = self._model.subgraphs[0]
-        self.operators: list[Any] = list(self._graph.operators)
+        self._model: ModelT = schema.ModelT.InitFromPackedBuf(content, 0)
+        self._graph: SubGraphT = self._model.subgraphs[0]
+        self.operators: list[OperatorT] = list(self._graph.operators)
+        # By index of a bias whose scales no longer are the file's own: its real numbers.
+        self._biases: dict[int, NDArray[np.float64]] = {}
 
-    def is_a(self, operator: Any, name: str) -> bool:
-        """Whether an operator has this name in TFLite's schema."""
+    def op_name(self, operator: OperatorT) -> str:
+        """An operator's name in TFLite's schema, such as ``CONV_2D``."""
         code = self._model.operatorCodes[operator.opcodeIndex]
-        number = max(code.builtinCode, code.deprecatedBuiltinCode)
-        return bool(number == getattr(schema.BuiltinOperator, name))
+        return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
-    def replace(self, name: str, write: Callable[[Any], list[Any] | None]) -> bool:
+    def output_name(self, operator: OperatorT) -> str:
+        """The name of an operator's first output, by which the layer is known."""
+        return self.tensor_name(operator.outputs[0])
+
+    def tensor_name(self, index: int) -> str:
+        """A tensor's name."""
+        return self._graph.tensors[index].name.decode()
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        """A tensor's shape, the batch included."""
+        return tuple(map(int, self._graph.tensors[index].shape))
+
+    def constant(self, index: int) -> NDArray[np.generic] | None:
+        """The stored integers of a constant, of its shape; None of what is computed or float."""
+        tensor = self._graph.tensors[index]
+        stored = self._model.buffers[tensor.buffer].data
+        if stored is None or not len(stored) or tensor.type not in _DTYPES:
+            return None
+        return np.frombuffer(bytes(stored), _DTYPES[tensor.type]).reshape(self.shape(index))
+
+    def qparams(self, index: int) -> QuantParams | None:
+        """A tensor's quantization parameters; None of one that is not quantized to integers."""
+        tensor = self._graph.tensors[index]
+        stored = tensor.quantization
+        if tensor.type not in _DTYPES or stored is None or stored.zeroPoint is None:
+            return None
+        return QuantParams(
+            np.asarray(stored.scale, np.float64),
+            np.asarray(stored.zeroPoint, np.int64),
+            _DTYPES[tensor.type],
+            stored.quantizedDimension,
+        )
+
+    def input_scale(self, operator: OperatorT) -> float:
+        """The scale of an operator's first input, which is quantized."""
+        qparams = self.qparams(operator.inputs[0])
+        assert qparams is not None
+        return qparams.scale
+
+    def is_output(self, index: int) -> bool:
+        """Whether a tensor is an output of the graph."""
+        return index in self._graph.outputs
+
+    def consumers(self, index: int) -> list[OperatorT]:
+        """The operators that read a tensor."""
+        return [operator for operator in self.operators if index in operator.inputs]
+
+    def producers(self, indices: Iterable[int]) -> list[OperatorT]:
+        """The operators that compute one of these tensors."""
+        wanted = set(indices)
+        return [operator for operator in self.operators if wanted & set(operator.outputs)]
+
+    def consumer_named(self, index: int, name: str) -> OperatorT | None:
+        """The operator called `name` that reads a tensor, max pools and reshapes passed over."""
+        for operator in self.consumers(index):
+            if self.op_name(operator) == name:
+                return operator
+            if self.op_name(operator) in ("MAX_POOL_2D", "RESHAPE"):
+                found = self.consumer_named(operator.outputs[0], name)
+                if found is not None:
+                    return found
+        return None
+
+    def int8_input(self) -> int:
+        """The int8 tensor the pixels arrive in, behind the conversion of a uint8 input."""
+        index = int(self._graph.inputs[0])
+        consumers = self.consumers(index)
+        if len(consumers) == 1 and self.op_name(consumers[0]) == "QUANTIZE":
+            return int(consumers[0].outputs[0])
+        return index
+
+    def int8_output(self) -> int:
+        """The int8 tensor of the answers, before the conversion to a uint8 output."""
+        index = int(self._graph.outputs[0])
+        for operator in self.producers([index]):
+            if self.op_name(operator) == "QUANTIZE":
+                return int(operator.inputs[0])
+        return index
+
+    def layer_operators(self) -> dict[int, OperatorT]:
+        """By Darknet's layer number, the operator that multiplies by its weights."""
+        found = {}
+        for operator in self._operators_with_bias():
+            layer = bias_layer(self.tensor_name(operator.inputs[2]))
+            if layer is not None:
+                found[layer] = operator
+        return found
+
+    def require_layers(self, numbers: Iterable[int]) -> dict[int, OperatorT]:
+        """`layer_operators`, all of `numbers` among them.
+
+        Raises:
+            ExportError: one is missing, since the converter names tensors in another way.
+        """
+        found = self.layer_operators()
+        for number in numbers:
+            if number not in found:
+                raise ExportError(
+                    f"the converter's file does not name layer {number}: this TensorFlow names"
+                    " tensors in a way tinyedge does not know; use --quantizer default"
+                )
+        return found
+
+    def set_qparams(self, index: int, qparams: QuantParams, *, producers: int = 1) -> bool:
+        """Give an int8 tensor, and all whose scale must be the same, other per-tensor parameters.
+
+        Nothing is changed, and False is the answer, where more than `producers` operators compute
+        values of the same scale: in a concatenation no branch decides alone.
+        """
+        shared = self._sharing(index)
+        found = [op for op in self.producers(shared) if self.op_name(op) not in SAME_SCALE_OPS]
+        if len(found) > producers:
+            return False
+        for operator in self._operators_with_bias():
+            if int(operator.inputs[0]) in shared:
+                self._keep_bias(operator)
+        for each in shared:
+            self._write_qparams(each, qparams)
+        self._set_uint8_interface(shared, qparams.shifted(np.uint8))
+        return True
+
+    def set_weights(
+        self,
+        operator: OperatorT,
+        kernel: NDArray[np.generic],
+        qparams: QuantParams,
+        bias: NDArray[np.float32],
+    ) -> None:
+        """Give an operator other weights.
+
+        Args:
+            operator: one of `layer_operators`.
+            kernel: int8, outputs last as in TensorFlow.
+            qparams: of the kernel, per-channel along its outputs.
+            bias: real numbers, (outputs,).
+
+        Raises:
+            ExportError: the file's own kernel has another shape.
+        """
+        index, shape = operator.inputs[1], self.shape(operator.inputs[1])
+        # Depthwise kernels have their inputs first, all others their outputs.
+        outputs = OPERATORS[self.op_name(operator)].kernel_outputs
+        laid_out = np.moveaxis(kernel, -1 if outputs == 0 else -2, 0)
+        if laid_out.shape != shape:
+            raise ExportError(
+                f"the converter laid a kernel out as {shape}, not"
+                f" {laid_out.shape}: this TensorFlow is not one tinyedge knows"
+            )
+        self._write_constant(index, laid_out)
+        self._write_qparams(index, qparams)
+        self._biases[int(operator.inputs[2])] = bias.astype(np.float64)
+
+    def replace(self, name: str, write: Callable[[OperatorT], list[OperatorT] | None]) -> bool:
         """Put what `write` makes of each operator of that name in its place.
 
         None leaves an operator as it is. Gives whether any was replaced.
         """
-        written: list[Any] = []
+        written: list[OperatorT] = []
         changed = False
         for operator in self.operators:
-            instead = write(operator) if self.is_a(operator, name) else None
+            instead = write(operator) if self.op_name(operator) == name else None
             changed = changed or instead is not None
             written += [operator] if instead is None else instead
         self.operators = written
         return changed
 
-    def name(self, operator: Any) -> str:
-        """Of an operator's first output, by which the layer is known."""
-        return str(self._graph.tensors[operator.outputs[0]].name.decode())
-
-    def tensor(self, number: int) -> Any:
-        """The schema's TensorT of that number."""
-        return self._graph.tensors[number]
-
-    def shape(self, number: int) -> tuple[int, ...]:
-        """A tensor's, the batch included."""
-        return tuple(map(int, self._graph.tensors[number].shape))
-
-    def is_output(self, number: int) -> bool:
-        """Whether a tensor is an output of the graph."""
-        return number in self._graph.outputs
-
-    def constant(self, number: int) -> NDArray[Any] | None:
-        """A constant's integers, of its shape; None of what is computed."""
-        tensor = self._graph.tensors[number]
-        stored = self._model.buffers[tensor.buffer].data
-        if stored is None or not len(stored) or tensor.type not in _TYPES:
-            return None
-        return np.frombuffer(bytes(stored), _TYPES[tensor.type]).reshape(self.shape(number))
-
-    def add_indices(self, values: NDArray[Any] | Sequence[int] | int, name: str) -> int:
-        """A constant of int32 that says where, not how much."""
-        return self.add_constant(np.asarray(values, np.int32), _INT32, None, name)
-
-    def add_constant(self, values: NDArray[Any], kind: int, quantization: Any, name: str) -> int:
-        """A constant of the schema's type `kind`, stored as `values` lie in memory."""
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-        self._model.buffers.append(buffer)
-        return self._add(values.shape, kind, quantization, len(self._model.buffers) - 1, name)
-
-    def add_like(self, number: int, shape: Sequence[int], name: str) -> int:
-        """A computed tensor of another shape, of a tensor's type and steps."""
-        like = self._graph.tensors[number]
-        return self._add(shape, like.type, copy.deepcopy(like.quantization), 0, name)
-
-    def operator(
-        self,
-        name: str,
-        version: int,
-        inputs: Sequence[int],
-        outputs: Sequence[int],
-        options: Any = None,
-    ) -> Any:
-        """A new operator, not yet in `operators`; `options` are an object of the schema's."""
-        operator = schema.OperatorT()
+    def new_operator(
+        self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: object = None
+    ) -> OperatorT:
+        """An operator in int8, not yet in `operators`; `options` are an object of the schema's."""
+        operator: OperatorT = schema.OperatorT()
         operator.inputs = np.asarray(inputs, np.int32)
         operator.outputs = np.asarray(outputs, np.int32)
         if options is not None:
             kind = type(options).__name__.removesuffix("T")
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            operator.builtinOptions = options
-        self.set_version(operator, name, version)
+            # It is one of them.
+            operator.builtinOptions = options  # type: ignore[assignment]
+        self.set_op(operator, name)
         return operator
 
-    def set_version(self, operator: Any, name: str, version: int) -> None:
-        """Make an operator one of this name and version."""
-        number = getattr(schema.BuiltinOperator, name)
+    def set_op(self, operator: OperatorT, name: str) -> None:
+        """Make an operator one of this name, in its version in int8."""
+        number, version = getattr(schema.BuiltinOperator, name), OPERATORS[name].int8_version
+        assert version is not None
         for index, code in enumerate(self._model.operatorCodes):
             if (code.builtinCode, code.version) == (number, version):
                 operator.opcodeIndex = index
                 return
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.version = number, version
-        code.deprecatedBuiltinCode = min(number, 127)
-        self._model.operatorCodes.append(code)
+        new: OperatorCodeT = schema.OperatorCodeT()
+        new.builtinCode, new.version = number, version
+        new.deprecatedBuiltinCode = min(number, 127)
+        self._model.operatorCodes.append(new)
         operator.opcodeIndex = len(self._model.operatorCodes) - 1
 
-    def content(self) -> bytes:
-        """The file: without tensors, constants and kinds of operators that nothing uses now."""
-        self._graph.operators = self.operators
-        self._drop_kinds()
-        self._drop_tensors()
-        builder = flatbuffers.Builder(1 << 20)
-        builder.Finish(self._model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+    def add_indices(self, values: NDArray[np.generic] | Sequence[int] | int, name: str) -> int:
+        """A constant of int32 that says where, not how much."""
+        return self.add_constant(np.asarray(values, np.int32), None, name)
 
-    def _add(
-        self, shape: Sequence[int], kind: int, quantization: Any, buffer: int, name: str
+    def add_constant(
+        self, values: NDArray[np.generic], qparams: QuantParams | None, name: str
     ) -> int:
-        tensor = schema.TensorT()
-        tensor.name = name.encode()
-        tensor.shape = np.asarray(shape, np.int32)
-        tensor.type, tensor.quantization, tensor.buffer = kind, quantization, buffer
-        tensor.hasRank = True
-        self._graph.tensors.append(tensor)
-        return len(self._graph.tensors) - 1
+        """A constant of stored integers, of their type; gives its index."""
+        (kind,) = (kind for kind, dtype in _DTYPES.items() if dtype == values.dtype)
+        self._model.buffers.append(_buffer(values))
+        index = self._add_tensor(values.shape, kind, len(self._model.buffers) - 1, name)
+        if qparams is not None:
+            self._write_qparams(index, qparams)
+        return index
 
-    def _drop_kinds(self) -> None:
+    def add_like(self, index: int, shape: Sequence[int], name: str) -> int:
+        """A computed tensor of another shape, of a tensor's type and parameters."""
+        new = self._add_tensor(shape, self._graph.tensors[index].type, 0, name)
+        qparams = self.qparams(index)
+        if qparams is not None:
+            self._write_qparams(new, qparams)
+        return new
+
+    def drop_unused(self) -> None:
+        """Drop the tensors, constants and operator codes that no operator uses."""
         used = sorted({operator.opcodeIndex for operator in self.operators})
         moved = {old: new for new, old in enumerate(used)}
         self._model.operatorCodes = [self._model.operatorCodes[index] for index in used]
         for operator in self.operators:
             operator.opcodeIndex = moved[operator.opcodeIndex]
+        self._drop_tensors()
+
+    def content(self) -> bytes:
+        """The file; each bias has the scales that its operator's input and weights give it."""
+        for operator in self._operators_with_bias():
+            if int(operator.inputs[2]) in self._biases:
+                self._requantize_bias(operator)
+        self._graph.operators = self.operators
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(self._model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+    def _operators_with_bias(self) -> list[OperatorT]:
+        return [
+            operator
+            for operator in self.operators
+            if self.op_name(operator) in OPS_WITH_WEIGHTS and len(operator.inputs) == 3
+        ]
+
+    def _keep_bias(self, operator: OperatorT) -> None:
+        """Remember an operator's bias as real numbers, before its scales change."""
+        index = int(operator.inputs[2])
+        stored, qparams = self.constant(index), self.qparams(index)
+        if index not in self._biases and stored is not None and qparams is not None:
+            self._biases[index] = qparams.dequantize(stored)
+
+    def _requantize_bias(self, operator: OperatorT) -> None:
+        kernel = self.qparams(operator.inputs[1])
+        assert kernel is not None
+        index = int(operator.inputs[2])
+        # TFLite's specification: the product of the input's and the kernel's, here in float32.
+        product = np.float32(self.input_scale(operator)) * kernel.scales.astype(np.float32)
+        scales = product.astype(np.float64)
+        limits = np.iinfo(np.int32)
+        integers = np.clip(np.rint(self._biases[index] / scales), limits.min, limits.max)
+        self._write_constant(index, integers.astype(np.int32))
+        zeros = np.zeros(len(scales), np.int64)
+        self._write_qparams(index, QuantParams(scales, zeros, np.dtype(np.int32)))
+
+    def _sharing(self, index: int) -> set[int]:
+        """A tensor and all activations whose scale must be the same."""
+        shared = {int(index)}
+        growing = True
+        while growing:
+            size = len(shared)
+            for operator in self.operators:
+                if self.op_name(operator) in SAME_SCALE_OPS:
+                    tensors = map(int, (*operator.inputs, *operator.outputs))
+                    touched = {each for each in tensors if self._is_int8(each)}
+                    if touched & shared:
+                        shared |= touched
+            growing = len(shared) > size
+        return shared
+
+    def _is_int8(self, index: int) -> bool:
+        return index >= 0 and self._graph.tensors[index].type == schema.TensorType.INT8
+
+    def _set_uint8_interface(self, shared: set[int], qparams: QuantParams) -> None:
+        """A uint8 input or output has the int8 tensor's parameters behind it, shifted."""
+        for operator in self.operators:
+            if self.op_name(operator) == "QUANTIZE":
+                (source,), (target,) = operator.inputs, operator.outputs
+                if target in shared and source == self._graph.inputs[0]:
+                    self._write_qparams(source, qparams)
+                if source in shared and target == self._graph.outputs[0]:
+                    self._write_qparams(target, qparams)
+
+    def _write_qparams(self, index: int, qparams: QuantParams) -> None:
+        tensor = self._graph.tensors[index]
+        if tensor.quantization is None:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.quantizedDimension = qparams.axis
+        stored = tensor.quantization
+        stored.scale = qparams.scales.astype(np.float32)
+        stored.zeroPoint = qparams.zero_points
+        stored.min = stored.max = None
+
+    def _write_constant(self, index: int, values: NDArray[np.generic]) -> None:
+        """Into a buffer of the tensor's own: equal constants may share one."""
+        tensor = self._graph.tensors[index]
+        users = [other for other in self._graph.tensors if other.buffer == tensor.buffer]
+        if len(users) > 1:
+            self._model.buffers.append(_buffer(values))
+            tensor.buffer = len(self._model.buffers) - 1
+        else:
+            self._model.buffers[tensor.buffer] = _buffer(values)
+
+    def _add_tensor(self, shape: Sequence[int], kind: int, buffer: int, name: str) -> int:
+        tensor: TensorT = schema.TensorT()
+        tensor.name = name.encode()
+        tensor.shape = np.asarray(shape, np.int32)
+        tensor.type, tensor.buffer = kind, buffer
+        tensor.hasRank = True
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
 
     def _drop_tensors(self) -> None:
         graph = self._graph
-        used = {int(number) for _, numbers in self._references() for number in numbers}
+        owners: list[SubGraphT | OperatorT] = [graph, *self.operators]
+        used = {int(index) for each in owners for index in (*each.inputs, *each.outputs)}
         kept = sorted(used - {-1})
         moved = {old: new for new, old in enumerate(kept)} | {-1: -1}
-        for owner, name in [(graph, "inputs"), (graph, "outputs")] + [
-            (operator, name) for operator in self.operators for name in ("inputs", "outputs")
-        ]:
-            numbers = [moved[int(number)] for number in getattr(owner, name)]
-            setattr(owner, name, np.asarray(numbers, np.int32))
+        for owner in owners:
+            owner.inputs = np.array([moved[int(index)] for index in owner.inputs], np.int32)
+            owner.outputs = np.array([moved[int(index)] for index in owner.outputs], np.int32)
         for signature in self._model.signatureDefs or ():
             for entry in (*signature.inputs, *signature.outputs):
                 entry.tensorIndex = moved[entry.tensorIndex]
-        graph.tensors = [graph.tensors[number] for number in kept]
-        self._empty_buffers()
-
-    def _references(self) -> Iterator[tuple[Any, Any]]:
-        for owner in (self._graph, *self.operators):
-            yield owner, owner.inputs
-            yield owner, owner.outputs
-
-    def _empty_buffers(self) -> None:
-        """Buffers keep their numbers, by which tensors and metadata name them."""
-        used = {tensor.buffer for tensor in self._graph.tensors}
-        used.update(entry.buffer for entry in self._model.metadata or ())
-        for number, buffer in enumerate(self._model.buffers):
-            if number not in used:
+        graph.tensors = [graph.tensors[index] for index in kept]
+        # Buffers keep their indices, by which tensors and metadata name them.
+        held = {tensor.buffer for tensor in graph.tensors}
+        held.update(entry.buffer for entry in self._model.metadata or ())
+        for index, buffer in enumerate(self._model.buffers):
+            if index not in held:
                 buffer.data = None
+
+
+def _buffer(values: NDArray[np.generic]) -> BufferT:
+    buffer: BufferT = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    return buffer

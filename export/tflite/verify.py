@@ -1,44 +1,62 @@
-"""What was asked for, asserted on the finished .tflite file itself."""
+"""What was asked for: refused before the work where it cannot be, verified on the finished file."""
 
-from typing import Any
-
-import numpy as np
-import tensorflow as tf
-
-from tinyedge.devices.edgetpu.partition import Placement
+from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.network import Network
+from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.errors import ExportError
-from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.modelcard import ModelCard
+from tinyedge.system import native_output_hidden
+from tinyedge.tflite.model import Subgraph, parse_tflite
 
-__all__ = ["assert_lowered", "assert_model"]
+__all__ = ["check_int8_supported", "verify_lowered", "verify_model"]
 
 
-def assert_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
-    """Check a .tflite against its card.
+def check_int8_supported(network: Network) -> None:
+    """Refuse a network that can have no full-integer file; its float file can be made.
 
-    The input is (1, height, width, channels) and the output (1, classes), or without a head the
-    features, both of `input_type`;
-    each of the classes has a label where there are labels; and in an integer model no tensor
-    is of a floating type, so that no op can compute in float.
+    Raises:
+        ExportError: a layer needs an operation that TFLite has in float alone.
+    """
+    for layer in network.layers:
+        activation = getattr(layer, "activation", "linear")
+        float_only = ACTIVATIONS[activation].float_only
+        if float_only is not None:
+            raise ExportError(
+                f"{network.source}:{layer.line}: layer {layer.index} [{layer.kind}]:"
+                f" activation={activation} needs {float_only}, which TFLite"
+                " has in float alone; make the float file with --float-only"
+            )
+
+
+def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
+    """Hold a .tflite against its card.
+
+    It loads in LiteRT. The input is (1, height, width, channels) and the output (1, classes), or
+    without a head the features, both of `input_type`; each of the classes has a label where there
+    are labels; and in an integer model no tensor is of a floating type, so that no operator can
+    compute in float.
 
     Raises:
         ExportError: the file is not what was asked for; it must not be given to anyone.
     """
     try:
-        interpreter = _loaded(content)
+        model = parse_tflite(content)
+        _load(content)
     except (ValueError, RuntimeError) as error:
         raise ExportError(f"the converted file does not load: {error}") from error
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    _assert_tensor("input", inputs, (1, card.height, card.width, card.channels), input_type)
-    _assert_tensor("output", outputs, card.output_shape, input_type)
+    graph = model.subgraphs[0]
+    expected_input = (1, card.height, card.width, card.channels)
+    _verify_interface("input", graph, graph.inputs, expected_input, input_type)
+    _verify_interface("output", graph, graph.outputs, card.output_shape, input_type)
     for name, texts in (("labels", card.labels), ("ids", card.ids)):
         if texts is not None and len(texts) != card.classes:
             raise ExportError(f"the file has {card.classes} classes and {len(texts)} {name}")
     if card.quantization == "int8":
         floating = [
-            tensor["name"]
-            for tensor in interpreter.get_tensor_details()
-            if np.issubdtype(tensor["dtype"], np.floating)
+            tensor.name
+            for each in model.subgraphs
+            for tensor in each.tensors
+            if "float" in tensor.type
         ]
         if floating:
             raise ExportError(
@@ -47,36 +65,32 @@ def assert_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
             )
 
 
-def assert_lowered(placement: Placement) -> None:
+def verify_lowered(partition: Partition) -> None:
     """Check that a file for the Edge TPU has no leaky activation left, which it does not know.
 
     Raises:
         ExportError: it has; nothing behind it would run on the Edge TPU.
     """
-    left = sum(verdict.operator == "LEAKY_RELU" for verdict in placement.verdicts)
+    left = sum(placed.operator == "LEAKY_RELU" for placed in partition.operators)
     if left:
         raise ExportError(f"the file for the Edge TPU has {left} LEAKY_RELU, which it cannot run")
 
 
-def _loaded(content: bytes) -> Any:
-    with tensorflow_hushed():
-        # Without the delegate, which would hide the tensors it takes over.
-        interpreter = tf.lite.Interpreter(
+def _load(content: bytes) -> None:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with native_output_hidden():
+        # Without the delegate, so that each operator's own kernel is prepared.
+        Interpreter(
             model_content=content,
-            experimental_op_resolver_type=(
-                tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            ),
-        )
-        interpreter.allocate_tensors()
-    return interpreter
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        ).allocate_tensors()
 
 
-def _assert_tensor(
-    role: str, details: list[dict[str, Any]], shape: tuple[int, ...], kind: str
+def _verify_interface(
+    role: str, graph: Subgraph, indices: tuple[int, ...], shape: tuple[int, ...], kind: str
 ) -> None:
-    found = [
-        (tuple(int(side) for side in detail["shape"]), np.dtype(detail["dtype"]).name)
-        for detail in details
-    ]
+    tensors = [graph.tensors[index] for index in indices]
+    found = [(tensor.shape, tensor.type) for tensor in tensors]
     if found != [(shape, kind)]:
         raise ExportError(f"the converted file's {role} is {found}, expected {[(shape, kind)]}")

@@ -60,7 +60,7 @@ def test_the_built_in_model_is_cut_at_its_first_leaky(fashion_models: Models) ->
         f"{fashion_models.int8_model}: 2 of 21 operations on the Edge TPU, 19 on the CPU"
     )
     assert "LEAKY_RELU       8  CPU       it is not among the operators the Edge TPU knows" in lines
-    assert "CONV_2D          8  CPU       it comes after the cut" in lines
+    assert "CONV_2D          8  CPU       it comes after the split" in lines
     assert "cut         at operation 3 of 21, LEAKY_RELU" in result.stdout
     assert "help        LEAKY_RELU: it maps as PRELU" in result.stdout
     assert "784 bytes in and 3,136 out per inference" in result.stdout

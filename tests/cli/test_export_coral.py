@@ -153,7 +153,7 @@ def test_tiny_darknet_keeps_its_answers(
     assert card is not None
     made = edge_tpu_file(tiny_models.int8_model.read_bytes())
     coral.write_bytes(append_card(made.content, card))
-    assert made.placement.whole
+    assert made.partition.whole
     found = [
         json.loads(
             run_in_process(

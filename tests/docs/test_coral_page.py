@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
-from tinyedge.devices.edgetpu.constraints import LIMITS
+from tinyedge.devices.edgetpu.constraints import CONSTRAINTS
 from tinyedge.devices.edgetpu.rules import edgetpu_rules
 
 _PAGE = Path(__file__).parents[2] / "docs" / "coral.md"
 
 
 def rows() -> list[str]:
-    """The page's tables: limits of every operator, operators, versions, sources."""
+    """The page's tables: constraints of every operator, operators, versions, sources."""
     rules = edgetpu_rules()
-    lines = [f"| {_said(limit)} | {', '.join(source)} |" for limit, source in rules.every.items()]
+    lines = [
+        f"| {_said(constraint)} | {', '.join(source)} |"
+        for constraint, source in rules.every.items()
+    ]
     for name, rule in rules.operators.items():
-        notes = [_said(limit) for limit in rule.limits]
+        notes = [_said(constraint) for constraint in rule.constraints]
         if rule.runtime:
             notes.append(f"runtime {rule.runtime} or newer")
         if rule.doubt is not None:
@@ -24,8 +27,8 @@ def rows() -> list[str]:
     return lines + [f"| {name} | {text} |" for name, text in rules.sources.items()]
 
 
-def _said(limit: str) -> str:
-    sentence = LIMITS[limit].__doc__ or ""
+def _said(constraint: str) -> str:
+    sentence = CONSTRAINTS[constraint].__doc__ or ""
     return sentence[0].lower() + sentence[1:].rstrip(".")
 
 

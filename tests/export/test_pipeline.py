@@ -274,7 +274,7 @@ def test_the_stages_one_by_one_make_what_export_makes(
     for kind, path in made.files.items():
         assert path.read_bytes() == whole.files[kind].read_bytes()
     assert made.card == whole.card == read_card(made.files["int8"])
-    assert made.placement is not None
+    assert made.partition is not None
     assert made.card.classes == CLASSES
     float_card = read_card(made.files["float"])
     assert float_card is not None

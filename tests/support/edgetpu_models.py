@@ -166,7 +166,7 @@ PASSING: dict[str, Op] = {
     ),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm(),
 }
-# By operator and limit: a model that breaks it.
+# By operator and constraint: a model that breaks it.
 FAILING: dict[tuple[str, str], Op] = {
     ("AVERAGE_POOL_2D", "no_fused_activation"): _pool("AVERAGE_POOL_2D", fusedActivationFunction=1),
     ("CONCATENATION", "no_fused_activation"): _joined(_IMAGE, _IMAGE, fusedActivationFunction=3),
@@ -193,7 +193,7 @@ FAILING: dict[tuple[str, str], Op] = {
     ("SQUEEZE", "leading_ones"): _squeezed((1, 5, 1, 8), [2]),
     ("STRIDED_SLICE", "unit_strides"): _strided(2),
 }
-# By limit of every operator: a model that breaks it and no other, and one near it that does not.
+# By constraint of every operator: a model that breaks it alone, and one near it that does not.
 EVERY: dict[str, tuple[Op, Op]] = {
     "eight_bit": (
         Op("RELU", [T((1, 4), "int16")], [T((1, 4), "int16")]),

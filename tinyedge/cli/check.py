@@ -34,9 +34,9 @@ def command(
     TPU's compiler. Where edgetpu_compiler is on the PATH, it is run as well, and has the last word.
     Exit code 0: everything runs on the Edge TPU. 1: something stays on the CPU.
     """
+    from tinyedge.devices.edgetpu import report
     from tinyedge.devices.edgetpu.compiler import find_compiler, run_compiler
-    from tinyedge.devices.edgetpu.partition import NEWEST_RUNTIME, place
-    from tinyedge.devices.edgetpu.report import check_json, check_text
+    from tinyedge.devices.edgetpu.partition import NEWEST_RUNTIME, partition
     from tinyedge.devices.edgetpu.rules import edgetpu_rules
     from tinyedge.devices.profile import find_profile
     from tinyedge.tflite.model import read_tflite
@@ -48,21 +48,21 @@ def command(
             " use --device coral-usb"
         )
     rules = edgetpu_rules()
-    placement = place(read_tflite(model), rules, runtime=runtime or NEWEST_RUNTIME)
+    found = partition(read_tflite(model), rules, runtime=runtime or NEWEST_RUNTIME)
     compiler = find_compiler()
     compiled = None
-    if compiler is not None and not placement.compiled:
+    if compiler is not None and not found.compiled:
         compiled, text = run_compiler(compiler, model, runtime=runtime)
         if compiled.ran:
             _keep_log(text, log, model)
     click.echo(
-        json.dumps(check_json(model, profile.name, placement, rules, compiled))
+        json.dumps(report.as_json(model, profile.name, found, rules, compiled))
         if as_json
-        else check_text(model, placement, rules, compiled)
+        else report.as_text(model, found, rules, compiled)
     )
     if compiled is not None and compiled.ran:
         raise SystemExit(0 if compiled.whole else 1)
-    raise SystemExit(0 if placement.whole else 1)
+    raise SystemExit(0 if found.whole else 1)
 
 
 def _keep_log(text: str, log: Path | None, model: Path) -> None:

@@ -67,20 +67,15 @@ def command(
     with progress_shown(on_terminal=on_a_terminal()) as progress:
         done = progress("Starting TensorFlow")
         require_tensorflow()
+        from tinyedge.export.inspection import report
         from tinyedge.export.inspection.inspect import inspect_files
-        from tinyedge.export.inspection.report import inspection_json, inspection_text
 
         done()
-        inspection = inspect_files(
-            float_model,
-            int8_model,
-            paths,
-            progress=progress("Inspecting", len(paths)),
-        )
+        inspection = inspect_files(float_model, int8_model, paths, progress=progress)
     if plot is not None:
         write_together({plot: inspection_plot(inspection)})
     click.echo(
-        json.dumps(inspection_json(inspection), allow_nan=False)
+        json.dumps(report.as_json(inspection), allow_nan=False)
         if as_json
-        else inspection_text(inspection)
+        else report.as_text(inspection)
     )

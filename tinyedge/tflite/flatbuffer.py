@@ -8,7 +8,6 @@ description is "FlatBuffers internals".
 
 import struct
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +30,16 @@ class _Buffer:
         self.content = content
         self._budget = 4 * len(content) + 4096
 
-    def unpack(self, kind: str, position: int) -> Any:
-        """The number of struct's little-endian `kind` at `position`."""
+    def unpack(self, kind: str, position: int) -> float:
+        """The number (an int, but of kinds ``f`` and ``d``) of struct's little-endian `kind`."""
         # struct counts negative positions from the end.
         if position < 0:
             raise FlatbufferError("an offset leads out of the file")
         try:
-            return struct.unpack_from("<" + kind, self.content, position)[0]
+            number: float = struct.unpack_from("<" + kind, self.content, position)[0]
         except struct.error:
             raise FlatbufferError("an offset leads out of the file") from None
+        return number
 
     def follow(self, position: int) -> int:
         """Where the offset at `position` leads."""
@@ -71,12 +71,12 @@ class Table:
         self._vtable = position - int(buffer.unpack("i", position))
         self._vtable_size = int(buffer.unpack("H", self._vtable))
 
-    def number(self, field: int, kind: str, default: Any = 0) -> Any:
+    def number(self, field: int, kind: str, default: float = 0) -> float:
         """A number (or bool) of struct's `kind`, such as ``i`` for 32 bits with a sign."""
         position = self._field(field)
         return default if position is None else self._buffer.unpack(kind, position)
 
-    def numbers(self, field: int, kind: str) -> NDArray[Any]:
+    def numbers(self, field: int, kind: str) -> NDArray[np.generic]:
         """A vector of numbers, a copy; empty where it is left out."""
         numbers = np.frombuffer(self.bytes(field, np.dtype(kind).itemsize), np.dtype("<" + kind))
         self._buffer.spend(numbers.nbytes)

@@ -9,18 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, root_table
-from tinyedge.tflite.schema import read_options
+from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.schema import OPS_WITH_WEIGHTS, OptionValue, read_options
 
 __all__ = [
     "Operator",
-    "Quantization",
     "Subgraph",
     "Tensor",
     "TfliteModel",
@@ -48,33 +47,16 @@ _MOST_DIMENSIONS = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Quantization:
-    """value = scale * (integer - zero_point), along `axis` where there are several scales."""
-
-    scales: NDArray[np.float32]
-    zero_points: NDArray[np.int64]
-    axis: int
-
-    def equals(self, other: "Quantization | None", *, moved: int = 0) -> bool:
-        """Whether the same values lie on the same integers, or on integers `moved` up."""
-        return (
-            other is not None
-            and np.array_equal(self.scales, other.scales)
-            and np.array_equal(self.zero_points + moved, other.zero_points)
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class Tensor:
     """A tensor of a graph.
 
     Attributes:
-        name: the converter's.
+        name: the converter's; tensors fused into one have theirs joined by semicolons.
         type: TFLite's name of it in lower case, such as ``int8``; numpy's where it has one.
         shape: the batch included.
         signature: the shape with -1 for each side left open; `shape` where none is.
-        quantization: None where the numbers stand for themselves.
-        buffer: the number of the buffer that holds a constant's bytes; tensors may share one.
+        qparams: None where the numbers stand for themselves, or numpy lacks their type.
+        buffer: the index of the buffer that holds a constant's bytes; tensors may share one.
         stored: a constant's bytes, None of what is computed.
         variable: whether it is a state that an operator keeps from one inference to the next.
     """
@@ -83,7 +65,7 @@ class Tensor:
     type: str
     shape: tuple[int, ...]
     signature: tuple[int, ...]
-    quantization: Quantization | None
+    qparams: QuantParams | None
     buffer: int
     stored: memoryview | None
     variable: bool = False
@@ -110,7 +92,7 @@ class Tensor:
         """Whether the file holds its numbers."""
         return self.stored is not None
 
-    def data(self) -> NDArray[Any] | None:
+    def data(self) -> NDArray[np.generic] | None:
         """A constant's numbers as they are stored, of `shape`; None where it is none.
 
         None too where the bytes are not simply its numbers: strings, halves of bytes, sparse.
@@ -119,6 +101,18 @@ class Tensor:
             return None
         numbers = np.frombuffer(self.stored, np.dtype(self.type).newbyteorder("<"))
         return numbers.reshape(self.shape)
+
+    def values(self) -> NDArray[np.float32]:
+        """The real numbers of a constant: dequantized where it has `qparams`.
+
+        Raises:
+            ValueError: it is no constant.
+        """
+        data = self.data()
+        if data is None:
+            raise ValueError(f"{self.name} is no constant")
+        values = data if self.qparams is None else self.qparams.dequantize(data)
+        return values.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +123,8 @@ class Operator:
         name: in TFLite's schema, such as ``CONV_2D``; of a custom one, its own.
         custom: whether it is a custom one, which the runtime must be given.
         version: from 1.
-        inputs: tensors by number, -1 where an optional one is left out.
-        outputs: tensors by number.
+        inputs: indices of tensors, -1 where an optional one is left out.
+        outputs: indices of tensors.
         options: by name; only those `tinyedge.tflite.schema` lists.
     """
 
@@ -139,17 +133,32 @@ class Operator:
     version: int
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: Mapping[str, Any]
+    options: Mapping[str, OptionValue]
+
+    @property
+    def bias(self) -> int | None:
+        """Of an operator with weights, the index of its bias; None where it has none."""
+        return self.inputs[2] if len(self.inputs) > 2 and self.inputs[2] >= 0 else None
 
 
 @dataclass(frozen=True, eq=False)
 class Subgraph:
-    """A graph: tensors, the operators in the order they run, its inputs and outputs."""
+    """A graph: tensors, the operators in the order they run, its inputs and outputs by index."""
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    def computed_inputs(self, operator: Operator) -> tuple[int, ...]:
+        """The indices of the tensors an operator reads that are no constants, each once."""
+        found = (n for n in operator.inputs if n >= 0 and self.tensors[n].data() is None)
+        return tuple(dict.fromkeys(found))
+
+    def has_weights(self, operator: Operator) -> bool:
+        """Whether an operator multiplies by a constant kernel."""
+        named = operator.name in OPS_WITH_WEIGHTS
+        return named and self.tensors[operator.inputs[1]].data() is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +210,7 @@ def _operator_names() -> tuple[str, ...]:
 def _code(table: Table) -> tuple[str, bool, int]:
     """Of an operator's kind: its name, whether it is a custom one, its version."""
     # Files before the schema outgrew a byte have the first of the two alone.
-    number = max(table.number(3, "i"), table.number(0, "b"))
+    number = int(max(table.number(3, "i"), table.number(0, "b")))
     version = int(table.number(2, "i", 1))
     names = _operator_names()
     if not 0 <= number < len(names):
@@ -230,8 +239,8 @@ def _subgraph(
     return Subgraph(
         tensors,
         tuple(_operator(item, codes, len(tensors)) for item in table.tables(3)),
-        _tensor_numbers(table, 1, len(tensors)),
-        _tensor_numbers(table, 2, len(tensors)),
+        _tensor_indices(table, 1, len(tensors)),
+        _tensor_indices(table, 2, len(tensors)),
     )
 
 
@@ -240,7 +249,7 @@ def _tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
     signature = tuple(table.numbers(7, "i4").tolist())
     if len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
         raise FlatbufferError("a tensor's shape is none")
-    kind = table.number(1, "b")
+    kind = int(table.number(1, "b"))
     if not 0 <= kind < len(_TYPES):
         raise FlatbufferError(f"a tensor is of type {kind}, which this tinyedge does not know")
     buffer = int(table.number(2, "I"))
@@ -251,20 +260,27 @@ def _tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
         type=_TYPES[kind],
         shape=shape,
         signature=signature or shape,
-        quantization=_quantization(table.table(4)),
+        qparams=_qparams(table.table(4), _TYPES[kind], len(shape)),
         buffer=buffer,
         stored=buffers[buffer],
         variable=bool(table.number(5, "?", False)),
     )
 
 
-def _quantization(table: Table | None) -> Quantization | None:
-    if table is None:
+def _qparams(table: Table | None, kind: str, dimensions: int) -> QuantParams | None:
+    """Of a tensor of type `kind`, held to what TFLite's runtime asks of them."""
+    if table is None or kind not in _NUMPY_TYPES:
         return None
-    scales = table.numbers(2, "f4")
+    scales = table.numbers(2, "f4").astype(np.float64)
     if not len(scales):
         return None
-    return Quantization(scales, table.numbers(3, "i8"), int(table.number(6, "i")))
+    zero_points = table.numbers(3, "i8").astype(np.int64)
+    if not len(zero_points):
+        zero_points = np.zeros(len(scales), np.int64)
+    axis = int(table.number(6, "i"))
+    if len(zero_points) != len(scales) or (len(scales) > 1 and not 0 <= axis < dimensions):
+        raise FlatbufferError("a tensor's scales and zero points do not belong together")
+    return QuantParams(scales, zero_points, np.dtype(kind), axis)
 
 
 def _operator(table: Table, codes: list[tuple[str, bool, int]], tensors: int) -> Operator:
@@ -277,14 +293,14 @@ def _operator(table: Table, codes: list[tuple[str, bool, int]], tensors: int) ->
         name=name,
         custom=custom,
         version=version,
-        inputs=_tensor_numbers(table, 1, tensors, least=-1),
-        outputs=_tensor_numbers(table, 2, tensors),
+        inputs=_tensor_indices(table, 1, tensors, least=-1),
+        outputs=_tensor_indices(table, 2, tensors),
         options=options,
     )
 
 
-def _tensor_numbers(table: Table, field: int, tensors: int, *, least: int = 0) -> tuple[int, ...]:
-    numbers = tuple(table.numbers(field, "i4").tolist())
-    if any(not least <= number < tensors for number in numbers):
+def _tensor_indices(table: Table, field: int, tensors: int, *, least: int = 0) -> tuple[int, ...]:
+    indices = tuple(table.numbers(field, "i4").tolist())
+    if any(not least <= index < tensors for index in indices):
         raise FlatbufferError("a tensor is named that is not there")
-    return numbers
+    return indices

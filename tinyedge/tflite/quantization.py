@@ -1,15 +1,15 @@
 """Uniform quantization of a tensor, as TFLite defines it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 __all__ = ["QuantParams"]
 
-Floats = NDArray[np.floating[Any]]
-Integers = NDArray[np.integer[Any]]
+_Number = TypeVar("_Number", np.float64, np.int64)
+Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class QuantParams:
 
     scales: NDArray[np.float64]
     zero_points: NDArray[np.int64]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     axis: int = 0
     narrow: bool = False
 
@@ -78,7 +78,7 @@ class QuantParams:
     @property
     def limits(self) -> tuple[int, int]:
         """The lowest and the highest stored integer."""
-        limits = np.iinfo(self.dtype)
+        limits = np.iinfo(self.dtype.name)
         return int(limits.min) + self.narrow, int(limits.max)
 
     @property
@@ -87,7 +87,7 @@ class QuantParams:
         low, high = self.limits
         return (low - self.zero_point) * self.scale, (high - self.zero_point) * self.scale
 
-    def quantize(self, values: Floats) -> Integers:
+    def quantize(self, values: Floats) -> NDArray[np.generic]:
         """The nearest stored integer to each of `values`, saturated; ties go to even.
 
         Values are multiplied by the reciprocal of the scale in their own precision, as XNNPACK
@@ -95,13 +95,13 @@ class QuantParams:
         """
         low, high = self.limits
         reciprocals = (1 / self._along(self.scales, values.ndim)).astype(values.dtype)
-        steps = values * reciprocals
+        steps: Floats = np.multiply(values, reciprocals)
         np.rint(steps, out=steps)
         steps += self._along(self.zero_points, values.ndim).astype(values.dtype)
         np.clip(steps, low, high, out=steps)
-        return steps.astype(self.dtype)
+        return np.asarray(steps.astype(self.dtype))
 
-    def dequantize(self, stored: Integers) -> NDArray[np.float64]:
+    def dequantize(self, stored: NDArray[np.generic]) -> NDArray[np.float64]:
         """The real numbers that stored integers stand for."""
         offsets = stored.astype(np.float64) - self._along(self.zero_points, stored.ndim)
         return np.asarray(offsets * self._along(self.scales, stored.ndim))
@@ -117,7 +117,7 @@ class QuantParams:
 
     def shifted(self, dtype: DTypeLike) -> "QuantParams":
         """The same real numbers on integers of another type of eight bits."""
-        moved = int(np.iinfo(np.dtype(dtype)).min) - int(np.iinfo(self.dtype).min)
+        moved = int(np.iinfo(np.dtype(dtype)).min) - int(np.iinfo(self.dtype.name).min)
         return QuantParams(
             self.scales, self.zero_points + moved, np.dtype(dtype), self.axis, self.narrow
         )
@@ -133,7 +133,7 @@ class QuantParams:
     def __hash__(self) -> int:
         return hash((self.dtype.name, self.scales.tobytes(), self.zero_points.tobytes()))
 
-    def _along(self, numbers: NDArray[Any], dimensions: int) -> NDArray[Any]:
+    def _along(self, numbers: NDArray[_Number], dimensions: int) -> NDArray[_Number]:
         """Numbers of each channel in a shape that broadcasts against the tensor."""
         shape = [1] * dimensions
         if not self.is_per_tensor:

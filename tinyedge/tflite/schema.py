@@ -1,11 +1,31 @@
-"""The options of TFLite's operators: where the public schema puts them, and their defaults."""
+"""What is known of TFLite's operators: one table, a row an operator.
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+A row says where the public schema puts an operator's options and what they are when left out,
+and how the operator treats scales and weights. What each computes stands in
+`tinyedge.export.inspection.kernels`; what the Edge TPU asks of it, in its rules.toml.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table
 
-__all__ = ["OPTIONS", "Option", "OptionsTable", "read_options"]
+__all__ = [
+    "AVERAGING_OPS",
+    "HOMOGENEOUS_OPS",
+    "OPERATORS",
+    "OPS_WITH_WEIGHTS",
+    "SAME_SCALE_OPS",
+    "OperatorFacts",
+    "Option",
+    "OptionValue",
+    "OptionsTable",
+    "read_options",
+]
+
+OptionValue = bool | int | float | str | tuple[int, ...]
 
 _PADDINGS = ("SAME", "VALID")
 _ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
@@ -22,7 +42,7 @@ class Option(NamedTuple):
 
     field: int
     kind: str | tuple[str, ...]
-    default: Any = 0
+    default: bool | int | float = 0
 
 
 class OptionsTable(NamedTuple):
@@ -81,66 +101,176 @@ _STRIDED_SLICE = {
 }
 _REDUCER = OptionsTable(27, {"keep_dims": Option(0, "?", False)})
 
-# By operator; the numbers are those of tensorflow/compiler/mlir/lite/schema/schema.fbs.
-OPTIONS: dict[str, OptionsTable] = {
-    "ADD": OptionsTable(11, {"fused_activation": _activation(0)}),
-    "AVERAGE_POOL_2D": OptionsTable(5, _POOL_2D),
-    "CONCATENATION": OptionsTable(10, {"axis": Option(0, "i"), "fused_activation": _activation(1)}),
-    "CONV_2D": OptionsTable(1, _CONV_2D),
-    "DEPTHWISE_CONV_2D": OptionsTable(2, _DEPTHWISE_CONV_2D),
-    "DEPTH_TO_SPACE": OptionsTable(94, {"block_size": Option(0, "i")}),
-    "DIV": OptionsTable(29, {"fused_activation": _activation(0)}),
-    "FULLY_CONNECTED": OptionsTable(8, _FULLY_CONNECTED),
-    "GATHER": OptionsTable(23, {"axis": Option(0, "i"), "batch_dims": Option(1, "i")}),
-    "L2_NORMALIZATION": OptionsTable(12, {"fused_activation": _activation(0)}),
-    "LEAKY_RELU": OptionsTable(75, {"alpha": Option(0, "f", 0.0)}),
-    "MAX_POOL_2D": OptionsTable(5, _POOL_2D),
-    "MEAN": _REDUCER,
-    "MIRROR_PAD": OptionsTable(77, {"mode": Option(0, _MIRRORS)}),
-    "MUL": OptionsTable(21, {"fused_activation": _activation(0)}),
-    "PACK": OptionsTable(59, {"values_count": Option(0, "i"), "axis": Option(1, "i")}),
-    "REDUCE_MAX": _REDUCER,
-    "REDUCE_MIN": _REDUCER,
-    "RESHAPE": OptionsTable(17, {"new_shape": Option(0, "numbers")}),
-    "RESIZE_BILINEAR": OptionsTable(
-        15,
-        {"align_corners": Option(2, "?", False), "half_pixel_centers": Option(3, "?", False)},
-    ),
-    "RESIZE_NEAREST_NEIGHBOR": OptionsTable(
-        74,
-        {"align_corners": Option(0, "?", False), "half_pixel_centers": Option(1, "?", False)},
-    ),
-    "SOFTMAX": OptionsTable(9, {"beta": Option(0, "f", 0.0)}),
-    "SPACE_TO_DEPTH": OptionsTable(19, {"block_size": Option(0, "i")}),
-    "SPLIT": OptionsTable(35, {"num_splits": Option(0, "i")}),
-    "SQUEEZE": OptionsTable(30, {"squeeze_dims": Option(0, "numbers")}),
-    "STRIDED_SLICE": OptionsTable(32, _STRIDED_SLICE),
-    "SUB": OptionsTable(28, {"fused_activation": _activation(0)}),
-    "SUM": _REDUCER,
-    "TRANSPOSE_CONV": OptionsTable(49, _TRANSPOSE_CONV),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": OptionsTable(
-        71, {"fused_activation": _activation(0), "time_major": Option(3, "?", False)}
-    ),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorFacts:
+    """What is known of an operator.
+
+    An operator with weights multiplies its first input by a kernel, its second, and adds a bias,
+    its third, which may be left out.
+
+    Attributes:
+        options: None where they are not read.
+        kernel_outputs: of an operator with weights, the dimension of its kernel that its outputs'
+            channels lie along; None of others.
+        same_scale: whether it gives out values that came in, or the constant it pads with, so
+            that its input and output have one scale and one zero point (TFLite's specification of
+            int8 quantization), and nothing is requantized.
+        homogeneous: whether it takes each value alone and f(a x) = a f(x) for a > 0; of two
+            summands with the same a.
+        averages: whether its outputs are averages of inputs with weights that are positive.
+        int8_version: its version in int8 where it is written here
+            (tensorflow/compiler/mlir/lite/tools/versioning); None of others.
+    """
+
+    options: OptionsTable | None = None
+    kernel_outputs: int | None = None
+    same_scale: bool = False
+    homogeneous: bool = False
+    averages: bool = False
+    int8_version: int | None = None
 
 
-def read_options(operator: str, union: int, table: Table | None) -> Mapping[str, Any]:
+def _binary(union: int, *, homogeneous: bool = False) -> OperatorFacts:
+    options = OptionsTable(union, {"fused_activation": _activation(0)})
+    return OperatorFacts(options=options, homogeneous=homogeneous)
+
+
+# The numbers of options are those of tensorflow/compiler/mlir/lite/schema/schema.fbs.
+OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
+    {
+        "ABS": OperatorFacts(homogeneous=True),
+        "ADD": _binary(11, homogeneous=True),
+        "AVERAGE_POOL_2D": OperatorFacts(options=OptionsTable(5, _POOL_2D), averages=True),
+        "CONCATENATION": OperatorFacts(
+            options=OptionsTable(10, {"axis": Option(0, "i"), "fused_activation": _activation(1)}),
+            same_scale=True,
+            int8_version=2,
+        ),
+        # Version 3 has int8 weights with a scale for each output channel; 6 is one in groups.
+        "CONV_2D": OperatorFacts(
+            options=OptionsTable(1, _CONV_2D), kernel_outputs=0, int8_version=3
+        ),
+        "DEPTHWISE_CONV_2D": OperatorFacts(
+            options=OptionsTable(2, _DEPTHWISE_CONV_2D), kernel_outputs=3
+        ),
+        "DEPTH_TO_SPACE": OperatorFacts(
+            options=OptionsTable(94, {"block_size": Option(0, "i")}), same_scale=True
+        ),
+        "DIV": _binary(29),
+        "EXPAND_DIMS": OperatorFacts(same_scale=True),
+        "FULLY_CONNECTED": OperatorFacts(
+            options=OptionsTable(8, _FULLY_CONNECTED), kernel_outputs=0
+        ),
+        "GATHER": OperatorFacts(
+            options=OptionsTable(23, {"axis": Option(0, "i"), "batch_dims": Option(1, "i")}),
+            same_scale=True,
+        ),
+        "L2_NORMALIZATION": _binary(12),
+        "LEAKY_RELU": OperatorFacts(
+            options=OptionsTable(75, {"alpha": Option(0, "f", 0.0)}), homogeneous=True
+        ),
+        "MAX_POOL_2D": OperatorFacts(
+            options=OptionsTable(5, _POOL_2D), same_scale=True, int8_version=2
+        ),
+        "MEAN": OperatorFacts(options=_REDUCER, averages=True),
+        "MIRROR_PAD": OperatorFacts(
+            options=OptionsTable(77, {"mode": Option(0, _MIRRORS)}), same_scale=True
+        ),
+        "MUL": _binary(21),
+        "PACK": OperatorFacts(
+            options=OptionsTable(59, {"values_count": Option(0, "i"), "axis": Option(1, "i")})
+        ),
+        "PAD": OperatorFacts(same_scale=True),
+        "PADV2": OperatorFacts(same_scale=True),
+        "PRELU": OperatorFacts(homogeneous=True, int8_version=1),
+        "QUANTIZE": OperatorFacts(homogeneous=True),
+        "REDUCE_MAX": OperatorFacts(options=_REDUCER),
+        "REDUCE_MIN": OperatorFacts(options=_REDUCER),
+        "RELU": OperatorFacts(homogeneous=True),
+        "RESHAPE": OperatorFacts(
+            options=OptionsTable(17, {"new_shape": Option(0, "numbers")}),
+            same_scale=True,
+            int8_version=1,
+        ),
+        "RESIZE_BILINEAR": OperatorFacts(
+            options=OptionsTable(
+                15,
+                {
+                    "align_corners": Option(2, "?", False),
+                    "half_pixel_centers": Option(3, "?", False),
+                },
+            ),
+            averages=True,
+        ),
+        # Version 3 counts pixels from their centres, which is not written here.
+        "RESIZE_NEAREST_NEIGHBOR": OperatorFacts(
+            options=OptionsTable(
+                74,
+                {
+                    "align_corners": Option(0, "?", False),
+                    "half_pixel_centers": Option(1, "?", False),
+                },
+            ),
+            same_scale=True,
+            int8_version=2,
+        ),
+        "SLICE": OperatorFacts(same_scale=True, int8_version=2),
+        "SOFTMAX": OperatorFacts(options=OptionsTable(9, {"beta": Option(0, "f", 0.0)})),
+        "SPACE_TO_DEPTH": OperatorFacts(
+            options=OptionsTable(19, {"block_size": Option(0, "i")}), same_scale=True
+        ),
+        "SPLIT": OperatorFacts(
+            options=OptionsTable(35, {"num_splits": Option(0, "i")}),
+            same_scale=True,
+            int8_version=2,
+        ),
+        "SQUEEZE": OperatorFacts(
+            options=OptionsTable(30, {"squeeze_dims": Option(0, "numbers")}), same_scale=True
+        ),
+        "STRIDED_SLICE": OperatorFacts(options=OptionsTable(32, _STRIDED_SLICE), same_scale=True),
+        "SUB": _binary(28, homogeneous=True),
+        "SUM": OperatorFacts(options=_REDUCER),
+        "TRANSPOSE": OperatorFacts(same_scale=True),
+        "TRANSPOSE_CONV": OperatorFacts(options=OptionsTable(49, _TRANSPOSE_CONV)),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": OperatorFacts(
+            options=OptionsTable(
+                71, {"fused_activation": _activation(0), "time_major": Option(3, "?", False)}
+            )
+        ),
+    }
+)
+"""By the schema's name; of an operator without a row nothing is known."""
+
+
+def _having(fact: Callable[[OperatorFacts], bool]) -> frozenset[str]:
+    return frozenset(name for name, facts in OPERATORS.items() if fact(facts))
+
+
+OPS_WITH_WEIGHTS = _having(lambda facts: facts.kernel_outputs is not None)
+SAME_SCALE_OPS = _having(lambda facts: facts.same_scale)
+HOMOGENEOUS_OPS = _having(lambda facts: facts.homogeneous)
+AVERAGING_OPS = _having(lambda facts: facts.averages)
+
+
+def read_options(operator: str, union: int, table: Table | None) -> Mapping[str, OptionValue]:
     """The options of an operator by name; those left out have their defaults.
 
     `union` says which table it is; options of another operator's table count as left out, as
-    TFLite has it. An operator that `OPTIONS` does not list has none.
+    TFLite has it. An operator whose row in `OPERATORS` has none has none.
 
     Raises:
         FlatbufferError: an enumeration has a value that the schema does not know.
     """
-    known = OPTIONS.get(operator)
-    if known is None:
+    facts = OPERATORS.get(operator)
+    if facts is None or facts.options is None:
         return {}
+    known = facts.options
     given = table if table is not None and union == known.union else None
     return {name: _value(name, option, given) for name, option in known.options.items()}
 
 
-def _value(name: str, option: Option, table: Table | None) -> Any:
+def _value(name: str, option: Option, table: Table | None) -> OptionValue:
     if option.kind == "numbers":
         return () if table is None else tuple(table.numbers(option.field, "i4").tolist())
     if isinstance(option.kind, str):
@@ -149,7 +279,7 @@ def _value(name: str, option: Option, table: Table | None) -> Any:
             if table is None
             else table.number(option.field, option.kind, option.default)
         )
-    number = 0 if table is None else table.number(option.field, "b", option.default)
+    number = 0 if table is None else int(table.number(option.field, "b", option.default))
     if not 0 <= number < len(option.kind):
         raise FlatbufferError(f"{name} is {number}, which no TFLite knows")
     return option.kind[number]

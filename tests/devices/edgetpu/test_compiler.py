@@ -12,7 +12,7 @@ from tinyedge.devices.edgetpu.compiler import (
     differences,
     parse_log,
 )
-from tinyedge.devices.edgetpu.partition import place
+from tinyedge.devices.edgetpu.partition import partition
 from tinyedge.devices.edgetpu.rules import edgetpu_rules
 from tinyedge.tflite.model import parse_tflite
 
@@ -84,16 +84,16 @@ def test_the_prediction_is_held_against_the_log_operator_by_operator() -> None:
     sine = Op("SIN", [0], [T((1, 8))])
     mine = Op("mine", [0], [T((1, 8))])
     model = parse_tflite(write_model(relu, tanh, sine, relu, mine))
-    placement = place(model, edgetpu_rules())
+    predicted = partition(model, edgetpu_rules())
     rows = ("RELU", "RELU", "TANH", "SIN", "CUSTOM")
     table = "\n".join(
         ["Model compiled successfully in 1 ms.", *(f"{name} 1 {{}}" for name in rows)]
     )
     off = "Operation not supported"
     as_predicted = parse_log(table.format(MAPPED, off, MAPPED, off, off))
-    assert differences(placement, as_predicted) == ()
+    assert differences(predicted, as_predicted) == ()
     otherwise = parse_log(table.format(MAPPED, MAPPED, off, off, off))
-    assert differences(placement, otherwise) == (
+    assert differences(predicted, otherwise) == (
         Difference("RELU", predicted=1, mapped=2),
         Difference("TANH", predicted=1, mapped=0),
     )

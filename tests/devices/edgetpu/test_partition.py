@@ -1,4 +1,4 @@
-"""Where a graph is cut for the Edge TPU, and the bytes that follow from it, by hand."""
+"""Where a graph is split for the Edge TPU, and the bytes that follow from it, by hand."""
 
 import random
 
@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tests.support.edgetpu_models import PASSING
 from tests.support.tflite_writer import Op, T, constant, packed, write_model
-from tinyedge.devices.edgetpu.partition import Placement, place
+from tinyedge.devices.edgetpu.partition import Partition, partition
 from tinyedge.devices.edgetpu.rules import edgetpu_rules
 from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.model import parse_tflite
@@ -19,33 +19,33 @@ _RELU = Op("RELU", [_V], [_V])
 _LEAKY = Op("LEAKY_RELU", [0], [_V], "LeakyReluOptions", {"alpha": 0.1})
 
 
-def _placed(content: bytes) -> Placement:
-    return place(parse_tflite(content), _RULES)
+def _partitioned(content: bytes) -> Partition:
+    return partition(parse_tflite(content), _RULES)
 
 
 def test_everything_after_the_first_that_cannot_map_stays_on_the_cpu() -> None:
-    placement = _placed(write_model(_RELU, _LEAKY, Op("TANH", [1], [_V]), Op("SIN", [2], [_V])))
-    assert [verdict.on_tpu for verdict in placement.verdicts] == [True, False, False, False]
-    assert [verdict.maps for verdict in placement.verdicts] == [True, False, True, False]
-    assert placement.cut == 1
-    assert placement.verdicts[2].reason == "it comes after the cut"
-    assert (placement.on_tpu, placement.on_cpu, placement.whole) == (1, 3, False)
+    found = _partitioned(write_model(_RELU, _LEAKY, Op("TANH", [1], [_V]), Op("SIN", [2], [_V])))
+    assert [placed.on_tpu for placed in found.operators] == [True, False, False, False]
+    assert [placed.maps for placed in found.operators] == [True, False, True, False]
+    assert found.split == 1
+    assert found.operators[2].reason == "it comes after the split"
+    assert (found.on_tpu, found.on_cpu, found.whole) == (1, 3, False)
 
 
-def test_turning_float_input_into_integers_does_not_cut() -> None:
+def test_turning_float_input_into_integers_does_not_split() -> None:
     floats = T((1, 8), "float32")
     quantize = Op("QUANTIZE", [floats], [_V])
     back = Op("DEQUANTIZE", [1], [floats])
-    placement = _placed(write_model(quantize, Op("RELU", [0], [_V]), back))
-    assert [verdict.on_tpu for verdict in placement.verdicts] == [False, True, False]
-    assert placement.cut == 2
-    assert (placement.input_bytes, placement.output_bytes) == (8, 8)
+    found = _partitioned(write_model(quantize, Op("RELU", [0], [_V]), back))
+    assert [placed.on_tpu for placed in found.operators] == [False, True, False]
+    assert found.split == 2
+    assert (found.input_bytes, found.output_bytes) == (8, 8)
     in_the_middle = Op("QUANTIZE", [1], [_V])
-    placement = _placed(write_model(_RELU, Op("DEQUANTIZE", [0], [floats]), in_the_middle))
-    assert (placement.cut, placement.on_tpu) == (1, 1)
+    found = _partitioned(write_model(_RELU, Op("DEQUANTIZE", [0], [floats]), in_the_middle))
+    assert (found.split, found.on_tpu) == (1, 1)
 
 
-def test_bytes_that_cross_usb_are_those_of_tensors_that_cross_the_cut() -> None:
+def test_bytes_that_cross_usb_are_those_of_tensors_that_cross_the_split() -> None:
     """Both branches read the input; the second's result is used on the CPU and is an output."""
     first = Op(
         "CONV_2D",
@@ -55,10 +55,10 @@ def test_bytes_that_cross_usb_are_those_of_tensors_that_cross_the_cut() -> None:
     )
     second = Op("RELU", [0], [T((1, 4, 4, 5))])
     third = Op("SIN", [1], [T((1, 4, 4, 5))])
-    placement = _placed(write_model(first, second, third, outputs=[1, 2]))
-    assert placement.on_tpu == 2
-    assert (placement.input_bytes, placement.output_bytes) == (48, 80)
-    assert placement.parameter_bytes == 15
+    found = _partitioned(write_model(first, second, third, outputs=[1, 2]))
+    assert found.on_tpu == 2
+    assert (found.input_bytes, found.output_bytes) == (48, 80)
+    assert found.parameter_bytes == 15
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_parameters_beyond_what_the_chip_holds_are_streamed(
     kernel = constant(np.ones((int(mebibytes * 2**20) // 1024, 1, 1, 1024)))
     image = T((1, 1, 1, 1024))
     op = Op("CONV_2D", [image, kernel, None], [T((1, 1, 1, kernel.shape[0]))], "Conv2DOptions")
-    placement = _placed(write_model(op))
-    assert placement.parameter_bytes == mebibytes * 2**20
-    assert placement.streamed_bytes == streamed
+    found = _partitioned(write_model(op))
+    assert found.parameter_bytes == mebibytes * 2**20
+    assert found.streamed_bytes == streamed
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_parameters_beyond_what_the_chip_holds_are_streamed(
     ],
 )
 def test_multiplications_of_the_edge_tpu_s_part_are_counted(name: str, macs: int) -> None:
-    assert _placed(write_model(PASSING[name])).macs == macs
+    assert _partitioned(write_model(PASSING[name])).macs == macs
 
 
 def test_a_constant_that_two_operators_share_counts_once() -> None:
@@ -97,26 +97,26 @@ def test_a_constant_that_two_operators_share_counts_once() -> None:
         graph.operators[0].inputs[1:], graph.operators[1].inputs[1:], strict=True
     ):
         graph.tensors[theirs].buffer = graph.tensors[mine].buffer
-    assert _placed(packed(model)).parameter_bytes == 2 * 3 * 3 * 8 + 2 * 4
+    assert _partitioned(packed(model)).parameter_bytes == 2 * 3 * 3 * 8 + 2 * 4
 
 
 def test_a_file_of_several_graphs_is_placed_by_its_first() -> None:
-    placement = _placed(write_model(_RELU, copies=3))
-    assert (placement.graphs, len(placement.verdicts), placement.whole) == (3, 1, True)
+    found = _partitioned(write_model(_RELU, copies=3))
+    assert (found.graphs, len(found.operators), found.whole) == (3, 1, True)
 
 
 def test_a_file_that_was_compiled_already_is_known() -> None:
     compiled = Op("edgetpu-custom-op", [_V], [_V])
-    placement = _placed(write_model(compiled))
-    assert (placement.compiled, placement.whole) == (True, True)
-    assert not _placed(write_model(_RELU)).compiled
+    found = _partitioned(write_model(compiled))
+    assert (found.compiled, found.whole) == (True, True)
+    assert not _partitioned(write_model(_RELU)).compiled
 
 
 def test_a_file_without_operators_is_not_whole() -> None:
-    assert not _placed(write_model()).whole
+    assert not _partitioned(write_model()).whole
 
 
-def test_a_damaged_file_gives_a_verdict_or_an_error() -> None:
+def test_a_damaged_file_is_partitioned_or_an_error() -> None:
     """Every rule's model with random bytes in it: nothing but FlatbufferError comes out."""
     draw = random.Random(6)
     placed = 0
@@ -127,7 +127,7 @@ def test_a_damaged_file_gives_a_verdict_or_an_error() -> None:
             for _ in range(draw.randint(1, 6)):
                 damaged[draw.randrange(8, len(damaged))] = draw.choice((0, 1, 2, 4, 9, 127, 255))
             try:
-                placed += len(_placed(bytes(damaged)).verdicts)
+                placed += len(_partitioned(bytes(damaged)).operators)
             except FlatbufferError:
                 continue
     assert placed > 500

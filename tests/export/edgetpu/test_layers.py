@@ -70,21 +70,21 @@ def made_of(folder: Path, sections: tuple[str, ...]) -> EdgeTpuFile:
 
 def test_layers_that_map_as_they_are(tmp_path: Path) -> None:
     made = made_of(tmp_path, AS_IT_IS)
-    assert made.placement.whole
+    assert made.partition.whole
     assert made.lowered == ()
 
 
 def test_layers_that_map_once_they_are_lowered(tmp_path: Path) -> None:
     made = made_of(tmp_path, LOWERED)
-    assert [v.reason for v in made.placement.verdicts if not v.maps] == []
-    assert made.placement.whole
+    assert [placed.reason for placed in made.partition.operators if not placed.maps] == []
+    assert made.partition.whole
     assert made.lowered == tuple(LOWERINGS)
 
 
 @pytest.mark.parametrize("operator", AMISS)
 def test_layers_that_do_not_map(tmp_path: Path, operator: str) -> None:
-    placement = made_of(tmp_path, AMISS[operator]).placement
-    assert not placement.whole
-    assert operator in {verdict.operator for verdict in placement.verdicts if not verdict.maps}
+    partition = made_of(tmp_path, AMISS[operator]).partition
+    assert not partition.whole
+    assert operator in {placed.operator for placed in partition.operators if not placed.maps}
     # LOG comes with EXP, of which the compiler cannot parse a file, as of TRANSPOSE 6.
-    assert (placement.refusal is None) is (operator == "RSQRT")
+    assert (partition.refusal is None) is (operator == "RSQRT")

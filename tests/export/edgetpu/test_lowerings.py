@@ -57,7 +57,7 @@ def test_a_mirrored_edge_is_joined_on(height: tuple[int, int], width: tuple[int,
     pads = [[0, 0], [*height], [*width], [0, 0]]
     made = edge_tpu_file(mirrored((1, 4, 5, 3), pads, schema.MirrorPadMode.SYMMETRIC))
     assert made.lowered == ("mirror-as-joined",)
-    assert made.placement.whole
+    assert made.partition.whole
     image = random_image(1, 4, 5, 3)
     assert np.array_equal(answer(made.content, image), np.pad(image, pads, "symmetric"))
 
@@ -73,7 +73,7 @@ def test_a_mirrored_edge_is_joined_on(height: tuple[int, int], width: tuple[int,
 def test_another_mirror_stays_and_is_named(pads: list[list[int]], mode: int) -> None:
     made = edge_tpu_file(mirrored((1, 4, 5, 3), pads, mode))
     assert made.lowered == ()
-    assert shortfall(made.placement, "x.tflite") == (
+    assert shortfall(made.partition, "x.tflite") == (
         "x.tflite: 1 of 1 operation stays on the CPU, for the Edge TPU does not take it"
         " (MIRROR_PAD: it is not among the operators the Edge TPU knows);"
         " `tinyedge check` says where"
@@ -113,15 +113,15 @@ def test_strides_are_a_pool_of_single_pixels(
     before = strided(image, where, masks)
     made = edge_tpu_file(before)
     assert made.lowered == ("strides-as-pool",)
-    assert made.placement.whole
+    assert made.partition.whole
     assert np.array_equal(answer(before, image), image[where])
     assert np.array_equal(answer(made.content, image), image[where])
 
 
-def test_steps_through_the_channels_stay() -> None:
+def test_strides_through_the_channels_stay() -> None:
     where = tuple(map(slice, (0, 0, 0, 0), (1, 7, 7, 7), (1, 1, 1, 2)))
     made = edge_tpu_file(strided(random_image(1, 7, 7, 7), where, (0, 0)))
-    assert (made.lowered, made.placement.cut) == ((), 0)
+    assert (made.lowered, made.partition.split) == ((), 0)
 
 
 def repeated(shape: tuple[int, int, int, int], down: int, across: int) -> bytes:
@@ -148,7 +148,7 @@ def repeated(shape: tuple[int, int, int, int], down: int, across: int) -> bytes:
 def test_repeats_are_one_resize(down: int, across: int) -> None:
     made = edge_tpu_file(repeated((1, 4, 6, 3), down, across))
     assert made.lowered == ("repeats-as-resize",)
-    assert made.placement.whole
+    assert made.partition.whole
     image = random_image(1, 4, 6, 3)
     wanted = image.repeat(down, axis=1).repeat(across, axis=2)
     for reference in (True, False):
@@ -188,7 +188,7 @@ def test_groups_are_convolutions_side_by_side(groups: int) -> None:
     )
     made = edge_tpu_file(before)
     assert made.lowered == ("groups-as-convolutions",)
-    assert made.placement.whole
+    assert made.partition.whole
     operators = parse_tflite(made.content).subgraphs[0].operators
     assert {op.version for op in operators if op.name == "CONV_2D"} == {3}
     same_on_both_kernels(before, made, 1, 5, 6, 12)
@@ -205,7 +205,7 @@ def test_a_dense_layer_with_many_scales_is_a_convolution(activation: int) -> Non
     )
     made = edge_tpu_file(before)
     assert made.lowered == ("dense-as-convolution",)
-    assert made.placement.whole
+    assert made.partition.whole
     same_on_both_kernels(before, made, 1, 40)
 
 

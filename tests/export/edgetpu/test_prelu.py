@@ -10,8 +10,8 @@ from tests.support.leaky import EVERY_INT8, answers, leaky_model
 from tinyedge.export.edgetpu.lower import edge_tpu_file
 
 # Scale and zero point before and after a leaky activation: of layers of Tiny Darknet and of the
-# built-in model with learned ranges; of pixels; and of ones far apart.
-STEPS = [
+# built-in model with learned scales; of pixels; and of ones far apart.
+QPARAMS = [
     (0.10396556556224823, 21, 0.049541305750608444, -96),
     (0.10610555112361908, -38, 0.07211795449256897, -115),
     (0.061912864446640015, 20, 0.029492292553186417, -97),
@@ -39,10 +39,10 @@ def _multiplied(value: int, factor: float) -> int:
 
 
 def by_hand(
-    steps: tuple[float, int, float, int], *, above: float, below: float, alpha: int
+    qparams: tuple[float, int, float, int], *, above: float, below: float, alpha: int
 ) -> NDArray[np.int64]:
     """What TFLite's kernels define for each int8: `below` times `alpha` under zero."""
-    _, zero_before, _, zero_after = steps
+    _, zero_before, _, zero_after = qparams
     found = []
     for value in EVERY_INT8.tolist():
         moved = value - zero_before
@@ -52,25 +52,25 @@ def by_hand(
 
 
 @pytest.mark.parametrize("slope", SLOPES)
-@pytest.mark.parametrize("steps", STEPS)
-def test_prelu_is_the_arithmetic_by_hand_and_a_step_from_leaky_at_most(
-    steps: tuple[float, int, float, int], slope: float
+@pytest.mark.parametrize("qparams", QPARAMS)
+def test_prelu_is_the_arithmetic_by_hand_and_differs_by_one_from_leaky_at_most(
+    qparams: tuple[float, int, float, int], slope: float
 ) -> None:
-    leaky = leaky_model(steps, slope)
+    leaky = leaky_model(qparams, slope)
     made = edge_tpu_file(leaky)
     assert made.lowered == ("leaky-as-prelu",)
     prelu = answers(made.content, reference=True)
-    before, after = np.float32(steps[0]), np.float32(steps[2])
+    before, after = np.float32(qparams[0]), np.float32(qparams[2])
     above = float(before / after)
     scale = np.float32(np.float32(slope) / 127)
-    hand = by_hand(steps, above=above, below=float(before * scale / after), alpha=127)
+    hand = by_hand(qparams, above=above, below=float(before * scale / after), alpha=127)
     assert prelu.tolist() == hand.tolist()
     reference = answers(leaky, reference=True)
-    hand = by_hand(steps, above=above, below=float(before * np.float32(slope) / after), alpha=1)
+    hand = by_hand(qparams, above=above, below=float(before * np.float32(slope) / after), alpha=1)
     assert reference.tolist() == hand.tolist()
-    # Under zero, where 127 steps of alpha carry seven more bits, the nearest step to the value.
-    moved = EVERY_INT8.astype(np.float64) - steps[1]
-    exact = float(np.float32(slope)) * moved * float(before) / float(after) + steps[3]
+    # Under zero, where an alpha of 127 carries seven more bits, the integer nearest to the value.
+    moved = EVERY_INT8.astype(np.float64) - qparams[1]
+    exact = float(np.float32(slope)) * moved * float(before) / float(after) + qparams[3]
     under = (moved < 0) & (exact > -128)  # nothing where the zero point is -128
     assert np.all(np.abs(prelu - exact)[under] <= 0.51)
     assert np.abs(prelu - reference).max() <= 1

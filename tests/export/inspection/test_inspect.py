@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from tests.support.exports import Exported, Models
 from tests.support.toy import Toy, write_toy
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
-from tinyedge.export.inspection.graph import read_graph
+from tinyedge.export.inspection.graph import Graph, read_graph
 from tinyedge.export.inspection.inspect import inspect_files
 from tinyedge.export.inspection.match import match_float_weights
 from tinyedge.export.inspection.result import InspectedLayer, Inspection
 from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.modelcard import append_card, read_card
+from tinyedge.tflite.model import Tensor
 
 IMAGES = 6
 
@@ -33,7 +35,7 @@ def images(fashion_images: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def default_models(exported: Exported) -> Models:
-    """The built-in model by TFLiteConverter's own quantizer: no gains, Darknet's order."""
+    """The built-in model by TFLiteConverter's own quantizer: no equalization, Darknet's order."""
     return exported("fashion", "--quantizer", "default")
 
 
@@ -42,7 +44,7 @@ def inspected(models: Models, images: list[Path]) -> Inspection:
 
 
 def tensors(path: Path, pixels: Any, *, exact: bool = False) -> dict[int, Any]:
-    """All tensors of one inference by number, dequantized, as the runtime has them."""
+    """All tensors of one inference by index, dequantized, as the runtime has them."""
     # XNNPACK, which a device uses, for int8; the plain kernels keep every float tensor.
     options: dict[str, Any] = {}
     if exact:
@@ -102,14 +104,14 @@ def check_simulation(models: Models, path: Path) -> None:
     weights = match_float_weights(graphs[0], graphs[1], ("float", "int8"))
     simulation = Simulation(graphs[1], weights.constants, "int8")
     floats = Classifier(models.float_model).preprocess(path)
-    run = simulation.run(floats, exact=())
+    run = simulation.run(floats, float_ops=())
     wanted = tensors(models.int8_model, int8.preprocess(path))
     for operator in graphs[1].operators:
-        number = operator.outputs[0]
-        steps = (simulation.values(run, number) - wanted[number]) / simulation.scale(number)
-        assert np.mean(np.abs(steps) > 0.5) < 1e-3, graphs[1].tensors[number].name
-        assert np.abs(steps).max() < 1.5
-    exact = simulation.run(floats, exact=range(-1, len(graphs[1].operators)))
+        index = operator.outputs[0]
+        errors = (simulation.values(run, index) - wanted[index]) / simulation.scale(index)
+        assert np.mean(np.abs(errors) > 0.5) < 1e-3, graphs[1].tensors[index].name
+        assert np.abs(errors).max() < 1.5
+    exact = simulation.run(floats, float_ops=range(-1, len(graphs[1].operators)))
     answer = Classifier(models.float_model).logits(floats)
     assert simulation.output(exact) == pytest.approx(answer, abs=1e-4 * np.abs(answer).max())
 
@@ -121,13 +123,13 @@ def test_the_simulation_gives_the_runtimes_integers(
     check_simulation(request.getfixturevalue(quantizer), images[0])
 
 
-def test_a_tuned_file_has_gains_that_its_last_layer_has_not(
+def test_a_tuned_file_is_equalized_but_for_its_last_layer(
     fashion_models: Models, images: list[Path]
 ) -> None:
     layers = _layers_with_weights(inspected(fashion_models, images[:1]))
-    low, high = layers[0].gains
+    low, high = layers[0].equalization_range
     assert 0 < low < 1 < high
-    assert layers[-1].gains == pytest.approx((1, 1), abs=1e-4)
+    assert layers[-1].equalization_range == pytest.approx((1, 1), abs=1e-4)
 
 
 @pytest.mark.real_data
@@ -153,7 +155,7 @@ def test_the_answers_and_their_divergence_are_the_runtimes(
     assert found.divergence is not None
     assert found.divergence.int8 == pytest.approx(np.mean(divergences), rel=1e-6)
     assert found.divergence.simulated == pytest.approx(found.divergence.int8, rel=0.02)
-    assert found.divergence.exact < 1e-6
+    assert found.divergence.simulated_float < 1e-6
 
 
 def test_ratio_and_cosine_by_hand(default_models: Models, images: list[Path]) -> None:
@@ -186,15 +188,15 @@ def test_ranges_and_weights_by_hand(default_models: Models, images: list[Path]) 
         for path in (default_models.float_model, default_models.int8_model)
     ]
     first = [next(op for op in graph.operators if op.name == "CONV_2D") for graph in graphs]
-    wanted = graphs[0].tensors[first[0].inputs[1]].data
+    wanted = graphs[0].tensors[first[0].inputs[1]].data()
     stored = model.subgraphs[0].tensors[first[1].inputs[1]]
-    integers = graphs[1].tensors[first[1].inputs[1]].data
+    integers = graphs[1].tensors[first[1].inputs[1]].data()
     assert wanted is not None
     assert integers is not None
     got = integers * stored.quantization.scale[:, None, None, None]
     ratio = 10 * np.log10(np.sum(wanted**2) / np.sum((got - wanted) ** 2))
     assert layer.weight_snr == pytest.approx(ratio, abs=0.01)
-    assert layer.gains == (1.0, 1.0)
+    assert layer.equalization_range == (1.0, 1.0)
     # The float file's own tensor, over all images.
     observed = [
         tensors(
@@ -204,12 +206,12 @@ def test_ranges_and_weights_by_hand(default_models: Models, images: list[Path]) 
         )[first[0].outputs[0]]
         for path in images
     ]
-    rounding = layer.roundings[0]
-    assert rounding.observed_range == pytest.approx((np.min(observed), np.max(observed)), abs=1e-4)
+    found = layer.requantizations[0]
+    assert found.observed_range == pytest.approx((np.min(observed), np.max(observed)), abs=1e-4)
     steps = model.subgraphs[0].tensors[first[1].outputs[0]].quantization
     ends = [(end - int(steps.zeroPoint[0])) * float(steps.scale[0]) for end in (-128, 127)]
-    assert rounding.int8_range == pytest.approx(ends)
-    assert rounding.saturated == 0 or min(ends) > np.min(observed) or max(ends) < np.max(observed)
+    assert found.int8_range == pytest.approx(ends)
+    assert found.saturated == 0 or min(ends) > np.min(observed) or max(ends) < np.max(observed)
 
 
 def test_coarse_weights_are_blamed(
@@ -241,7 +243,7 @@ def test_a_cut_range_is_blamed(default_models: Models, images: list[Path], tmp_p
 
     def cut(model: Any) -> None:
         graph = model.subgraphs[0]
-        name = victim.roundings[0].tensor
+        name = victim.requantizations[0].tensor
         operator = next(
             op for op in graph.operators if graph.tensors[op.outputs[0]].name.decode() == name
         )
@@ -251,9 +253,9 @@ def test_a_cut_range_is_blamed(default_models: Models, images: list[Path], tmp_p
     bad = inspected(edited(default_models, tmp_path, cut), images)
     check_blame(good, bad, victim)
     (worse,) = [layer for layer in bad.layers if layer.index == victim.index]
-    assert worse.roundings[0].saturated > 5
-    low, high = victim.roundings[0].int8_range
-    assert worse.roundings[0].int8_range == pytest.approx((low / 8, high / 8))
+    assert worse.requantizations[0].saturated > 5
+    low, high = victim.requantizations[0].int8_range
+    assert worse.requantizations[0].int8_range == pytest.approx((low / 8, high / 8))
 
 
 def check_blame(good: Inspection, bad: Inspection, victim: InspectedLayer) -> None:
@@ -263,38 +265,45 @@ def check_blame(good: Inspection, bad: Inspection, victim: InspectedLayer) -> No
     assert bad.divergence.int8 > 5 * good.divergence.int8
     (worst,) = [layer for layer in bad.layers if layer.worst]
     assert worst.index == victim.index
-    assert worst.share is not None
-    assert worst.share.gives_back > 0.8 * bad.divergence.simulated
-    assert worst.share.alone > 0.5 * bad.divergence.simulated
+    assert worst.sensitivity is not None
+    assert worst.sensitivity.gives_back > 0.8 * bad.divergence.simulated
+    assert worst.sensitivity.alone > 0.5 * bad.divergence.simulated
     for before, after in zip(good.layers, bad.layers, strict=True):
         if before.index is None or (victim.index is not None and before.index < victim.index):
             assert after.snr == before.snr
 
 
-def test_gains_are_found_in_the_weights(default_models: Models) -> None:
-    """Channels divided by gains in the int8 file's first layer, and given them back after it."""
+def test_equalization_scales_are_found_in_the_weights(default_models: Models) -> None:
+    """Channels divided by scales in the int8 file's first layer, and given them back after it."""
     graphs = [
         read_graph(path.read_bytes(), "")
         for path in (default_models.float_model, default_models.int8_model)
     ]
-    pair = [i for i, op in enumerate(graphs[1].operators) if op.name == "CONV_2D"][:2]
-    first, second = (graphs[1].operators[i] for i in pair)
-    channels = graphs[1].tensors[first.inputs[1]].shape[0]
-    gains = np.linspace(0.5, 3, channels)
+    convolutions = [[op for op in graph.operators if op.name == "CONV_2D"] for graph in graphs]
+    first, second = convolutions[1][:2]
+    kernel = graphs[1].tensors[first.inputs[1]]
+    scales = np.linspace(0.5, 3, kernel.shape[0])
     # The same integers: a scale per output takes the division, the float file the product.
-    quantization = graphs[1].tensors[first.inputs[1]].quantization
-    assert quantization is not None
-    divided = (quantization.scales / gains).astype(np.float32)
-    object.__setattr__(quantization, "scales", divided)
-    other = graphs[1].tensors[second.inputs[1]]
-    assert other.data is not None
-    floats = [op for op in graphs[0].operators if op.name == "CONV_2D"][1]
-    kernel_of_float = graphs[0].tensors[floats.inputs[1]]
-    assert kernel_of_float.data is not None
-    object.__setattr__(kernel_of_float, "data", (kernel_of_float.data / gains).astype(np.float32))
-    found = match_float_weights(graphs[0], graphs[1], ("float", "int8"))
-    assert found.gains[first.outputs[0]] == pytest.approx(gains, rel=1e-5)
-    assert found.gains[second.outputs[0]] == pytest.approx(np.ones(other.shape[0]), rel=1e-5)
+    assert kernel.qparams is not None
+    divided = replace(kernel.qparams, scales=kernel.qparams.scales / scales)
+    int8_graph = with_tensor(graphs[1], first.inputs[1], replace(kernel, qparams=divided))
+    index = convolutions[0][1].inputs[1]
+    floats = graphs[0].tensors[index]
+    multiplied = (floats.values() / scales).astype(np.float32)
+    float_graph = with_tensor(
+        graphs[0], index, replace(floats, stored=memoryview(multiplied.tobytes()))
+    )
+    found = match_float_weights(float_graph, int8_graph, ("float", "int8")).equalization
+    assert found[first.outputs[0]] == pytest.approx(scales, rel=1e-5)
+    outputs = int8_graph.tensors[second.inputs[1]].shape[0]
+    assert found[second.outputs[0]] == pytest.approx(np.ones(outputs), rel=1e-5)
+
+
+def with_tensor(graph: Graph, index: int, tensor: Tensor) -> Graph:
+    """The same graph with one tensor replaced."""
+    tensors = list(graph.tensors)
+    tensors[index] = tensor
+    return replace(graph, tensors=tuple(tensors))
 
 
 def test_files_of_two_networks_are_refused(

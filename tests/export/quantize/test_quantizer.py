@@ -195,17 +195,17 @@ def test_every_layer_is_found_in_what_the_converter_wrote(
     joins: tuple[Network, Weights, bytes],
 ) -> None:
     """Darknet's numbers in the converter's tensor names: what an update of TensorFlow may break."""
-    from tinyedge.export.tflite.int8_file import Int8File
+    from tinyedge.export.tflite.editor import ModelEditor
 
-    assert sorted(Int8File(joins[2]).layer_operators()) == [0, 2, 3, 6, 8, 9]
+    assert sorted(ModelEditor(joins[2]).layer_operators()) == [0, 2, 3, 6, 8, 9]
 
 
 def test_a_file_with_other_names_is_refused(joins: tuple[Network, Weights, bytes]) -> None:
-    from tinyedge.export.tflite.int8_file import Int8File
+    from tinyedge.export.tflite.editor import ModelEditor
 
     renamed = joins[2].replace(b"BiasAdd", b"Another")
     with pytest.raises(ExportError, match="does not name layer 2"):
-        Int8File(renamed).require_layers([2, 8])
+        ModelEditor(renamed).require_layers([2, 8])
 
 
 @pytest.mark.real_data

@@ -1,4 +1,4 @@
-"""Every assertion on a finished file, by a file that breaks it."""
+"""Everything verified on a finished file, by a file that breaks it."""
 
 from dataclasses import replace
 
@@ -7,34 +7,25 @@ import pytest
 from tests.support import strangers
 from tests.support.strangers import CHANNELS, CLASSES, HEIGHT, WIDTH
 from tinyedge.errors import ExportError
+from tinyedge.export.tflite.verify import verify_model
 from tinyedge.modelcard import ModelCard
 
 FLOAT = ModelCard("x", HEIGHT, WIDTH, CHANNELS, CLASSES, "crop", "float32", softmax_groups=1)
 INT8 = replace(FLOAT, quantization="int8")
 
 
-def assert_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
-    """The function under test, TensorFlow having been started."""
-    from tinyedge.export.tensorflow import require_tensorflow
-
-    require_tensorflow()
-    from tinyedge.export.tflite import verify
-
-    verify.assert_model(content, card, input_type=input_type)
-
-
 def refusal(content: bytes, card: ModelCard, *, input_type: str) -> str:
     with pytest.raises(ExportError) as error:
-        assert_model(content, card, input_type=input_type)
+        verify_model(content, card, input_type=input_type)
     return str(error.value)
 
 
 def test_files_as_asked_for_pass() -> None:
-    assert_model(strangers.float_model(), FLOAT, input_type="float32")
+    verify_model(strangers.float_model(), FLOAT, input_type="float32")
     for kind in ("int8", "uint8"):
-        assert_model(strangers.quantized_model(kind, kind), INT8, input_type=kind)
+        verify_model(strangers.quantized_model(kind, kind), INT8, input_type=kind)
     labelled = replace(FLOAT, labels=("a", "b", "c", "d", "e"), ids=("1", "2", "3", "4", "5"))
-    assert_model(strangers.float_model(), labelled, input_type="float32")
+    verify_model(strangers.float_model(), labelled, input_type="float32")
 
 
 def test_another_input_type() -> None:

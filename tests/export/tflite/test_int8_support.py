@@ -11,7 +11,7 @@ from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
 from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
-from tinyedge.export.tflite.integers import check_integer
+from tinyedge.export.tflite.verify import check_int8_supported, verify_model
 from tinyedge.modelcard import ModelCard
 
 VALID = Path(__file__).parents[2] / "data" / "cfg" / "valid"
@@ -39,9 +39,8 @@ def largest_error(network: Network) -> float:
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
     from tinyedge.export.tflite.convert import convert_int8
-    from tinyedge.export.tflite.verify import assert_model
 
-    check_integer(network)
+    check_int8_supported(network)
     images = np.random.default_rng(8).random((6, *network.input), dtype=np.float32)
     with tensorflow_hushed():
         model = build_keras_model(network, random_weights(network, seed=7))
@@ -59,7 +58,7 @@ def largest_error(network: Network) -> float:
         softmax_groups=0,
         features=network.features,
     )
-    assert_model(content, card, input_type="int8")
+    verify_model(content, card, input_type="int8")
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
     given, answer = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
@@ -89,7 +88,7 @@ def test_activations_in_int8(activation: str) -> None:
 
 def test_an_activation_without_int8() -> None:
     with pytest.raises(ExportError) as caught:
-        check_integer(build_network(parse_cfg(STEEP.format("stair"), "steep.cfg")))
+        check_int8_supported(build_network(parse_cfg(STEEP.format("stair"), "steep.cfg")))
     assert str(caught.value) == (
         "steep.cfg:11: layer 2 [activation]: activation=stair needs FLOOR, which TFLite has in"
         " float alone; make the float file with --float-only"
