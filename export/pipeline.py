@@ -6,7 +6,7 @@ the files, verifies them and writes them, all or none. Equal requests give equal
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from tinyedge.darknet.weights import Weights, read_weights
 from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.devices.memory import check_memory
 from tinyedge.errors import ExportError, TinyedgeWarning
+from tinyedge.export.build.fold import FoldedWeights, fold
+from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, batch_norm_statistics
 from tinyedge.export.calibrate.images import (
     CalibrationSet,
     check_can_synthesize,
@@ -170,17 +172,19 @@ def convert(prepared: Prepared, *, progress: Progress) -> Converted:
 
     done()
     request, network, weights = prepared.request, prepared.network, prepared.take_weights()
-    images = None if request.float_only else _calibration_images(prepared, weights, progress)
-    int8_tflite = None
-    if images is not None and request.quantizer == "tuned":
-        int8_tflite = _tuned(request, network, weights, images, progress)
-    with tensorflow_hushed():
-        model = build_keras_model(network, weights)
-    # The model has them all. For the same reason the int8 file comes before the float file,
+    folded, statistics = fold(network, weights), batch_norm_statistics(network, weights)
+    # What is folded has them all. For the same reason the int8 file comes before the float file,
     # which is four times as large.
     del weights
-    if images is not None and request.quantizer == "default":
-        int8_tflite = _quantized_by_default(model, images, request, progress)
+    with tensorflow_hushed():
+        model = build_keras_model(network, folded)
+    int8_tflite = None
+    if not request.float_only:
+        images = _calibration_images(prepared, model, statistics, progress)
+        if request.quantizer == "tuned":
+            int8_tflite = _tuned(request, network, folded, images, progress)
+        else:
+            int8_tflite = _quantized_by_default(model, images, request, progress)
     return Converted(
         float_tflite=_float_file(model, progress),
         int8_tflite=int8_tflite,
@@ -263,7 +267,10 @@ def _photos(request: ExportRequest, network: Network, progress: Progress) -> Cal
 
 
 def _calibration_images(
-    prepared: Prepared, weights: Weights, progress: Progress
+    prepared: Prepared,
+    model: "keras.Model",
+    statistics: Sequence[BatchNormStatistics],
+    progress: Progress,
 ) -> NDArray[np.float32]:
     """The photos, looked at, or images made in their place: (n, height, width, channels)."""
     network, photos = prepared.network, prepared.photos
@@ -271,13 +278,15 @@ def _calibration_images(
         from tinyedge.export.calibrate.check import check_calibration
 
         done = progress("Checking the calibration images", weight=3)
-        check_calibration(network, weights, photos.inputs)
+        check_calibration(model, statistics, photos.inputs)
         done()
         return photos.inputs
-    from tinyedge.export.calibrate.synthesize import distilled_images
+    from tinyedge.export.calibrate.synthesize import synthesize_images
 
     with tensorflow_hushed():
-        images = distilled_images(network, weights, seed=prepared.request.seed, progress=progress)
+        images = synthesize_images(
+            network, model, statistics, seed=prepared.request.seed, progress=progress
+        )
     warnings.warn(
         "--calib none: the int8 file is calibrated without photos, on images made of the batch"
         " norm statistics in the weights; photos such as the network will see keep more of the"
@@ -291,7 +300,7 @@ def _calibration_images(
 def _tuned(
     request: ExportRequest,
     network: Network,
-    weights: Weights,
+    weights: FoldedWeights,
     images: NDArray[np.float32],
     progress: Progress,
 ) -> bytes:

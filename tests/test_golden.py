@@ -18,6 +18,7 @@ from tests.support.golden import CASES, FOLDER, last_layer, pixels, weights
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights, write_weights
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.export.build.fold import fold
 
 TOLERANCE = 1e-5  # of the largest number
 
@@ -63,7 +64,7 @@ def test_keras_gives_them(case: str, tmp_path: Path) -> None:
     from tinyedge.export.build.model import build_keras_model
 
     with tensorflow_hushed():
-        model = build_keras_model(network, read_weights(file, network))
+        model = build_keras_model(network, fold(network, read_weights(file, network)))
         found = np.asarray(model(pixels(network)[np.newaxis]))[0]
     # The features of a net without a head have their channels last; the engine's are planar.
     assert_close(np.moveaxis(found, -1, 0).ravel(), golden(case)["logits"])

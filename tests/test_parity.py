@@ -28,6 +28,7 @@ from tests.support.commands import run_in_process
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.export.build.fold import fold
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 from tinyedge.images.load import load_float_input, read_pixels
 from tinyedge.images.spec import InputSpec
@@ -83,7 +84,7 @@ def test_engine_keras_and_float_tflite_agree(
 
     network = read_network(cfg)
     with tensorflow_hushed():
-        keras = build_keras_model(network, read_weights(weights, network))
+        keras = build_keras_model(network, fold(network, read_weights(weights, network)))
     rows = []
     for name, path in pngs.items():
         (letterboxed,) = c_images([Call("letterbox_image", path, (side, side))])

@@ -28,6 +28,7 @@ from tinyedge.accuracy import statistics
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.export.build.fold import fold
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 from tinyedge.progress import no_progress
@@ -80,7 +81,7 @@ def _measure(row: Row, evaluation: _Evaluation, model: Path) -> Result:
     start = time.monotonic()
     content = quantize(
         evaluation.network,
-        evaluation.weights,
+        fold(evaluation.network, evaluation.weights),
         images,
         rewrites=REWRITES,
         input_type="int8",
@@ -124,7 +125,7 @@ def _prepared(folder: Path) -> _Evaluation:
     answers = folder / "float_scores.npy"
     if not answers.is_file():
         with tensorflow_hushed():
-            content = convert_float(build_keras_model(network, weights))
+            content = convert_float(build_keras_model(network, fold(network, weights)))
         model = folder / "float.tflite"
         model.write_bytes(content)
         np.save(answers, _scores(model, images))

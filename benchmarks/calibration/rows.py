@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
+from tinyedge.export.build.fold import fold
+from tinyedge.export.calibrate.batch_norm import batch_norm_statistics
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import Fit, InputSpec
@@ -30,7 +32,7 @@ class Row:
         draw: the seed they are drawn with at random; None for evenly spaced ones.
         fit: how they are fitted to the input; the evaluation images are cropped.
         reversed_channels: BGR in place of RGB.
-        distilled: no photos, but images made of the weights' batch norm statistics.
+        synthesized: no photos, but images made of the weights' batch norm statistics.
         factor, shift: what each pixel in [0, 1] becomes: factor * pixel + shift.
     """
 
@@ -42,7 +44,7 @@ class Row:
     draw: int | None = None
     fit: Fit = "crop"
     reversed_channels: bool = False
-    distilled: bool = False
+    synthesized: bool = False
     factor: float = 1.0
     shift: float = 0.0
 
@@ -53,7 +55,7 @@ ROWS = (
         Row(f"draw-{seed}", "draws", f"draw {seed}", folder="calib_more", draw=seed)
         for seed in range(1, 6)
     ),
-    Row("none", "mistakes", "no photos, `--calib none`", distilled=True),
+    Row("none", "mistakes", "no photos, `--calib none`", synthesized=True),
     *(Row(f"count-{count}", "count", f"{count}", count=count) for count in (200, 10, 50, 100)),
     Row("letterbox", "mistakes", "letterboxed, not cropped", fit="letterbox"),
     Row("bgr", "mistakes", "BGR, not RGB", reversed_channels=True),
@@ -74,10 +76,13 @@ ROWS = (
 
 def calibration_images(row: Row, network: Network, weights: Weights) -> NDArray[np.float32]:
     """What the row's export is calibrated on, float32 (images, height, width, channels)."""
-    if row.distilled:
-        from tinyedge.export.calibrate.synthesize import distilled_images
+    if row.synthesized:
+        from tinyedge.export.build.model import build_keras_model
+        from tinyedge.export.calibrate.synthesize import synthesize_images
 
-        return distilled_images(network, weights, seed=0, progress=no_progress)
+        model = build_keras_model(network, fold(network, weights))
+        statistics = batch_norm_statistics(network, weights)
+        return synthesize_images(network, model, statistics, seed=0, progress=no_progress)
     found = read_unlabelled(_imagenet() / row.folder)
     if row.draw is None:
         chosen = evenly_spaced(found, row.count)

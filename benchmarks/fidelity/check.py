@@ -30,6 +30,7 @@ from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.summary import layer_table
 from tinyedge.darknet.weights import read_weights, write_weights
 from tinyedge.errors import ExportError, TinyedgeWarning
+from tinyedge.export.build.fold import fold
 from tinyedge.progress import no_progress
 
 __all__ = ["CALIBRATION_IMAGES", "TOLERANCE", "Fidelity", "check"]
@@ -158,7 +159,7 @@ def _keras_output(cfg: Path, weights: Path, pixels: NDArray[np.float32]) -> NDAr
     with tensorflow_hushed():
         from tinyedge.export.build.model import build_keras_model
 
-        model = build_keras_model(network, read_weights(weights, network))
+        model = build_keras_model(network, fold(network, read_weights(weights, network)))
         return _planar(np.asarray(model(pixels[np.newaxis]), np.float64)[0])
 
 

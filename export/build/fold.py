@@ -1,28 +1,27 @@
-"""Exact rewrites: the same function of the pixels in fewer operations, in TensorFlow's order."""
+"""Batch norms folded: the weights as the exported operators have them, in TensorFlow's layout."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.darknet.layers import Shape
+from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.layers import BatchNormalization, Shape
+from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConnectedWeights,
     ConvolutionalWeights,
     LayerParameters,
     LocalWeights,
+    WeightedLayer,
     Weights,
 )
 
-__all__ = [
-    "Folded",
-    "batch_norm_alone",
-    "fold_batch_norm",
-    "fold_connected",
-    "fold_local",
-    "without_batch_norm",
-]
+__all__ = ["FoldedLayer", "FoldedWeights", "fold"]
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
 
 # batchnorm_layer.c divides by (sqrt(variance) + .000001f): the epsilon stands outside the
 # root, unlike in Keras, and 1e-6 is not small beside the variances Darknet's nets hold.
@@ -30,93 +29,91 @@ _EPSILON = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Folded:
-    """A linear layer with its batch norm inside it.
+class FoldedLayer:
+    """A linear layer with all that is linear up to its activation inside it.
 
     Attributes:
-        kernel: float32, outputs last.
+        kernel: float32, outputs last. Of a convolution (size, size, channels / groups, filters);
+            of a connected layer (inputs, outputs), inputs in pixel order, channels last; of a
+            local layer (1, 1, window, output rows * output columns * filters), a group for each
+            output pixel, windows (row, column, channel); of a batch norm that stands by itself
+            (1, 1, channels, 1).
         bias: float32 (outputs,).
     """
 
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def times(self, factor: float) -> "Folded":
-        """The same with everything that goes out multiplied by `factor`."""
-        if factor == 1:
-            return self
-        return Folded(self.kernel * np.float32(factor), self.bias * np.float32(factor))
+
+FoldedWeights = Mapping[int, FoldedLayer]
+"""What each layer that has weights computes, by its number."""
 
 
-def without_batch_norm(weights: Weights) -> Weights:
-    """The same function with every convolution's and connected layer's batch norm folded in."""
-    layers: dict[int, LayerParameters] = {}
-    for index, learned in weights.layers.items():
-        layers[index] = learned
-        if isinstance(learned, ConvolutionalWeights | ConnectedWeights):
-            kernel, bias = _normalized(learned)
-            layers[index] = type(learned)(bias.astype(np.float32), kernel.astype(np.float32))
-    return Weights(weights.header, layers)
+def fold(network: Network, weights: Weights) -> FoldedWeights:
+    """The network's weights with every batch norm in the kernel and bias that it follows.
 
-
-def fold_batch_norm(weights: ConvolutionalWeights) -> Folded:
-    """Scale the kernel and shift the bias so that no batch norm is left; computed in float64.
-
-    The kernel is (size, size, input channels / groups, filters).
+    So is what an activation multiplies its input by first (`ActivationFunction.input_factor`).
+    Computed in float64 where there is a batch norm.
     """
-    kernel, bias = _normalized(weights)
-    return _folded(kernel.transpose(2, 3, 1, 0), bias)
+    return {
+        layer.index: _fold_layer(layer, weights.layers[layer.index])
+        for layer in network.layers
+        if isinstance(layer, WeightedLayer)
+    }
 
 
-def fold_connected(weights: ConnectedWeights, inputs: Shape) -> Folded:
-    """The same of a connected layer that is fed `inputs` in pixel order, channels last.
+def _fold_layer(layer: WeightedLayer, parameters: LayerParameters) -> FoldedLayer:
+    match parameters:
+        case ConvolutionalWeights():
+            kernel, bias = _convolution(parameters)
+        case ConnectedWeights():
+            kernel, bias = _connected(parameters, layer.input)
+        case LocalWeights():
+            kernel, bias = _local(parameters)
+        case BatchNorm():
+            kernel, bias = _batch_norm(parameters)
+    folded = FoldedLayer(np.ascontiguousarray(kernel, np.float32), bias.astype(np.float32))
+    if isinstance(layer, BatchNormalization):
+        return folded
+    factor = np.float32(ACTIVATIONS[layer.activation].input_factor)
+    return folded if factor == 1 else FoldedLayer(folded.kernel * factor, folded.bias * factor)
 
-    The kernel is (inputs, outputs): its rows move from Darknet's planar order to that one.
-    """
-    kernel, bias = _normalized(weights)
+
+def _convolution(parameters: ConvolutionalWeights) -> tuple[Floats, Floats]:
+    kernel, bias = _normalized(parameters)
+    return kernel.transpose(2, 3, 1, 0), bias
+
+
+def _connected(parameters: ConnectedWeights, inputs: Shape) -> tuple[Floats, Floats]:
+    """The kernel's rows move from Darknet's planar order to that of pixels."""
+    kernel, bias = _normalized(parameters)
     planar = kernel.reshape(-1, inputs.channels, inputs.height, inputs.width)
-    return _folded(planar.transpose(2, 3, 1, 0).reshape(inputs.elements, -1), bias)
+    return planar.transpose(2, 3, 1, 0).reshape(inputs.elements, -1), bias
 
 
-def fold_local(weights: LocalWeights) -> Folded:
-    """A local layer as a 1x1 convolution with a group for each output pixel.
-
-    It is fed the pixels' windows, one behind the other, each (size, size, channels). The kernel
-    is (1, 1, window, output rows * output columns * filters).
-    """
-    rows, columns, filters, *window = weights.weights.shape
-    kernel = weights.weights.transpose(4, 5, 3, 0, 1, 2)
+def _local(parameters: LocalWeights) -> tuple[Floats, Floats]:
+    rows, columns, filters, *window = parameters.weights.shape
+    kernel = parameters.weights.transpose(4, 5, 3, 0, 1, 2)
     flat = kernel.reshape(1, 1, int(np.prod(window)), rows * columns * filters)
-    return _folded(flat, weights.biases.transpose(1, 2, 0).ravel())
+    return flat, parameters.biases.transpose(1, 2, 0).ravel()
 
 
-def batch_norm_alone(norm: BatchNorm) -> Folded:
-    """A batch norm that stands by itself, as a depthwise 1x1 kernel (1, 1, channels, 1)."""
-    factor = batch_norm_factor(norm)
-    return _folded(factor[np.newaxis, np.newaxis, :, np.newaxis], -norm.mean * factor)
+def _batch_norm(parameters: BatchNorm) -> tuple[Floats, Floats]:
+    factor = _factor(parameters)
+    return factor[np.newaxis, np.newaxis, :, np.newaxis], -parameters.mean * factor
 
 
-def batch_norm_factor(norm: BatchNorm) -> NDArray[np.float64]:
-    """What the batch norm multiplies each channel by, float64 (channels,)."""
+def _normalized(parameters: ConvolutionalWeights | ConnectedWeights) -> tuple[Floats, Floats]:
+    """The kernel, outputs first as Darknet has it, and the bias, both after the batch norm."""
+    if parameters.batch_norm is None:
+        return parameters.weights, parameters.biases
+    factor = _factor(parameters.batch_norm)
+    kernel = parameters.weights.astype(np.float64)
+    kernel *= factor.reshape(-1, *[1] * (kernel.ndim - 1))
+    return kernel, parameters.biases - parameters.batch_norm.mean * factor
+
+
+def _factor(norm: BatchNorm) -> NDArray[np.float64]:
+    """What the batch norm multiplies each channel by, (channels,)."""
     deviation = np.sqrt(norm.variance.astype(np.float64)) + _EPSILON
     return np.asarray(norm.scales.astype(np.float64) / deviation)
-
-
-def _normalized(
-    weights: ConvolutionalWeights | ConnectedWeights,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The kernel, outputs first as Darknet has it, and the bias, both after the batch norm."""
-    kernel = weights.weights.astype(np.float64)
-    bias = weights.biases.astype(np.float64)
-    if weights.batch_norm is not None:
-        factor = batch_norm_factor(weights.batch_norm)
-        kernel *= factor.reshape(-1, *[1] * (kernel.ndim - 1))
-        bias -= weights.batch_norm.mean * factor
-    return kernel, bias
-
-
-def _folded(
-    kernel: NDArray[np.float64] | NDArray[np.float32],
-    bias: NDArray[np.float64] | NDArray[np.float32],
-) -> Folded:
-    return Folded(np.ascontiguousarray(kernel, np.float32), bias.astype(np.float32))

@@ -1,10 +1,10 @@
 """The layers that read earlier layers' outputs, in Keras."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge.darknet.layer_names import activation_name, layer_name
 from tinyedge.darknet.layers import Route, Shape, Shortcut
@@ -13,7 +13,7 @@ from tinyedge.export.build.activations import activate
 __all__ = ["route", "shortcut"]
 
 
-def route(layer: Route, built: Sequence[Any]) -> Any:
+def route(layer: Route, built: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
     """Earlier outputs one behind the other along channels."""
     tensors = [_part(built[source], layer) for source in layer.sources]
     if len(tensors) == 1:
@@ -21,7 +21,9 @@ def route(layer: Route, built: Sequence[Any]) -> Any:
     return keras.layers.Concatenate(name=layer_name(layer))(tensors)
 
 
-def shortcut(layer: Shortcut, tensor: Any, built: Sequence[Any]) -> Any:
+def shortcut(
+    layer: Shortcut, tensor: keras.KerasTensor, built: Sequence[keras.KerasTensor]
+) -> keras.KerasTensor:
     """The input plus an earlier output, as far as they share pixels and channels."""
     added = built[layer.source]
     if layer.added != layer.output:
@@ -34,14 +36,14 @@ def shortcut(layer: Shortcut, tensor: Any, built: Sequence[Any]) -> Any:
     return activate(layer.activation, tensor, activation_name(layer, layer.activation))
 
 
-def _part(tensor: Any, layer: Route) -> Any:
+def _part(tensor: keras.KerasTensor, layer: Route) -> keras.KerasTensor:
     if layer.groups == 1:
         return tensor
     channels = tensor.shape[-1] // layer.groups
     return tensor[..., layer.group * channels : (layer.group + 1) * channels]
 
 
-def _placed(layer: Shortcut, added: Any) -> Any:
+def _placed(layer: Shortcut, added: keras.KerasTensor) -> keras.KerasTensor:
     """What is added, where it is added, in the output's shape; zeros elsewhere."""
     rows, columns, channels = layer.common
     step = layer.stride
@@ -53,7 +55,7 @@ def _placed(layer: Shortcut, added: Any) -> Any:
     return keras.ops.pad(tensor, [(0, 0), *margins]) if np.any(margins) else tensor
 
 
-def _apart(tensor: Any, shape: Shape, distance: int) -> Any:
+def _apart(tensor: keras.KerasTensor, shape: Shape, distance: int) -> keras.KerasTensor:
     """Its pixels `distance` apart with zeros between: two pads, each of four dimensions."""
     rows, columns, channels = shape
     gap = [(0, 0), (0, 0), (0, distance - 1), (0, 0)]
@@ -64,7 +66,7 @@ def _apart(tensor: Any, shape: Shape, distance: int) -> Any:
     return keras.layers.Reshape((rows * distance, columns * distance, channels))(tensor)
 
 
-def _weights_of_input(layer: Shortcut) -> Any:
+def _weights_of_input(layer: Shortcut) -> NDArray[np.float32]:
     """The factor alpha where something is added, 1 elsewhere."""
     weights = np.ones((1, *layer.output), np.float32)
     rows, columns, channels = layer.common

@@ -1,11 +1,12 @@
 """A Darknet network and its weights as a Keras functional model that ends in logits."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from tinyedge.darknet.layer_names import activation_name
+from tinyedge.darknet.layer_names import activation_name, layer_name
 from tinyedge.darknet.layers import (
     Activation,
     AvgPool,
@@ -29,78 +30,102 @@ from tinyedge.darknet.layers import (
     Upsample,
 )
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import Weights
+from tinyedge.darknet.weights import WeightedLayer
 from tinyedge.export.build import join, spatial, weighted
 from tinyedge.export.build.activations import activate
+from tinyedge.export.build.fold import FoldedWeights
 
-__all__ = ["build_keras_model", "build_tensors", "flat_output"]
+__all__ = ["KerasNetwork", "assign_weights", "build_keras_model", "build_keras_network"]
+
+# Each takes its own class of layer.
+Builder = Callable[[Any, keras.KerasTensor], keras.KerasTensor]
 
 
-def build_keras_model(network: Network, weights: Weights) -> keras.Model:
-    """The network with its weights: float32 (1, h, w, c) pixels in [0, 1] to (1, outputs).
+@dataclass(frozen=True, eq=False)
+class KerasNetwork:
+    """A network as a Keras model, and where in it each of Darknet's layers ends.
 
-    A network without a head gives its features, (1, h, w, c).
+    Attributes:
+        model: float32 (n, h, w, c) pixels in [0, 1] to (n, outputs), or to features (n, h, w, c)
+            of a network without a head; built for one image, as the exported files are, and to
+            be called with any number.
+        outputs: of each layer by its position, (n, h, w, c).
+    """
 
-    Batch norms are folded into the layers they belong to. A softmax at the end is left out: the
-    model gives logits, and who reads them applies it. Outputs stand in Darknet's order.
+    model: keras.Model
+    outputs: tuple[keras.KerasTensor, ...]
+
+
+def build_keras_model(network: Network, weights: FoldedWeights) -> keras.Model:
+    """The network as a Keras functional model, see `build_keras_network`."""
+    return build_keras_network(network, weights).model
+
+
+def build_keras_network(network: Network, weights: FoldedWeights) -> KerasNetwork:
+    """The network with its weights.
+
+    A softmax at the end is left out: the model gives logits, and who reads them applies it.
+    Outputs stand in Darknet's order.
 
     Raises:
         ExportError: a layer that cannot be built.
     """
-    image, built = build_tensors(network, weights, batch=1)
-    return keras.Model(image, flat_output(built[-1], network.output), name="network")
-
-
-def build_tensors(
-    network: Network, weights: Weights, *, batch: int | None
-) -> tuple[Any, list[Any]]:
-    """The network's input and each of its layers' outputs, as Keras tensors of `batch` images.
-
-    Raises:
-        ExportError: a layer that cannot be built.
-    """
-    shape = network.input
-    image = keras.Input((shape.height, shape.width, shape.channels), batch_size=batch, name="image")
-    built: list[Any] = []
+    image = keras.Input(tuple(network.input), batch_size=1, name="image")
+    outputs: list[keras.KerasTensor] = []
     for layer in network.layers:
-        built.append(_tensor(layer, built[-1] if built else image, built, weights))
-    return image, built
+        outputs.append(_tensor(layer, outputs[-1] if outputs else image, outputs))
+    model = keras.Model(image, _flat(outputs[-1], network.output), name="network")
+    assign_weights(model, network, weights)
+    return KerasNetwork(model, tuple(outputs))
 
 
-def _tensor(layer: Layer, before: Any, built: Sequence[Any], weights: Weights) -> Any:
+def assign_weights(model: keras.Model, network: Network, weights: FoldedWeights) -> None:
+    """Give a model of `network` other weights: from here on it computes with them."""
+    folded = {
+        layer_name(layer): weights[layer.index]
+        for layer in network.layers
+        if isinstance(layer, WeightedLayer)
+    }
+    for keras_layer in model.layers:
+        if keras_layer.name in folded:
+            given = folded[keras_layer.name]
+            kernel, _ = keras_layer.weights
+            # A depthwise kernel is (size, size, channels, filters a channel).
+            keras_layer.set_weights([given.kernel.reshape(kernel.shape), given.bias])
+
+
+def _tensor(
+    layer: Layer, before: keras.KerasTensor, outputs: Sequence[keras.KerasTensor]
+) -> keras.KerasTensor:
     """What the layer makes of the tensor before it, and of those before that."""
     if isinstance(layer, Cost | Dropout | Softmax):
         # Nothing at inference; a softmax, which can only come last, is the reader's.
         return before
     if isinstance(layer, Route):
-        return join.route(layer, built)
+        return join.route(layer, outputs)
     if isinstance(layer, Shortcut):
-        return join.shortcut(layer, before, built)
-    if type(layer) in _LEARNED:
-        return _LEARNED[type(layer)](layer, before, weights.layers[layer.index])
-    return _ALONE[type(layer)](layer, before)
+        return join.shortcut(layer, before, outputs)
+    return _BUILDERS[type(layer)](layer, before)
 
 
-def _activation(layer: Activation, tensor: Any) -> Any:
+def _activation(layer: Activation, tensor: keras.KerasTensor) -> keras.KerasTensor:
     return activate(layer.activation, tensor, activation_name(layer, layer.activation))
 
 
-def _logistic(layer: Logistic, tensor: Any) -> Any:
+def _logistic(layer: Logistic, tensor: keras.KerasTensor) -> keras.KerasTensor:
     return activate("logistic", tensor, activation_name(layer, "logistic"))
 
 
-_LEARNED: dict[type[Layer], Callable[[Any, Any, Any], Any]] = {
+# What needs nothing but the layer and the tensor before it.
+_BUILDERS: dict[type[Layer], Builder] = {
+    Activation: _activation,
+    AvgPool: spatial.average_pool,
     BatchNormalization: weighted.batch_normalization,
     Connected: weighted.connected,
     Convolutional: weighted.convolution,
-    Local: weighted.local,
-}
-# What needs nothing but the layer and the tensor before it.
-_ALONE: dict[type[Layer], Callable[[Any, Any], Any]] = {
-    Activation: _activation,
-    AvgPool: spatial.average_pool,
     Crop: spatial.crop,
     L2Norm: spatial.l2_norm,
+    Local: weighted.local,
     Logistic: _logistic,
     MaxPool: spatial.max_pool,
     Normalization: spatial.normalization,
@@ -109,8 +134,8 @@ _ALONE: dict[type[Layer], Callable[[Any, Any], Any]] = {
 }
 
 
-def flat_output(tensor: Any, output: Shape) -> Any:
-    """(1, 1, 1, c) as (1, c); features that still are a picture stay (1, h, w, c)."""
+def _flat(tensor: keras.KerasTensor, output: Shape) -> keras.KerasTensor:
+    """(n, 1, 1, c) as (n, c); features that still are an image stay (n, h, w, c)."""
     if output.height * output.width > 1:
         return tensor
     return keras.layers.Reshape((output.elements,), name="logits")(tensor)

@@ -1,6 +1,4 @@
-"""The layers without weights that work on pictures, in Keras."""
-
-from typing import Any
+"""The layers without weights that work on images, in Keras."""
 
 import keras
 import numpy as np
@@ -16,7 +14,7 @@ from tinyedge.darknet.layers import (
     Upsample,
 )
 from tinyedge.errors import ExportError
-from tinyedge.export.build.padding import same_is_darknets
+from tinyedge.export.build.padding import same_padding_matches
 
 __all__ = [
     "average_pool",
@@ -30,7 +28,7 @@ __all__ = [
 ]
 
 
-def max_pool(layer: MaxPool, tensor: Any) -> Any:
+def max_pool(layer: MaxPool, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Max pool whose windows start at -(padding / 2), as in maxpool_layer.c.
 
     Pixels outside the image never win there. A border that repeats the edge pixel changes no
@@ -39,7 +37,7 @@ def max_pool(layer: MaxPool, tensor: Any) -> Any:
     """
     before = layer.padding // 2
     name = layer_name(layer)
-    if same_is_darknets(layer.input, layer.output, layer.size, layer.stride, before):
+    if same_padding_matches(layer.input, layer.output, layer.size, layer.stride, before):
         return keras.layers.MaxPool2D(layer.size, layer.stride, "same", name=name)(tensor)
     pads = [
         (before, max(0, (outputs - 1) * layer.stride + layer.size - before - inputs))
@@ -57,13 +55,13 @@ def max_pool(layer: MaxPool, tensor: Any) -> Any:
     return keras.layers.MaxPool2D(layer.size, layer.stride, "valid", name=name)(tensor)
 
 
-def average_pool(layer: AvgPool, tensor: Any) -> Any:
+def average_pool(layer: AvgPool, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """The mean of each channel."""
     return keras.layers.GlobalAveragePooling2D(keepdims=True, name=layer_name(layer))(tensor)
 
 
-def crop(layer: Crop, tensor: Any) -> Any:
-    """The middle of the picture; 2 v - 1 is a depthwise convolution, one rounding in int8."""
+def crop(layer: Crop, tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """The middle of the image; 2 v - 1 is a depthwise convolution, one rounding in int8."""
     name = layer_name(layer)
     bottom = layer.input.height - layer.output.height - layer.top
     right = layer.input.width - layer.output.width - layer.left
@@ -81,7 +79,7 @@ def crop(layer: Crop, tensor: Any) -> Any:
     return tensor
 
 
-def upsample(layer: Upsample, tensor: Any) -> Any:
+def upsample(layer: Upsample, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Each pixel as a square, or of each square the sum; times the scale."""
     name = layer_name(layer)
     scale = layer.scale
@@ -93,7 +91,7 @@ def upsample(layer: Upsample, tensor: Any) -> Any:
     return tensor if scale == 1 else tensor * scale
 
 
-def reorg(layer: Reorg, tensor: Any) -> Any:
+def reorg(layer: Reorg, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Another order of the same numbers: what reorg_cpu and flatten do to planar arrays.
 
     reorg_cpu reads its whole input as if it had the shape of a *reversed* reorg's output, also
@@ -120,7 +118,7 @@ def reorg(layer: Reorg, tensor: Any) -> Any:
     return _from_planar(keras.layers.Reshape((planes, rows, columns))(tensor))
 
 
-def normalization(layer: Normalization, tensor: Any) -> Any:
+def normalization(layer: Normalization, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Local response normalization over the channels the engine counts.
 
     The weighted sum of squares is a 1x1 convolution. The power is written with exp and log,
@@ -134,13 +132,13 @@ def normalization(layer: Normalization, tensor: Any) -> Any:
     return tensor * keras.ops.exp(-layer.beta * keras.ops.log(norms))
 
 
-def l2_norm(_: L2Norm, tensor: Any) -> Any:
+def l2_norm(_: L2Norm, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Each pixel's channels at length one; a product, for TFLite's SQUARE has no int8."""
     squares = keras.ops.sum(tensor * tensor, axis=-1, keepdims=True)
     return tensor * keras.ops.rsqrt(squares)
 
 
-def planar(tensor: Any) -> Any:
+def planar(tensor: keras.KerasTensor) -> keras.KerasTensor:
     """(1, h, w, c) as (1, c, h, w), Darknet's order; no operation where they are the same."""
     _, height, width, channels = tensor.shape
     if height * width == 1 or channels == 1:
@@ -148,5 +146,5 @@ def planar(tensor: Any) -> Any:
     return keras.layers.Permute((3, 1, 2))(tensor)
 
 
-def _from_planar(tensor: Any) -> Any:
+def _from_planar(tensor: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Permute((2, 3, 1))(tensor)

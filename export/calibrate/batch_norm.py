@@ -1,91 +1,87 @@
-"""The statistics of its training that a network carries in its batch norms.
+"""The batch norm statistics (BNS) in a network's weights: what its layers gave out in training.
 
 Of every batch-normalized convolution's output Darknet keeps each channel's mean and variance
-over the images it was trained on, as rolling averages (batchnorm_layer.c).
+over the images it was trained on, as rolling averages (batchnorm_layer.c). With the batch norm
+folded into the convolution, its output has the mean `bias` and the deviation `scale` there.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Convolutional
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import ConvolutionalWeights, Weights
-from tinyedge.export.build.activations import input_factor
-from tinyedge.export.build.model import build_tensors
+from tinyedge.darknet.weights import ConvolutionalWeights, LayerParameters, Weights
 
-__all__ = ["NormalizedLayer", "distance", "normalized_outputs"]
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+__all__ = ["BatchNormStatistics", "batch_norm_statistics", "gaussian_divergence"]
 
 _NEGLIGIBLE = 1e-4  # a channel's scale beside the layer's largest: what it was cannot be told
 _SMALLEST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class NormalizedLayer:
-    """What turns a batch-normalized convolution's output back into training's units.
+class BatchNormStatistics:
+    """What a convolution with its batch norm folded gave out in training, before its activation.
 
     Attributes:
         layer: the convolution.
-        channels: those of its channels that can be turned back.
-        offset, scale: (channels,), what stands for the rolling mean and deviation there.
+        channels: those of its channels of which it can be told.
+        mean: float32 (channels,).
+        deviation: float32 (channels,), more than 0.
     """
 
     layer: Convolutional
     channels: NDArray[np.intp]
-    offset: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
 
-    def standardized(self, output: Any) -> Any:
-        """The tensor `output` (n, h, w, c), of mean 0 and variance 1 on training's images."""
-        return (tf.gather(output, self.channels, axis=-1) - self.offset) / self.scale
+    def output_of(self, model: "keras.Model") -> "keras.KerasTensor":
+        """The convolution's output (n, h, w, c) in the network's Keras model."""
+        return model.get_layer(layer_name(self.layer)).output
+
+    def standardize(self, output: "tf.Tensor") -> "tf.Tensor":
+        """The output (n, h, w, channels), of mean 0 and variance 1 on training's images."""
+        import tensorflow as tf
+
+        return (tf.gather(output, self.channels, axis=-1) - self.mean) / self.deviation
 
 
-def normalized_outputs(
-    network: Network, weights: Weights, *, first: int | None = None
-) -> tuple[keras.Model | None, list[NormalizedLayer]]:
-    """A model of images (n, h, w, c) that gives the outputs of the batch-normalized convolutions.
-
-    They are outputs before the activation, of the `first` such layers or of all; behind them it
-    gives what comes out of the last layer it has. There is no model where there is no such layer.
-    """
-    layers = [
-        _normalized(layer, weights.layers[layer.index])
+def batch_norm_statistics(network: Network, weights: Weights) -> tuple[BatchNormStatistics, ...]:
+    """Those of every batch-normalized convolution, in the network's order."""
+    return tuple(
+        _statistics(layer, weights.layers[layer.index])
         for layer in network.layers
         if isinstance(layer, Convolutional) and layer.batch_normalize
-    ][:first]
-    if not layers:
-        return None, []
-    if first is not None:
-        last = network.layers.index(layers[-1].layer)
-        network = replace(network, layers=network.layers[: last + 1])
-    image, built = build_tensors(network, weights, batch=None)
-    whole = keras.Model(image, built[-1])
-    outputs = [whole.get_layer(layer_name(each.layer)).output for each in layers]
-    return keras.Model(image, [*outputs, built[-1]]), layers
+    )
 
 
-def distance(mean: Any, variance: Any) -> Any:
+def gaussian_divergence(mean: "tf.Tensor", variance: "tf.Tensor") -> "tf.Tensor":
     """KL divergence, nats, of normal distributions from the standard one, mean over channels.
 
     Args:
-        mean: (channels,), a tensor.
-        variance: (channels,), a tensor; one next to 0 counts as 1e-6.
+        mean: (channels,).
+        variance: (channels,); one next to 0 counts as 1e-6.
     """
+    import tensorflow as tf
+
     variance = tf.maximum(variance, _SMALLEST_VARIANCE)
     return tf.reduce_mean(variance + tf.square(mean) - 1 - tf.math.log(variance)) / 2
 
 
-def _normalized(layer: Convolutional, learned: Any) -> NormalizedLayer:
-    assert isinstance(learned, ConvolutionalWeights)
-    assert learned.batch_norm is not None
-    scales = learned.batch_norm.scales
-    channels = np.flatnonzero(np.abs(scales) > _NEGLIGIBLE * np.abs(scales).max())
-    factor = np.float32(input_factor(layer.activation))
-    return NormalizedLayer(
-        layer, channels, factor * learned.biases[channels], factor * scales[channels]
+def _statistics(layer: Convolutional, parameters: LayerParameters) -> BatchNormStatistics:
+    assert isinstance(parameters, ConvolutionalWeights)
+    assert parameters.batch_norm is not None
+    deviations = np.abs(parameters.batch_norm.scales)
+    channels = np.flatnonzero(deviations > _NEGLIGIBLE * deviations.max())
+    factor = np.float32(ACTIVATIONS[layer.activation].input_factor)
+    return BatchNormStatistics(
+        layer, channels, factor * parameters.biases[channels], factor * deviations[channels]
     )

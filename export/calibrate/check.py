@@ -1,19 +1,20 @@
 """Whether calibration images look like those the network was trained on."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import Weights
+from tinyedge.darknet.layer_names import layer_name
 from tinyedge.errors import TinyedgeWarning
-from tinyedge.export.calibrate.batch_norm import distance, normalized_outputs
+from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.tensorflow import tensorflow_hushed
 
-__all__ = ["Likeness", "check_calibration", "measure"]
+__all__ = ["DistributionShift", "check_calibration", "measure_shift"]
 
 Floats = NDArray[np.float32]
 
@@ -27,8 +28,8 @@ _ONE_COLOUR = 1 / 255  # pixels no farther apart than this
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How calibration images compare with training's, behind the first convolutions.
+class DistributionShift:
+    """How calibration images differ from training's, behind the first convolutions.
 
     Attributes:
         distance: mean KL divergence, nats, of the channels' normal distributions from training's.
@@ -41,25 +42,27 @@ class Likeness:
     spread: float
 
 
-def check_calibration(network: Network, weights: Weights, images: Floats) -> None:
+def check_calibration(
+    model: keras.Model, statistics: Sequence[BatchNormStatistics], images: Floats
+) -> None:
     """Warn where calibration images do not look like training's.
 
     A network without batch norm remembers nothing of its training: with it, only images that
     are all of one colour are told.
 
     Args:
-        network: in Darknet's order.
-        weights: as read.
+        model: the network's, in Darknet's order.
+        statistics: those in its weights.
         images: (n, height, width, channels), as the network is fed.
     """
     if float(images.max()) - float(images.min()) <= _ONE_COLOUR:
         _warn(
             "the calibration images are all of one colour: the int8 ranges will hold no other"
-            " picture; calibrate with photos such as the network will see"
+            " image; calibrate with photos such as the network will see"
         )
         return
     with tensorflow_hushed():
-        seen = measure(network, weights, images)
+        seen = measure_shift(model, statistics, images)
     usual = _USUAL + _CHANCE / len(images)
     if seen is not None and not seen.distance <= usual:
         _warn(
@@ -73,18 +76,30 @@ def check_calibration(network: Network, weights: Weights, images: Floats) -> Non
         )
 
 
-def measure(network: Network, weights: Weights, images: Floats) -> Likeness | None:
-    """How the images compare with training's; None of a network without batch norm."""
-    model, layers = normalized_outputs(network, weights, first=_LAYERS)
-    if model is None:
+def measure_shift(
+    model: keras.Model, statistics: Sequence[BatchNormStatistics], images: Floats
+) -> DistributionShift | None:
+    """How the images differ from training's; None of a network without batch norm.
+
+    Args:
+        model: the network's, in Darknet's order.
+        statistics: those in its weights.
+        images: (n, height, width, channels), as the network is fed.
+    """
+    layers = statistics[:_LAYERS]
+    if not layers:
         return None
+    # By name, for of a list of one Keras gives the one.
+    first = keras.Model(
+        model.inputs, {layer_name(each.layer): each.output_of(model) for each in layers}
+    )
     values = sum(each.layer.output.elements for each in layers)
     batch = max(1, _BATCH_VALUES // values)
     sums = [np.zeros((2, len(each.channels))) for each in layers]
     for start in range(0, len(images), batch):
-        *outputs, _ = model(tf.constant(images[start : start + batch]), training=False)
-        for each, output, total in zip(layers, outputs, sums, strict=True):
-            found = each.standardized(output).numpy().astype(np.float64)
+        outputs = first(tf.constant(images[start : start + batch]), training=False)
+        for each, total in zip(layers, sums, strict=True):
+            found = each.standardize(outputs[layer_name(each.layer)]).numpy().astype(np.float64)
             flat = found.reshape(-1, found.shape[-1])
             total += [flat.sum(axis=0), np.square(flat).sum(axis=0)]
     means, variances = [], []
@@ -93,8 +108,8 @@ def measure(network: Network, weights: Weights, images: Floats) -> Likeness | No
         mean, square = total / pixels
         means.append(mean)
         variances.append(np.maximum(square - mean**2, 0))
-    distances = [float(distance(*both)) for both in zip(means, variances, strict=True)]
-    return Likeness(
+    distances = [float(gaussian_divergence(*both)) for both in zip(means, variances, strict=True)]
+    return DistributionShift(
         distance=float(np.mean(distances)),
         shift=float(np.abs(np.concatenate(means)).max()),
         spread=float(np.median(np.sqrt(np.concatenate(variances)))),

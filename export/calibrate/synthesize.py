@@ -7,7 +7,7 @@ noise leaves the network in doubt, and its answers smaller than those to photos.
 photos calibrate better.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -15,12 +15,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import Weights
-from tinyedge.export.calibrate.batch_norm import NormalizedLayer, distance, normalized_outputs
+from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.calibrate.images import check_can_synthesize
 from tinyedge.progress import Progress
 
-__all__ = ["distilled_images"]
+__all__ = ["synthesize_images"]
 
 Floats = NDArray[np.float32]
 
@@ -33,17 +32,30 @@ _CLASS_WEIGHT = 0.1  # of the cross-entropy, beside the sum of the layers' dista
 _FALL = 0.6  # amplitude over wavelength: about a photograph's 1 / f
 
 
-def distilled_images(
-    network: Network, weights: Weights, *, seed: int, progress: Progress
+def synthesize_images(
+    network: Network,
+    model: keras.Model,
+    statistics: Sequence[BatchNormStatistics],
+    *,
+    seed: int,
+    progress: Progress,
 ) -> Floats:
-    """Float32 (n, height, width, channels) in [0, 1]; equal seeds give equal images.
+    """Images made of the statistics in a network's batch norms; equal seeds give equal images.
+
+    Args:
+        network: in Darknet's order.
+        model: the network's.
+        statistics: those in its weights.
+        seed: of the noise and of the classes.
+        progress: is told of every iteration.
+
+    Returns:
+        float32 (n, height, width, channels) in [0, 1].
 
     Raises:
         ExportError: the network has no batch-normalized convolution.
     """
     check_can_synthesize(network)
-    model, layers = normalized_outputs(network, weights)
-    assert model is not None
     # The same bytes for the same seed, whatever the threads do.
     tf.config.experimental.enable_op_determinism()
     rng = np.random.default_rng(seed)
@@ -51,27 +63,32 @@ def distilled_images(
     classes = None
     if network.features is None:
         classes = tf.constant(rng.integers(network.output.elements, size=pixels.shape[0]))
-    slopes = _slopes(model, layers, classes)
+    gradient = _gradient(model, statistics, classes)
     adam = keras.optimizers.Adam(_RATE)
     advance = progress("Making images of the batch norms", _ITERATIONS)
     for iteration in range(_ITERATIONS):
         adam.learning_rate = _RATE * (1 - iteration / _ITERATIONS)
-        adam.apply([slopes(pixels)], [pixels])
+        adam.apply([gradient(pixels)], [pixels])
         advance()
     return np.asarray(tf.sigmoid(pixels).numpy(), np.float32)
 
 
-def _slopes(model: Any, layers: list[NormalizedLayer], classes: Any) -> Any:
+def _gradient(
+    model: keras.Model, statistics: Sequence[BatchNormStatistics], classes: tf.Tensor | None
+) -> Callable[[tf.Variable], tf.Tensor]:
     """A function of the pixels' logits: the gradient of how far they are from what is wanted."""
+    network = keras.Model(
+        model.inputs, [*(each.output_of(model) for each in statistics), model.output]
+    )
 
     @tf.function  # type: ignore[untyped-decorator]
-    def slopes(pixels: Any) -> Any:
+    def gradient(pixels: tf.Variable) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(pixels)
-            *outputs, answers = model(tf.sigmoid(pixels), training=False)
+            *outputs, answers = network(tf.sigmoid(pixels), training=False)
             distances = [
-                distance(*tf.nn.moments(each.standardized(output), axes=[0, 1, 2]))
-                for each, output in zip(layers, outputs, strict=True)
+                gaussian_divergence(*tf.nn.moments(each.standardize(output), axes=[0, 1, 2]))
+                for each, output in zip(statistics, outputs, strict=True)
             ]
             total = tf.add_n(distances)
             if classes is not None:
@@ -80,7 +97,7 @@ def _slopes(model: Any, layers: list[NormalizedLayer], classes: Any) -> Any:
                 total += _CLASS_WEIGHT * tf.reduce_mean(surprise)
         return tape.gradient(total, pixels)
 
-    return slopes
+    return gradient  # type: ignore[no-any-return]
 
 
 def _noise(rng: np.random.Generator, network: Network) -> Floats:

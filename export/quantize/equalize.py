@@ -16,12 +16,7 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.layers import Connected, Convolutional, Layer, Route
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import (
-    ConnectedWeights,
-    ConvolutionalWeights,
-    LayerParameters,
-    Weights,
-)
+from tinyedge.export.build.fold import FoldedLayer, FoldedWeights
 from tinyedge.export.quantize.blocks import IMAGE, producers
 
 __all__ = ["apply_equalization", "input_scales"]
@@ -50,29 +45,25 @@ def input_scales(network: Network, output_scales: Mapping[int, Floats]) -> dict[
 
 
 def apply_equalization(
-    network: Network, weights: Weights, output_scales: Mapping[int, Floats]
-) -> Weights:
+    network: Network, weights: FoldedWeights, output_scales: Mapping[int, Floats]
+) -> FoldedWeights:
     """Weights of the same function whose layers give their outputs divided by `output_scales`.
 
     Args:
         network: in the order the int8 file will have.
-        weights: without batch norm, see `tinyedge.export.build.fold.without_batch_norm`.
+        weights: of its layers, by their numbers.
         output_scales: (channels,) by layer number, each positive.
     """
     scales = input_scales(network, output_scales)
-    layers: dict[int, LayerParameters] = dict(weights.layers)
+    equalized = dict(weights)
     for layer in network.layers:
-        learned = layers.get(layer.index)
-        if layer.index not in scales or layer.kind not in ("convolutional", "connected"):
-            continue
-        assert isinstance(learned, ConvolutionalWeights | ConnectedWeights)
-        output_scale = output_scales.get(layer.index, np.ones(len(learned.biases)))
-        kernel = learned.weights * _along_inputs(layer, scales[layer.index])
-        kernel = kernel / output_scale.reshape(-1, *[1] * (kernel.ndim - 1))
-        layers[layer.index] = type(learned)(
-            (learned.biases / output_scale).astype(np.float32), kernel.astype(np.float32)
-        )
-    return Weights(weights.header, layers)
+        if isinstance(layer, Convolutional | Connected):
+            folded = weights[layer.index]
+            output_scale = output_scales.get(layer.index, np.ones(len(folded.bias)))
+            kernel = folded.kernel * _along_inputs(layer, scales[layer.index]) / output_scale
+            bias = folded.bias / output_scale
+            equalized[layer.index] = FoldedLayer(kernel.astype(np.float32), bias.astype(np.float32))
+    return equalized
 
 
 def _concatenated(layer: Layer, parts: list[Floats]) -> Floats:
@@ -83,11 +74,9 @@ def _concatenated(layer: Layer, parts: list[Floats]) -> Floats:
     return np.concatenate(halves)
 
 
-def _along_inputs(layer: Layer, input_scale: Floats) -> Floats:
-    """The scale as Darknet's kernel has it: (filters, channels / groups, 1, 1) or (1, inputs)."""
+def _along_inputs(layer: Convolutional | Connected, input_scale: Floats) -> Floats:
+    """The scale in a shape that broadcasts against the folded kernel."""
     if isinstance(layer, Connected):
-        return np.repeat(input_scale, layer.input.height * layer.input.width)[np.newaxis]
-    assert isinstance(layer, Convolutional)
+        return np.tile(input_scale, layer.input.height * layer.input.width)[:, np.newaxis]
     groups = input_scale.reshape(layer.groups, -1)
-    rows = np.repeat(groups, layer.filters // layer.groups, axis=0)
-    return np.asarray(rows[:, :, np.newaxis, np.newaxis])
+    return np.repeat(groups, layer.filters // layer.groups, axis=0).T

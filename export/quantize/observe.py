@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Connected
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import Weights
-from tinyedge.export.build.model import build_tensors, flat_output
+from tinyedge.export.build.model import KerasNetwork
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.progress import Progress
@@ -62,7 +61,7 @@ class NetworkStatistics:
 
 def collect_statistics(
     network: Network,
-    weights: Weights,
+    built: KerasNetwork,
     blocks: Sequence[Block],
     images: Floats,
     *,
@@ -70,9 +69,19 @@ def collect_statistics(
     config: QuantizerConfig,
     progress: Progress,
 ) -> NetworkStatistics:
-    """Run the float network on `images` (n, h, w, c) and keep what the quantizer needs."""
+    """Run the float network on the calibration images and keep what the quantizer needs.
+
+    Args:
+        network: in the order the int8 file will have.
+        built: the same in Keras, with its folded weights.
+        blocks: of the network.
+        images: (n, height, width, channels) in [0, 1].
+        seed: of the pixels, windows and answers that are drawn.
+        config: how many of them.
+        progress: is told of every batch.
+    """
     rng = np.random.default_rng(seed)
-    probe = _probe(network, weights, blocks)
+    probe = _probe(network, built, blocks)
     values_an_image = sum(layer.output.elements for layer in network.layers)
     batch = max(1, config.batch_values // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
@@ -94,23 +103,19 @@ def collect_statistics(
     )
 
 
-def _probe(network: Network, weights: Weights, blocks: Sequence[Block]) -> Probe:
-    image, built = build_tensors(network, weights, batch=None)
-    layers = keras.Model(image, built)
+def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Probe:
     inputs, pre_activations, outputs = [], [], []
     for block in blocks:
-        keras_layer = layers.get_layer(layer_name(block.layer))
+        keras_layer = built.model.get_layer(layer_name(block.layer))
         inputs.append(keras_layer.input)
         pre_activations.append(
             keras_layer.output
             if block.pre_activation == network.layers.index(block.layer)
-            else built[block.pre_activation]
+            else built.outputs[block.pre_activation]
         )
-        outputs.append(built[block.output + 1] if block.averaged else built[block.output])
+        outputs.append(built.outputs[block.output + 1 if block.averaged else block.output])
     classifies = network.features is None
-    model = keras.Model(
-        image, [flat_output(built[-1], network.output), inputs, pre_activations, outputs]
-    )
+    model = keras.Model(built.model.inputs, [built.model.output, inputs, pre_activations, outputs])
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def probe(

@@ -11,17 +11,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tinyedge.darknet.activations import ACTIVATIONS
-from tinyedge.darknet.layers import Connected
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import ConnectedWeights, ConvolutionalWeights, Weights
-from tinyedge.export.build.fold import (
-    Folded,
-    fold_batch_norm,
-    fold_connected,
-    without_batch_norm,
-)
-from tinyedge.export.build.model import build_keras_model
+from tinyedge.export.build.fold import FoldedWeights
+from tinyedge.export.build.model import assign_weights, build_keras_network
 from tinyedge.export.quantize.blocks import Block, concat_groups, find_blocks
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
@@ -50,7 +42,7 @@ _PIXEL = QuantParams.per_tensor(1 / 255, -128)
 
 def quantize(
     network: Network,
-    weights: Weights,
+    weights: FoldedWeights,
     images: NDArray[np.float32],
     *,
     rewrites: Collection[str],
@@ -63,7 +55,7 @@ def quantize(
 
     Args:
         network: in Darknet's order.
-        weights: as read.
+        weights: folded, by which the layers' numbers find them in any order.
         images: the calibration set, (n, height, width, channels) in [0, 1].
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES` to apply.
         input_type: ``int8`` or ``uint8``, of the input and of the output.
@@ -81,12 +73,11 @@ def quantize(
     # quantize, and the board less to compute.
     network = reorder(network, rewrites)
     blocks = find_blocks(network)
-    # All that is learned is learned on weights as TFLite will have them.
-    weights = without_batch_norm(weights)
     # The float network runs once; what the later steps need of it is kept.
     with tensorflow_hushed():
+        built = build_keras_network(network, weights)
         statistics = collect_statistics(
-            network, weights, blocks, images, seed=seed, config=config, progress=progress
+            network, built, blocks, images, seed=seed, config=config, progress=progress
         )
     # Scales, zero points and equalization scales are learned together, group by group: a
     # concatenation has one scale for all that it joins.
@@ -101,9 +92,8 @@ def quantize(
     weights = apply_equalization(network, weights, output_scales)
     # The converter's own ranges stay where nothing was learned.
     done = progress("Converting to int8 .tflite")
-    with tensorflow_hushed():
-        model = build_keras_model(network, weights)
-    editor = ModelEditor(convert_int8(model, images, input_type=input_type))
+    assign_weights(built.model, network, weights)
+    editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
     done()
     operators = editor.require_layers(block.layer.index for block in blocks)
     editor.set_qparams(editor.int8_input(), _PIXEL)
@@ -119,7 +109,7 @@ def quantize(
     advance = progress("Quantizing weights", len(blocks))
     for block in blocks:
         index = block.layer.index
-        operator, folded = operators[index], _folded(block, weights)
+        operator, folded = operators[index], weights[index]
         hessian = statistics.blocks[index].hessian
         if hessian is not None:
             hessian = _quantized_hessian(hessian, read[index], editor.input_scale(operator))
@@ -190,14 +180,3 @@ def _quantize_kernel(
     else:
         integers = gptq_round(matrix, qparams, hessian, damping=damping)
     return integers.reshape(kernel.shape).astype(np.int8), qparams
-
-
-def _folded(block: Block, weights: Weights) -> Folded:
-    layer, learned = block.layer, weights.layers[block.layer.index]
-    if isinstance(layer, Connected):
-        assert isinstance(learned, ConnectedWeights)
-        folded = fold_connected(learned, layer.input)
-    else:
-        assert isinstance(learned, ConvolutionalWeights)
-        folded = fold_batch_norm(learned)
-    return folded.times(ACTIVATIONS[layer.activation].input_factor)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
+from tinyedge.export.build.fold import fold
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 
 
@@ -27,7 +28,7 @@ def float_answers(network: Network, weights: Weights, pixels: NDArray[np.float32
     from tinyedge.export.tflite.convert import convert_float
 
     with tensorflow_hushed():
-        model = build_keras_model(network, weights)
+        model = build_keras_model(network, fold(network, weights))
         keras = np.asarray(model(pixels[np.newaxis], training=False))
     interpreter = Interpreter(model_content=convert_float(model))
     interpreter.allocate_tensors()

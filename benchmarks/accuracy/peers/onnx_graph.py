@@ -18,8 +18,8 @@ from tinyedge.darknet.layers import (
     Softmax,
 )
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import ConvolutionalWeights, Weights
-from tinyedge.export.build.fold import fold_batch_norm
+from tinyedge.darknet.weights import Weights
+from tinyedge.export.build.fold import FoldedWeights, fold
 
 __all__ = ["INPUT", "build_graph", "planar"]
 
@@ -43,7 +43,7 @@ def build_graph(network: Network, weights: Weights) -> onnx.ModelProto:
     height, width, channels = network.input
     image = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, channels, height, width])
     logits = helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, [1, network.output.elements])
-    builder = _Builder(weights)
+    builder = _Builder(fold(network, weights))
     for layer in network.layers:
         builder.add(layer)
     builder.node("Flatten", [builder.outputs[-1]], _OUTPUT)
@@ -56,7 +56,7 @@ def build_graph(network: Network, weights: Weights) -> onnx.ModelProto:
 
 
 class _Builder:
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: FoldedWeights) -> None:
         self._weights = weights
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -92,9 +92,7 @@ class _Builder:
         return output
 
     def _convolution(self, layer: Convolutional, source: str, name: str) -> str:
-        learned = self._weights.layers[layer.index]
-        assert isinstance(learned, ConvolutionalWeights)
-        folded = fold_batch_norm(learned)
+        folded = self._weights[layer.index]
         kernel = np.ascontiguousarray(folded.kernel.transpose(3, 2, 0, 1))
         self.constants += [
             numpy_helper.from_array(kernel, name + "_kernel"),
@@ -124,7 +122,7 @@ class _Builder:
 
     def _max_pool(self, layer: MaxPool, source: str, name: str) -> str:
         before = layer.padding // 2
-        # As far as the last window reaches; where that is less than the picture, none.
+        # As far as the last window reaches; where that is less than the image, none.
         behind = [
             max(0, (after - 1) * layer.stride + layer.size - extent - before)
             for extent, after in zip(layer.input[:2], layer.output[:2], strict=True)

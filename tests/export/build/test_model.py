@@ -11,12 +11,9 @@ from tests.support.naive import forward, random_weights
 from tests.support.shipped import CFGS
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
-from tinyedge.darknet.weights import (
-    BatchNorm,
-    ConvolutionalWeights,
-    write_weights,
-)
-from tinyedge.export.build.fold import fold_batch_norm
+from tinyedge.darknet.weights import write_weights
+from tinyedge.export.build.fold import fold
+from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 
 VALID = sorted((Path(__file__).parents[2] / "data" / "cfg" / "valid").glob("*.cfg"))
 
@@ -114,19 +111,16 @@ def test_outputs_of_a_network_without_an_average_stand_in_darknets_order() -> No
     check(build_network(parse_cfg(text, "plain.cfg")))
 
 
-def test_batch_norm_is_folded_with_the_epsilon_outside_the_root() -> None:
-    """One channel by hand: (x - mean) / (sqrt(variance) + 1e-6) * scale + bias."""
-    folded = fold_batch_norm(
-        ConvolutionalWeights(
-            biases=np.array([0.5], np.float32),
-            weights=np.array([[[[3.0]]]], np.float32),
-            batch_norm=BatchNorm(
-                scales=np.array([2.0], np.float32),
-                mean=np.array([0.25], np.float32),
-                # Its root is 1e-6, as small as the epsilon.
-                variance=np.array([1e-12], np.float32),
-            ),
-        )
-    )
-    assert folded.kernel == pytest.approx(3 * 2 / 2e-6, rel=1e-6)
-    assert folded.bias == pytest.approx(0.5 - 0.25 * 2 / 2e-6, rel=1e-6)
+@pytest.mark.parametrize("name", ["local", "norms", "reorgs", "routes", "shortcuts"])
+def test_a_model_built_for_one_image_takes_any_number(name: str) -> None:
+    """The calibration images go through it in batches."""
+    require_tensorflow()
+    from tinyedge.export.build.model import build_keras_model
+
+    network = read_network(VALID[0].with_stem(name))
+    images = np.random.default_rng(8).random((3, *network.input), dtype=np.float32)
+    with tensorflow_hushed():
+        model = build_keras_model(network, fold(network, random_weights(network, seed=7)))
+        together = np.asarray(model(images, training=False))
+        single = [np.asarray(model(image[np.newaxis], training=False)) for image in images]
+    assert together == pytest.approx(np.concatenate(single), rel=1e-4, abs=1e-5)

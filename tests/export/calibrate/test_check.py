@@ -15,6 +15,8 @@ from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
 from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, Weights, read_weights
 from tinyedge.errors import TinyedgeWarning
+from tinyedge.export.build.fold import fold
+from tinyedge.export.calibrate.batch_norm import batch_norm_statistics
 from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
@@ -58,11 +60,14 @@ WRONG = {
 def check(network: Network, weights: Weights, images: Floats) -> list[str]:
     """What the check warns of."""
     require_tensorflow()
+    from tinyedge.export.build.model import build_keras_model
     from tinyedge.export.calibrate.check import check_calibration
 
+    model = build_keras_model(network, fold(network, weights))
+    statistics = batch_norm_statistics(network, weights)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        check_calibration(network, weights, images)
+        check_calibration(model, statistics, images)
     return [str(each.message) for each in caught if each.category is TinyedgeWarning]
 
 
@@ -125,7 +130,8 @@ def test_others_are_told(trained: tuple[Network, Weights], wrong: str) -> None:
 
 def test_the_measure_is_that_of_the_definition(trained: tuple[Network, Weights]) -> None:
     require_tensorflow()
-    from tinyedge.export.calibrate.check import measure
+    from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.calibrate.check import measure_shift
 
     network, weights = trained
     images = WRONG["dark"](drawn(5, count=6)).astype(np.float32)
@@ -142,7 +148,8 @@ def test_the_measure_is_that_of_the_definition(trained: tuple[Network, Weights])
         distances.append(divergence.mean())
         shifts.append(np.abs(mean).max())
         spreads.extend(np.sqrt(variance))
-    seen = measure(network, weights, images)
+    model = build_keras_model(network, fold(network, weights))
+    seen = measure_shift(model, batch_norm_statistics(network, weights), images)
     assert seen is not None
     expected = (np.mean(distances), max(shifts), np.median(spreads))
     assert (seen.distance, seen.shift, seen.spread) == pytest.approx(expected, rel=1e-3)

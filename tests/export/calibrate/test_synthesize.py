@@ -17,6 +17,8 @@ from tinyedge.darknet.network import build_network, read_network
 from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, Weights, read_weights
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ExportError
+from tinyedge.export.build.fold import fold
+from tinyedge.export.calibrate.batch_norm import batch_norm_statistics
 from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.images.find import read_unlabelled
 from tinyedge.modelcard import read_card
@@ -38,11 +40,12 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     return write_toy(tmp_path_factory.mktemp("toy"))
 
 
-def distilled(toy: Toy, seed: int, brightness: float = 1.0) -> tuple[NDArray[np.float32], float]:
+def synthesized(toy: Toy, seed: int, brightness: float = 1.0) -> tuple[NDArray[np.float32], float]:
     """The images, and their distance from training on the toy's photos times `brightness`."""
     require_tensorflow()
-    from tinyedge.export.calibrate.check import measure
-    from tinyedge.export.calibrate.synthesize import distilled_images
+    from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.calibrate.check import measure_shift
+    from tinyedge.export.calibrate.synthesize import synthesize_images
 
     network = read_network(toy.cfg)
     weights = read_weights(toy.weights, network)
@@ -53,15 +56,17 @@ def distilled(toy: Toy, seed: int, brightness: float = 1.0) -> tuple[NDArray[np.
     norm = BatchNorm(scales, brightness * mean, brightness**2 * variance)
     layers = {**weights.layers, 0: replace(learned, batch_norm=norm)}
     weights = Weights(weights.header, layers)
-    images = distilled_images(network, weights, seed=seed, progress=no_progress)
-    seen = measure(network, weights, images)
+    model = build_keras_model(network, fold(network, weights))
+    statistics = batch_norm_statistics(network, weights)
+    images = synthesize_images(network, model, statistics, seed=seed, progress=no_progress)
+    seen = measure_shift(model, statistics, images)
     assert seen is not None
     return images, seen.distance
 
 
 def test_images_are_pixels_that_follow_the_statistics(toy: Toy) -> None:
-    bright, distance = distilled(toy, seed=0)
-    dark, still = distilled(toy, seed=0, brightness=0.7)
+    bright, distance = synthesized(toy, seed=0)
+    dark, still = synthesized(toy, seed=0, brightness=0.7)
     assert bright.dtype == np.float32
     assert bright.shape[1:] == (HEIGHT, WIDTH, 3)
     assert bright.min() >= 0
@@ -73,20 +78,21 @@ def test_images_are_pixels_that_follow_the_statistics(toy: Toy) -> None:
 
 
 def test_a_seed_has_its_images(toy: Toy) -> None:
-    first, _ = distilled(toy, seed=1)
-    assert np.array_equal(first, distilled(toy, seed=1)[0])
-    assert not np.array_equal(first, distilled(toy, seed=2)[0])
+    first, _ = synthesized(toy, seed=1)
+    assert np.array_equal(first, synthesized(toy, seed=1)[0])
+    assert not np.array_equal(first, synthesized(toy, seed=2)[0])
 
 
 def test_without_batch_norm_photos_are_needed() -> None:
     require_tensorflow()
     from tests.support.naive import random_weights
-    from tinyedge.export.calibrate.synthesize import distilled_images
+    from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.calibrate.synthesize import synthesize_images
 
     network = build_network(parse_cfg(PLAIN, "plain.cfg"))
-    weights = random_weights(network, seed=0)
+    model = build_keras_model(network, fold(network, random_weights(network, seed=0)))
     with pytest.raises(ExportError, match=r"^plain.cfg: no convolution has batch_normalize=1") as e:
-        distilled_images(network, weights, seed=0, progress=no_progress)
+        synthesize_images(network, model, (), seed=0, progress=no_progress)
     assert "--calib" in str(e.value)
 
 

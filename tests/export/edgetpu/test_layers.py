@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.random_weights import random_weights
 from tinyedge.darknet.network import read_network
+from tinyedge.export.build.fold import fold
 from tinyedge.export.edgetpu.lower import EdgeTpuFile, edge_tpu_file
 from tinyedge.export.edgetpu.lowerings import LOWERINGS
 
@@ -64,7 +65,7 @@ def made_of(folder: Path, sections: tuple[str, ...]) -> EdgeTpuFile:
     network = read_network(cfg)
     images = np.random.default_rng(2).random((4, 16, 16, 3), np.float32)
     with tensorflow_hushed():
-        model = build_keras_model(network, random_weights(network, 1))
+        model = build_keras_model(network, fold(network, random_weights(network, 1)))
         return edge_tpu_file(convert_int8(model, images, input_type="int8"))
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tests.support.naive import forward, random_weights
+from tests.support.unfolded import unfolded
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
-from tinyedge.export.build.fold import without_batch_norm
+from tinyedge.export.build.fold import fold
 from tinyedge.export.quantize.blocks import concat_groups, find_blocks
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
 from tinyedge.export.quantize.reorder import REWRITES, reorder
@@ -38,10 +39,10 @@ def test_equalization_scales_cancel(rewrites: tuple[str, ...]) -> None:
         if block.equalizable
     }
     assert sorted(scales) == [0, 2, 3, 5, 7]  # all but the last layer
-    equalized = apply_equalization(net, without_batch_norm(weights), scales)
+    equalized = apply_equalization(net, fold(net, weights), scales)
     pixels = rng.random(net.input, dtype=np.float32)
     expected = forward(net, weights, pixels)
-    assert forward(net, equalized, pixels) == pytest.approx(expected, rel=1e-4)
+    assert forward(net, unfolded(net, equalized), pixels) == pytest.approx(expected, rel=1e-4)
     found = input_scales(net, scales)
     assert found[5] == pytest.approx(np.concatenate([scales[2], scales[3]]))
 

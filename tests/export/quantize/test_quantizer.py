@@ -19,6 +19,7 @@ from tinyedge.darknet.network import Network, build_network
 from tinyedge.darknet.weights import Weights
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ExportError
+from tinyedge.export.build.fold import fold
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.export.tensorflow import require_tensorflow
@@ -138,7 +139,7 @@ def quantized(network: Network, weights: Weights, input_type: str, seed: int = 0
     images = np.random.default_rng(1).random((40, *network.input), dtype=np.float32)
     return quantize(
         network,
-        weights,
+        fold(network, weights),
         images,
         rewrites=REWRITES,
         input_type=input_type,

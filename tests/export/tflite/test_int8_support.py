@@ -10,6 +10,7 @@ from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
 from tinyedge.errors import ExportError
+from tinyedge.export.build.fold import fold
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 from tinyedge.export.tflite.verify import check_int8_supported, verify_model
 from tinyedge.modelcard import ModelCard
@@ -43,7 +44,7 @@ def largest_error(network: Network) -> float:
     check_int8_supported(network)
     images = np.random.default_rng(8).random((6, *network.input), dtype=np.float32)
     with tensorflow_hushed():
-        model = build_keras_model(network, random_weights(network, seed=7))
+        model = build_keras_model(network, fold(network, random_weights(network, seed=7)))
         expected = np.stack([np.asarray(model(image[np.newaxis]))[0] for image in images])
     content = convert_int8(model, images, input_type="int8")
     height, width, channels = network.input
