@@ -2,16 +2,20 @@
 
 import os
 import sys
+import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple, get_args
 
-from tinyedge.devices.profile_file import profile_values
 from tinyedge.errors import DeviceError
 
 __all__ = [
+    "Architecture",
+    "FileKind",
     "InputType",
     "Profile",
+    "RuntimeName",
     "find_profile",
     "profile_files",
     "profile_names",
@@ -21,7 +25,10 @@ __all__ = [
     "user_folder",
 ]
 
+Architecture = Literal["aarch64", "armv7l", "x86_64"]
+RuntimeName = Literal["ai-edge-litert", "tflite-runtime", "tensorflow"]
 InputType = Literal["int8", "uint8"]
+FileKind = Literal["float", "int8", "coral"]
 
 _FOLDER = Path(__file__).parent
 # The kernel publishes the board's name here; absent on machines without a device tree.
@@ -44,7 +51,7 @@ class Profile:
         description: a few words for people.
         device_tree_model: how ``/proc/device-tree/model`` begins on this device; None where
             any machine will do.
-        architecture: ``aarch64``, ``armv7l`` or ``x86_64``; None where any will do.
+        architecture: of its system; None where any will do.
         cpu: its maker's name, such as ``Cortex-A72``.
         cores: how many the CPU has.
         clock: of the cores, Hz.
@@ -53,16 +60,16 @@ class Profile:
         memory: all of it, bytes.
         memory_bandwidth: its peak by data sheet, bytes/s.
         threads: how many to use at most, at least 1.
-        runtimes: names of TFLite runtimes in the order to try them.
+        runtimes: the TFLite runtimes in the order to try them.
         delegate: the shared library of an accelerator, None for the CPU alone.
         input_type: what an int8 model made for it takes and gives.
-        files: what export writes for it, of ``float``, ``int8`` and ``coral``.
+        files: what export writes for it.
     """
 
     name: str
     description: str
     device_tree_model: str | None = None
-    architecture: str | None = None
+    architecture: Architecture | None = None
     cpu: str | None = None
     cores: int | None = None
     clock: int | None = None
@@ -71,10 +78,10 @@ class Profile:
     memory: int | None = None
     memory_bandwidth: int | None = None
     threads: int
-    runtimes: tuple[str, ...] = ("ai-edge-litert", "tflite-runtime", "tensorflow")
+    runtimes: tuple[RuntimeName, ...] = get_args(RuntimeName)
     delegate: str | None = None
     input_type: InputType = "int8"
-    files: tuple[str, ...] = ("float", "int8")
+    files: tuple[FileKind, ...] = ("float", "int8")
 
     def usable_threads(self) -> int:
         """The profile's threads, but no more than the cores this process may use."""
@@ -132,7 +139,7 @@ def read_profile(path: Path) -> Profile:
     Raises:
         DeviceError: the file cannot be read or does not describe a device.
     """
-    return Profile(name=path.stem, **profile_values(path))
+    return Profile(name=path.stem, **_values(path))
 
 
 def running_board() -> Profile | None:
@@ -161,3 +168,94 @@ def this_machine_is(profile: Profile) -> bool:
     except OSError:
         return False
     return model.startswith(profile.device_tree_model)
+
+
+class _Key(NamedTuple):
+    """One key: which values are allowed, in code and in words, and whether it must be there."""
+
+    allows: Callable[[object], bool]
+    allowed: str
+    required: bool = False
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
+
+
+def _truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _whole(low: int, high: int, unit: str, *, required: bool = False) -> _Key:
+    def allows(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+    return _Key(allows, f"a whole number of {unit} from {low:,} to {high:,}", required)
+
+
+def _one_of(*words: str) -> _Key:
+    quoted = [f'"{word}"' for word in words]
+    return _Key(
+        lambda value: isinstance(value, str) and value in words,
+        f"{', '.join(quoted[:-1])} or {quoted[-1]}",
+    )
+
+
+def _some_of(*words: str) -> _Key:
+    def allows(value: object) -> bool:
+        return (
+            isinstance(value, list)
+            and bool(value)
+            and all(isinstance(word, str) and word in words for word in value)
+            and len(set(value)) == len(value)
+        )
+
+    return _Key(allows, "a list, each at most once, of " + ", ".join(f'"{word}"' for word in words))
+
+
+# The lower ends tell bytes from megabytes and Hz from MHz.
+_KEYS = {
+    "description": _Key(_text, "a line of text", required=True),
+    "device_tree_model": _Key(_text, "how /proc/device-tree/model begins there, a line of text"),
+    "architecture": _one_of(*get_args(Architecture)),
+    "cpu": _Key(_text, "a line of text"),
+    "cores": _whole(1, 1024, "cores"),
+    "clock": _whole(10**6, 10**11, "Hz"),
+    "dot_product": _Key(_truth, "true or false"),
+    "cache": _whole(2**10, 2**40, "bytes"),
+    "memory": _whole(2**16, 2**50, "bytes"),
+    "memory_bandwidth": _whole(10**6, 10**14, "bytes a second"),
+    "threads": _whole(1, 1024, "threads", required=True),
+    "runtimes": _some_of(*get_args(RuntimeName)),
+    "delegate": _Key(_text, "the name or path of a shared library"),
+    "input_type": _one_of(*get_args(InputType)),
+    "files": _some_of(*get_args(FileKind)),
+}
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """The keys and values of a profile's file, checked; lists as tuples.
+
+    Raises:
+        DeviceError: the file cannot be read, or a key is unknown, missing or of a value that is
+            not allowed; says which file, which key and what is allowed.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeviceError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DeviceError(f"{path}: it is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise DeviceError(f"{path}: {error}") from error
+    for name, value in content.items():
+        if name not in _KEYS:
+            raise DeviceError(f"{path}: unknown key {name!r}; known: {', '.join(_KEYS)}")
+        if not _KEYS[name].allows(value):
+            raise DeviceError(f"{path}: {name} is {value!r}; allowed: {_KEYS[name].allowed}")
+    missing = [name for name, key in _KEYS.items() if key.required and name not in content]
+    if missing:
+        raise DeviceError(f"{path}: a device profile needs {' and '.join(missing)}")
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }

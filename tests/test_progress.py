@@ -14,9 +14,9 @@ from tests.support.terminal import Shown, run_on_a_terminal
 _WORK = """
 import sys, time
 from tinyedge.progress import progress_shown
-with progress_shown(on_terminal=sys.stderr.isatty(), total_weight={total}) as progress:
-    for description, steps, weight in (("first", 1, 1.0), ("second", 4, 3.0)):
-        advance = progress(description, steps, weight=weight, unit="images")
+with progress_shown(on_terminal=sys.stderr.isatty()) as progress:
+    for description, steps, weight, total in (("first", 1, 1.0, {total}), ("second", 4, 3.0, None)):
+        advance = progress(description, steps, weight=weight, total=total, unit="images")
         for _ in range(steps):
             time.sleep(0.3)
             advance()
@@ -67,6 +67,13 @@ def test_without_a_plan_the_bar_is_the_stages() -> None:
     first = percents([line for line in lines if line.startswith("first")])
     second = percents([line for line in lines if line.startswith("second")])
     assert first[0] == second[0] == 0
+    assert set(second) >= {25, 50, 75}
+
+
+def test_a_second_work_begins_at_nothing() -> None:
+    lines = work(_WORK.format(total=4.0).replace('"second", 4, 3.0, None', '"second", 4, 3.0, 3.0'))
+    second = percents([line for line in lines.lines if line.startswith("second")])
+    assert second[0] == 0
     assert set(second) >= {25, 50, 75}
 
 

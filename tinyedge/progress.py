@@ -1,8 +1,8 @@
 """How far long work is: one protocol to tell it by, drawn on a terminal and nowhere else.
 
 Work is told in stages, one after the other. Each says how many steps it has and its weight, how
-long it is likely to take beside the others; with the weight of all of them known, one line shows
-the time that is left for the whole.
+long it is likely to take beside the others; where the first tells the weight of all, one line
+shows the time that is left for the whole.
 """
 
 import contextlib
@@ -34,7 +34,13 @@ class Progress(Protocol):
     """Tells a person how far the work is."""
 
     def __call__(
-        self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+        self,
+        description: str,
+        steps: int | None = 1,
+        *,
+        weight: float = 1.0,
+        total: float | None = None,
+        unit: str = "",
     ) -> Advance:
         """Begin a stage; the one before it is over.
 
@@ -42,6 +48,7 @@ class Progress(Protocol):
             description: what is done, for people.
             steps: how many it has; None where that is not known.
             weight: how long it is likely to take beside the other stages of the same work.
+            total: with the first stage of a work, the weights of all its stages together.
             unit: what is counted where that should be shown, such as ``B`` of a download.
 
         Returns:
@@ -50,10 +57,15 @@ class Progress(Protocol):
 
 
 def no_progress(
-    description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+    description: str,
+    steps: int | None = 1,
+    *,
+    weight: float = 1.0,
+    total: float | None = None,
+    unit: str = "",
 ) -> Advance:
     """A `Progress` that shows nothing."""
-    del description, steps, weight, unit
+    del description, steps, weight, total, unit
     return _nothing
 
 
@@ -62,25 +74,19 @@ def _nothing(steps: int = 1, /) -> None:
 
 
 @contextlib.contextmanager
-def progress_shown(*, on_terminal: bool, total_weight: float | None = None) -> Iterator[Progress]:
+def progress_shown(*, on_terminal: bool) -> Iterator[Progress]:
     """A `Progress` that draws one line on the terminal that stderr is, or nothing at all.
 
-    The line says which stage is done now, and is gone at the end. Without rich, as on a board, it
-    is a line a stage, and those stay.
-
-    Args:
-        on_terminal: whether stderr is one.
-        total_weight: of all stages together; the bar and the remaining time are the whole work's
-            then, else those of the stage.
+    The line says which stage is done now, and is gone at the end. Its bar and the time that is
+    left are the whole work's where the total of the weights was told, else the stage's. Without
+    rich, as on a board, there is a line a stage, and those stay.
     """
-    with progress_of_each(on_terminal=on_terminal, total_weight=total_weight) as progress_of:
+    with progress_of_each(on_terminal=on_terminal) as progress_of:
         yield progress_of("")
 
 
 @contextlib.contextmanager
-def progress_of_each(
-    *, on_terminal: bool, total_weight: float | None = None
-) -> Iterator[Callable[[str], Progress]]:
+def progress_of_each(*, on_terminal: bool) -> Iterator[Callable[[str], Progress]]:
     """As `progress_shown`, for works side by side: for each name a `Progress` with its own line.
 
     They may be made and told from several threads.
@@ -112,42 +118,44 @@ def progress_of_each(
             speed_estimate_period=_WHOLE_TIME,
         ) as display,
     ):
-        yield lambda name: _Bar(display, name, total_weight)
+        yield lambda name: _Bar(display, name)
 
 
 class _Bar:
     """A line with the stage that is done now, and a bar: the stage's, or that of the whole."""
 
-    def __init__(self, display: "Bars", name: str, total_weight: float | None) -> None:
+    def __init__(self, display: "Bars", name: str) -> None:
         self._display = display
         self._prefix = f"{name}: " if name else ""
-        self._total = total_weight
+        self._total: float | None = None
         self._past = self._weight = 0.0
         self._stages = 0
         self._task: TaskID | None = None
         self._lock = threading.Lock()
 
     def __call__(
-        self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+        self,
+        description: str,
+        steps: int | None = 1,
+        *,
+        weight: float = 1.0,
+        total: float | None = None,
+        unit: str = "",
     ) -> Advance:
         with self._lock:
-            self._past += self._weight
-            self._weight = weight
             self._stages += 1
             stage, done = self._stages, 0
             text, amount = self._prefix + description, _amount(0, steps, unit)
-            if self._task is None:
-                total = steps if self._total is None else self._total
-                self._task = self._display.add_task(text, total=total, amount=amount)
-            elif self._total is None:
-                self._display.reset(self._task, total=steps, description=text, amount=amount)
-                # A total of None is one to keep, for rich.
-                of_this = (task for task in self._display.tasks if task.id == self._task)
-                next(of_this).total = steps
-            else:
+            if total is None and self._total is not None:
+                self._past += self._weight
                 past = min(self._past, self._total)
-                self._display.update(self._task, description=text, completed=past, amount=amount)
-            task = self._task
+                assert self._task is not None
+                task = self._task
+                self._display.update(task, description=text, completed=past, amount=amount)
+            else:
+                self._total, self._past = total, 0.0
+                task = self._from_zero(text, steps if total is None else total, amount)
+            self._weight = weight
 
         def advance(count: int = 1, /) -> None:
             nonlocal done
@@ -164,6 +172,16 @@ class _Bar:
 
         return advance
 
+    def _from_zero(self, text: str, total: float | None, amount: str) -> "TaskID":
+        """The line's bar, with nothing done of `total`."""
+        if self._task is None:
+            self._task = self._display.add_task(text, total=total, amount=amount)
+            return self._task
+        self._display.reset(self._task, total=total, description=text, amount=amount)
+        # A total of None is one to keep, for rich.
+        next(task for task in self._display.tasks if task.id == self._task).total = total
+        return self._task
+
 
 class _Lines:
     """A line for the beginning of each stage, where rich is not installed."""
@@ -172,9 +190,15 @@ class _Lines:
         self._prefix = f"{name}: " if name else ""
 
     def __call__(
-        self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+        self,
+        description: str,
+        steps: int | None = 1,
+        *,
+        weight: float = 1.0,
+        total: float | None = None,
+        unit: str = "",
     ) -> Advance:
-        del steps, weight, unit
+        del steps, weight, total, unit
         # In one piece: others write too.
         sys.stderr.write(f"{self._prefix}{description}\n")
         return _nothing

@@ -3,16 +3,18 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from tinyedge.devices.profile import Profile
+from tinyedge.devices.profile import Architecture, Profile
 from tinyedge.errors import DeviceError
 
-__all__ = ["ARCHITECTURES", "RELEASES", "Target", "find_target"]
+__all__ = ["RELEASES", "Release", "Target", "find_target"]
 
-ARCHITECTURES = ("aarch64", "armv7l", "x86_64")
+Release = Literal["bookworm", "trixie"]
 
-RELEASES = {"bookworm": ("3.11", 36), "trixie": ("3.13", 41)}
+RELEASES: Mapping[Release, tuple[str, int]] = {"bookworm": ("3.11", 36), "trixie": ("3.13", 41)}
 """Debian's, and so Raspberry Pi OS's, releases: Python and the minor version of glibc 2."""
 
 # tflite-runtime 2.14.0, the only runtime for 32-bit ARM, has wheels up to this one.
@@ -27,7 +29,7 @@ class Target:
     """Where wheels are to work.
 
     Attributes:
-        architecture: one of `ARCHITECTURES`.
+        architecture: of its system; `checked` where it is an `Architecture`.
         python: such as ``3.11``.
         glibc: the minor version of its glibc 2, such as 36.
     """
@@ -59,8 +61,8 @@ class Target:
         Raises:
             DeviceError: no TFLite runtime has a wheel for it, or tinyedge does not run there.
         """
-        if self.architecture not in ARCHITECTURES:
-            known = ", ".join(ARCHITECTURES)
+        if self.architecture not in get_args(Architecture):
+            known = ", ".join(get_args(Architecture))
             raise DeviceError(f"no runtime has a wheel for {self.architecture}; known: {known}")
         parts = self.python.split(".")
         if len(parts) != 2 or not all(part.isdecimal() for part in parts):
@@ -80,7 +82,7 @@ def find_target(
     profile: Profile,
     *,
     architecture: str | None = None,
-    release: str | None = None,
+    release: Release | None = None,
     python: str | None = None,
 ) -> Target:
     """What `profile`'s board runs, as far as the other arguments do not say.

@@ -295,9 +295,15 @@ class Counted:
         self.counts: list[int] = []
 
     def __call__(
-        self, description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+        self,
+        description: str,
+        steps: int | None = 1,
+        *,
+        weight: float = 1.0,
+        total: float | None = None,
+        unit: str = "",
     ) -> Advance:
-        del weight
+        del weight, total
         self.stages.append((description, steps, unit))
         self.counts.append(0)
 

@@ -1,11 +1,15 @@
 """``tinyedge bundle``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyedge.cli.output import show
 from tinyedge.cli.parameters import PATH, device_option, json_option, on_a_terminal
+
+if TYPE_CHECKING:
+    from tinyedge.devices.bundle.target import Release
 
 
 @click.command()
@@ -39,7 +43,7 @@ def command(
     *,
     models: tuple[Path, ...],
     device: str,
-    release: str | None,
+    release: "Release | None",
     architecture: str | None,
     python: str | None,
     online: bool,
