@@ -28,6 +28,8 @@ def checked(*words: object) -> dict[str, Any]:
     result = check("--json", *words)
     assert result.exit_code in (0, 1), result.output
     found: dict[str, Any] = json.loads(result.stdout)
+    assert next(iter(found)) == "schema"
+    assert found["schema"] == "tinyedge.check/1"
     return found
 
 
