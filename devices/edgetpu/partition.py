@@ -129,7 +129,7 @@ def partition(model: TfliteModel, rules: Rules, *, runtime: int = NEWEST_RUNTIME
 def _placed_alone(index: int, graph: Subgraph, rules: Rules, runtime: int) -> OpPlacement:
     """One operator, as if nothing came before it."""
     operator = graph.operators[index]
-    outputs = [graph.tensors[number].name for number in operator.outputs]
+    outputs = [graph.tensors[tensor].name for tensor in operator.outputs]
     placed = OpPlacement(
         index,
         operator.name,
@@ -212,8 +212,8 @@ def _parameter_bytes(graph: Subgraph, inside: set[int]) -> int:
     """Of the quantized constants that operators `inside` read, each once."""
     buffers = {}
     for index in inside:
-        for number in graph.operators[index].inputs:
-            tensor = graph.tensors[number] if number >= 0 else None
+        for read in graph.operators[index].inputs:
+            tensor = graph.tensors[read] if read >= 0 else None
             # Axes, shapes and the like have no scale.
             if tensor is not None and tensor.stored is not None and tensor.qparams is not None:
                 buffers[tensor.buffer] = len(tensor.stored)

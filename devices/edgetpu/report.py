@@ -22,6 +22,7 @@ def as_json(
 ) -> dict[str, object]:
     """Everything, numbers not rounded; sizes in bytes."""
     return {
+        "schema": "tinyedge.check/1",
         "model": str(model),
         "device": device,
         "on_edge_tpu": partition.on_tpu,
@@ -45,7 +46,7 @@ def as_json(
 
 def _operator_json(placed: OpPlacement) -> dict[str, object]:
     content = asdict(placed)
-    # The name that it has borne since the first of these lines was written.
+    # Programs read it by this name.
     return {"limit" if name == "constraint" else name: value for name, value in content.items()}
 
 

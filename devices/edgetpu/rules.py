@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 __all__ = ["Advice", "Doubt", "Memory", "OperatorRule", "Rules", "edgetpu_rules"]
 
@@ -108,7 +108,26 @@ def edgetpu_rules() -> Rules:
     )
 
 
-def _operator(row: dict[str, Any]) -> OperatorRule:
-    lists = {name: tuple(value) for name, value in row.items() if isinstance(value, list)}
-    doubt = Doubt(**row["doubt"]) if "doubt" in row else None
-    return OperatorRule(**{**row, **lists, "doubt": doubt})
+class _DoubtRow(TypedDict):
+    elements: int
+    reason: str
+
+
+class _OperatorRow(TypedDict, total=False):
+    constraints: list[str]
+    source: list[str]
+    parameters: list[int]
+    runtime: int
+    leads: bool
+    doubt: _DoubtRow
+
+
+def _operator(row: _OperatorRow) -> OperatorRule:
+    return OperatorRule(
+        constraints=tuple(row["constraints"]),
+        source=tuple(row["source"]),
+        parameters=tuple(row.get("parameters", ())),
+        runtime=row.get("runtime", 0),
+        leads=row.get("leads", False),
+        doubt=Doubt(**row["doubt"]) if "doubt" in row else None,
+    )

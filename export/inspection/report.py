@@ -43,6 +43,7 @@ def as_json(inspection: Inspection) -> dict[str, object]:
     """
     divergence = inspection.divergence
     return {
+        "schema": "tinyedge.inspect/1",
         "images": inspection.images,
         "agreement": inspection.agreement,
         "kl": None if divergence is None else _divergence_json(divergence),

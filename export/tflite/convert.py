@@ -1,7 +1,6 @@
 """Keras model to .tflite bytes: float32, or full-integer by post-training quantization."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import keras
 import numpy as np
@@ -55,7 +54,7 @@ def convert_int8(
         return _convert(converter)
 
 
-def _convert(converter: Any) -> bytes:
+def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
     try:
         return bytes(converter.convert())
     except Exception as error:  # the converter raises ConverterError, RuntimeError, ValueError ...

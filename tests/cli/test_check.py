@@ -28,6 +28,8 @@ def checked(*words: object) -> dict[str, Any]:
     result = check("--json", *words)
     assert result.exit_code in (0, 1), result.output
     found: dict[str, Any] = json.loads(result.stdout)
+    assert next(iter(found)) == "schema"
+    assert found["schema"] == "tinyedge.check/1"
     return found
 
 
@@ -52,7 +54,7 @@ def install(folder: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def test_the_built_in_model_is_cut_at_its_first_leaky(fashion_models: Models) -> None:
+def test_the_built_in_model_is_split_at_its_first_leaky(fashion_models: Models) -> None:
     result = check(fashion_models.int8_model)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
@@ -61,7 +63,7 @@ def test_the_built_in_model_is_cut_at_its_first_leaky(fashion_models: Models) ->
     )
     assert "LEAKY_RELU       8  CPU       it is not among the operators the Edge TPU knows" in lines
     assert "CONV_2D          8  CPU       it comes after the split" in lines
-    assert "cut         at operation 3 of 21, LEAKY_RELU" in result.stdout
+    assert "split       at operation 3 of 21, LEAKY_RELU" in result.stdout
     assert "help        LEAKY_RELU: it maps as PRELU" in result.stdout
     assert "784 bytes in and 3,136 out per inference" in result.stdout
     assert "latency     an estimate for the Edge TPU's part" in result.stdout

@@ -9,10 +9,13 @@ from tests.support.tflite_writer import Op, T, write_model
 EVERY_INT8 = np.arange(-128, 128, dtype=np.int8)
 
 
-def leaky_model(steps: tuple[float, int, float, int], slope: float) -> bytes:
-    """One leaky activation of 256 channels, so that one inference sees every int8."""
-    before = T((1, 1, 1, 256), scale=steps[0], zero_point=steps[1])
-    after = T((1, 1, 1, 256), scale=steps[2], zero_point=steps[3])
+def leaky_model(qparams: tuple[float, int, float, int], slope: float) -> bytes:
+    """One leaky activation of 256 channels, so that one inference sees every int8.
+
+    `qparams` are the scale and zero point before it, and those after it.
+    """
+    before = T((1, 1, 1, 256), scale=qparams[0], zero_point=qparams[1])
+    after = T((1, 1, 1, 256), scale=qparams[2], zero_point=qparams[3])
     return write_model(Op("LEAKY_RELU", [before], [after], "LeakyReluOptions", {"alpha": slope}))
 
 

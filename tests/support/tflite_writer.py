@@ -88,16 +88,16 @@ def _graph(model: Any, operators: Sequence[Op], outputs: Sequence[int] | None) -
     graph.tensors, graph.operators, graph.inputs = [], [], []
     made: list[list[int]] = []
     for op in operators:
-        numbers = []
+        indices = []
         for item in op.inputs:
             if isinstance(item, T):
-                numbers.append(_add_tensor(model, graph, item))
+                indices.append(_add_tensor(model, graph, item))
                 if item.data is None and not item.variable:
-                    graph.inputs.append(numbers[-1])
+                    graph.inputs.append(indices[-1])
             else:
-                numbers.append(-1 if item is None else made[item][0])
+                indices.append(-1 if item is None else made[item][0])
         made.append([_add_tensor(model, graph, item) for item in op.outputs])
-        graph.operators.append(_operator(model, op, numbers, made[-1]))
+        graph.operators.append(_operator(model, op, indices, made[-1]))
     last = made[-1] if made else []
     graph.outputs = last if outputs is None else [made[number][0] for number in outputs]
     return graph

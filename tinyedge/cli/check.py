@@ -1,11 +1,11 @@
 """``tinyedge check``."""
 
-import json
 import warnings
 from pathlib import Path
 
 import click
 
+from tinyedge.cli.output import show
 from tinyedge.cli.parameters import PATH, json_option
 from tinyedge.errors import DeviceError, TinyedgeWarning
 
@@ -55,10 +55,10 @@ def command(
         compiled, text = run_compiler(compiler, model, runtime=runtime)
         if compiled.ran:
             _keep_log(text, log, model)
-    click.echo(
-        json.dumps(report.as_json(model, profile.name, found, rules, compiled))
-        if as_json
-        else report.as_text(model, found, rules, compiled)
+    show(
+        as_json,
+        lambda: report.as_text(model, found, rules, compiled),
+        lambda: report.as_json(model, profile.name, found, rules, compiled),
     )
     if compiled is not None and compiled.ran:
         raise SystemExit(0 if compiled.whole else 1)

@@ -1,11 +1,11 @@
 """``tinyedge inspect``."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import show
 from tinyedge.cli.parameters import PATH, fit_option, json_option, on_a_terminal
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def command(
 
     FLOAT and INT8 are the two files of one export. Of each layer: how far what comes out is from
     the float network's (SNR, cosine; errors of earlier layers included), how far its weights are,
-    the int8 ranges against those observed, the share of values cut at their ends, the KL divergence
-    from float with that layer alone in int8, and how much of it making that one layer float would
-    give back. Layers interact, so neither adds up.
+    the int8 ranges against those observed, the share of values clipped at their ends, the KL
+    divergence from float with that layer alone in int8, and how much of it making that one layer
+    float would give back. Layers interact, so neither adds up.
     """
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.export.tensorflow import check_tensorflow_is_installed, require_tensorflow
@@ -74,8 +74,4 @@ def command(
         inspection = inspect_files(float_model, int8_model, paths, progress=progress)
     if plot is not None:
         write_together({plot: inspection_plot(inspection)})
-    click.echo(
-        json.dumps(report.as_json(inspection), allow_nan=False)
-        if as_json
-        else report.as_text(inspection)
-    )
+    show(as_json, lambda: report.as_text(inspection), lambda: report.as_json(inspection))

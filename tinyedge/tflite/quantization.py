@@ -95,11 +95,11 @@ class QuantParams:
         """
         low, high = self.limits
         reciprocals = (1 / self._along(self.scales, values.ndim)).astype(values.dtype)
-        steps: Floats = np.multiply(values, reciprocals)
-        np.rint(steps, out=steps)
-        steps += self._along(self.zero_points, values.ndim).astype(values.dtype)
-        np.clip(steps, low, high, out=steps)
-        return np.asarray(steps.astype(self.dtype))
+        scaled: Floats = np.multiply(values, reciprocals)
+        np.rint(scaled, out=scaled)
+        scaled += self._along(self.zero_points, values.ndim).astype(values.dtype)
+        np.clip(scaled, low, high, out=scaled)
+        return np.asarray(scaled.astype(self.dtype))
 
     def dequantize(self, stored: NDArray[np.generic]) -> NDArray[np.float64]:
         """The real numbers that stored integers stand for."""

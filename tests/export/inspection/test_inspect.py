@@ -208,8 +208,8 @@ def test_ranges_and_weights_by_hand(default_models: Models, images: list[Path]) 
     ]
     found = layer.requantizations[0]
     assert found.observed_range == pytest.approx((np.min(observed), np.max(observed)), abs=1e-4)
-    steps = model.subgraphs[0].tensors[first[1].outputs[0]].quantization
-    ends = [(end - int(steps.zeroPoint[0])) * float(steps.scale[0]) for end in (-128, 127)]
+    stored = model.subgraphs[0].tensors[first[1].outputs[0]].quantization
+    ends = [(end - int(stored.zeroPoint[0])) * float(stored.scale[0]) for end in (-128, 127)]
     assert found.int8_range == pytest.approx(ends)
     assert found.saturated == 0 or min(ends) > np.min(observed) or max(ends) < np.max(observed)
 
@@ -237,20 +237,22 @@ def test_coarse_weights_are_blamed(
     assert worse.weight_snr < victim.weight_snr - 20
 
 
-def test_a_cut_range_is_blamed(default_models: Models, images: list[Path], tmp_path: Path) -> None:
+def test_a_range_too_narrow_is_blamed(
+    default_models: Models, images: list[Path], tmp_path: Path
+) -> None:
     good = inspected(default_models, images)
     victim = _layers_with_weights(good)[1]
 
-    def cut(model: Any) -> None:
+    def narrow(model: Any) -> None:
         graph = model.subgraphs[0]
         name = victim.requantizations[0].tensor
         operator = next(
             op for op in graph.operators if graph.tensors[op.outputs[0]].name.decode() == name
         )
-        steps = graph.tensors[operator.outputs[0]].quantization
-        steps.scale = (steps.scale / 8).astype(np.float32)
+        stored = graph.tensors[operator.outputs[0]].quantization
+        stored.scale = (stored.scale / 8).astype(np.float32)
 
-    bad = inspected(edited(default_models, tmp_path, cut), images)
+    bad = inspected(edited(default_models, tmp_path, narrow), images)
     check_blame(good, bad, victim)
     (worse,) = [layer for layer in bad.layers if layer.index == victim.index]
     assert worse.requantizations[0].saturated > 5

@@ -82,7 +82,7 @@ def test_every_layer_in_int8(name: str) -> None:
 @pytest.mark.parametrize("activation", sorted({*ACTIVATIONS} - {"stair"}))
 def test_activations_in_int8(activation: str) -> None:
     network = build_network(parse_cfg(STEEP.format(activation), "steep.cfg"))
-    # Where the answer stays between -1 and 1, a step of the input, about 20 / 255, shows in it.
+    # Where the answer stays between -1 and 1, the input's scale, about 20 / 255, shows in it.
     bounded = {"hardtan", "lhtan", "loggy", "logistic", "tanh"}
     assert largest_error(network) < (0.12 if activation in bounded else 0.03)
 
