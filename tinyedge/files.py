@@ -1,11 +1,13 @@
-"""Files that appear whole or not at all, their hashes, and zips that are the same every time."""
+"""Files that appear whole or not at all, their hashes, and archives that are always the same."""
 
+import contextlib
 import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import IO, cast
 
 __all__ = [
     "Content",
@@ -13,6 +15,7 @@ __all__ = [
     "check_replaceable",
     "check_writable",
     "file_sha256",
+    "reproducible_tar",
     "reproducible_zip",
     "write_together",
 ]
@@ -116,6 +119,39 @@ def reproducible_zip(
             member = zipfile.ZipInfo(name, _EPOCH)
             member.external_attr = mode << 16
             archive.writestr(member, content, method, 9 if compress else None)
+    return stream.getvalue()
+
+
+def reproducible_tar(
+    members: Iterable[tuple[str, bytes]],
+    *,
+    executables: Collection[str] = (),
+    compress: bool = False,
+) -> bytes:
+    """A tar of `members`, their names and contents, in their order; gzipped with `compress`.
+
+    Equal arguments give equal bytes: no dates and no owners. `executables` are names of members
+    that may be executed.
+    """
+    import gzip
+    import io
+    import tarfile
+
+    stream = io.BytesIO()
+    with contextlib.ExitStack() as stack:
+        target: IO[bytes] = stream
+        if compress:
+            # What is large is compressed already: more effort takes time and saves nothing.
+            zipped = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0)
+            target = cast("IO[bytes]", stack.enter_context(zipped))
+        archive = stack.enter_context(
+            tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT)
+        )
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            member.mode = 0o755 if name in executables else 0o644
+            archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()
 
 

@@ -1,13 +1,11 @@
 """Labelled photos as they travel to a board: one archive, known there by its content."""
 
-import io
-import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import DatasetError
-from tinyedge.files import bytes_sha256
+from tinyedge.files import bytes_sha256, reproducible_tar
 from tinyedge.images.find import LabelledImage
 from tinyedge.images.labels import ClassNames
 
@@ -43,16 +41,14 @@ def pack_photos(
         OSError: an image cannot be read.
     """
     names = ClassNames(labels, ids, classes)
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for number, image in enumerate(images):
-            content = image.path.read_bytes()
-            folder = _folder(image.index, names, labels, ids)
-            suffix = image.path.suffix.lower()
-            member = tarfile.TarInfo(f"{folder}/{number:06}{suffix}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    packed = stream.getvalue()
+    members = (
+        (
+            f"{_folder(image.index, names, labels, ids)}/{number:06}{image.path.suffix.lower()}",
+            image.path.read_bytes(),
+        )
+        for number, image in enumerate(images)
+    )
+    packed = reproducible_tar(members)
     return Photos(bytes_sha256(packed)[:16], packed, len(images))
 
 
