@@ -1,4 +1,4 @@
-"""Labelled photos as they travel to a board: one archive, known there by its content."""
+"""Labelled images as they travel to a board: one archive, known there by its content."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from tinyedge.files import bytes_sha256, reproducible_tar
 from tinyedge.images.find import LabelledImage
 from tinyedge.images.labels import ClassNames
 
-__all__ = ["Photos", "pack_photos"]
+__all__ = ["PackedImages", "pack_images"]
 
 
 @dataclass(frozen=True)
-class Photos:
-    """An archive of labelled photos.
+class PackedImages:
+    """An archive of labelled images.
 
     Attributes:
         identity: equal where names, classes and contents are.
         archive: a tar of a folder a class.
-        count: how many photos.
+        count: how many images.
     """
 
     identity: str
@@ -27,13 +27,13 @@ class Photos:
     count: int
 
 
-def pack_photos(
+def pack_images(
     images: Sequence[LabelledImage],
     *,
     labels: Sequence[str] | None,
     ids: Sequence[str] | None,
     classes: int,
-) -> Photos:
+) -> PackedImages:
     """Archive `images` in their order, in folders that name their classes there as here.
 
     Raises:
@@ -49,7 +49,7 @@ def pack_photos(
         for number, image in enumerate(images)
     )
     packed = reproducible_tar(members)
-    return Photos(bytes_sha256(packed)[:16], packed, len(images))
+    return PackedImages(bytes_sha256(packed)[:16], packed, len(images))
 
 
 def _folder(
