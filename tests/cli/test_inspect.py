@@ -34,6 +34,7 @@ def test_json_has_every_number_of_every_layer(fashion_models: Models, fashion_im
     result = run(fashion_models, "--data", fashion_images, "--images", 3, "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
+    assert next(iter(found.items())) == ("schema", "tinyedge.inspect/1")
     assert set(found) == {"images", "agreement", "kl", "layers"}
     assert found["images"] == 3
     assert set(found["kl"]) == {"int8", "simulated", "exact"}
