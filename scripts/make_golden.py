@@ -7,7 +7,6 @@ beside the cfg what the engine answers: the tensor before the softmax and the ne
 both flat and planar, with as many digits as tell every float32 from its neighbours.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from tests.support import c_engine
 from tests.support.golden import CASES, FOLDER, last_layer, pixels, weights
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import write_weights
+from tinyedge.files import file_sha256
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         golden = {
             "made_by": "scripts/make_golden.py",
             "engine": f"Debian's darknet {version}",
-            "cfg_sha256": hashlib.sha256(cfg.read_bytes()).hexdigest(),
+            "cfg_sha256": file_sha256(cfg),
             **_answers(cfg),
         }
         cfg.with_suffix(".json").write_text(json.dumps(golden, indent=1) + "\n")

@@ -1,12 +1,16 @@
 """Files that appear whole or not at all, against real failures of the file system."""
 
+import io
 import os
 import resource
+import subprocess
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from tinyedge.files import write_together
+from tinyedge.files import reproducible_tar, reproducible_zip, write_together
 
 
 def everything_in(folder: Path) -> dict[str, bytes | None]:
@@ -139,3 +143,30 @@ class TestFolders:
             os.umask(previous)
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
         assert modes == {"model": 0o750, "deep": 0o750, "file": 0o640}
+
+
+def test_a_zip_is_the_same_every_time_and_any_tool_reads_it() -> None:
+    members = {"b/one": b"1" * 1000, "a": b"2"}
+    content = reproducible_zip(members, behind=b"before", mode=0o100644)
+    assert content == reproducible_zip(members, behind=b"before", mode=0o100644)
+    assert content.startswith(b"before")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == members
+        assert archive.namelist() == list(members)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_tar_is_the_same_every_time_and_any_tool_reads_it(tmp_path: Path, compress: bool) -> None:
+    members = {"b/tool": b"1" * 1000, f"a/{'long' * 40}": b"2", "größe": b""}
+
+    def made() -> bytes:
+        return reproducible_tar(members.items(), executables={"b/tool"}, compress=compress)
+
+    content = made()
+    time.sleep(1.1)  # a gzip's and a tar's dates have seconds
+    assert content == made()
+    assert (content[:2] == b"\x1f\x8b") == compress
+    subprocess.run(["tar", f"-x{'z' * compress}f", "-"], input=content, cwd=tmp_path, check=True)
+    found = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {str(path.relative_to(tmp_path)): path.read_bytes() for path in found} == members
+    assert [path.name for path in found if os.access(path, os.X_OK)] == ["tool"]

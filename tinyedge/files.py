@@ -1,18 +1,22 @@
-"""Files that appear whole or not at all, their hashes, and zips that are the same every time."""
+"""Files that appear whole or not at all, their hashes, and archives that are always the same."""
 
+import contextlib
 import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import IO, cast
 
 __all__ = [
     "Content",
     "bytes_sha256",
     "check_replaceable",
     "check_writable",
+    "displayed",
     "file_sha256",
+    "reproducible_tar",
     "reproducible_zip",
     "write_together",
 ]
@@ -77,6 +81,11 @@ def check_writable(folder: Path) -> None:
         raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
+def displayed(path: str | Path) -> str:
+    """A path as text for people: bytes in it that are none are replaced."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def file_sha256(path: Path) -> str:
     """The sha256 of a file's content, hexadecimal.
 
@@ -116,6 +125,39 @@ def reproducible_zip(
             member = zipfile.ZipInfo(name, _EPOCH)
             member.external_attr = mode << 16
             archive.writestr(member, content, method, 9 if compress else None)
+    return stream.getvalue()
+
+
+def reproducible_tar(
+    members: Iterable[tuple[str, bytes]],
+    *,
+    executables: Collection[str] = (),
+    compress: bool = False,
+) -> bytes:
+    """A tar of `members`, their names and contents, in their order; gzipped with `compress`.
+
+    Equal arguments give equal bytes: no dates and no owners. `executables` are names of members
+    that may be executed.
+    """
+    import gzip
+    import io
+    import tarfile
+
+    stream = io.BytesIO()
+    with contextlib.ExitStack() as stack:
+        target: IO[bytes] = stream
+        if compress:
+            # What is large is compressed already: more effort takes time and saves nothing.
+            zipped = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0)
+            target = cast("IO[bytes]", stack.enter_context(zipped))
+        archive = stack.enter_context(
+            tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT)
+        )
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            member.mode = 0o755 if name in executables else 0o644
+            archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()
 
 

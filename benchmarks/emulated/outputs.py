@@ -1,6 +1,5 @@
 """Output tensors of models on emulated boards beside this machine's."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from tests import emulated_pi as emulation
 from tests.emulated_pi import emulated_pi
+from tinyedge.files import file_sha256
 
 __all__ = ["SYSTEMS", "compare_outputs"]
 
@@ -42,7 +42,7 @@ def compare_outputs(
         RuntimeError: a model does not run on a board.
     """
     have = {(row["release"], row["board"], row["sha256"]): row for row in known}
-    hashes = {model: hashlib.sha256(model.read_bytes()).hexdigest() for model in models}
+    hashes = {model: file_sha256(model) for model in models}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         listed = folder / "photos.txt"

@@ -9,7 +9,6 @@ cache folder, so that the table can be made in pieces; --fresh measures them aga
 
 import argparse
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -24,6 +23,7 @@ from typing import Any
 from benchmarks.fidelity.table import markdown
 from tests.support import c_engine
 from tests.support.shipped import CFGS, DARKNETS
+from tinyedge.files import file_sha256
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +65,7 @@ def _is_finished(row: _Row | None, cfg: Path) -> bool:
     return (
         row is not None
         and "failure" not in row
-        and row["cfg_sha256"] == _sha256(cfg)
+        and row["cfg_sha256"] == file_sha256(cfg)
         and row["versions"] == _versions()
     )
 
@@ -89,7 +89,7 @@ def _measure(cfg: Path) -> _Row:
         printed, complaint = out.read(), err.read()
     row: _Row = {
         "cfg": cfg.stem,
-        "cfg_sha256": _sha256(cfg),
+        "cfg_sha256": file_sha256(cfg),
         "date": datetime.date.today().isoformat(),
         "machine": f"{os.uname().machine}, {os.cpu_count()} cores",
         "versions": _versions(),
@@ -130,10 +130,6 @@ def _save(rows: dict[str, _Row]) -> None:
     unfinished = path.with_suffix(".new")
     unfinished.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     unfinished.replace(path)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

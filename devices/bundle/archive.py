@@ -1,14 +1,11 @@
 """A bundle on the disk: a folder or a .tar.gz, whole or not at all."""
 
-import gzip
-import io
-import tarfile
 from pathlib import Path
 
 from tinyedge.devices.bundle.assembly import INSTALLER, Bundle
 from tinyedge.devices.selftest import MANIFEST
 from tinyedge.errors import DatasetError
-from tinyedge.files import write_together
+from tinyedge.files import reproducible_tar, write_together
 
 __all__ = ["check_output", "tar_gz", "write_bundle"]
 
@@ -46,15 +43,5 @@ def check_output(output: Path) -> None:
 
 def tar_gz(bundle: Bundle) -> bytes:
     """The bundle as one folder in a gzipped tar; equal bundles give equal bytes."""
-    stream = io.BytesIO()
-    # Wheels are compressed already: more effort takes time and saves nothing.
-    with (
-        gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        for name, content in bundle.files.items():
-            member = tarfile.TarInfo(f"{bundle.name}/{name}")
-            member.size = len(content)
-            member.mode = 0o755 if name == INSTALLER else 0o644
-            archive.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
+    members = ((f"{bundle.name}/{name}", content) for name, content in bundle.files.items())
+    return reproducible_tar(members, executables={f"{bundle.name}/{INSTALLER}"}, compress=True)

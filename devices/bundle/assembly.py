@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tinyedge
 from tinyedge.devices.bundle.board_wheel import board_wheel
@@ -12,7 +11,7 @@ from tinyedge.devices.bundle.reference import Reference, reference
 from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, requirement_lines
 from tinyedge.devices.profile import find_profile, profile_files
-from tinyedge.devices.selftest import MANIFEST
+from tinyedge.devices.selftest import MANIFEST, BundledModel
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
 
@@ -51,7 +50,7 @@ class Bundle:
 
 
 def answer(models: Sequence[Path], device: str) -> dict[Path, Reference]:
-    """What each of `models` says here of a picture, to be compared with `device`'s answer.
+    """What each of `models` says here of an image, to be compared with `device`'s answer.
 
     Raises:
         DatasetError: two models have the same name, or one that no shell can be trusted with.
@@ -80,16 +79,15 @@ def assemble(
         MissingPackageError: this Python has no pip.
     """
     profile = find_profile(device)
-    models = list(answers)
     files: dict[str, bytes] = {}
-    entries = []
+    entries: list[BundledModel] = []
     for model, said in answers.items():
-        entry = {
+        entry: BundledModel = {
             "file": f"models/{model.name}",
             "picture": f"selftest/{model.name}.png",
-            "runtime": (said.runtime, said.version),
+            "runtime": [said.runtime, said.version],
             "quantized": said.quantized,
-            "scores": said.scores,
+            "scores": list(said.scores),
         }
         entries.append(entry)
         files[f"models/{model.name}"] = model.read_bytes()
@@ -98,7 +96,8 @@ def assemble(
     files |= _packages(wheels, online=online)
     profile_name = f"profile/{profile.name}.toml"
     files[profile_name] = _profile_file(device).read_bytes()
-    first = f"models/{models[0].name}"
+    # int8 is what a board is for; a float model beside it is there to be compared with.
+    preferred = next((entry["file"] for entry in entries if entry["quantized"]), entries[0]["file"])
     manifest = {
         "format": _FORMAT,
         "tinyedge": tinyedge.__version__,
@@ -108,12 +107,18 @@ def assemble(
         "architecture": target.architecture,
         "online": online,
         "debian_packages": wheels.debian_packages,
-        # int8 is what a board is for; a float model beside it is there to be compared with.
-        "model": next((entry["file"] for entry in entries if entry["quantized"]), first),
+        "model": preferred,
         "models": entries,
     }
     files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
-    files[INSTALLER] = _installer(manifest).encode()
+    installer = _installer(
+        target,
+        device=profile.name,
+        model=preferred,
+        debian_packages=wheels.debian_packages,
+        online=online,
+    )
+    files[INSTALLER] = installer.encode()
     files = dict(sorted(files.items()))
     sums = [f"{bytes_sha256(content)}  {name}\n" for name, content in files.items()]
     files[CHECKSUMS] = "".join(sums).encode()
@@ -146,20 +151,20 @@ def _profile_file(device: str) -> Path:
     return Path(device) if device.endswith(".toml") else profile_files()[device]
 
 
-def _installer(manifest: Mapping[str, Any]) -> str:
-    target = Target(manifest["architecture"], manifest["python"], glibc=0)
+def _installer(
+    target: Target, *, device: str, model: str, debian_packages: Sequence[str], online: bool
+) -> str:
     # A 64-bit kernel may run a 32-bit system.
     machines = ("armv7l", "armv8l", "aarch64") if target.bits == 32 else (target.architecture,)
-    debian_packages = manifest["debian_packages"]
     values = {
-        "DEVICE": manifest["device"],
+        "DEVICE": device,
         "PYTHON": target.python,
         "ARCHITECTURE": target.architecture,
         "ACCEPTED": " | ".join(f'"{target.python} {name} {target.bits}"' for name in machines),
         "DEBIAN_PACKAGES": " ".join(debian_packages),
         "VENV_OPTIONS": "--system-site-packages" if debian_packages else "",
-        "INDEX_OPTIONS": "" if manifest["online"] else "--no-index",
-        "MODEL": manifest["model"],
+        "INDEX_OPTIONS": "" if online else "--no-index",
+        "MODEL": model,
     }
     text = Path(__file__).with_name("install.sh").read_text(encoding="utf-8")
     for name, value in values.items():

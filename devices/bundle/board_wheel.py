@@ -6,7 +6,6 @@ and the specification of recorded installs; equal packages give equal bytes.
 """
 
 import base64
-import hashlib
 from collections.abc import Iterator
 from email import message_from_string
 from importlib.metadata import Distribution, distributions
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import tinyedge
 from tinyedge.errors import MissingPackageError
-from tinyedge.files import reproducible_zip
+from tinyedge.files import bytes_sha256, reproducible_zip
 
 __all__ = ["board_wheel"]
 
@@ -97,5 +96,6 @@ def _text(installed: Distribution, name: str) -> bytes:
 
 
 def _record_line(name: str, content: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    raw = bytes.fromhex(bytes_sha256(content))
+    digest = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
     return f"{name},sha256={digest},{len(content)}"

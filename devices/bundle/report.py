@@ -1,10 +1,9 @@
 """What a written bundle holds, for people and for programs."""
 
-import os
 from pathlib import Path
 
 from tinyedge.devices.bundle.assembly import Bundle
-from tinyedge.files import bytes_sha256
+from tinyedge.files import bytes_sha256, displayed
 
 __all__ = ["as_json", "as_text"]
 
@@ -12,9 +11,8 @@ __all__ = ["as_json", "as_text"]
 def as_text(bundle: Bundle, output: Path) -> str:
     """A line a file, then the sum of them and where they are."""
     lines = [f"{len(content):>12,}  {name}" for name, content in bundle.files.items()]
-    # A name may hold bytes that are no text here.
-    name = os.fsencode(output).decode(errors="replace")
-    return "\n".join([*lines, f"{bundle.bytes:>12,}  in {len(lines)} files: {name}"])
+    total = f"{bundle.bytes:>12,}  in {len(lines)} files: {displayed(output)}"
+    return "\n".join([*lines, total])
 
 
 def as_json(bundle: Bundle, output: Path) -> dict[str, object]:

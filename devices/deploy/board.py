@@ -2,34 +2,82 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, TypedDict, cast
 
 from tinyedge.devices.bundle.archive import tar_gz
 from tinyedge.devices.bundle.assembly import Bundle
 from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.deploy import scripts
-from tinyedge.devices.deploy.photos import Photos
+from tinyedge.devices.deploy.images import PackedImages
 from tinyedge.devices.deploy.ssh import Finished, Ssh
 from tinyedge.devices.profile import Profile
 from tinyedge.errors import DeployError, TinyedgeError
 from tinyedge.progress import Progress
 
-__all__ = ["BoardReport", "Comparing", "deploy_to"]
+__all__ = ["BoardReport", "Comparing", "ComparisonJson", "SelftestJson", "Step", "deploy_to"]
 
 _WHOLE_COMMAND_FAILED = 126
 _DEFAULT_GLIBC = 36
 _NOTE = "note: "
 
 
+class BoardFacts(TypedDict):
+    """What `scripts.PROBE` says of a board.
+
+    ``libc`` is its C library's name and version, ``board`` what the device tree says or None,
+    ``installed`` the identity of the bundle there or None.
+    """
+
+    prefix: str
+    python: str
+    machine: str
+    bits: int
+    libc: list[str]
+    board: str | None
+    installed: str | None
+    has_images: bool
+
+
+class _Tested(TypedDict):
+    passed: bool
+
+
+class SelftestJson(TypedDict):
+    """What is read of ``tinyedge selftest --json``, which says more."""
+
+    passed: bool
+    models: list[_Tested]
+
+
+class _Accuracy(TypedDict):
+    top1: float
+
+
+class _Drop(TypedDict):
+    top1: float
+    interval: list[float]
+
+
+class ComparisonJson(TypedDict):
+    float: _Accuracy
+    int8: _Accuracy
+    drop: _Drop
+
+
+"""What is read of ``tinyedge compare --json``, which says more."""
+
+Step = Literal["connect", "bundle", "install", "self-test", "compare"]
+
+
 @dataclass(frozen=True)
 class Comparing:
-    """An accuracy check to make on the board: two models' file names and labelled photos."""
+    """An accuracy check to make on the board: two models' file names and labelled images."""
 
     float_model: str
     int8_model: str
-    photos: Photos
+    images: PackedImages
 
 
 @dataclass
@@ -40,8 +88,7 @@ class BoardReport:
         host: as ssh takes it.
         device: the profile's name.
         error: what went wrong, or None.
-        failed_at: the stage where it did: ``connect``, ``bundle``, ``install``, ``self-test`` or
-            ``compare``.
+        failed_at: the step where it did.
         board: what the machine says it is, or None where it does not.
         python, architecture: of the board.
         prefix: where tinyedge is installed there.
@@ -55,14 +102,14 @@ class BoardReport:
     host: str
     device: str
     error: str | None = None
-    failed_at: str | None = None
+    failed_at: Step | None = None
     board: str | None = None
     python: str | None = None
     architecture: str | None = None
     prefix: str | None = None
     already_installed: bool = False
-    selftest: dict[str, Any] | None = None
-    comparison: dict[str, Any] | None = None
+    selftest: SelftestJson | None = None
+    comparison: ComparisonJson | None = None
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
@@ -90,7 +137,7 @@ def deploy_to(
     """
     report = BoardReport(ssh.host, profile.name)
     start = time.monotonic()
-    step = "connect"
+    step: Step = "connect"
     try:
         progress("connecting")
         facts = _probe(ssh, prefix, comparing)
@@ -107,7 +154,7 @@ def deploy_to(
         said = [line for line in finished.stderr.splitlines() if line.startswith(_NOTE)]
         report.notes += [line.removeprefix(_NOTE) for line in dict.fromkeys(said)]
         step = "self-test"
-        report.selftest = _json(finished, "the self-test")
+        report.selftest = cast("SelftestJson", _json(finished, "the self-test"))
         if not report.selftest["passed"]:
             raise DeployError("the models answer otherwise there: see the self-test")
         if comparing is not None:
@@ -121,15 +168,15 @@ def deploy_to(
     return report
 
 
-def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> dict[str, Any]:
-    photos = comparing.photos.identity if comparing else "none"
-    finished = ssh.run(["python3", "-c", scripts.PROBE, prefix, photos])
+def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> BoardFacts:
+    images = comparing.images.identity if comparing else "none"
+    finished = ssh.run(["python3", "-c", scripts.PROBE, prefix, images])
     if finished.code >= _WHOLE_COMMAND_FAILED:
         raise DeployError("it has no python3: sudo apt install python3 python3-venv")
-    return _json(finished, "Python there")
+    return cast("BoardFacts", _json(finished, "Python there"))
 
 
-def _note_facts(report: BoardReport, facts: Mapping[str, Any], profile: Profile) -> Target:
+def _note_facts(report: BoardReport, facts: BoardFacts, profile: Profile) -> Target:
     # A 64-bit kernel may run a 32-bit system.
     machine = "armv7l" if facts["bits"] == 32 else facts["machine"]
     report.board, report.prefix = facts["board"], facts["prefix"]
@@ -146,7 +193,7 @@ def _note_facts(report: BoardReport, facts: Mapping[str, Any], profile: Profile)
 def _install(
     ssh: Ssh,
     bundle: Bundle,
-    facts: Mapping[str, Any],
+    facts: BoardFacts,
     *,
     service: str | None,
     already: bool,
@@ -173,21 +220,21 @@ def _install(
 
 
 def _compare(
-    ssh: Ssh, bundle: Bundle, facts: Mapping[str, Any], comparing: Comparing, progress: Progress
-) -> dict[str, Any]:
-    prefix, photos = facts["prefix"], comparing.photos
-    if not facts["photos"]:
-        words = [prefix, photos.identity]
+    ssh: Ssh, bundle: Bundle, facts: BoardFacts, comparing: Comparing, progress: Progress
+) -> ComparisonJson:
+    prefix, images = facts["prefix"], comparing.images
+    if not facts["has_images"]:
+        words = [prefix, images.identity]
         finished = _send(
-            ssh, scripts.PHOTOS, words, photos.archive, progress=progress, doing="copying photos"
+            ssh, scripts.IMAGES, words, images.archive, progress=progress, doing="copying photos"
         )
         if finished.code != 0:
             raise DeployError(_last_error(finished))
-    progress(f"comparing on {photos.count} photos")
+    progress(f"comparing on {images.count} photos")
     (profile,) = (name for name in bundle.files if name.startswith("profile/"))
     models = [comparing.float_model, comparing.int8_model]
-    words = ["sh", "-c", scripts.COMPARE, "tinyedge", prefix, *models, photos.identity, profile]
-    return _json(ssh.run(words), "compare")
+    words = ["sh", "-c", scripts.COMPARE, "tinyedge", prefix, *models, images.identity, profile]
+    return cast("ComparisonJson", _json(ssh.run(words), "compare"))
 
 
 def _send(
@@ -214,7 +261,7 @@ def _send(
     return ssh.run(["sh", "-c", script, "tinyedge", *words], send=content, sent=sent)
 
 
-def _json(finished: Finished, what: str) -> dict[str, Any]:
+def _json(finished: Finished, what: str) -> dict[str, object]:
     """What a program of tinyedge's printed; an exit code of its own says more than 0 and 1."""
     try:
         # Some login scripts print a greeting first.

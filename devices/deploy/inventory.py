@@ -4,7 +4,6 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tinyedge.errors import DeployError
 
@@ -73,10 +72,11 @@ def _read_toml(inventory: Path, text: str, device: str) -> list[BoardAddress]:
     return [_board(inventory, number, table, device) for number, table in enumerate(tables, 1)]
 
 
-def _board(inventory: Path, number: int, table: Any, device: str) -> BoardAddress:
-    known = isinstance(table, dict) and set(table) <= {"host", "device"} and "host" in table
-    if not known or not all(isinstance(value, str) for value in table.values()):
+def _board(inventory: Path, number: int, table: object, device: str) -> BoardAddress:
+    found = table if isinstance(table, dict) else {}
+    known = set(found) <= {"host", "device"} and "host" in found
+    if not known or not all(isinstance(value, str) for value in found.values()):
         raise DeployError(
             f'{inventory}: board {number}: expected host = "USER@HOST" and perhaps device'
         )
-    return BoardAddress(table["host"], table.get("device", device))
+    return BoardAddress(found["host"], found.get("device", device))

@@ -4,7 +4,7 @@ Each leaves what it has not finished under a name that ends in its process's num
 away such leftovers of processes that are gone.
 """
 
-__all__ = ["COMPARE", "INSTALL", "PHOTOS", "PROBE", "SELFTEST"]
+__all__ = ["COMPARE", "IMAGES", "INSTALL", "PROBE", "SELFTEST"]
 
 PROBE = """
 import hashlib, json, os, platform, struct, sys
@@ -25,10 +25,10 @@ print(json.dumps({
     "libc": platform.libc_ver(),
     "board": model and model.rstrip(b"\\0").decode("utf-8", "replace"),
     "installed": sums and hashlib.sha256(sums).hexdigest(),
-    "photos": os.path.isdir(os.path.join(prefix, "photos", sys.argv[2])),
+    "has_images": os.path.isdir(os.path.join(prefix, "photos", sys.argv[2])),
 }))
 """
-"""A Python program; PREFIX, a set of photos: what the board is and has, as JSON."""
+"""A Python program; PREFIX, a set of images: what the board is and has, as JSON."""
 
 _INCOMING = r"""
 set -eu
@@ -62,7 +62,7 @@ sh "$incoming"/*/install.sh "$@" "$prefix" >&2
 )
 """PREFIX, options of install.sh; the bundle's .tar.gz comes in: installs it and tests again."""
 
-PHOTOS = (
+IMAGES = (
     _INCOMING
     + r"""
 tar -xf - -C "$incoming" || { echo "error: the photos did not come whole" >&2; exit 2; }
@@ -71,7 +71,7 @@ mkdir photos
 mv "$incoming" "photos/$2"
 """
 )
-"""PREFIX, the set's identity; a tar comes in: the only set of photos there from then on."""
+"""PREFIX, the set's identity; a tar comes in: the only set of images there from then on."""
 
 SELFTEST = 'exec "$1/bin/tinyedge" selftest --json'
 """PREFIX."""

@@ -70,6 +70,7 @@ class TestContents:
             "bundle", fashion_models.int8_model, "-o", tmp_path / "out", "--online", "--json"
         )
         said = json.loads(result.stdout)
+        assert next(iter(said.items())) == ("schema", "tinyedge.bundle/1")
         found = {
             str(path.relative_to(tmp_path / "out")): path.read_bytes()
             for path in (tmp_path / "out").rglob("*")

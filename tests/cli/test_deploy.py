@@ -42,7 +42,9 @@ def deploy(*words: object) -> Result:
 
 def boards(result: Result) -> list[dict[str, Any]]:
     """The boards of a --json report."""
-    found = json.loads(result.stdout)["boards"]
+    report = json.loads(result.stdout)
+    assert next(iter(report.items())) == ("schema", "tinyedge.deploy/1")
+    found = report["boards"]
     assert isinstance(found, list)
     return found
 

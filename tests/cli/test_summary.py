@@ -34,7 +34,7 @@ def test_json_holds_whole_numbers() -> None:
     result = _run(POOLS, "--json")
     assert result.exit_code == 0
     summary = json.loads(result.stdout)
-    assert list(summary) == ["layers", "operations", "parameters", "weight_bytes"]
+    assert list(summary) == ["schema", "layers", "operations", "parameters", "weight_bytes"]
     first = summary["layers"][0]
     assert first == {
         "index": 0,

@@ -56,4 +56,5 @@ def selftest_of(prefix: Path) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
+    assert next(iter(found.items())) == ("schema", "tinyedge.selftest/1")
     return found

@@ -7,7 +7,7 @@ imports stand inside the function, so that ``--help`` loads click alone.
 import importlib
 import sys
 import warnings
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -48,7 +48,7 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run the command; bad input ends as one message on stderr and exit code 2."""
         debug = bool(ctx.params.get("debug"))
         with warnings.catch_warnings():
@@ -80,7 +80,9 @@ def _fail(message: str, debug: bool) -> NoReturn:
     raise SystemExit(2)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], *_: object, **__: object
+) -> None:
     if issubclass(category, TinyedgeWarning):
         # Not err=True, which passes by the stream that a progress bar puts there to be redrawn.
         click.echo(f"note: {message}", file=sys.stderr, err=True)

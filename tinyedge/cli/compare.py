@@ -1,11 +1,11 @@
 """``tinyedge compare``."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import show
 from tinyedge.cli.parameters import (
     PATH,
     device_option,
@@ -71,9 +71,8 @@ def command(
     Exits with 0 where the drop is within --max-drop or no budget is given, with 1 where it is
     over the budget, with 3 where these photos cannot tell, and with 2 on an error.
     """
+    from tinyedge.accuracy import report
     from tinyedge.accuracy.compare import compare
-    from tinyedge.accuracy.report import as_json as report_json
-    from tinyedge.accuracy.report import as_text as report_text
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.find import read_labelled
     from tinyedge.progress import progress_shown
@@ -113,8 +112,5 @@ def command(
         )
     for skipped in comparison.skipped:
         click.echo(f"skipped: {skipped.reason}", err=True)
-    if as_json:
-        click.echo(json.dumps(report_json(comparison), allow_nan=False))
-    else:
-        click.echo(report_text(comparison))
+    show(as_json, lambda: report.as_text(comparison), lambda: report.as_json(comparison))
     context.exit(_EXIT_CODES[comparison.verdict])

@@ -109,7 +109,7 @@ def command(
 def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
     """What to compare on each board, made sure of before any is touched."""
     from tinyedge.devices.deploy.board import Comparing
-    from tinyedge.devices.deploy.photos import pack_photos
+    from tinyedge.devices.deploy.images import pack_images
     from tinyedge.images.find import read_labelled
     from tinyedge.modelcard import read_card
 
@@ -121,5 +121,5 @@ def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
     labels, ids = float_card.labels or int8_card.labels, float_card.ids or int8_card.ids
     classes = float_card.classes
     images = read_labelled(data, labels=labels, ids=ids, classes=classes)
-    photos = pack_photos(images, labels=labels, ids=ids, classes=classes)
-    return Comparing(float_file.name, int8_file.name, photos)
+    packed = pack_images(images, labels=labels, ids=ids, classes=classes)
+    return Comparing(float_file.name, int8_file.name, packed)

@@ -103,9 +103,8 @@ def command(
     """
     import tinyedge
     from tinyedge.devices.profile import find_profile
+    from tinyedge.export import report
     from tinyedge.export.quantize.reorder import REWRITES
-    from tinyedge.export.report import as_json as report_json
-    from tinyedge.export.report import as_text as report_text
     from tinyedge.progress import progress_shown
     from tinyedge.zoo.source import find_source
 
@@ -137,4 +136,4 @@ def command(
             saved_model=saved_model,
             progress=progress,
         )
-    show(as_json, lambda: report_text(exported), lambda: report_json(exported))
+    show(as_json, lambda: report.as_text(exported), lambda: report.as_json(exported))

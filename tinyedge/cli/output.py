@@ -14,7 +14,7 @@ _NARROWEST = 80
 
 
 def show(as_json: bool, text: Callable[[], str], content: Callable[[], dict[str, object]]) -> None:
-    """Write a result to stdout: its `text`, or with `as_json` its `content`, in one line."""
+    """Write a result to stdout and flush: its `text`, or with `as_json` its `content` as a line."""
     import json
 
     click.echo(json.dumps(content(), allow_nan=False) if as_json else text())

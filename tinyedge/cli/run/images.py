@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import show
 from tinyedge.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -73,21 +75,23 @@ def answer_images(
         DatasetError: none of several could be read.
         Whatever `load` and `source` raise.
     """
-    from tinyedge.cli.run.printing import announced, answer_json, answer_text
+    from tinyedge.devices.runtime import report
     from tinyedge.images.evaluate import Unreadable, evaluate
 
     classifier = load()
-    click.echo(announced(classifier), err=True)
+    click.echo(_announced(classifier), err=True)
     if source.announcement is not None:
         click.echo(source.announcement, err=True)
-    shown = answer_json if as_json else answer_text
     answered = skipped = 0
     answers = evaluate(lambda image: classifier.classify(image.content, top), source)
     with closing(answers):
         for image, answer in answers:
             if not isinstance(answer, Unreadable):
-                # In one write, flushed.
-                click.echo(shown(image, answer))
+                show(
+                    as_json,
+                    partial(report.as_text, image, answer),
+                    partial(report.as_json, image, answer),
+                )
                 answered += 1
             elif image.when_unreadable == "raise":
                 raise answer.error
@@ -98,6 +102,14 @@ def answer_images(
                 skipped += 1
     if skipped and not answered:
         raise DatasetError(f"none of the {skipped} images can be read")
+
+
+def _announced(classifier: "Classifier") -> str:
+    """What runs the model, in a line."""
+    runtime, threads = classifier.runtime, classifier.threads
+    plural = "" if threads == 1 else "s"
+    through = "" if classifier.delegate is None else f", through {classifier.delegate}"
+    return f"{runtime.name} {runtime.version}, {threads} thread{plural}{through}"
 
 
 def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") -> None:

@@ -1,27 +1,25 @@
-"""Labelled photos as they travel to a board: one archive, known there by its content."""
+"""Labelled images as they travel to a board: one archive, known there by its content."""
 
-import io
-import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import DatasetError
-from tinyedge.files import bytes_sha256
+from tinyedge.files import bytes_sha256, reproducible_tar
 from tinyedge.images.find import LabelledImage
 from tinyedge.images.labels import ClassNames
 
-__all__ = ["Photos", "pack_photos"]
+__all__ = ["PackedImages", "pack_images"]
 
 
 @dataclass(frozen=True)
-class Photos:
-    """An archive of labelled photos.
+class PackedImages:
+    """An archive of labelled images.
 
     Attributes:
         identity: equal where names, classes and contents are.
         archive: a tar of a folder a class.
-        count: how many photos.
+        count: how many images.
     """
 
     identity: str
@@ -29,13 +27,13 @@ class Photos:
     count: int
 
 
-def pack_photos(
+def pack_images(
     images: Sequence[LabelledImage],
     *,
     labels: Sequence[str] | None,
     ids: Sequence[str] | None,
     classes: int,
-) -> Photos:
+) -> PackedImages:
     """Archive `images` in their order, in folders that name their classes there as here.
 
     Raises:
@@ -43,17 +41,15 @@ def pack_photos(
         OSError: an image cannot be read.
     """
     names = ClassNames(labels, ids, classes)
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for number, image in enumerate(images):
-            content = image.path.read_bytes()
-            folder = _folder(image.index, names, labels, ids)
-            suffix = image.path.suffix.lower()
-            member = tarfile.TarInfo(f"{folder}/{number:06}{suffix}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    packed = stream.getvalue()
-    return Photos(bytes_sha256(packed)[:16], packed, len(images))
+    members = (
+        (
+            f"{_folder(image.index, names, labels, ids)}/{number:06}{image.path.suffix.lower()}",
+            image.path.read_bytes(),
+        )
+        for number, image in enumerate(images)
+    )
+    packed = reproducible_tar(members)
+    return PackedImages(bytes_sha256(packed)[:16], packed, len(images))
 
 
 def _folder(
