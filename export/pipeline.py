@@ -142,14 +142,14 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     """
     _check_output(request)
     check_tensorflow_is_installed()
+    if request.files.weights is None:
+        raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
     done = progress("Reading the network", weight=0.1)
     network = read_network(request.files.cfg, size=request.size)
     if not request.float_only:
         _check_int8(request, network)
     if request.device is not None:
         check_memory(network, request.device)
-    if request.files.weights is None:
-        raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
     facts = read_facts(request, network, request.files.weights)
     weights = read_weights(request.files.weights, network)
     done()

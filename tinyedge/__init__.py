@@ -10,8 +10,12 @@ import os
 # A constant of its own, as type checkers know it: the module typing takes longer than all of this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tinyedge.accuracy.result import Comparison
     from tinyedge.darknet.network import Network, read_network
     from tinyedge.devices.profile import InputType, Profile
+    from tinyedge.devices.runtime.classifier import Classification, Classifier, Prediction
     from tinyedge.errors import (
         CfgError,
         DatasetError,
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     )
     from tinyedge.export.pipeline import Exported
     from tinyedge.export.request import Quantizer
+    from tinyedge.images.find import LabelledImage
     from tinyedge.images.spec import Fit
     from tinyedge.modelcard import ModelCard, read_card
     from tinyedge.progress import Progress
@@ -37,6 +42,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CfgError",
+    "Classification",
+    "Classifier",
+    "Comparison",
     "DatasetError",
     "DeployError",
     "DeviceError",
@@ -44,14 +52,17 @@ __all__ = [
     "Exported",
     "FetchError",
     "ImageError",
+    "LabelledImage",
     "MissingPackageError",
     "ModelCard",
     "ModelError",
     "Network",
+    "Prediction",
     "TinyedgeError",
     "TinyedgeWarning",
     "WeightsError",
     "__version__",
+    "compare",
     "export_model",
     "read_card",
     "read_network",
@@ -59,12 +70,102 @@ __all__ = [
 
 # Where each name that is not defined here comes from.
 _MODULES = {
+    "Classification": "tinyedge.devices.runtime.classifier",
+    "Classifier": "tinyedge.devices.runtime.classifier",
+    "Comparison": "tinyedge.accuracy.result",
     "Exported": "tinyedge.export.pipeline",
+    "LabelledImage": "tinyedge.images.find",
     "ModelCard": "tinyedge.modelcard",
     "Network": "tinyedge.darknet.network",
+    "Prediction": "tinyedge.devices.runtime.classifier",
     "read_card": "tinyedge.modelcard",
     "read_network": "tinyedge.darknet.network",
 }
+
+
+def compare(
+    float_model: "str | os.PathLike[str] | Classifier",
+    int8_model: "str | os.PathLike[str] | Classifier",
+    images: "str | os.PathLike[str] | Sequence[LabelledImage]",
+    *,
+    max_drop: float | None = None,
+    device: "str | Profile" = "host",
+    threads: int | None = None,
+    fit: "Fit | None" = None,
+    labels: "str | os.PathLike[str] | None" = None,
+    ids: "str | os.PathLike[str] | None" = None,
+    progress: "Progress | None" = None,
+) -> "Comparison":
+    """Measure on labelled images what int8 cost, as ``tinyedge compare`` does.
+
+    Both models see the same pixels. Images that calibrated either model are refused.
+
+    Args:
+        float_model: the reference: a .tflite, or a `Classifier` of one.
+        int8_model: the model in question, likewise.
+        images: a folder with a folder of images for each class, named by label, WordNet id or
+            index; a manifest of ``path<TAB>label`` lines; or images with their classes' indices.
+            Of a folder, files that are no images are left out, and the result says so.
+        max_drop: the budget: how many points of top-1, 0 to 100, int8 may cost; None for no
+            verdict.
+        device: what a model given by its path runs on: the name of a device profile, the path of
+            its .toml, or a profile.
+        threads: of the runtime for such a model, at least 1; the device's where not given.
+        fit: how images are fitted to its input; overrides its card.
+        labels: a text file of class names, one a line; overrides its card.
+        ids: a text file of WordNet ids, one a line; overrides its card.
+        progress: is told of every image.
+
+    Raises:
+        ModelError: a file is no image classifier, the models differ in classes, labels, input or
+            fit, are given in the wrong order, or answer with infinities or NaN.
+        DatasetError: an image calibrated a model, a label is none of the classes, or there is no
+            image that can be read.
+        ImageError: an image that was named is none.
+        DeviceError: there is no such device, or its accelerator cannot be used.
+        MissingPackageError: no TFLite runtime is installed.
+        ValueError: `max_drop` is out of range.
+        OSError: a file cannot be read.
+    """
+    from pathlib import Path
+
+    from tinyedge.accuracy.compare import compare as compare_models
+    from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.images.find import read_labelled
+    from tinyedge.progress import no_progress
+
+    reference, model = (
+        given
+        if isinstance(given, Classifier)
+        else Classifier(
+            given,
+            device=device,
+            threads=threads,
+            fit=fit,
+            labels=labels,
+            ids=ids,
+            delegate="exact",
+        )
+        for given in (float_model, int8_model)
+    )
+    in_folder = False
+    if isinstance(images, str | os.PathLike):
+        in_folder = os.path.isdir(images)
+        images = read_labelled(
+            Path(images),
+            labels=reference.card.labels or model.card.labels,
+            ids=reference.card.ids or model.card.ids,
+            classes=reference.classes,
+        )
+    return compare_models(
+        reference,
+        model,
+        images,
+        max_drop=max_drop,
+        # A manifest names its files one by one; a folder may hold anything.
+        skip_unreadable=in_folder,
+        progress=progress or no_progress,
+    )
 
 
 def export_model(

@@ -6,6 +6,7 @@ tool lists them (``unzip -p model.tflite model_card.json``). It costs a board no
 """
 
 import json
+import os
 import zipfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -94,14 +95,14 @@ def append_card(model: bytes, card: ModelCard) -> bytes:
     return reproducible_zip({_MEMBER: text.encode()}, behind=model)
 
 
-def read_card(path: Path) -> ModelCard | None:
+def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
     """The card of the .tflite at `path`, or None where it bears none.
 
     Raises:
         ModelError: a card is there but damaged, or of a newer format than this tinyedge reads.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as stream:
+    with open(path, "rb") as stream:
         if not zipfile.is_zipfile(stream):
             return None
         try:
@@ -113,7 +114,7 @@ def read_card(path: Path) -> ModelCard | None:
             raise ModelError(
                 f"{path}: its model card is damaged ({error}); export the model again"
             ) from error
-    return _card(content, path)
+    return _card(content, Path(path))
 
 
 def _card(content: object, path: Path) -> ModelCard:

@@ -71,15 +71,13 @@ def command(
     Exits with 0 where the drop is within --max-drop or no budget is given, with 1 where it is
     over the budget, with 3 where these photos cannot tell, and with 2 on an error.
     """
+    import tinyedge
     from tinyedge.accuracy import report
-    from tinyedge.accuracy.compare import compare
-    from tinyedge.devices.runtime.classifier import Classifier
-    from tinyedge.images.find import read_labelled
     from tinyedge.progress import progress_shown
 
     profile = running_profile(device)
     float_model, int8_model = (
-        Classifier(
+        tinyedge.Classifier(
             file,
             device=profile,
             threads=threads,
@@ -90,25 +88,13 @@ def command(
         )
         for file in (float_file, int8_file)
     )
-    images = read_labelled(
-        data,
-        labels=float_model.card.labels or int8_model.card.labels,
-        ids=float_model.card.ids or int8_model.card.ids,
-        classes=float_model.classes,
-    )
     runtime, used = float_model.runtime, float_model.threads
     plural = "" if used == 1 else "s"
     through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
     click.echo(f"{runtime.name} {runtime.version}, {used} thread{plural}{through}", err=True)
     with progress_shown(on_terminal=on_a_terminal()) as progress:
-        comparison = compare(
-            float_model,
-            int8_model,
-            images,
-            max_drop=max_drop,
-            # A manifest names its files one by one; a folder may hold anything.
-            skip_unreadable=data.is_dir(),
-            progress=progress,
+        comparison = tinyedge.compare(
+            float_model, int8_model, data, max_drop=max_drop, progress=progress
         )
     for skipped in comparison.skipped:
         click.echo(f"skipped: {skipped.reason}", err=True)

@@ -105,14 +105,14 @@ class Network:
         return Footprint(number_bytes * self.parameters, number_bytes * numbers)
 
 
-def read_network(path: Path, *, size: tuple[int, int] | None = None) -> Network:
+def read_network(path: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> Network:
     """The network of the .cfg at `path`; `size` as in :func:`build_network`.
 
     Raises:
         CfgError: the file is no .cfg, or describes a network that cannot be built.
         OSError: the file cannot be read.
     """
-    return build_network(read_cfg(path), size=size)
+    return build_network(read_cfg(Path(path)), size=size)
 
 
 def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None = None) -> Network:

@@ -99,9 +99,9 @@ def command(
     profile = running_profile(device)
 
     def load() -> "Classifier":
-        from tinyedge.devices.runtime.classifier import Classifier
+        import tinyedge
 
-        return Classifier(
+        return tinyedge.Classifier(
             model,
             device=profile,
             threads=threads,
