@@ -150,12 +150,12 @@ def test_progress_is_told_of_every_image(tmp_path: Path) -> None:
     def progress(
         description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
     ) -> Advance:
-        del weight, unit
-        told.append((description, steps))
+        del weight
+        told.append((description, steps, unit))
         return lambda count=1, /: told.append(count)
 
     compare(*models(tmp_path), images, progress=progress)
-    assert told == [("Comparing", 6), 1, 1, 1, 1, 1, 1]
+    assert told == [("Comparing", 6, "images"), 1, 1, 1, 1, 1, 1]
 
 
 def test_unreadable_images_are_left_out_and_told(tmp_path: Path) -> None:

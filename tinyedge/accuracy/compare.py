@@ -74,7 +74,7 @@ def compare(
     observations: list[Observation] = []
     compared_hashes: set[str] = set()
     skipped: list[SkippedImage] = []
-    advance = progress("Comparing", len(images))
+    advance = progress("Comparing", len(images), unit="images")
     # By turns: going second on warm or on crowded caches shall favour neither in time.
     turns = (_Turn(image, first) for image, first in zip(images, cycle((True, False))))
     observe = _Observer(float_model, int8_model)
