@@ -251,15 +251,19 @@ class _Learner:
         iterations = self._config.leaky_iterations if leaky else self._config.iterations
         draws = [block.draw(rng, iterations) for block in self._blocks]
 
-        @tf.function  # type: ignore[untyped-decorator]
+        def step(iteration: tf.Tensor) -> tf.Tensor:
+            batches = [
+                block.batch(places[iteration], factors[iteration])
+                for block, (places, factors) in zip(self._blocks, draws, strict=True)
+            ]
+            left = 1 - tf.cast(iteration, tf.float32) / iterations
+            self._adam.step(self._gradients(batches), self._config.learning_rate * left)
+            return iteration + 1
+
+        # A graph's own loop, which AutoGraph would take as long to write as to trace.
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def descend() -> None:
-            for iteration in tf.range(iterations):
-                batches = [
-                    block.batch(places[iteration], factors[iteration])
-                    for block, (places, factors) in zip(self._blocks, draws, strict=True)
-                ]
-                left = 1 - tf.cast(iteration, tf.float32) / iterations
-                self._adam.step(self._gradients(batches), self._config.learning_rate * left)
+            tf.while_loop(lambda iteration: iteration < iterations, step, [tf.constant(0)])
 
         descend()
 

@@ -8,9 +8,16 @@ from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import build_network
 from tinyedge.export.quantize.blocks import Block, find_blocks
 from tinyedge.export.quantize.config import QuantizerConfig
-from tinyedge.export.quantize.observe import BlockStatistics
-from tinyedge.export.quantize.scales import choose_logit_qparams, learn_scales
+from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.tflite.quantization import QuantParams
+
+require_tensorflow()  # in less time than the modules below take to import it
+
+from tinyedge.export.quantize.observe import BlockStatistics  # noqa: E402
+from tinyedge.export.quantize.scales import (  # noqa: E402
+    choose_logit_qparams,
+    learn_scales,
+)
 
 CHANNELS = 6
 # Enough on six channels for what is asked of them here.
