@@ -35,7 +35,7 @@ def test_json_has_every_number_of_every_layer(fashion_models: Models, fashion_im
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert next(iter(found.items())) == ("schema", "tinyedge.inspect/1")
-    assert set(found) == {"images", "agreement", "kl", "layers"}
+    assert set(found) == {"schema", "images", "agreement", "kl", "layers"}
     assert found["images"] == 3
     assert set(found["kl"]) == {"int8", "simulated", "exact"}
     assert [layer["layer"] for layer in found["layers"]] == [None, 0, 2, 3, 4, 6, 7, 8, 9, 10]

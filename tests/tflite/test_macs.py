@@ -28,10 +28,11 @@ def test_layers_and_operators_count_the_same(section: str, macs: int) -> None:
     network = build_network(parse_cfg(NET + section, "a.cfg"))
     assert network.layers[0].multiply_accumulates == macs
     require_tensorflow()
+    from tinyedge.export.build.fold import fold
     from tinyedge.export.build.model import build_keras_model
     from tinyedge.export.tflite.convert import convert_float
 
     with tensorflow_hushed():
-        model = build_keras_model(network, random_weights(network, 1))
+        model = build_keras_model(network, fold(network, random_weights(network, 1)))
     graph = parse_tflite(convert_float(model)).subgraphs[0]
     assert sum(multiply_accumulates(operator, graph) for operator in graph.operators) == macs

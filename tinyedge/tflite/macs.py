@@ -6,30 +6,26 @@ Of a network's layers :attr:`tinyedge.darknet.layers.Layer.multiply_accumulates`
 import math
 
 from tinyedge.tflite.model import Operator, Subgraph, Tensor
+from tinyedge.tflite.schema import OPERATORS, OPS_WITH_WEIGHTS
 
 __all__ = ["multiply_accumulates"]
 
 
 def multiply_accumulates(operator: Operator, graph: Subgraph) -> int:
-    """Those of one operator of `graph`: of convolutions and dense layers, of others 0.
-
-    Kernels lie in TFLite as (outputs, height, width, inputs), depthwise ones as (1, height, width,
-    outputs), dense ones as (outputs, inputs).
-    """
+    """Those of one operator of `graph`: of convolutions and dense layers, of others 0."""
     kernel = _input(operator, graph, 1)
     output = graph.tensors[operator.outputs[0]] if operator.outputs else None
     if kernel is None or output is None or not kernel.shape:
         return 0
-    match operator.name:
-        case "CONV_2D" | "FULLY_CONNECTED":
-            return output.elements * math.prod(kernel.shape[1:])
-        case "DEPTHWISE_CONV_2D":
-            return output.elements * math.prod(kernel.shape[1:-1])
-        case "TRANSPOSE_CONV":
-            image = _input(operator, graph, 2)
-            return 0 if image is None else image.elements * math.prod(kernel.shape[:-1])
-        case _:
-            return 0
+    if operator.name in OPS_WITH_WEIGHTS:
+        outputs = OPERATORS[operator.name].kernel_outputs
+        sides = (side for axis, side in enumerate(kernel.shape) if axis != outputs)
+        return output.elements * math.prod(sides)
+    if operator.name == "TRANSPOSE_CONV":
+        # Each number of the image, its third input, meets the kernel of its channel.
+        image = _input(operator, graph, 2)
+        return 0 if image is None else image.elements * math.prod(kernel.shape[:-1])
+    return 0
 
 
 def _input(operator: Operator, graph: Subgraph, position: int) -> Tensor | None:

@@ -111,8 +111,9 @@ class OperatorFacts:
 
     Attributes:
         options: None where they are not read.
-        kernel_outputs: of an operator with weights, the dimension of its kernel that its outputs'
-            channels lie along; None of others.
+        kernel_outputs: of an operator with weights, the dimension of its kernel that its outputs
+            lie along; None of others. Kernels are (outputs, height, width, inputs), depthwise ones
+            (1, height, width, outputs), dense ones (outputs, inputs).
         same_scale: whether it gives out values that came in, or the constant it pads with, so
             that its input and output have one scale and one zero point (TFLite's specification of
             int8 quantization), and nothing is requantized.

@@ -24,12 +24,13 @@ NETWORKS = {name: build_network(parse_cfg(CFG.format(name), "a.cfg")) for name i
 def _graph(name: str, *, int8: bool) -> Subgraph:
     """Of a convolution, the activation and a max pool, which leaves 2 x 2 pixels."""
     require_tensorflow()
+    from tinyedge.export.build.fold import fold
     from tinyedge.export.build.model import build_keras_model
     from tinyedge.export.tflite.convert import convert_float, convert_int8
 
     network = NETWORKS[name]
     with tensorflow_hushed():
-        model = build_keras_model(network, random_weights(network, seed=1))
+        model = build_keras_model(network, fold(network, random_weights(network, seed=1)))
     if not int8:
         return parse_tflite(convert_float(model)).subgraphs[0]
     images = np.random.default_rng(2).random((4, *network.input), dtype=np.float32)
