@@ -23,7 +23,7 @@ from tinyedge.errors import (
 from tinyedge.export.pipeline import Prepared, convert, export, finish, prepare
 from tinyedge.export.request import ExportRequest
 from tinyedge.modelcard import read_card
-from tinyedge.progress import no_progress
+from tinyedge.progress import Advance, no_progress
 from tinyedge.zoo.source import SourceFiles
 
 # Prepares what the request of the arguments names, and prints what of TensorFlow was imported.
@@ -36,7 +36,7 @@ from tinyedge.export.request import ExportRequest
 from tinyedge.progress import no_progress
 from tinyedge.zoo.source import find_source
 
-source = find_source("fashion", progress=False)
+source = find_source("fashion")
 request = ExportRequest(
     source.name, source.files, Path(sys.argv[1]), keras=True, saved_model=True,
     device=find_profile("coral-usb"),
@@ -279,3 +279,38 @@ def test_the_stages_one_by_one_make_what_export_makes(
     float_card = read_card(made.files["float"])
     assert float_card is not None
     assert float_card.versions == made.card.versions == converted.made_by
+
+
+@pytest.mark.filterwarnings("ignore::tinyedge.errors.TinyedgeWarning")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"float_only": True, "keras": True, "saved_model": True},
+        {"quantizer": "default"},
+        {"quantizer": "default", "data_free": True},
+        {"quantizer": "tuned"},
+    ],
+    ids=["float", "default", "data-free", "tuned"],
+)
+def test_the_total_is_the_sum_of_the_stages_weights(
+    request_: ExportRequest, changes: dict[str, object]
+) -> None:
+    totals: list[float | None] = []
+    weights: list[float] = []
+
+    def progress(
+        description: str,
+        steps: int | None = 1,
+        *,
+        weight: float = 1.0,
+        total: float | None = None,
+        unit: str = "",
+    ) -> Advance:
+        del description, steps, unit
+        totals.append(total)
+        weights.append(weight)
+        return no_progress("")
+
+    export(replace(request_, **changes), progress=progress)  # type: ignore[arg-type]
+    assert totals[0] == pytest.approx(sum(weights))
+    assert totals[1:] == [None] * (len(totals) - 1)
