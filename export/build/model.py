@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -37,8 +36,8 @@ from tinyedge.export.build.fold import FoldedWeights
 
 __all__ = ["KerasNetwork", "assign_weights", "build_keras_model", "build_keras_network"]
 
-# Each takes its own class of layer.
-Builder = Callable[[Any, keras.KerasTensor], keras.KerasTensor]
+# Of a layer, each of its own class, and the tensor before it.
+Builder = Callable[..., keras.KerasTensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +98,7 @@ def _tensor(
 ) -> keras.KerasTensor:
     """What the layer makes of the tensor before it, and of those before that."""
     if isinstance(layer, Cost | Dropout | Softmax):
-        # Nothing at inference; a softmax, which can only come last, is the reader's.
+        # Nothing at inference; a softmax can only come last, and is left out.
         return before
     if isinstance(layer, Route):
         return join.route(layer, outputs)

@@ -4,7 +4,6 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -43,9 +42,9 @@ def _numbered(config: bytes) -> bytes:
 
     Keras names them by their address in memory, another one in every process.
     """
-    numbers: dict[int, int] = {}
+    numbers: dict[object, int] = {}
 
-    def renumber(item: dict[str, Any]) -> dict[str, Any]:
+    def renumber(item: dict[str, object]) -> dict[str, object]:
         if "shared_object_id" in item:
             address = item["shared_object_id"]
             item["shared_object_id"] = numbers.setdefault(address, len(numbers) + 1)

@@ -5,8 +5,8 @@ that has built others TensorFlow numbers its functions on from theirs.
 """
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,6 +14,8 @@ import tensorflow as tf
 from tinyedge.export.tensorflow import tensorflow_hushed
 
 __all__ = ["saved_model_files"]
+
+Signature = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 # Holds a random number besides hashes of the other files; TensorFlow loads a model without it.
 _RANDOM = "fingerprint.pb"
@@ -36,7 +38,7 @@ def saved_model_files(model: keras.Model) -> dict[str, bytes]:
         }
 
 
-def _module(model: keras.Model) -> tuple[Any, Any]:
+def _module(model: keras.Model) -> tuple[tf.Module, Signature]:
     """The model in a bare module: what Keras itself would export differs from save to save."""
     image = tf.TensorSpec(model.inputs[0].shape, tf.float32, name="image")
     module = tf.Module()

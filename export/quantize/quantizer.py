@@ -22,7 +22,6 @@ from tinyedge.export.quantize.observe import NetworkStatistics, collect_statisti
 from tinyedge.export.quantize.reorder import reorder
 from tinyedge.export.quantize.scales import (
     BlockQuantParams,
-    can_learn,
     choose_logit_qparams,
     learn_scales,
 )
@@ -79,32 +78,30 @@ def quantize(
         statistics = collect_statistics(
             network, built, blocks, images, seed=seed, config=config, progress=progress
         )
-    # Scales, zero points and equalization scales are learned together, group by group: a
-    # concatenation has one scale for all that it joins.
-    groups = concat_groups(network, [block for block in blocks if can_learn(block)])
+    # The scales of a block depend on one another, and those of concatenated blocks are one. They
+    # are learned of activations of two straight lines, as the classifiers of the zoo have.
+    learnable = [block for block in blocks if block.function.piecewise_linear]
+    groups = concat_groups(network, learnable)
     qparams = _learn(groups, statistics, seed=seed, config=config, progress=progress)
-    # Before the conversion, for the converter takes the biases from these weights.
-    output_scales = {
-        block.layer.index: qparams[block.layer.index].output_scale
-        for block in blocks
-        if block.equalizable
-    }
+    # Equalized before the conversion, which takes the biases from these weights.
+    output_scales = {index: each.output_scale for index, each in qparams.items()}
     weights = apply_equalization(network, weights, output_scales)
-    # The converter's own ranges stay where nothing was learned.
+    # The converter chooses operators and their order; its scales stay where nothing was learned.
     done = progress("Converting to int8 .tflite", weight=2)
     assign_weights(built.model, network, weights)
     editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
-    done()
     operators = editor.require_layers(block.layer.index for block in blocks)
+    done()
     editor.set_qparams(editor.int8_input(), _PIXEL)
     for group in groups:
         for block in group:
             index = block.layer.index
             _set_qparams(editor, operators[index], qparams[index], len(group))
+    # The logits' scale is chosen by the answers' KL divergence, not by their own error.
     if statistics.logits is not None:
         logits = choose_logit_qparams(statistics.logits, margin=config.logit_margin)
         editor.set_qparams(editor.int8_output(), logits)
-    # Last, for the Hessian depends on the scale of what the layer reads.
+    # Weights come last: what is best for them depends on how the layer's input is quantized.
     read = input_scales(network, output_scales)
     advance = progress("Quantizing weights", len(blocks), weight=1)
     for block in blocks:

@@ -26,7 +26,6 @@ from tinyedge.tflite.quantization import QuantParams
 __all__ = [
     "BlockQuantParams",
     "align_scale_to_xnnpack",
-    "can_learn",
     "choose_logit_qparams",
     "learn_scales",
 ]
@@ -44,18 +43,14 @@ class BlockQuantParams:
         pre_activation: what goes into an activation that TFLite does not fuse, else None.
         output: what comes out of the activation.
         average: the average behind it, where one follows, else None.
-        output_scale: (channels,), the equalization scale that each channel is divided by.
+        output_scale: (channels,), the equalization scale that each channel is divided by; 1 where
+            the block is not equalizable.
     """
 
     pre_activation: QuantParams | None
     output: QuantParams
     average: QuantParams | None
     output_scale: NDArray[np.float64]
-
-
-def can_learn(block: Block) -> bool:
-    """Whether the block's activation is piecewise linear, as learning its scales needs."""
-    return block.function.piecewise_linear
 
 
 def learn_scales(
@@ -68,6 +63,12 @@ def learn_scales(
     """Scales of blocks whose outputs are concatenated, or of one block by itself.
 
     TFLite has one scale for all that is concatenated: these blocks' outputs get the same.
+
+    Args:
+        blocks: with activations that are piecewise linear.
+        statistics: of each of them.
+        seed: of the values drawn for each iteration.
+        config: the hyperparameters.
     """
     learner = _Learner(blocks, statistics, config)
     learner.descend(np.random.default_rng(seed))
