@@ -91,7 +91,7 @@ def quantize(
     }
     weights = apply_equalization(network, weights, output_scales)
     # The converter's own ranges stay where nothing was learned.
-    done = progress("Converting to int8 .tflite", weight=2)
+    done = progress("Converting to int8 .tflite", weight=3)
     assign_weights(built.model, network, weights)
     editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
     done()
@@ -106,7 +106,7 @@ def quantize(
         editor.set_qparams(editor.int8_output(), logits)
     # Last, for the Hessian depends on the scale of what the layer reads.
     read = input_scales(network, output_scales)
-    advance = progress("Quantizing weights", len(blocks), weight=1)
+    advance = progress("Quantizing weights", len(blocks), weight=2)
     for block in blocks:
         index = block.layer.index
         operator, folded = operators[index], weights[index]
@@ -128,7 +128,7 @@ def _learn(
     progress: Progress,
 ) -> dict[int, BlockQuantParams]:
     """What is learned of each block, by layer number."""
-    advance = progress("Learning scales", sum(len(group) for group in groups), weight=40)
+    advance = progress("Learning scales", sum(len(group) for group in groups), weight=80)
     qparams: dict[int, BlockQuantParams] = {}
     for group in groups:
         seen = [statistics.blocks[block.layer.index] for block in group]
