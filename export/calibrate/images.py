@@ -55,7 +55,7 @@ def read_calibration_set(
     chosen = evenly_spaced(found, count)
     if len(found) < count:
         _note(f"{source} holds {len(found)} images, {count} were asked for: all are used")
-    advance = progress("Reading calibration images", len(chosen), weight=1)
+    advance = progress("Reading calibration images", len(chosen), weight=0.3)
     inputs: list[NDArray[np.float32]] = []
     used: list[Path] = []
     for path in chosen:

@@ -65,7 +65,7 @@ def synthesize_images(
         classes = tf.constant(rng.integers(network.output.elements, size=pixels.shape[0]))
     gradient = _gradient(model, statistics, classes)
     adam = keras.optimizers.Adam(_RATE)
-    advance = progress("Making images of the batch norms", _ITERATIONS, weight=10)
+    advance = progress("Making images of the batch norms", _ITERATIONS, weight=60)
     for iteration in range(_ITERATIONS):
         adam.learning_rate = _RATE * (1 - iteration / _ITERATIONS)
         adam.apply([gradient(pixels)], [pixels])

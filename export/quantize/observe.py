@@ -85,7 +85,7 @@ def collect_statistics(
     values_an_image = sum(layer.output.elements for layer in network.layers)
     batch = max(1, config.batch_values // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
-    advance = progress("Observing the float network", len(batches), weight=5)
+    advance = progress("Observing the float network", len(batches), weight=8)
     observers = [_BlockObserver(block, len(images), config) for block in blocks]
     logits = []
     for pixels in batches:

@@ -87,7 +87,7 @@ def quantize(
     output_scales = {index: each.output_scale for index, each in qparams.items()}
     weights = apply_equalization(network, weights, output_scales)
     # The converter chooses operators and their order; its scales stay where nothing was learned.
-    done = progress("Converting to int8 .tflite", weight=2)
+    done = progress("Converting to int8 .tflite", weight=3)
     assign_weights(built.model, network, weights)
     editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
     operators = editor.require_layers(block.layer.index for block in blocks)
@@ -103,7 +103,7 @@ def quantize(
         editor.set_qparams(editor.int8_output(), logits)
     # Weights come last: what is best for them depends on how the layer's input is quantized.
     read = input_scales(network, output_scales)
-    advance = progress("Quantizing weights", len(blocks), weight=1)
+    advance = progress("Quantizing weights", len(blocks), weight=2)
     for block in blocks:
         index = block.layer.index
         operator, folded = operators[index], weights[index]
@@ -125,7 +125,7 @@ def _learn(
     progress: Progress,
 ) -> dict[int, BlockQuantParams]:
     """What is learned of each block, by layer number."""
-    advance = progress("Learning scales", sum(len(group) for group in groups), weight=40)
+    advance = progress("Learning scales", sum(len(group) for group in groups), weight=80)
     qparams: dict[int, BlockQuantParams] = {}
     for group in groups:
         seen = [statistics.blocks[block.layer.index] for block in group]
