@@ -182,6 +182,11 @@ def test_the_built_in_model_is_what_the_runtime_says_it_is(fashion_models: Model
         data = tensor.data()
         if data is not None:
             assert np.array_equal(data, interpreter.get_tensor(detail["index"]))
+    for operator in graph.operators:
+        if graph.has_weights(operator):
+            qparams = graph.tensors[operator.inputs[1]].qparams
+            assert qparams is not None
+            assert qparams.axis == OPERATORS[operator.name].kernel_outputs
     wanted = [(d["op_name"], *d["inputs"], *d["outputs"]) for d in interpreter._get_ops_details()]
     found = [(o.name, *o.inputs, *o.outputs) for o in graph.operators]
     assert found == [tuple(w) for w in wanted]
