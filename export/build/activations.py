@@ -13,7 +13,7 @@ from keras import KerasTensor
 
 from tinyedge.darknet.activations import ACTIVATIONS
 
-__all__ = ["activate", "input_factor"]
+__all__ = ["activate"]
 
 # Of a tensor and the name of the Keras layer, where it makes one.
 Builder = Callable[[KerasTensor, str], KerasTensor]
@@ -24,17 +24,12 @@ def activate(
 ) -> KerasTensor:
     """The tensor after Darknet's `activation` (activations.h); `name` is the Keras layer's.
 
-    Where it is `multiplied`, the tensor was multiplied by :func:`input_factor` already.
+    Where it is `multiplied`, the tensor was multiplied by the activation's input factor already.
     """
-    factor = input_factor(activation)
+    factor = ACTIVATIONS[activation].input_factor
     if factor != 1 and not multiplied:
         tensor = factor * tensor
     return _BUILDERS[activation](tensor, name)
-
-
-def input_factor(activation: str) -> float:
-    """What the activation's input is multiplied by; a layer with a kernel folds it in."""
-    return ACTIVATIONS[activation].input_factor
 
 
 def _leaky(activation: str) -> Builder:

@@ -84,7 +84,7 @@ def _swap(pair: tuple[Layer, ...], rewrites: Collection[str]) -> tuple[Layer, ..
 
 
 def _goes_behind_pool(activation: str) -> bool:
-    """Whether the activation may follow a max pool, and gains by it.
+    """Whether the activation may follow a max pool, and costs less there.
 
     TFLite fuses the others into the convolution, where they cost nothing. A factor of the input
     (ramp's 1.1) costs nothing in the convolution's weights, but an operator behind the pool.
