@@ -1,6 +1,5 @@
 """What is known of a model on the Edge TPU, as text and as JSON."""
 
-import textwrap
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -10,11 +9,17 @@ from tinyedge.devices.edgetpu.partition import COMPILED, OpPlacement, Partition
 from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.devices.latency.error import latency_error
 from tinyedge.devices.latency.roofline import latency_text, usb_latencies
+from tinyedge.table import WIDTH, Column, paragraph, table
 
 __all__ = ["as_json", "as_text"]
 
-_WIDTH = 100
 _MARGIN = 12
+_COLUMNS = (
+    Column("operator"),
+    Column("count", align="right"),
+    Column("runs on"),
+    Column("why", fit="wrap"),
+)
 
 
 def as_json(
@@ -79,14 +84,21 @@ def _compiler_json(partition: Partition, log: CompilerLog) -> dict[str, object]:
     }
 
 
-def as_text(model: Path, partition: Partition, rules: Rules, log: CompilerLog | None) -> str:
-    """The same for people, within 100 columns."""
+def as_text(
+    model: Path,
+    partition: Partition,
+    rules: Rules,
+    log: CompilerLog | None,
+    *,
+    width: int = WIDTH,
+) -> str:
+    """The same for people."""
     total = len(partition.operators)
     lines = [
         f"{model}: {partition.on_tpu} of {_operations(total)} on the Edge TPU,"
         f" {partition.on_cpu} on the CPU",
         "",
-        *_table(partition),
+        _table(partition, width),
         "",
     ]
     for name, text in (
@@ -102,35 +114,20 @@ def as_text(model: Path, partition: Partition, rules: Rules, log: CompilerLog | 
         ("compiler", _compiler(model, partition, log)),
     ):
         if text:
-            lines += _paragraph(name, text)
+            lines += paragraph(text, width=width, first=name, indent=_MARGIN)
     return "\n".join(lines)
 
 
-def _paragraph(name: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=name.ljust(_MARGIN),
-        subsequent_indent=" " * _MARGIN,
-        break_on_hyphens=False,
-    )
-
-
-def _table(partition: Partition) -> list[str]:
+def _table(partition: Partition, width: int) -> str:
     """A row for each group of operators that fare alike, in the order they first run."""
     groups = Counter(
         (_plain(placed.operator), "Edge TPU" if placed.on_tpu else "CPU", placed.reason or "")
         for placed in partition.operators
     )
     if not groups:
-        return ["no operators"]
-    name = max(len("operator"), *(len(operator) for operator, _, _ in groups))
-    lines = [f"{'operator':<{name}}  count  runs on   why"]
-    indent = " " * (name + 19)
-    for (operator, where, why), count in groups.items():
-        row = f"{operator:<{name}}  {count:>5}  {where:<10}{why}"
-        lines += textwrap.wrap(row, _WIDTH, subsequent_indent=indent)
-    return lines
+        return "no operators"
+    rows = [(operator, str(count), where, why) for (operator, where, why), count in groups.items()]
+    return table(_COLUMNS, rows, width=width)
 
 
 def _split(partition: Partition) -> str | None:
@@ -242,13 +239,13 @@ def _compiler(model: Path, partition: Partition, log: CompilerLog | None) -> str
 
 def _layer(tensor: str) -> str:
     """Of the names joined where operators were fused, the first."""
-    return _printable(tensor.split(";", maxsplit=1)[0])
+    return _plain(tensor.split(";", maxsplit=1)[0])
 
 
 def _plain(name: str) -> str:
     """A name from the file as a terminal can show it, no longer than half a line."""
     shown = _printable(name)
-    return shown if len(shown) <= _WIDTH // 2 else shown[: _WIDTH // 2 - 3] + "..."
+    return shown if len(shown) <= WIDTH // 2 else shown[: WIDTH // 2 - 3] + "..."
 
 
 def _printable(name: str) -> str:

@@ -8,14 +8,17 @@ from tinyedge.export.inspection.result import (
     Inspection,
     Requantization,
 )
+from tinyedge.table import WIDTH, Column, table
 
 __all__ = ["as_json", "as_text"]
 
-_HEADER = (
-    f"{'layer':<20}{'SNR':>6}{'cosine':>9}{'weights':>9}{'alone':>9}{'gives back':>20}"
-    f"   {'rounded':<11}{'int8 range':>19}{'observed':>19}{'saturated':>11}"
+_COLUMNS = (
+    Column("  layer"),
+    *(Column(name, align="right") for name in ("SNR", "cosine", "weights", "alone", "gives back")),
+    Column("rounded"),
+    *(Column(name, align="right") for name in ("int8 range", "observed", "saturated")),
 )
-_UNITS = f"{'':<20}{'dB':>6}{'':>9}{'dB':>9}{'KL':>9}{'KL':>20}   {'':<11}{'':>19}{'':>19}{'%':>11}"
+_UNITS = ("", "dB", "", "dB", "KL", "KL", "", "", "", "%")
 # TFLite's names of what a layer's output and its activation come from, in a word.
 _SHORT = {
     "average_pool_2d": "average",
@@ -27,12 +30,11 @@ _SHORT = {
 }
 
 
-def as_text(inspection: Inspection) -> str:
+def as_text(inspection: Inspection, *, width: int = WIDTH) -> str:
     """The table, a line for each requantization, and the layers it blames."""
-    lines = [_summary(inspection), "", _HEADER, _UNITS]
-    for layer in inspection.layers:
-        lines += _rows(layer)
-    return "\n".join([*lines, "", _blame(inspection)])
+    rows = [_UNITS, *(row for layer in inspection.layers for row in _rows(layer))]
+    whole = table(_COLUMNS, rows, width=width)
+    return "\n".join([_summary(inspection), "", whole, "", _blame(inspection)])
 
 
 def as_json(inspection: Inspection) -> dict[str, object]:
@@ -97,28 +99,27 @@ def _summary(inspection: Inspection) -> str:
     return text
 
 
-def _rows(layer: InspectedLayer) -> list[str]:
-    mark = "*" if layer.worst else " "
-    weights = "" if layer.weight_snr is None else f"{layer.weight_snr:.1f}"
+def _rows(layer: InspectedLayer) -> list[tuple[str, ...]]:
     alone = back = ""
     if (found := layer.sensitivity) is not None:
         alone = f"{found.alone:.2g}"
         back = f"{found.gives_back:.2g} +- {found.standard_error:.1g}"
     first = (
-        f"{mark} {layer.name:<18}{layer.snr:>6.1f}{layer.cosine:>9.4f}{weights:>9}"
-        f"{alone:>9}{back:>20}   "
+        f"{'*' if layer.worst else ' '} {layer.name}",
+        f"{layer.snr:.1f}",
+        f"{layer.cosine:.4f}",
+        "" if layer.weight_snr is None else f"{layer.weight_snr:.1f}",
+        alone,
+        back,
     )
-    cells = [_requantization(item) for item in layer.requantizations] or [""]
-    starts = [first, *[" " * len(first)] * (len(cells) - 1)]
-    return [(start + text).rstrip() for start, text in zip(starts, cells, strict=True)]
+    cells = [_requantization(item) for item in layer.requantizations] or [("", "", "", "")]
+    starts = [first, *[("",) * len(first)] * (len(cells) - 1)]
+    return [(*start, *rest) for start, rest in zip(starts, cells, strict=True)]
 
 
-def _requantization(item: Requantization) -> str:
-    name = _SHORT.get(item.operator, item.operator)
-    ranges = "".join(
-        f"{f'{low:.4g} .. {high:.4g}':>19}" for low, high in (item.int8_range, item.observed_range)
-    )
-    return f"{name:<11}{ranges}{item.saturated:>11.3f}"
+def _requantization(item: Requantization) -> tuple[str, ...]:
+    ranges = (f"{low:.4g} .. {high:.4g}" for low, high in (item.int8_range, item.observed_range))
+    return (_SHORT.get(item.operator, item.operator), *ranges, f"{item.saturated:.3f}")
 
 
 def _blame(inspection: Inspection) -> str:

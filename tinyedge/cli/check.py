@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import PATH, json_option
 from tinyedge.errors import DeviceError, TinyedgeWarning
 
@@ -57,7 +57,7 @@ def command(
             _keep_log(text, log, model)
     show(
         as_json,
-        lambda: report.as_text(model, found, rules, compiled),
+        lambda: report.as_text(model, found, rules, compiled, width=output_width()),
         lambda: report.as_json(model, profile.name, found, rules, compiled),
     )
     if compiled is not None and compiled.ran:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import PATH, fit_option, json_option, on_a_terminal
 
 if TYPE_CHECKING:
@@ -74,4 +74,8 @@ def command(
         inspection = inspect_files(float_model, int8_model, paths, progress=progress)
     if plot is not None:
         write_together({plot: inspection_plot(inspection)})
-    show(as_json, lambda: report.as_text(inspection), lambda: report.as_json(inspection))
+    show(
+        as_json,
+        lambda: report.as_text(inspection, width=output_width()),
+        lambda: report.as_json(inspection),
+    )
