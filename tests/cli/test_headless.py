@@ -19,7 +19,7 @@ from tinyedge.modelcard import read_card
 
 CFG = FOLDER / "joins.cfg"  # 12x16 pixels in, 12x16 of 4 channels out
 REASON = (
-    "it classifies nothing: its network ends without a head, and its output is a picture of"
+    "it classifies nothing: its network ends without a head, and its output is an image of"
     " features, 12 high, 16 wide, with 4 channels; run and compare need a classifier"
 )
 

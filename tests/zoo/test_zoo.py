@@ -326,12 +326,16 @@ def test_a_missing_package_says_what_to_install(
 
 
 def test_without_rich_a_download_is_a_line(
-    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: Server,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
     with progress_shown(on_terminal=True) as progress:
         fetch(model_of(server.address()), progress=progress)
     assert capsys.readouterr() == ("", "net/net.weights\n")
+    assert files_below(folder) == ["net/net.weights"]
 
 
 def test_the_platforms_cache_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
