@@ -35,7 +35,7 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
     """Read the classes' names and hash Darknet's files.
 
     Raises:
-        ExportError: the network is not for photos, or classifies nothing and is given labels.
+        ExportError: the network is not for images, or classifies nothing and is given labels.
         DatasetError: labels or ids do not name every class.
         OSError: a file cannot be read.
     """
@@ -100,10 +100,12 @@ def float_card(
     )
 
 
-def int8_card(request: ExportRequest, card: ModelCard, photos_sha256: tuple[str, ...]) -> ModelCard:
+def int8_card(
+    request: ExportRequest, card: ModelCard, calibration_sha256: tuple[str, ...]
+) -> ModelCard:
     """The int8 model's card, of the float model's.
 
-    `photos_sha256` are of the calibration photos, none where images were made in their place.
+    `calibration_sha256` are of the calibration images, none where they were synthesized.
     """
     tuned = request.quantizer == "tuned"
     return replace(
@@ -113,7 +115,7 @@ def int8_card(request: ExportRequest, card: ModelCard, photos_sha256: tuple[str,
         rewrites=request.rewrites if tuned else (),
         seed=request.seed if tuned or request.data_free else None,
         calibration="batch norm statistics" if request.data_free else "photos",
-        calibration_sha256=photos_sha256,
+        calibration_sha256=calibration_sha256,
     )
 
 

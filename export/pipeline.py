@@ -61,14 +61,14 @@ class Prepared:
         request: what was asked for.
         network: the .cfg's.
         facts: for the cards.
-        photos: to calibrate with; None where none are wanted.
+        calibration: the images to calibrate with; None where none are read.
         weights: the .weights'; None once they were taken.
     """
 
     request: ExportRequest
     network: Network
     facts: SourceFacts
-    photos: CalibrationSet | None
+    calibration: CalibrationSet | None
     weights: Weights | None
 
     def take_weights(self) -> Weights:
@@ -154,13 +154,14 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     facts = read_facts(request, network, request.files.weights)
     weights = read_weights(request.files.weights, network)
     done()
-    return Prepared(request, network, facts, _photos(request, network, progress), weights)
+    calibration = _calibration_set(request, network, progress)
+    return Prepared(request, network, facts, calibration, weights)
 
 
 def convert(prepared: Prepared, *, progress: Progress) -> Converted:
     """Make the files' contents; takes the weights of `prepared`.
 
-    Warns (TinyedgeWarning) of photos that do not look like those the network was trained on, and
+    Warns (TinyedgeWarning) of images that do not look like those the network was trained on, and
     where there are none.
 
     Raises:
@@ -212,8 +213,8 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     contents["float"] = _verified(converted.float_tflite, card, input_type="float32")
     partition = None
     if converted.int8_tflite is not None:
-        photos = prepared.photos
-        card = int8_card(request, card, photos.sha256 if photos is not None else ())
+        calibration = prepared.calibration
+        card = int8_card(request, card, calibration.sha256 if calibration is not None else ())
         contents["int8"] = _verified(converted.int8_tflite, card, input_type=request.input_type)
         if request.makes_coral:
             contents["coral"], partition = _coral_file(request, converted.int8_tflite, card)
@@ -257,18 +258,20 @@ def _check_int8(request: ExportRequest, network: Network) -> None:
 
 
 def _total_weight(request: ExportRequest) -> float:
-    """Of all stages that follow: about a second each one, of Tiny Darknet with 50 photos."""
+    """Of all stages that follow: about a second each one, of Tiny Darknet with 50 images."""
     weight = 0.1 + 3 + 1 + 0.5  # reading the network, TensorFlow, the float file, writing
     if not request.float_only:
-        # Made images; or photos, read and looked at.
+        # Synthesized images; or some that are read and checked.
         weight += 60 if request.data_free else 0.3 + 2
         # Observing, learning, converting and quantizing; or the converter alone.
         weight += 8 + 80 + 3 + 2 if request.quantizer == "tuned" else 3
     return weight + 0.3 * request.keras + 0.5 * request.saved_model
 
 
-def _photos(request: ExportRequest, network: Network, progress: Progress) -> CalibrationSet | None:
-    """The photos to calibrate with, or None where none are wanted."""
+def _calibration_set(
+    request: ExportRequest, network: Network, progress: Progress
+) -> CalibrationSet | None:
+    """The images to calibrate with, or None where none are to be read."""
     if request.float_only or request.data_free or request.files.calibration is None:
         return None
     return read_calibration_set(
@@ -285,15 +288,15 @@ def _calibration_images(
     statistics: Sequence[BatchNormStatistics],
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """The photos, looked at, or images made in their place: (n, height, width, channels)."""
-    network, photos = prepared.network, prepared.photos
-    if photos is not None:
+    """Those that were read, checked; else synthesized ones: (n, height, width, channels)."""
+    network, calibration = prepared.network, prepared.calibration
+    if calibration is not None:
         from tinyedge.export.calibrate.check import check_calibration
 
         done = progress("Checking the calibration images", weight=2)
-        check_calibration(model, statistics, photos.inputs)
+        check_calibration(model, statistics, calibration.inputs)
         done()
-        return photos.inputs
+        return calibration.inputs
     from tinyedge.export.calibrate.synthesize import synthesize_images
 
     with tensorflow_hushed():

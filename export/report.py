@@ -73,8 +73,8 @@ def _output(card: ModelCard) -> str:
 def _calibration(card: ModelCard) -> str:
     if card.calibration is None:
         return ""
-    photos = len(card.calibration_sha256)
-    return f"; calibrated on {photos} images" if photos else "; calibrated without photos"
+    images = len(card.calibration_sha256)
+    return f"; calibrated on {images} images" if images else "; calibrated without photos"
 
 
 def _contents(path: Path) -> list[Path]:

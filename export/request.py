@@ -29,13 +29,13 @@ class ExportRequest:
 
     Attributes:
         name: begins the names of the files.
-        files: Darknet's, the classes', and what to calibrate with: photos, needed but with
+        files: Darknet's, the classes', and what to calibrate with: images, needed but with
             `float_only` or `data_free`.
         output: the folder for what is made.
-        calibration_count: how many photos to calibrate with, at least 1.
-        data_free: calibrate on images made of the weights' batch norm statistics, not on photos.
+        calibration_count: how many images to calibrate with, at least 1.
+        data_free: calibrate on images synthesized of the weights' batch norm statistics.
         size: (width, height) of the input in place of the cfg's, or None.
-        fit: how photos are fitted to the input: crop, letterbox or stretch.
+        fit: how images are fitted to the input: crop, letterbox or stretch.
         input_type: of the int8 file's input and output.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.

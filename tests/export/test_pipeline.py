@@ -42,9 +42,9 @@ request = ExportRequest(
     device=find_profile("coral-usb"),
 )
 prepared = prepare(request, progress=no_progress)
-assert prepared.photos is not None
+assert prepared.calibration is not None
 found = [name for name in sys.modules if name.split(".")[0] in ("tensorflow", "keras", "jax")]
-print(len(prepared.photos.inputs), found)
+print(len(prepared.calibration.inputs), found)
 """
 
 
@@ -86,8 +86,8 @@ def test_prepare_reads_all_that_is_named(request_: ExportRequest, toy: Toy) -> N
     assert found.network == read_network(toy.cfg)
     assert found.facts.labels == ("ash", "birch", "cedar", "date palm")
     assert found.facts.ids is None
-    assert found.photos is not None
-    assert found.photos.inputs.shape == (PHOTOS, 6, 8, 3)
+    assert found.calibration is not None
+    assert found.calibration.inputs.shape == (PHOTOS, 6, 8, 3)
     assert found.weights is not None
     assert len(found.weights.layers) == 2
 
