@@ -14,7 +14,8 @@ from tests.support.commands import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Where a package stands; tinyedge/export and tinyedge/devices are links.
 RINGS = {"core": ROOT / "tinyedge", "devices": ROOT / "devices", "export": ROOT / "export"}
-NOT_OURS = {"__pycache__", "build", "dist"}
+# What .gitignore names: environments, builds, caches, and the files that `make demo` leaves.
+NOT_OURS = {line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split()}
 
 
 def folders(parent: Path) -> list[str]:
