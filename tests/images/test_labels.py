@@ -29,6 +29,12 @@ def test_a_name_a_line(tmp_path: Path, content: bytes) -> None:
     assert read_labels(listed(tmp_path, content), 3) == ("cat", "hot dog", "käfer")
 
 
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_label_may_hold_what_python_takes_for_a_lines_end(tmp_path: Path, character: str) -> None:
+    content = f"cat\nhot{character}dog\nbird\n".encode()
+    assert read_labels(listed(tmp_path, content), 3) == ("cat", f"hot{character}dog", "bird")
+
+
 def test_a_longer_list_is_cut_with_a_note(tmp_path: Path) -> None:
     path = listed(tmp_path, b"cat\ndog\n\ncow\n")
     with pytest.warns(TinyedgeWarning) as notes:

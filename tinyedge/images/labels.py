@@ -23,7 +23,9 @@ def read_labels(path: Path, classes: int) -> tuple[str, ...]:
         OSError: the file cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines(), which also breaks at characters that a label may hold: Darknet's
+        # get_labels ends lines at the line feed alone.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path} is not a text file of labels ({error.reason})") from error
     names = tuple(line.strip() for line in lines)
