@@ -88,6 +88,8 @@ def test_every_float_is_in_its_place(file: Path, network: Network) -> None:
 HEADERS = [
     Header(0, 1, 0, 2**32 - 1),
     Header(0, 2, 0, 2**63 + 5),
+    Header(0, 2, 0, 2**32 - 1, size_t=4),
+    Header(0, 2, 5, 7, size_t=4),
     Header(0, 2, 5, 0),
     Header(1, 0, 0, 32_013_312),
     Header(-1, 0, 0, 3),
@@ -114,6 +116,21 @@ def test_seen_is_wide_from_version_0_2_on(wide: bool, file: Path, network: Netwo
     assert file.stat().st_size == (20 if wide else 16) + 4 * FLOATS
     head = struct.unpack_from("<3iQ" if wide else "<3iI", file.read_bytes())
     assert head == (0, 1 + wide, 0, 2**31 + 1)
+
+
+def test_a_file_saved_on_a_32_bit_system_holds_the_same(file: Path, network: Network) -> None:
+    weights = random_weights(network, 1, Header(0, 2, 0, 9))
+    write_weights(file, network, weights)
+    whole = file.read_bytes()
+    assert whole[16:20] == bytes(4)  # the upper half of a size_t of 64 bits
+    file.write_bytes(whole[:16] + whole[20:])
+    again = read_weights(file, network)
+    assert again.header == Header(0, 2, 0, 9, size_t=4)
+    np.testing.assert_array_equal(again.layers[0].weights, weights.layers[0].weights)
+    # One float short as well, but of a 64-bit system's file: its first bias would be 0.
+    file.write_bytes(whole[:-4])
+    with pytest.raises(WeightsError, match="or is cut short"):
+        read_weights(file, network)
 
 
 @pytest.mark.c_engine

@@ -8,8 +8,9 @@ is the one thing that can be checked, so none may be missing and none left.
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,20 +48,23 @@ class Header:
 
     Attributes:
         major, minor, revision: of the format, not of the network.
-        seen: images the network had been trained on, from 0; 8 bytes from version 0.2 on, 4 before.
+        seen: images the network had been trained on, from 0.
+        size_t: bytes of ``seen`` where the version says that it is a size_t, as from 0.2 on: 8 of
+            a file saved on a 64-bit system, 4 of one saved on a 32-bit system.
     """
 
     major: int = 0
     minor: int = 2
     revision: int = 0
     seen: int = 0
+    size_t: Literal[4, 8] = 8
 
     @property
     def layout(self) -> str:
         """The header's :mod:`struct` format."""
         # Beyond 1000 a version marks transposed matrices in a file of the older form.
         wide = self.major * 10 + self.minor >= 2 and self.major < 1000 and self.minor < 1000
-        return "<3iQ" if wide else "<3iI"
+        return "<3iQ" if wide and self.size_t == 8 else "<3iI"
 
     @property
     def transposed(self) -> bool:
@@ -146,7 +150,7 @@ def read_weights(path: Path, network: Network) -> Weights:
     """
     if path.exists() and not path.is_file():
         raise WeightsError(f"{path}: is not a file")
-    header, size = _read_header(path)
+    header, size = _read_header(path, network)
     start = struct.calcsize(header.layout)
     if (size - start) % _FLOAT.itemsize:
         raise WeightsError(
@@ -269,16 +273,28 @@ def _norm(channels: int) -> list[tuple[str, tuple[int, ...]]]:
     return [("scales", (channels,)), ("mean", (channels,)), ("variance", (channels,))]
 
 
-def _read_header(path: Path) -> tuple[Header, int]:
-    """The header, and the size of the whole file in bytes."""
+def _read_header(path: Path, network: Network) -> tuple[Header, int]:
+    """The header, and the size of the whole file in bytes.
+
+    Nothing in it tells the two sizes of a size_t apart; the count of the network's floats does,
+    but for a file of the larger one that lost its last float: there the first float would be the
+    upper half of ``seen``, which is 0.
+    """
     with path.open("rb") as stream:
         begin = stream.read(20)
         size = stream.seek(0, 2)
     if len(begin) >= 16:
-        version = struct.unpack_from("<3i", begin)
-        layout = Header(*version).layout
-        if len(begin) >= struct.calcsize(layout):
-            return Header(*struct.unpack_from(layout, begin)), size
+        header = Header(*struct.unpack_from("<3i", begin))
+        narrow = replace(header, size_t=4)
+        if (
+            narrow.layout != header.layout
+            and size == struct.calcsize(narrow.layout) + network.weight_bytes
+            and any(begin[16:])
+        ):
+            header = narrow
+        if len(begin) >= struct.calcsize(header.layout):
+            *_, seen = struct.unpack_from(header.layout, begin)
+            return replace(header, seen=seen), size
     raise WeightsError(f"{path}: {size} bytes are less than the header of a .weights")
 
 
