@@ -154,3 +154,15 @@ def test_what_alexeyabs_darknet_has_for_training_gives_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_network(VALID / "alexeyab.cfg")
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "euc-jp", "gb18030", "latin-1"])
+def test_a_comment_may_be_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    comment = {"cp949": "신경망", "latin-1": "größe"}.get(encoding, "数")
+    path = tmp_path / "net.cfg"
+    path.write_bytes(f"# {comment}\n[net]\nwidth=8 ; {comment}\n".encode(encoding))
+    (net,) = read_cfg(path)
+    assert (net.line, net.integer("width")) == (2, 8)
+    path.write_bytes(b"[net]\n" + f"width={comment}\n".encode(encoding))
+    with pytest.raises(CfgError, match=r"net\.cfg:2: byte 0x[0-9a-f]{2} is not UTF-8 text"):
+        read_cfg(path)

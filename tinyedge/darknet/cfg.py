@@ -5,7 +5,7 @@ anywhere in a line mean nothing, ``#`` and ``;`` begin a comment line, the first
 option wins, and a section may be written by its short name. Where the C engine reads on past a
 mistake (``atoi`` makes 0 of ``abc``), this reader stops and says where. Three liberties are
 taken: a comment may also stand behind an option, lines may end in CR LF, and the file may begin
-with a byte order mark.
+with a byte order mark. Comments may be in any encoding.
 """
 
 import re
@@ -140,22 +140,15 @@ def read_cfg(path: Path) -> tuple[Section, ...]:
     """The sections of the .cfg at `path`, in order; the first is ``[net]``.
 
     Raises:
-        CfgError: the file is not UTF-8 text, or breaks a rule of the format.
+        CfgError: the file is not UTF-8 text, comments aside, or breaks a rule of the format.
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise CfgError(f"{path}: more than {_MOST_BYTES} bytes; this is no Darknet .cfg")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise CfgError(
-            f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8 text;"
-            " is this a Darknet .cfg?"
-        ) from None
-    return parse_cfg(text, str(path))
+    # Other encodings are common in comments, which mean nothing; `parse_cfg` looks at the rest.
+    return parse_cfg(content.decode("utf-8-sig", "surrogateescape"), str(path))
 
 
 def parse_cfg(text: str, source: str) -> tuple[Section, ...]:
@@ -177,6 +170,11 @@ def parse_cfg(text: str, source: str) -> tuple[Section, ...]:
         line = "".join(re.split("[#;]", raw, maxsplit=1)[0].split())
         if not line:
             continue
+        if found := re.search("[\udc80-\udcff]", line):
+            raise CfgError(
+                f"{source}:{number}: byte 0x{ord(found[0]) - 0xDC00:02x} is not UTF-8 text;"
+                " is this a Darknet .cfg?"
+            )
         if line.startswith("["):
             options = {}
             name = _section_name(line, f"{source}:{number}")
