@@ -195,7 +195,6 @@ MESSAGES = {
         ":5: [net] time_steps=3 of AlexeyAB's Darknet is not supported: it reads sequences "
         "of images"
     ),
-    "training_option_abc": ":5: [net] momentum=abc is not a number",
     "unknown_section": (
         f":6: [convolutionl] is not a section Darknet has; tinyedge has {_SUPPORTED}"
     ),

@@ -229,3 +229,16 @@ def test_pad_of_a_1x1_convolution_is_none_and_is_not_warned_of() -> None:
         warnings.simplefilter("error")
         layer = _layer("[convolutional]\npad=1\n", 4, 4)
     assert layer.output == Shape(4, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"), [("max_batches=1e6", "integer"), ("momentum=abc", "number")]
+)
+def test_an_option_for_training_alone_that_is_no_number_is_noted(option: str, kind: str) -> None:
+    net = f"[net]\nheight=8\nwidth=8\nchannels=3\n{option}\n[connected]\noutput=2\n"
+    with pytest.warns(TinyedgeWarning) as notes:
+        network = build_network(parse_cfg(net, "n.cfg"))
+    assert network.output.elements == 2
+    assert [str(note.message) for note in notes] == [
+        f"n.cfg:5: [net] {option} is no {kind}; it matters in training alone"
+    ]

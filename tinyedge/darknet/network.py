@@ -7,7 +7,12 @@ from pathlib import Path
 
 from tinyedge.darknet.cfg import Section, read_cfg
 from tinyedge.darknet.layers import LAYER_TYPES, BuildContext, Layer, Shape
-from tinyedge.darknet.options import FOREIGN_SECTIONS, NET_OPTIONS, check_options
+from tinyedge.darknet.options import (
+    FOREIGN_SECTIONS,
+    NET_OPTIONS,
+    note_options,
+    refuse_options,
+)
 from tinyedge.errors import CfgError
 
 __all__ = ["Footprint", "Network", "build_network", "read_network"]
@@ -118,7 +123,8 @@ def read_network(path: str | os.PathLike[str], *, size: tuple[int, int] | None =
 def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None = None) -> Network:
     """The network that `sections`, the first of them ``[net]``, describe.
 
-    Warns (TinyedgeWarning) of an option its section does not have, once for each file.
+    Warns (TinyedgeWarning) of an option its section does not have, and of one for training alone
+    that should be a number and is none, once for each file.
 
     Args:
         sections: of one .cfg, as :func:`~tinyedge.darknet.cfg.parse_cfg` gives them.
@@ -131,8 +137,9 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
     """
     net, *rest = sections
     warned: set[tuple[str, str]] = set()
-    check_options(net, NET_OPTIONS, warned)
+    refuse_options(net, NET_OPTIONS)
     shape = _input(net, size)
+    note_options(net, NET_OPTIONS, warned)
     layers: list[Layer] = []
     for section in rest:
         layer_type = LAYER_TYPES.get(section.name)
@@ -140,8 +147,9 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
             raise _refusal(section)
         if layers and layers[-1].kind == "cost":
             raise section.error("follows a [cost]; a cost can only come last")
-        check_options(section, layer_type.options, warned)
+        refuse_options(section, layer_type.options)
         layers.append(layer_type.parse(section, BuildContext(shape, layers)))
+        note_options(section, layer_type.options, warned)
     if not layers:
         raise net.error("has no layer behind it")
     network = Network(net.source, shape, tuple(layers))

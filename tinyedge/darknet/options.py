@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinyedge.darknet.cfg import Section
-from tinyedge.errors import TinyedgeWarning
+from tinyedge.errors import CfgError, TinyedgeWarning
 
 __all__ = [
     "FOREIGN_SECTIONS",
     "NET_OPTIONS",
     "OptionKind",
     "SectionOptions",
-    "check_options",
+    "note_options",
+    "refuse_options",
     "section_options",
 ]
 
@@ -63,37 +64,47 @@ def section_options(
     )
 
 
-def check_options(section: Section, known: SectionOptions, warned: set[tuple[str, str]]) -> None:
-    """Check every option the section has, also those tinyedge has no use for.
-
-    Warns (TinyedgeWarning) of an option Darknet does not have there, unless its
-    (section, option) is among `warned`, to which it is added.
+def refuse_options(section: Section, known: SectionOptions) -> None:
+    """Refuse what would change the answer and is not built.
 
     Raises:
-        CfgError: an option that is a number in Darknet is none here; one of AlexeyAB's changes
-            the answer.
+        CfgError: an option of AlexeyAB's has a value with which it does something.
     """
     for option, (harmless, why) in known.refused.items():
         if section.text(option, harmless) != harmless:
             raise section.error(f"of AlexeyAB's Darknet is not supported: {why}", option)
+
+
+def note_options(section: Section, known: SectionOptions, warned: set[tuple[str, str]]) -> None:
+    """Warn (TinyedgeWarning) of options that the user may have meant otherwise.
+
+    They are those that Darknet does not have there, and those for training alone that should be
+    numbers and are none, of which Darknet reads what it can. Options that matter for the answer
+    were read, and refused, by the layer's ``parse`` before. `warned` are the (section, option)
+    that are not told again; what is told is added.
+    """
     for option in section.options:
-        kind = known.kinds.get(option)
+        fault = _fault(section, option, known)
+        if fault is not None and (section.name, option) not in warned:
+            warned.add((section.name, option))
+            warnings.warn(section.describe(fault, option), TinyedgeWarning, stacklevel=2)
+
+
+def _fault(section: Section, option: str, known: SectionOptions) -> str | None:
+    """What is to be said of an option, or None."""
+    kind = known.kinds.get(option)
+    if kind is None:
+        if option in known.foreign or option in known.refused:
+            return None
+        return "is ignored: unknown option"
+    try:
         if kind == "integer":
             section.integer(option)
         elif kind == "number":
             section.number(option)
-        elif (
-            kind is None
-            and option not in known.foreign
-            and option not in known.refused
-            and (section.name, option) not in warned
-        ):
-            warned.add((section.name, option))
-            warnings.warn(
-                section.describe("is ignored: unknown option", option),
-                TinyedgeWarning,
-                stacklevel=2,
-            )
+    except CfgError:
+        return f"is no {kind}; it matters in training alone"
+    return None
 
 
 def _kinds(integers: str, numbers: str, texts: str) -> dict[str, OptionKind]:
