@@ -92,8 +92,17 @@ def quantize(
     editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
     operators = editor.require_layers(block.layer.index for block in blocks)
     done()
+    # Where the converter folded a constant that comes behind into a layer's weights, what it wrote
+    # there stays, scales included: these are another function's.
+    own = {
+        index: editor.holds_weights(operator, weights[index].kernel, weights[index].bias)
+        for index, operator in operators.items()
+        if index in weights
+    }
     editor.set_qparams(editor.int8_input(), _PIXEL)
     for group in groups:
+        if not all(own[block.layer.index] for block in group):
+            continue
         for block in group:
             index = block.layer.index
             _set_qparams(editor, operators[index], qparams[index], len(group))
@@ -106,6 +115,9 @@ def quantize(
     advance = progress("Quantizing weights", len(blocks), weight=2)
     for block in blocks:
         index = block.layer.index
+        if not own[index]:
+            advance()
+            continue
         operator, folded = operators[index], weights[index]
         hessian = statistics.blocks[index].hessian
         if hessian is not None:

@@ -5,6 +5,7 @@ Edge TPU write some operators as others.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import flatbuffers
 import numpy as np
@@ -22,13 +23,23 @@ from tinyedge.export.tflite.schema_types import (
     TensorT,
 )
 from tinyedge.tflite.quantization import QuantParams
-from tinyedge.tflite.schema import OPERATORS, OPS_WITH_WEIGHTS, SAME_SCALE_OPS
+from tinyedge.tflite.schema import (
+    FIXED_OUTPUT_OPS,
+    OPERATORS,
+    OPS_WITH_WEIGHTS,
+    SHARED_SCALE_OPS,
+)
 
 __all__ = ["ModelEditor"]
+
+Number = TypeVar("Number", bound=np.generic)
 
 _NAMES: dict[int, str] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
 }
+# Of a scale: as far as rounding moves a number, and a little for the rounding of the scale.
+_HALF = 0.51
+_FLOAT32 = 1e-5  # of a number: what float32 arithmetic in another order leaves
 _DTYPES: dict[int, np.dtype[np.generic]] = {
     getattr(schema.TensorType, name.upper()): np.dtype(name)
     for name in ("int8", "uint8", "int32", "int64")
@@ -161,11 +172,13 @@ class ModelEditor:
         """Give an int8 tensor, and all whose scale must be the same, other per-tensor parameters.
 
         Nothing is changed, and False is the answer, where more than `producers` operators compute
-        values of the same scale: in a concatenation no branch decides alone.
+        values of the same scale: in a concatenation no branch decides alone. So it is where TFLite
+        fixes the scale of what one of them computes, such as a LOGISTIC.
         """
         shared = self._sharing(index)
-        found = [op for op in self.producers(shared) if self.op_name(op) not in SAME_SCALE_OPS]
-        if len(found) > producers:
+        names = [self.op_name(operator) for operator in self.producers(shared)]
+        computing = [name for name in names if name not in SHARED_SCALE_OPS]
+        if len(computing) > producers or FIXED_OUTPUT_OPS.intersection(computing):
             return False
         for operator in self._operators_with_bias():
             if int(operator.inputs[0]) in shared:
@@ -174,6 +187,28 @@ class ModelEditor:
             self._write_qparams(each, qparams)
         self._set_uint8_interface(shared, qparams.shifted(np.uint8))
         return True
+
+    def holds_weights(
+        self, operator: OperatorT, kernel: NDArray[np.float32], bias: NDArray[np.float32]
+    ) -> bool:
+        """Whether an operator's stored weights are these, as far as quantization tells.
+
+        They are not where the converter folded into them what comes behind, a constant that is
+        added or multiplied by. To be asked before anything is set.
+
+        Args:
+            operator: one of `layer_operators`.
+            kernel: real numbers, outputs last as in TensorFlow.
+            bias: real numbers, (outputs,).
+
+        Raises:
+            ExportError: the file's own kernel has another shape.
+        """
+        laid_out = self._laid_out(operator, kernel)
+        return all(
+            self._holds(int(index), values)
+            for index, values in zip(operator.inputs[1:], (laid_out, bias), strict=True)
+        )
 
     def set_weights(
         self,
@@ -193,16 +228,8 @@ class ModelEditor:
         Raises:
             ExportError: the file's own kernel has another shape.
         """
-        index, shape = operator.inputs[1], self.shape(operator.inputs[1])
-        # Depthwise kernels have their inputs first, all others their outputs.
-        outputs = OPERATORS[self.op_name(operator)].kernel_outputs
-        laid_out = np.moveaxis(kernel, -1 if outputs == 0 else -2, 0)
-        if laid_out.shape != shape:
-            raise ExportError(
-                f"the converter laid a kernel out as {shape}, not"
-                f" {laid_out.shape}: this TensorFlow is not one tinyedge knows"
-            )
-        self._write_constant(index, laid_out)
+        index = operator.inputs[1]
+        self._write_constant(index, self._laid_out(operator, kernel))
         self._write_qparams(index, qparams)
         self._biases[int(operator.inputs[2])] = bias.astype(np.float64)
 
@@ -298,6 +325,30 @@ class ModelEditor:
             if self.op_name(operator) in OPS_WITH_WEIGHTS and len(operator.inputs) == 3
         ]
 
+    def _laid_out(self, operator: OperatorT, kernel: NDArray[Number]) -> NDArray[Number]:
+        """A kernel with its outputs last as the file has it."""
+        shape = self.shape(operator.inputs[1])
+        # Depthwise kernels have their inputs first, all others their outputs.
+        outputs = OPERATORS[self.op_name(operator)].kernel_outputs
+        laid_out = np.moveaxis(kernel, -1 if outputs == 0 else -2, 0)
+        if laid_out.shape != shape:
+            raise ExportError(
+                f"the converter laid a kernel out as {shape}, not"
+                f" {laid_out.shape}: this TensorFlow is not one tinyedge knows"
+            )
+        return laid_out
+
+    def _holds(self, index: int, values: NDArray[np.float32]) -> bool:
+        """Whether a constant is `values` quantized: off by half a scale at most."""
+        stored, qparams = self.constant(index), self.qparams(index)
+        if stored is None or qparams is None:
+            return False
+        along = [1] * values.ndim
+        if not qparams.is_per_tensor:
+            along[qparams.axis] = -1
+        allowed = _HALF * qparams.scales.reshape(along) + _FLOAT32 * np.abs(values)
+        return bool((np.abs(qparams.dequantize(stored) - values) <= allowed).all())
+
     def _keep_bias(self, operator: OperatorT) -> None:
         """Remember an operator's bias as real numbers, before its scales change."""
         index = int(operator.inputs[2])
@@ -325,7 +376,7 @@ class ModelEditor:
         while growing:
             size = len(shared)
             for operator in self.operators:
-                if self.op_name(operator) in SAME_SCALE_OPS:
+                if self.op_name(operator) in SHARED_SCALE_OPS:
                     tensors = map(int, (*operator.inputs, *operator.outputs))
                     touched = {each for each in tensors if self._is_int8(each)}
                     if touched & shared:

@@ -14,10 +14,12 @@ from tinyedge.tflite.flatbuffer import FlatbufferError, Table
 
 __all__ = [
     "AVERAGING_OPS",
+    "FIXED_OUTPUT_OPS",
     "HOMOGENEOUS_OPS",
     "OPERATORS",
     "OPS_WITH_WEIGHTS",
     "SAME_SCALE_OPS",
+    "SHARED_SCALE_OPS",
     "OperatorFacts",
     "Option",
     "OptionValue",
@@ -120,6 +122,10 @@ class OperatorFacts:
         homogeneous: whether it takes each value alone and f(a x) = a f(x) for a > 0; of two
             summands with the same a.
         averages: whether its outputs are averages of inputs with weights that are positive.
+        shares_scale: whether that specification asks for one scale and one zero point of its inputs
+            and its output though it computes; so it does where `same_scale` says so.
+        fixed_output: whether TFLite's specification of int8 quantization fixes the scale and the
+            zero point of its output.
         int8_version: its version in int8 where it is written here
             (tensorflow/compiler/mlir/lite/tools/versioning); None of others.
     """
@@ -129,6 +135,8 @@ class OperatorFacts:
     same_scale: bool = False
     homogeneous: bool = False
     averages: bool = False
+    shares_scale: bool = False
+    fixed_output: bool = False
     int8_version: int | None = None
 
 
@@ -142,7 +150,9 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
     {
         "ABS": OperatorFacts(homogeneous=True),
         "ADD": _binary(11, homogeneous=True),
-        "AVERAGE_POOL_2D": OperatorFacts(options=OptionsTable(5, _POOL_2D), averages=True),
+        "AVERAGE_POOL_2D": OperatorFacts(
+            options=OptionsTable(5, _POOL_2D), averages=True, shares_scale=True
+        ),
         "CONCATENATION": OperatorFacts(
             options=OptionsTable(10, {"axis": Option(0, "i"), "fused_activation": _activation(1)}),
             same_scale=True,
@@ -167,14 +177,20 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
             options=OptionsTable(23, {"axis": Option(0, "i"), "batch_dims": Option(1, "i")}),
             same_scale=True,
         ),
-        "L2_NORMALIZATION": _binary(12),
+        "L2_NORMALIZATION": OperatorFacts(
+            options=OptionsTable(12, {"fused_activation": _activation(0)}), fixed_output=True
+        ),
         "LEAKY_RELU": OperatorFacts(
             options=OptionsTable(75, {"alpha": Option(0, "f", 0.0)}), homogeneous=True
         ),
+        "LOGISTIC": OperatorFacts(fixed_output=True),
+        "LOG_SOFTMAX": OperatorFacts(fixed_output=True),
+        "MAXIMUM": OperatorFacts(shares_scale=True),
         "MAX_POOL_2D": OperatorFacts(
             options=OptionsTable(5, _POOL_2D), same_scale=True, int8_version=2
         ),
         "MEAN": OperatorFacts(options=_REDUCER, averages=True),
+        "MINIMUM": OperatorFacts(shares_scale=True),
         "MIRROR_PAD": OperatorFacts(
             options=OptionsTable(77, {"mode": Option(0, _MIRRORS)}), same_scale=True
         ),
@@ -186,8 +202,8 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "PADV2": OperatorFacts(same_scale=True),
         "PRELU": OperatorFacts(homogeneous=True, int8_version=1),
         "QUANTIZE": OperatorFacts(homogeneous=True),
-        "REDUCE_MAX": OperatorFacts(options=_REDUCER),
-        "REDUCE_MIN": OperatorFacts(options=_REDUCER),
+        "REDUCE_MAX": OperatorFacts(options=_REDUCER, shares_scale=True),
+        "REDUCE_MIN": OperatorFacts(options=_REDUCER, shares_scale=True),
         "RELU": OperatorFacts(homogeneous=True),
         "RESHAPE": OperatorFacts(
             options=OptionsTable(17, {"new_shape": Option(0, "numbers")}),
@@ -203,6 +219,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
                 },
             ),
             averages=True,
+            shares_scale=True,
         ),
         # Version 3 counts pixels from their centres, which is not written here.
         "RESIZE_NEAREST_NEIGHBOR": OperatorFacts(
@@ -217,7 +234,9 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
             int8_version=2,
         ),
         "SLICE": OperatorFacts(same_scale=True, int8_version=2),
-        "SOFTMAX": OperatorFacts(options=OptionsTable(9, {"beta": Option(0, "f", 0.0)})),
+        "SOFTMAX": OperatorFacts(
+            options=OptionsTable(9, {"beta": Option(0, "f", 0.0)}), fixed_output=True
+        ),
         "SPACE_TO_DEPTH": OperatorFacts(
             options=OptionsTable(19, {"block_size": Option(0, "i")}), same_scale=True
         ),
@@ -232,6 +251,8 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "STRIDED_SLICE": OperatorFacts(options=OptionsTable(32, _STRIDED_SLICE), same_scale=True),
         "SUB": _binary(28, homogeneous=True),
         "SUM": OperatorFacts(options=_REDUCER),
+        "TANH": OperatorFacts(fixed_output=True),
+        "TILE": OperatorFacts(same_scale=True),
         "TRANSPOSE": OperatorFacts(same_scale=True),
         "TRANSPOSE_CONV": OperatorFacts(options=OptionsTable(49, _TRANSPOSE_CONV)),
         "UNIDIRECTIONAL_SEQUENCE_LSTM": OperatorFacts(
@@ -250,8 +271,10 @@ def _having(fact: Callable[[OperatorFacts], bool]) -> frozenset[str]:
 
 OPS_WITH_WEIGHTS = _having(lambda facts: facts.kernel_outputs is not None)
 SAME_SCALE_OPS = _having(lambda facts: facts.same_scale)
+SHARED_SCALE_OPS = _having(lambda facts: facts.same_scale or facts.shares_scale)
 HOMOGENEOUS_OPS = _having(lambda facts: facts.homogeneous)
 AVERAGING_OPS = _having(lambda facts: facts.averages)
+FIXED_OUTPUT_OPS = _having(lambda facts: facts.fixed_output)
 
 
 def read_options(operator: str, union: int, table: Table | None) -> Mapping[str, OptionValue]:
