@@ -18,6 +18,7 @@ from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.kernels import OPERATORS
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
+from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.schema import AVERAGING_OPS, HOMOGENEOUS_OPS, SAME_SCALE_OPS
 
 __all__ = ["FloatWeights", "match_float_weights"]
@@ -122,7 +123,7 @@ def _match_weights(
     output_scale = _output_scale(
         np.moveaxis(expected, outputs, 0),
         np.moveaxis(quantized, outputs, 0),
-        None if stored.qparams is None else stored.qparams.scales,
+        stored.qparams,
     )
     along = [1] * kernel.ndim
     along[outputs] = -1
@@ -149,36 +150,39 @@ def _of_kernel_inputs(operator: Operator, shape: tuple[int, ...], scales: Floats
     return np.repeat(groups, shape[0] // len(groups), axis=0)[:, np.newaxis, np.newaxis]
 
 
-def _output_scale(
-    expected: Floats, quantized: Floats, kernel_scales: NDArray[np.float64] | None
-) -> Floats:
-    """What each output was divided by: rows of weights before, and after it and int8.
+def _output_scale(expected: Floats, quantized: Floats, qparams: QuantParams | None) -> Floats:
+    """What each output was divided by, (outputs,).
 
-    Quantizers give each output the scale that makes its largest weight 127: that tells the
-    divisor to float32's precision. Where it contradicts the weights themselves, whose least
-    squares tell it to about a thousandth, the scale was chosen in another way, and the weights
-    count.
+    Quantizers give each output the scale that makes its largest weight the largest integer: that
+    tells the divisor to float32's precision. Where it contradicts the weights themselves, whose
+    least squares tell it to about a thousandth, the scale was chosen in another way, and the
+    weights count.
+
+    Args:
+        expected: the weights before the division, outputs first.
+        quantized: those of the int8 file, dequantized, of the same shape.
+        qparams: of the int8 file's kernel.
     """
     rows = expected.reshape(len(expected), -1).astype(np.float64)
-    integers = quantized.reshape(len(quantized), -1).astype(np.float64)
+    found = quantized.reshape(len(quantized), -1).astype(np.float64)
     power = np.sum(rows**2, axis=1)
-    product = np.sum(rows * integers, axis=1)
+    product = np.sum(rows * found, axis=1)
     usable = (power > 0) & (product > 0)
     inverse = np.divide(product, power, out=np.ones(len(rows)), where=usable)
-    left = np.sum((integers - inverse[:, np.newaxis] * rows) ** 2, axis=1)
+    left = np.sum((found - inverse[:, np.newaxis] * rows) ** 2, axis=1)
     freedom = max(rows.shape[1] - 1, 1)
     deviation = (
         np.sqrt(np.divide(left / freedom, power, out=np.zeros(len(rows)), where=usable)) / inverse
     )
-    if kernel_scales is None:
+    if qparams is None:
         return np.asarray(1 / inverse, np.float32)
     largest = np.abs(rows).max(axis=1)
-    highest = np.broadcast_to(kernel_scales, largest.shape) * 127
+    highest = np.broadcast_to(qparams.scales, largest.shape) * qparams.limits[1]
     by_scale = np.divide(largest, highest, out=np.ones(len(rows)), where=usable)
     agree = np.abs(by_scale * inverse - 1) <= _SIGNIFICANT * deviation + 1e-3
-    found = np.where(usable & ~agree, 1 / inverse, by_scale)
-    found[np.abs(found - 1) < _EXACT] = 1.0
-    return np.asarray(found, np.float32)
+    scales = np.where(usable & ~agree, 1 / inverse, by_scale)
+    scales[np.abs(scales - 1) < _EXACT] = 1.0
+    return np.asarray(scales, np.float32)
 
 
 def _match_constants(

@@ -23,6 +23,7 @@ from tinyedge.export.inspection.kernels import (
 from tinyedge.export.inspection.requantize import INPUT, activation_scale, requantizing_ops
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
+from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE
 from tinyedge.tflite.schema import SAME_SCALE_OPS
 
 __all__ = ["Constants", "Run", "Simulation"]
@@ -199,16 +200,16 @@ class Simulation:
         return compute
 
     def _leaky_relu(self, operator: Operator) -> Compute:
-        """XNNPACK multiplies integers by slopes of eight bits behind the point."""
+        """As XNNPACK computes it: integers times slopes that are whole numbers over 256."""
         source, target = operator.inputs[0], operator.outputs[0]
         ratio = self.scale(source) / self.scale(target)
         alpha = operator.options["alpha"]
         assert isinstance(alpha, float)
         slopes = [ratio, alpha * ratio]
-        eight_bits = [round(256 * slope) / 256 for slope in slopes]
+        rounded = [round(XNNPACK_SLOPE_ONE * slope) / XNNPACK_SLOPE_ONE for slope in slopes]
 
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
-            above, below = slopes if in_float else eight_bits
+            above, below = slopes if in_float else rounded
             scaled = run.scaled[source]
             value = tf.where(scaled > 0, above * scaled, below * scaled)
             # It rounds halves up, where all else rounds them to even.

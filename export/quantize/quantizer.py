@@ -35,8 +35,6 @@ from tinyedge.tflite.quantization import QuantParams
 __all__ = ["quantize"]
 
 _DEFAULTS = QuantizerConfig()
-# A pixel is its own int8 input, moved by 128.
-_PIXEL = QuantParams.per_tensor(1 / 255, -128)
 
 
 def quantize(
@@ -92,7 +90,7 @@ def quantize(
     editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
     operators = editor.require_layers(block.layer.index for block in blocks)
     done()
-    editor.set_qparams(editor.int8_input(), _PIXEL)
+    editor.set_qparams(editor.int8_input(), QuantParams.pixels())
     for group in groups:
         for block in group:
             index = block.layer.index

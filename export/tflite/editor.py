@@ -245,7 +245,9 @@ class ModelEditor:
                 return
         new: OperatorCodeT = schema.OperatorCodeT()
         new.builtinCode, new.version = number, version
-        new.deprecatedBuiltinCode = min(number, 127)
+        # The older field is a byte; greater numbers are in the newer one alone.
+        greatest = schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
+        new.deprecatedBuiltinCode = min(number, greatest)
         self._model.operatorCodes.append(new)
         operator.opcodeIndex = len(self._model.operatorCodes) - 1
 
