@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tinyedge.errors import ModelError
 from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.kernels import (
-    LINEAR,
-    OPERATORS,
+    LINEAR_KERNELS,
+    OP_KERNELS,
     fused_activation,
     kernel_for_tensorflow,
 )
@@ -32,9 +32,9 @@ __all__ = ["Constants", "Run", "Simulation"]
 Constants = Mapping[tuple[int, int], NDArray[np.float32]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Run:
-    """One image's way through the graph.
+    """The values of one image in the graph, which a simulation adds operator by operator.
 
     Attributes:
         scaled: by tensor index, float32, in units of the tensor's scale.
@@ -63,9 +63,9 @@ class Simulation:
         self.requantizing = frozenset(requantizing_ops(graph))
         self._compute: list[Compute] = []
         for position, operator in enumerate(graph.operators):
-            if operator.name in LINEAR and graph.has_weights(operator):
+            if operator.name in LINEAR_KERNELS and graph.has_weights(operator):
                 self._compute.append(self._linear(position, float_constants))
-            elif operator.name in OPERATORS:
+            elif operator.name in OP_KERNELS:
                 self._compute.append(self._plain(position, float_constants))
             else:
                 raise ModelError(
@@ -172,7 +172,7 @@ class Simulation:
 
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
             weights, bias = constants[in_float]
-            sums = LINEAR[operator.name](operator.options, run.scaled[source], weights)
+            sums = LINEAR_KERNELS[operator.name](operator.options, run.scaled[source], weights)
             value = (sums + bias) * factors
             return [fused_activation(operator.options, value, self.scale(target))]
 
@@ -182,18 +182,18 @@ class Simulation:
         operator = self._graph.operators[position]
         if operator.name == "LEAKY_RELU" and position in self.requantizing:
             return self._leaky_relu(operator)
-        # What only moves values may do so in units of their scale.
+        # An operator that only moves values may do so in units of their scale.
         moves = operator.name in SAME_SCALE_OPS and position not in self.requantizing
         scale = self.scale(operator.outputs[0])
-        readers = [
-            self._reader(operator, position, place, floats, unit=scale if moves else 1.0)
+        operands = [
+            self._operand(operator, position, place, floats, unit=scale if moves else 1.0)
             for place, index in enumerate(operator.inputs)
             if index >= 0
         ]
 
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
-            outputs = OPERATORS[operator.name](
-                operator.options, [read(run, in_float) for read in readers]
+            outputs = OP_KERNELS[operator.name](
+                operator.options, [operand(run, in_float) for operand in operands]
             )
             return outputs if moves or scale == 1 else [value / scale for value in outputs]
 
@@ -217,10 +217,10 @@ class Simulation:
 
         return compute
 
-    def _reader(
+    def _operand(
         self, operator: Operator, position: int, place: int, floats: Constants, *, unit: float
     ) -> Callable[[Run, bool], tf.Tensor]:
-        """A function of (run, in float) to one of an operator's inputs, in units of `unit`."""
+        """A function of (run, in_float) that gives one input of an operator, in units of `unit`."""
         index = operator.inputs[place]
         tensor = self._graph.tensors[index]
         data = tensor.data()
