@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.layers import Convolutional
 from tinyedge.darknet.network import Network
 from tinyedge.errors import DatasetError, ExportError, TinyedgeWarning
+from tinyedge.export.stages import Stage
 from tinyedge.files import file_sha256
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import evenly_spaced, read_unlabelled
@@ -56,7 +57,7 @@ def read_calibration_set(
     chosen = evenly_spaced(found, count)
     if len(found) < count:
         _note(f"{source} holds {len(found)} images, {count} were asked for: all are used")
-    advance = progress("Reading calibration images", len(chosen), weight=0.3)
+    advance = Stage.READ_IMAGES.begin(progress, len(chosen))
     inputs: list[NDArray[np.float32]] = []
     used: list[Path] = []
     for path, pixels in evaluate(partial(load_float_input, spec=spec), chosen):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.network import Network
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.calibrate.images import check_can_synthesize
+from tinyedge.export.stages import Stage
 from tinyedge.progress import Progress
 
 __all__ = ["synthesize_images"]
@@ -65,7 +66,7 @@ def synthesize_images(
         classes = tf.constant(rng.integers(network.output.elements, size=pixels.shape[0]))
     gradient = _gradient(model, statistics, classes)
     adam = keras.optimizers.Adam(_RATE)
-    advance = progress("Making images of the batch norms", _ITERATIONS, weight=60)
+    advance = Stage.SYNTHESIZE_IMAGES.begin(progress, _ITERATIONS)
     for iteration in range(_ITERATIONS):
         adam.learning_rate = _RATE * (1 - iteration / _ITERATIONS)
         adam.apply([gradient(pixels)], [pixels])

@@ -14,6 +14,7 @@ from tinyedge.darknet.network import Network
 from tinyedge.export.build.model import KerasNetwork
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
+from tinyedge.export.stages import Stage
 from tinyedge.progress import Progress
 
 __all__ = ["BlockStatistics", "NetworkStatistics", "collect_statistics"]
@@ -85,7 +86,7 @@ def collect_statistics(
     values_an_image = sum(layer.output.elements for layer in network.layers)
     batch = max(1, config.batch_values // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
-    advance = progress("Observing the float network", len(batches), weight=8)
+    advance = Stage.OBSERVE.begin(progress, len(batches))
     observers = [_BlockObserver(block, len(images), config) for block in blocks]
     logits = []
     for pixels in batches:

@@ -25,6 +25,7 @@ from tinyedge.export.quantize.scales import (
     choose_logit_qparams,
     learn_scales,
 )
+from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.convert import convert_int8
 from tinyedge.export.tflite.editor import ModelEditor
@@ -85,7 +86,7 @@ def quantize(
     output_scales = {index: each.output_scale for index, each in qparams.items()}
     weights = apply_equalization(network, weights, output_scales)
     # The converter chooses operators and their order; its scales stay where nothing was learned.
-    done = progress("Converting to int8 .tflite", weight=3)
+    done = Stage.CONVERT_TO_INT8.begin(progress)
     assign_weights(built.model, network, weights)
     editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
     operators = editor.require_layers(block.layer.index for block in blocks)
@@ -101,7 +102,7 @@ def quantize(
         editor.set_qparams(editor.int8_output(), logits)
     # Weights come last: what is best for them depends on how the layer's input is quantized.
     read = input_scales(network, output_scales)
-    advance = progress("Quantizing weights", len(blocks), weight=2)
+    advance = Stage.QUANTIZE_WEIGHTS.begin(progress, len(blocks))
     for block in blocks:
         index = block.layer.index
         operator, folded = operators[index], weights[index]
@@ -123,7 +124,7 @@ def _learn(
     progress: Progress,
 ) -> dict[int, BlockQuantParams]:
     """What is learned of each block, by layer number."""
-    advance = progress("Learning scales", sum(len(group) for group in groups), weight=80)
+    advance = Stage.LEARN_SCALES.begin(progress, sum(len(group) for group in groups))
     qparams: dict[int, BlockQuantParams] = {}
     for group in groups:
         seen = [statistics.blocks[block.layer.index] for block in group]
