@@ -73,7 +73,7 @@ def read_calibration_set(
 
 
 def check_can_synthesize(network: Network) -> None:
-    """Refuse to calibrate without photos a network whose weights tell nothing of any.
+    """Refuse to calibrate without photos a network that has no batch norm statistics.
 
     Raises:
         ExportError: the network has no batch-normalized convolution.

@@ -3,7 +3,7 @@
 ZeroQ (Cai et al. 2020, arXiv:2001.00281): begin with noise, and change its pixels until every
 batch-normalized layer's output has the means and variances that it had in training. Each image
 also is to be of a class drawn at random, as in DeepInversion (Yin et al. 2020, arXiv:1912.08795):
-noise leaves the network in doubt, and its answers smaller than those to photos. No photo is seen;
+noise leaves the network in doubt, with smaller logits than photos give. No photo is needed, but
 photos calibrate better.
 """
 
@@ -77,7 +77,7 @@ def synthesize_images(
 def _gradient(
     model: keras.Model, statistics: Sequence[BatchNormStatistics], classes: tf.Tensor | None
 ) -> Callable[[tf.Variable], tf.Tensor]:
-    """A function of the pixels' logits: the gradient of how far they are from what is wanted."""
+    """A function from the pixels' logits to the gradient of the loss by them."""
     network = keras.Model(
         model.inputs, [*(each.output_of(model) for each in statistics), model.output]
     )

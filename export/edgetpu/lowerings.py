@@ -1,7 +1,7 @@
-"""Operators the Edge TPU does not know, written as ones it knows: the same function each time.
+"""Lowerings: operators that the Edge TPU does not support as others of the same function.
 
-Each of `LOWERINGS` takes a model's editor, changes its graph, and says whether there was anything
-to change.
+Each of `LOWERINGS` takes a model's editor, changes its graph, and returns whether there was
+anything to change.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def leaky_as_prelu(graph: ModelEditor) -> bool:
 
 
 def mirror_as_joined(graph: ModelEditor) -> bool:
-    """MIRROR_PAD by one pixel, which repeats the edge, as CONCATENATION with SLICEs of it."""
+    """MIRROR_PAD by one pixel, which repeats the edge, as CONCATENATION with SLICEs of the edge."""
     return graph.replace("MIRROR_PAD", partial(_joined_edges, graph))
 
 
@@ -117,7 +117,7 @@ def _pooled(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | None:
 def _slice(
     graph: ModelEditor, tensor: int, begin: list[int], size: list[int], name: str
 ) -> tuple[int, OperatorT]:
-    """The tensor that is cut out of another, and the operator that does it."""
+    """A slice of a tensor: its index, and the operator that computes it."""
     cut = graph.add_like(tensor, size, name)
     where = graph.add_indices(begin, f"{name}/begin"), graph.add_indices(size, f"{name}/size")
     options = schema.SliceOptionsT()

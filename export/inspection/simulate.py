@@ -20,7 +20,7 @@ from tinyedge.export.inspection.kernels import (
     fused_activation,
     kernel_for_tensorflow,
 )
-from tinyedge.export.inspection.requantize import INPUT, activation_scale, requantizing_ops
+from tinyedge.export.inspection.requantize import INPUT, requantizing_ops
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
 from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE
@@ -112,8 +112,9 @@ class Simulation:
         return np.asarray(run.scaled[index], np.float64) * self.scale(index)
 
     def scale(self, index: int) -> float:
-        """A tensor's scale; 1 where it is not quantized."""
-        return activation_scale(self._graph, index)
+        """The scale of a tensor that is quantized per-tensor; 1 of one that is not quantized."""
+        qparams = self._graph.tensors[index].qparams
+        return 1.0 if qparams is None else qparams.scale
 
     def output(self, run: Run) -> NDArray[np.float64]:
         """The answer of a run, (classes,)."""

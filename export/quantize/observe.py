@@ -20,7 +20,7 @@ from tinyedge.progress import Progress
 __all__ = ["BlockStatistics", "NetworkStatistics", "collect_statistics"]
 
 Floats = NDArray[np.float32]
-# Of images (n, h, w, c) and noise (n, logits): the logits, and of each block what its layer reads,
+# From images (n, h, w, c) and noise (n, logits) to the logits, and of each block its layer's input,
 # its pre-activation and the sum of the squared gradients of its output, (channels,).
 Probe = Callable[
     [tf.Tensor, tf.Tensor], tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]
@@ -49,7 +49,7 @@ class BlockStatistics:
 
 @dataclass(frozen=True, eq=False)
 class NetworkStatistics:
-    """What `collect_statistics` saw.
+    """The statistics of all blocks, and the logits.
 
     Attributes:
         blocks: the blocks' statistics by layer number.
@@ -165,7 +165,7 @@ class _BlockObserver:
     def update(
         self, read: Floats, values: Floats, squares: Floats, rng: np.random.Generator
     ) -> None:
-        """Take in a batch: what the layer reads, its pre-activation, its squared gradients."""
+        """Add a batch: the layer's input, its pre-activation, its output's squared gradients."""
         maps = values.reshape(len(values), -1, values.shape[-1])
         if self.block.averaged:
             self._pre_activation.append(maps)
@@ -181,7 +181,7 @@ class _BlockObserver:
             self._windows += len(windows)
 
     def statistics(self) -> BlockStatistics:
-        """Those of all batches."""
+        """The statistics of all batches."""
         hessian = None if self._hessian is None else self._hessian / self._windows
         return BlockStatistics(
             np.concatenate(self._pre_activation), self._sensitivity / self._images, hessian

@@ -1,7 +1,7 @@
-"""tinyedge's own post-training quantizer: the float network's answers, kept in int8.
+"""tinyedge's own post-training quantizer, tuned to keep the float network's answers.
 
-Everything lands in an ordinary int8 .tflite of the operators TFLiteConverter would write: the
-converter lays the file out, and the numbers in it are chosen here.
+Its result is an ordinary int8 .tflite of the operators TFLiteConverter would write: the converter
+lays the file out, and scales, zero points and weights are chosen here.
 """
 
 from collections.abc import Collection, Sequence
@@ -77,8 +77,8 @@ def quantize(
         statistics = collect_statistics(
             network, built, blocks, images, seed=seed, config=config, progress=progress
         )
-    # The scales of a block depend on one another, and those of concatenated blocks are one. They
-    # are learned of activations of two straight lines, as the classifiers of the zoo have.
+    # The scales of a block depend on one another, and concatenated blocks share theirs. They are
+    # learned for piecewise linear activations, which the classifiers of the zoo have.
     learnable = [block for block in blocks if block.function.piecewise_linear]
     groups = concat_groups(network, learnable)
     qparams = _learn(groups, statistics, seed=seed, config=config, progress=progress)
@@ -123,7 +123,7 @@ def _learn(
     config: QuantizerConfig,
     progress: Progress,
 ) -> dict[int, BlockQuantParams]:
-    """What is learned of each block, by layer number."""
+    """The learned parameters of each block, by layer number."""
     advance = Stage.LEARN_SCALES.begin(progress, sum(len(group) for group in groups))
     qparams: dict[int, BlockQuantParams] = {}
     for group in groups:

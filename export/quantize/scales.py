@@ -101,7 +101,7 @@ def align_scale_to_xnnpack(
 
 
 def choose_logit_qparams(logits: Floats, *, margin: float) -> QuantParams:
-    """Of the network's answers: those of least KL divergence from the float answers.
+    """Parameters of the logits that leave the least KL divergence from the float answers.
 
     Small logits may be clipped, for their probability is nil; large ones may not.
 
@@ -184,7 +184,7 @@ class _BlockLearner:
         return tf.gather(self._values, places) * tf.reshape(factors, shape)
 
     def errors(self, values: tf.Tensor, output: _FakeQuantizer) -> tuple[tf.Tensor, tf.Tensor]:
-        """Weighted mean squares of the error behind the activation and of what is right there."""
+        """Weighted mean squares of the error behind the activation and of its float values."""
         output_scale = tf.exp(self.log_output_scale)
         found = values / output_scale
         if self.pre_activation is not None:
@@ -279,7 +279,7 @@ class _Learner:
                 for block, values in zip(self._blocks, batches, strict=True)
             ]
             total = tf.add_n([error for error, _ in errors])
-            loss = total / (tf.add_n([right for _, right in errors]) + 1e-30)
+            loss = total / (tf.add_n([power for _, power in errors]) + 1e-30)
         return list(tape.gradient(loss, self._variables))
 
 

@@ -233,7 +233,7 @@ def test_coarse_weights_are_blamed(
     (worse,) = [layer for layer in bad.layers if layer.index == victim.index]
     assert worse.weight_snr is not None
     assert victim.weight_snr is not None
-    # Steps of 64 in place of 1: 20 lg 64 = 36 dB, less where they leave nothing but zeros.
+    # Multiples of 64 in place of 1: 20 lg 64 = 36 dB, less where they leave nothing but zeros.
     assert worse.weight_snr < victim.weight_snr - 20
 
 
