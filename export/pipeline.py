@@ -1,6 +1,6 @@
 """The whole of ``tinyedge export``: Darknet's files in, checked .tflite files out.
 
-`prepare` reads everything the user names and raises all that they can mend, without TensorFlow;
+`prepare` reads everything the user names and raises every error they can fix, without TensorFlow;
 `convert` builds, quantizes and converts the network with TensorFlow; `finish` puts the cards into
 the files, verifies them and writes them, all or none. Equal requests give equal bytes.
 """
@@ -56,7 +56,7 @@ __all__ = ["Converted", "Exported", "Prepared", "convert", "export", "finish", "
 
 @dataclass
 class Prepared:
-    """What `prepare` read and found good.
+    """The inputs of an export, read and checked by `prepare`.
 
     Attributes:
         request: what was asked for.
@@ -86,7 +86,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Converted:
-    """What `convert` made: files as TensorFlow and the quantizer leave them, without a card.
+    """The files that `convert` made, as TensorFlow and the quantizer leave them, without a card.
 
     Attributes:
         float_tflite: the float file.
@@ -105,7 +105,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export made.
+    """The result of an export.
 
     Attributes:
         files: where each file is, by kind: ``float``, then as asked for ``int8``, ``coral`` (for
@@ -298,7 +298,7 @@ def _calibration_images(
     statistics: Sequence[BatchNormStatistics],
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """Those that were read, checked; else synthesized ones: (n, height, width, channels)."""
+    """The images that were read, checked; else synthesized: (n, height, width, channels)."""
     network, calibration = prepared.network, prepared.calibration
     if calibration is not None:
         from tinyedge.export.calibrate.check import check_calibration

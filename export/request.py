@@ -81,11 +81,11 @@ class ExportRequest:
 
     @property
     def makes_coral(self) -> bool:
-        """Whether a file for the Edge TPU is to be made of the int8 file."""
+        """Whether a file for the Edge TPU is wanted too."""
         return not self.float_only and self.device is not None and "coral" in self.device.files
 
     def targets(self) -> dict[FileKind, Path]:
-        """Where each file that is asked for goes, in the order they are told in."""
+        """Where each file that is asked for goes, in the order they are reported in."""
         asked: dict[FileKind, bool] = {
             "float": True,
             "int8": not self.float_only,
