@@ -81,7 +81,7 @@ def test_nothing_but_the_table_is_said(fashion_models: Models, fashion_images: P
     assert done.stderr == ""
 
 
-def test_a_plot_is_a_picture(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
+def test_a_plot_is_an_image(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
     from PIL import Image
 
     words = ("--data", fashion_images, "--images", 1, "--plot")

@@ -271,9 +271,8 @@ def share_at_the_ends(path: Path, images: list[Path], place: Requantization) -> 
         for index, tensor in enumerate(read_graph(path.read_bytes(), "").tensors)
         if tensor.name == place.tensor
     )
-    values = np.array(
-        [tensors(path, Classifier(path).preprocess(image))[index] for image in images]
-    )
+    model = Classifier(path)
+    values = np.array([tensors(path, model.preprocess(image))[index] for image in images])
     scale = (place.int8_range[1] - place.int8_range[0]) / 255
     low, high = (np.abs(values - end) < scale / 2 for end in place.int8_range)
     return float(100 * np.mean(low | high))
