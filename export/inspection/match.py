@@ -191,7 +191,7 @@ def _by_origin(graph: Graph) -> dict[tuple[str, int | None, int], int]:
     seen: Counter[tuple[str, int | None]] = Counter()
     origins = {}
     for position, operator in enumerate(graph.operators):
-        # As what TensorFlow takes a 1x1 convolution on one pixel to be depends on the rewrites.
+        # TensorFlow writes a 1x1 convolution on one pixel as either, depending on the rewrites.
         name = "CONV_2D" if operator.name == "FULLY_CONNECTED" else operator.name
         layer = graph.darknet_layer(operator)
         key = (name, layer[0] if layer else None)
