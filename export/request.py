@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tinyedge.devices.profile import InputType, Profile
-from tinyedge.export.quantize.reorder import REWRITES
+from tinyedge.export.quantize.reorder import REWRITES, Rewrite
 from tinyedge.images.spec import FITS, Fit
 from tinyedge.zoo.source import SourceFiles
 
-__all__ = ["REWRITES", "ExportRequest", "FileKind", "Quantizer"]
+__all__ = ["ExportRequest", "FileKind", "Quantizer"]
 
 Quantizer = Literal["tuned", "default"]
 FileKind = Literal["float", "int8", "coral", "keras", "saved_model"]
@@ -55,7 +55,7 @@ class ExportRequest:
     fit: Fit = "crop"
     input_type: InputType = "int8"
     quantizer: Quantizer = "tuned"
-    rewrites: tuple[str, ...] = REWRITES
+    rewrites: tuple[Rewrite, ...] = REWRITES
     seed: int = 0
     float_only: bool = False
     keras: bool = False

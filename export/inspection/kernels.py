@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinyedge.tflite.schema import OptionValue
 
-__all__ = ["LINEAR_KERNELS", "OP_KERNELS", "Options", "fused_activation", "kernel_for_tensorflow"]
+__all__ = ["LINEAR_KERNELS", "OP_KERNELS", "fused_activation", "kernel_for_tensorflow"]
 
 Options = Mapping[str, OptionValue]
 Compute = Callable[[Options, Sequence[tf.Tensor]], list[tf.Tensor]]

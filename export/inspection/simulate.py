@@ -26,7 +26,7 @@ from tinyedge.tflite.model import Operator
 from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE
 from tinyedge.tflite.schema import SAME_SCALE_OPS
 
-__all__ = ["Constants", "Run", "Simulation"]
+__all__ = ["Run", "Simulation"]
 
 # By (position of the operator, which of its inputs): a constant's values.
 Constants = Mapping[tuple[int, int], NDArray[np.float32]]

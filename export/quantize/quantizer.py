@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
+from tinyedge.devices.profile import InputType
 from tinyedge.export.build.fold import FoldedWeights
 from tinyedge.export.build.model import assign_weights, build_keras_network
 from tinyedge.export.quantize.blocks import Block, concat_groups, find_blocks
@@ -19,7 +20,7 @@ from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
 from tinyedge.export.quantize.gptq import gptq_round
 from tinyedge.export.quantize.observe import NetworkStatistics, collect_statistics
-from tinyedge.export.quantize.reorder import reorder
+from tinyedge.export.quantize.reorder import Rewrite, reorder
 from tinyedge.export.quantize.scales import (
     BlockQuantParams,
     choose_logit_qparams,
@@ -43,8 +44,8 @@ def quantize(
     weights: FoldedWeights,
     images: NDArray[np.float32],
     *,
-    rewrites: Collection[str],
-    input_type: str,
+    rewrites: Collection[Rewrite],
+    input_type: InputType,
     seed: int,
     progress: Progress,
     config: QuantizerConfig = _DEFAULTS,
