@@ -1,6 +1,6 @@
 """The whole of ``tinyedge export``: Darknet's files in, checked .tflite files out.
 
-`prepare` reads everything the user names and raises all that they can mend, without TensorFlow;
+`prepare` reads everything the user names and raises every error they can fix, without TensorFlow;
 `convert` builds, quantizes and converts the network with TensorFlow; `finish` puts the cards into
 the files, verifies them and writes them, all or none. Equal requests give equal bytes.
 """
@@ -36,6 +36,7 @@ from tinyedge.export.cards import (
 )
 from tinyedge.export.edgetpu.lower import edge_tpu_file, shortfall
 from tinyedge.export.request import ExportRequest, FileKind
+from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import (
     check_tensorflow_is_installed,
     require_tensorflow,
@@ -55,7 +56,7 @@ __all__ = ["Converted", "Exported", "Prepared", "convert", "export", "finish", "
 
 @dataclass
 class Prepared:
-    """What `prepare` read and found good.
+    """The inputs of an export, read and checked by `prepare`.
 
     Attributes:
         request: what was asked for.
@@ -85,7 +86,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Converted:
-    """What `convert` made: files as TensorFlow and the quantizer leave them, without a card.
+    """The files that `convert` made, as TensorFlow and the quantizer leave them, without a card.
 
     Attributes:
         float_tflite: the float file.
@@ -104,7 +105,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export made.
+    """The result of an export.
 
     Attributes:
         files: where each file is, by kind: ``float``, then as asked for ``int8``, ``coral`` (for
@@ -145,7 +146,7 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     check_tensorflow_is_installed()
     if request.files.weights is None:
         raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
-    done = progress("Reading the network", weight=0.1, total=_total_weight(request))
+    done = Stage.READ_NETWORK.begin(progress, total=_total_weight(request))
     network = read_network(request.files.cfg, size=request.size)
     if not request.float_only:
         _check_int8(request, network)
@@ -168,7 +169,7 @@ def convert(prepared: Prepared, *, progress: Progress) -> Converted:
         ExportError: TensorFlow's converter refuses the network.
         MissingPackageError: TensorFlow is not installed as it should be.
     """
-    done = progress("Starting TensorFlow", weight=3)
+    done = Stage.START_TENSORFLOW.begin(progress)
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
 
@@ -206,7 +207,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
         ExportError: a file is not what was asked for.
         OSError: a file cannot be written.
     """
-    done = progress("Checking and writing the files", weight=0.5)
+    done = Stage.FINISH.begin(progress)
     request = prepared.request
     card = float_card(request, prepared.network, prepared.facts, converted.made_by)
     contents: dict[FileKind, Content] = {}
@@ -258,14 +259,23 @@ def _check_int8(request: ExportRequest, network: Network) -> None:
 
 
 def _total_weight(request: ExportRequest) -> float:
-    """Of all stages that follow: about a second each one, of Tiny Darknet with 50 images."""
-    weight = 0.1 + 3 + 1 + 0.5  # reading the network, TensorFlow, the float file, writing
+    """The weight of all stages that an export goes through."""
+    stages = [Stage.READ_NETWORK, Stage.START_TENSORFLOW, Stage.CONVERT_TO_FLOAT, Stage.FINISH]
     if not request.float_only:
-        # Synthesized images; or some that are read and checked.
-        weight += 60 if request.data_free else 0.3 + 2
-        # Observing, learning, converting and quantizing; or the converter alone.
-        weight += 8 + 80 + 3 + 2 if request.quantizer == "tuned" else 3
-    return weight + 0.3 * request.keras + 0.5 * request.saved_model
+        if request.data_free:
+            stages.append(Stage.SYNTHESIZE_IMAGES)
+        else:
+            stages += [Stage.READ_IMAGES, Stage.CHECK_IMAGES]
+        if request.quantizer == "tuned":
+            stages += [Stage.OBSERVE, Stage.LEARN_SCALES]
+            stages += [Stage.CONVERT_TO_INT8, Stage.QUANTIZE_WEIGHTS]
+        else:
+            stages.append(Stage.QUANTIZE_BY_DEFAULT)
+    if request.keras:
+        stages.append(Stage.SAVE_KERAS)
+    if request.saved_model:
+        stages.append(Stage.SAVE_SAVED_MODEL)
+    return sum(stage.weight for stage in stages)
 
 
 def _calibration_set(
@@ -288,12 +298,12 @@ def _calibration_images(
     statistics: Sequence[BatchNormStatistics],
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """Those that were read, checked; else synthesized ones: (n, height, width, channels)."""
+    """The images that were read, checked; else synthesized: (n, height, width, channels)."""
     network, calibration = prepared.network, prepared.calibration
     if calibration is not None:
         from tinyedge.export.calibrate.check import check_calibration
 
-        done = progress("Checking the calibration images", weight=2)
+        done = Stage.CHECK_IMAGES.begin(progress)
         check_calibration(model, statistics, calibration.inputs)
         done()
         return calibration.inputs
@@ -338,7 +348,7 @@ def _quantized_by_default(
 ) -> bytes:
     from tinyedge.export.tflite.convert import convert_int8
 
-    done = progress("Quantizing to int8 .tflite", weight=3)
+    done = Stage.QUANTIZE_BY_DEFAULT.begin(progress)
     content = convert_int8(model, images, input_type=request.input_type)
     done()
     return content
@@ -347,7 +357,7 @@ def _quantized_by_default(
 def _float_file(model: "keras.Model", progress: Progress) -> bytes:
     from tinyedge.export.tflite.convert import convert_float
 
-    done = progress("Converting to float .tflite", weight=1)
+    done = Stage.CONVERT_TO_FLOAT.begin(progress)
     content = convert_float(model)
     done()
     return content
@@ -356,7 +366,7 @@ def _float_file(model: "keras.Model", progress: Progress) -> bytes:
 def _keras_file(model: "keras.Model", progress: Progress) -> bytes:
     from tinyedge.export.build.save import keras_file
 
-    done = progress("Saving the Keras model", weight=0.3)
+    done = Stage.SAVE_KERAS.begin(progress)
     content = keras_file(model)
     done()
     return content
@@ -365,7 +375,7 @@ def _keras_file(model: "keras.Model", progress: Progress) -> bytes:
 def _saved_model_files(model: "keras.Model", progress: Progress) -> dict[str, bytes]:
     from tinyedge.export.build.saved_model import saved_model_files
 
-    done = progress("Saving the SavedModel", weight=0.5)
+    done = Stage.SAVE_SAVED_MODEL.begin(progress)
     contents = saved_model_files(model)
     done()
     return contents

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tinyedge.devices.profile import InputType, Profile
-from tinyedge.export.quantize.reorder import REWRITES
+from tinyedge.export.quantize.reorder import REWRITES, Rewrite
 from tinyedge.images.spec import FITS, Fit
 from tinyedge.zoo.source import SourceFiles
 
-__all__ = ["REWRITES", "ExportRequest", "FileKind", "Quantizer"]
+__all__ = ["ExportRequest", "FileKind", "Quantizer"]
 
 Quantizer = Literal["tuned", "default"]
 FileKind = Literal["float", "int8", "coral", "keras", "saved_model"]
@@ -55,7 +55,7 @@ class ExportRequest:
     fit: Fit = "crop"
     input_type: InputType = "int8"
     quantizer: Quantizer = "tuned"
-    rewrites: tuple[str, ...] = REWRITES
+    rewrites: tuple[Rewrite, ...] = REWRITES
     seed: int = 0
     float_only: bool = False
     keras: bool = False
@@ -81,11 +81,11 @@ class ExportRequest:
 
     @property
     def makes_coral(self) -> bool:
-        """Whether a file for the Edge TPU is to be made of the int8 file."""
+        """Whether a file for the Edge TPU is wanted too."""
         return not self.float_only and self.device is not None and "coral" in self.device.files
 
     def targets(self) -> dict[FileKind, Path]:
-        """Where each file that is asked for goes, in the order they are told in."""
+        """Where each file that is asked for goes, in the order they are reported in."""
         asked: dict[FileKind, bool] = {
             "float": True,
             "int8": not self.float_only,

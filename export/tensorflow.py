@@ -1,4 +1,4 @@
-"""TensorFlow, imported and used without its pages of chatter."""
+"""TensorFlow, imported and used without its log output."""
 
 import contextlib
 import importlib.util
@@ -15,7 +15,7 @@ __all__ = ["check_tensorflow_is_installed", "require_tensorflow", "tensorflow_hu
 
 
 def check_tensorflow_is_installed() -> None:
-    """Say at once what would else be found out after all the images have been read.
+    """Check early for what would else fail after all the images have been read.
 
     Raises:
         MissingPackageError: it is not installed; the message says what to type.

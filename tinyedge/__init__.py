@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from tinyedge.export.pipeline import Exported
+    from tinyedge.export.quantize.reorder import Rewrite
     from tinyedge.export.request import Quantizer
     from tinyedge.images.find import LabelledImage
     from tinyedge.images.spec import Fit
@@ -183,7 +184,7 @@ def export_model(
     device: "str | Profile" = "host",
     input_type: "InputType | None" = None,
     quantizer: "Quantizer" = "tuned",
-    rewrites: tuple[str, ...] | None = None,
+    rewrites: "tuple[Rewrite, ...] | None" = None,
     seed: int = 0,
     float_only: bool = False,
     keras: bool = False,
@@ -230,7 +231,8 @@ def export_model(
     """
     try:
         from tinyedge.export.pipeline import export
-        from tinyedge.export.request import REWRITES, ExportRequest
+        from tinyedge.export.quantize.reorder import REWRITES
+        from tinyedge.export.request import ExportRequest
     except ModuleNotFoundError as error:
         from tinyedge.errors import MissingPackageError
 

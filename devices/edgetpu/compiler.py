@@ -26,8 +26,7 @@ __all__ = [
 ]
 
 MAPPED = "Mapped to Edge TPU"
-# It gives up by itself after 180 seconds.
-_PATIENCE = 600
+_TIMEOUT = 600  # seconds; it gives up by itself after 180
 _ROW = re.compile(r"^([A-Z][A-Z0-9_]*)\s+(\d+)\s+(\S.*?)\s*$")
 _VERSION = re.compile(r"^Edge TPU Compiler version (\S+)")
 _AMOUNT = re.compile(r"^([\d.]+)\s*(B|KiB|MiB|GiB)$")
@@ -106,7 +105,7 @@ def run_compiler(
     """Compile `model` in a folder that is removed, for an Edge TPU's `runtime` or the newest.
 
     The log says in `failure` where the compiler cannot be run, is killed or does not end.
-    Gives the log and its text.
+    Returns the log and its text.
     """
     with tempfile.TemporaryDirectory() as folder:
         oldest = [] if runtime is None else ["-m", str(runtime)]
@@ -117,11 +116,11 @@ def run_compiler(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=_PATIENCE,
+                timeout=_TIMEOUT,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return _no_log(f"it did not end within {_PATIENCE} seconds"), ""
+            return _no_log(f"it did not end within {_TIMEOUT} seconds"), ""
         except OSError as error:
             return _no_log(f"it cannot be run: {error.strerror or error}"), ""
     text = done.stdout.decode("utf-8", "replace")

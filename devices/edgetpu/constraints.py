@@ -112,7 +112,7 @@ def no_fused_activation(operation: Operation) -> str | None:
 
 
 def constant_only_pads(operation: Operation) -> str | None:
-    """A constant among what is joined is all zero, and one of two."""
+    """A constant among what is concatenated is all zero, and one of two."""
     for tensor in operation.inputs:
         if tensor is None or not tensor.constant:
             continue

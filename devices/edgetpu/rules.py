@@ -1,4 +1,4 @@
-"""What the Edge TPU takes, as rules.toml says it."""
+"""The operators that the Edge TPU supports and their constraints, read from rules.toml."""
 
 import tomllib
 from dataclasses import dataclass

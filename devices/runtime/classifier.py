@@ -326,4 +326,4 @@ def _quantization(tensor: TensorDetails, *, own: bool) -> QuantParams | None:
         scale, zero_point = tensor["quantization"]
         return QuantParams.per_tensor(float(scale), int(zero_point), kind)
     # A stranger's integer model takes the pixel's own byte, whatever value it stands for.
-    return QuantParams.per_tensor(1 / 255, int(np.iinfo(np.dtype(kind).name).min), kind)
+    return QuantParams.pixels(kind)

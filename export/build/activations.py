@@ -2,8 +2,9 @@
 
 Their slopes and factors are those of `tinyedge.darknet.activations`.
 
-Bends are made of ReLUs, not of minimum and maximum: those two have one scale for what comes in
-and what goes out, and the quantizer then cuts what comes in, which others read too.
+Piecewise linear functions are made of ReLUs, not of minimum and maximum: TFLite gives those one
+scale for input and output, so that the converter's quantizer would clip the input, which other
+operators read too.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from tinyedge.darknet.activations import ACTIVATIONS
 
 __all__ = ["activate"]
 
-# Of a tensor and the name of the Keras layer, where it makes one.
+# Takes a tensor and the name of the Keras layer, for where it makes one.
 Builder = Callable[[KerasTensor, str], KerasTensor]
 
 
@@ -24,7 +25,7 @@ def activate(
 ) -> KerasTensor:
     """The tensor after Darknet's `activation` (activations.h); `name` is the Keras layer's.
 
-    Where it is `multiplied`, the tensor was multiplied by the activation's input factor already.
+    With `multiplied`, the tensor has been multiplied by the activation's input factor already.
     """
     factor = ACTIVATIONS[activation].input_factor
     if factor != 1 and not multiplied:
@@ -51,7 +52,7 @@ def _selu(x: KerasTensor, _: str) -> KerasTensor:
 
 
 def _exp_below_zero(x: KerasTensor) -> KerasTensor:
-    """Of negative numbers exp(x) - 1, of others 0."""
+    """exp(x) - 1 of negative numbers, 0 of others."""
     return keras.ops.exp(-1.0 * keras.ops.relu(-1.0 * x)) - 1.0
 
 

@@ -30,7 +30,7 @@ _EPSILON = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class FoldedLayer:
-    """A linear layer with all that is linear up to its activation inside it.
+    """A layer's weights, with everything linear up to its activation folded into them.
 
     Attributes:
         kernel: float32, outputs last. Of a convolution (size, size, channels / groups, filters);
@@ -46,13 +46,14 @@ class FoldedLayer:
 
 
 FoldedWeights = Mapping[int, FoldedLayer]
-"""What each layer that has weights computes, by its number."""
+"""The folded weights of each layer that has weights, by its number."""
 
 
 def fold(network: Network, weights: Weights) -> FoldedWeights:
-    """The network's weights with every batch norm in the kernel and bias that it follows.
+    """The network's weights with every batch norm folded into the kernel and bias it follows.
 
-    So is what an activation multiplies its input by first (`ActivationFunction.input_factor`).
+    The factor that an activation multiplies its input by (`ActivationFunction.input_factor`) is
+    folded too.
     Computed in float64 where there is a batch norm.
     """
     return {

@@ -36,7 +36,7 @@ from tinyedge.export.build.fold import FoldedWeights
 
 __all__ = ["KerasNetwork", "assign_weights", "build_keras_model", "build_keras_network"]
 
-# Of a layer, each of its own class, and the tensor before it.
+# Takes a layer, each builder one of its own class, and the tensor before it.
 Builder = Callable[..., keras.KerasTensor]
 
 
@@ -63,8 +63,8 @@ def build_keras_model(network: Network, weights: FoldedWeights) -> keras.Model:
 def build_keras_network(network: Network, weights: FoldedWeights) -> KerasNetwork:
     """The network with its weights.
 
-    A softmax at the end is left out: the model gives logits, and who reads them applies it.
-    Outputs stand in Darknet's order.
+    A softmax at the end is left out: the model ends in logits, and what runs it applies the
+    softmax. Outputs are in Darknet's order.
 
     Raises:
         ExportError: a layer that cannot be built.
@@ -79,7 +79,7 @@ def build_keras_network(network: Network, weights: FoldedWeights) -> KerasNetwor
 
 
 def assign_weights(model: keras.Model, network: Network, weights: FoldedWeights) -> None:
-    """Give a model of `network` other weights: from here on it computes with them."""
+    """Set the weights of a model of `network`."""
     folded = {
         layer_name(layer): weights[layer.index]
         for layer in network.layers
@@ -87,16 +87,18 @@ def assign_weights(model: keras.Model, network: Network, weights: FoldedWeights)
     }
     for keras_layer in model.layers:
         if keras_layer.name in folded:
-            given = folded[keras_layer.name]
+            layer_weights = folded[keras_layer.name]
             kernel, _ = keras_layer.weights
             # A depthwise kernel is (size, size, channels, filters a channel).
-            keras_layer.set_weights([given.kernel.reshape(kernel.shape), given.bias])
+            keras_layer.set_weights(
+                [layer_weights.kernel.reshape(kernel.shape), layer_weights.bias]
+            )
 
 
 def _tensor(
     layer: Layer, before: keras.KerasTensor, outputs: Sequence[keras.KerasTensor]
 ) -> keras.KerasTensor:
-    """What the layer makes of the tensor before it, and of those before that."""
+    """The layer's output, from the tensor before it and the `outputs` of all earlier layers."""
     if isinstance(layer, Cost | Dropout | Softmax):
         # Nothing at inference; a softmax can only come last, and is left out.
         return before

@@ -80,7 +80,7 @@ def crop(layer: Crop, tensor: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def upsample(layer: Upsample, tensor: keras.KerasTensor) -> keras.KerasTensor:
-    """Each pixel as a square, or of each square the sum; times the scale."""
+    """Each pixel repeated over a square, or reversed, the sum over each square; times the scale."""
     name = layer_name(layer)
     scale = layer.scale
     if layer.reverse:
@@ -133,7 +133,10 @@ def normalization(layer: Normalization, tensor: keras.KerasTensor) -> keras.Kera
 
 
 def l2_norm(_: L2Norm, tensor: keras.KerasTensor) -> keras.KerasTensor:
-    """Each pixel's channels at length one; a product, for TFLite's SQUARE has no int8."""
+    """Each pixel's channels over their Euclidean norm.
+
+    Squares are products, for TFLite's SQUARE has no int8 kernel.
+    """
     squares = keras.ops.sum(tensor * tensor, axis=-1, keepdims=True)
     return tensor * keras.ops.rsqrt(squares)
 

@@ -1,4 +1,4 @@
-"""The batch norm statistics (BNS) in a network's weights: what its layers gave out in training.
+"""The batch norm statistics (BNS) in a network's weights: those of its outputs in training.
 
 Of every batch-normalized convolution's output Darknet keeps each channel's mean and variance
 over the images it was trained on, as rolling averages (batchnorm_layer.c). With the batch norm
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchNormStatistics", "batch_norm_statistics", "gaussian_divergence"]
 
-_NEGLIGIBLE = 1e-4  # a channel's scale beside the layer's largest: what it was cannot be told
+_NEGLIGIBLE = 1e-4  # a channel's scale over the layer's largest: too small to divide by
 _SMALLEST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class BatchNormStatistics:
-    """What a convolution with its batch norm folded gave out in training, before its activation.
+    """Statistics of a folded convolution's output in training, before its activation.
 
     Attributes:
         layer: the convolution.
-        channels: those of its channels of which it can be told.
+        channels: indices of the channels whose scale is not negligible.
         mean: float32 (channels,).
         deviation: float32 (channels,), more than 0.
     """
@@ -64,7 +64,7 @@ def batch_norm_statistics(network: Network, weights: Weights) -> tuple[BatchNorm
 
 
 def gaussian_divergence(mean: "tf.Tensor", variance: "tf.Tensor") -> "tf.Tensor":
-    """KL divergence, nats, of normal distributions from the standard one, mean over channels.
+    """Mean over channels of the KL divergence, nats, of normal distributions from the standard one.
 
     Args:
         mean: (channels,).

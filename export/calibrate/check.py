@@ -47,8 +47,8 @@ def check_calibration(
 ) -> None:
     """Warn where calibration images do not look like training's.
 
-    A network without batch norm remembers nothing of its training: with it, only images that
-    are all of one colour are told.
+    A network without batch norm holds no statistics of its training: for it, only images that
+    are all of one colour are warned of.
 
     Args:
         model: the network's, in Darknet's order.
@@ -89,7 +89,7 @@ def measure_shift(
     layers = statistics[:_LAYERS]
     if not layers:
         return None
-    # By name, for of a list of one Keras gives the one.
+    # By name: a Keras model of a list of one output returns the output, not a list.
     first = keras.Model(
         model.inputs, {layer_name(each.layer): each.output_of(model) for each in layers}
     )

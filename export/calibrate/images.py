@@ -1,8 +1,8 @@
-"""The calibration set: which images, fitted how, and the proof of which they were."""
+"""The calibration set: the images, fitted to the input, and the hashes of their files."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.layers import Convolutional
 from tinyedge.darknet.network import Network
-from tinyedge.errors import DatasetError, ExportError, ImageError, TinyedgeWarning
+from tinyedge.errors import DatasetError, ExportError, TinyedgeWarning
+from tinyedge.export.stages import Stage
 from tinyedge.files import file_sha256
+from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
@@ -55,25 +57,23 @@ def read_calibration_set(
     chosen = evenly_spaced(found, count)
     if len(found) < count:
         _note(f"{source} holds {len(found)} images, {count} were asked for: all are used")
-    advance = progress("Reading calibration images", len(chosen), weight=0.3)
+    advance = Stage.READ_IMAGES.begin(progress, len(chosen))
     inputs: list[NDArray[np.float32]] = []
     used: list[Path] = []
-    for path in chosen:
-        try:
-            pixels = load_float_input(path, spec)
-        except ImageError as error:
-            _note(f"skipped: {error}")
+    for path, pixels in evaluate(partial(load_float_input, spec=spec), chosen):
+        if isinstance(pixels, Unreadable):
+            _note(f"skipped: {pixels.reason}")
         else:
             inputs.append(pixels)
             used.append(path)
         advance()
     if not inputs:
         raise DatasetError(f"{source}: none of its {len(found)} images can be read")
-    return CalibrationSet(np.stack(inputs), _hashes(used))
+    return CalibrationSet(np.stack(inputs), tuple(map(file_sha256, used)))
 
 
 def check_can_synthesize(network: Network) -> None:
-    """Refuse to calibrate without photos a network whose weights tell nothing of any.
+    """Refuse to calibrate without photos a network that has no batch norm statistics.
 
     Raises:
         ExportError: the network has no batch-normalized convolution.
@@ -86,10 +86,6 @@ def check_can_synthesize(network: Network) -> None:
             " of the images it was trained on, and --calib none cannot work; name a folder of"
             " photos with --calib"
         )
-
-
-def _hashes(paths: Sequence[Path]) -> tuple[str, ...]:
-    return tuple(file_sha256(path) for path in paths)
 
 
 def _note(message: str) -> None:

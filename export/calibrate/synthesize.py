@@ -3,7 +3,7 @@
 ZeroQ (Cai et al. 2020, arXiv:2001.00281): begin with noise, and change its pixels until every
 batch-normalized layer's output has the means and variances that it had in training. Each image
 also is to be of a class drawn at random, as in DeepInversion (Yin et al. 2020, arXiv:1912.08795):
-noise leaves the network in doubt, and its answers smaller than those to photos. No photo is seen;
+noise leaves the network in doubt, with smaller logits than photos give. No photo is needed, but
 photos calibrate better.
 """
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.network import Network
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.calibrate.images import check_can_synthesize
+from tinyedge.export.stages import Stage
 from tinyedge.progress import Progress
 
 __all__ = ["synthesize_images"]
@@ -65,7 +66,7 @@ def synthesize_images(
         classes = tf.constant(rng.integers(network.output.elements, size=pixels.shape[0]))
     gradient = _gradient(model, statistics, classes)
     adam = keras.optimizers.Adam(_RATE)
-    advance = progress("Making images of the batch norms", _ITERATIONS, weight=60)
+    advance = Stage.SYNTHESIZE_IMAGES.begin(progress, _ITERATIONS)
     for iteration in range(_ITERATIONS):
         adam.learning_rate = _RATE * (1 - iteration / _ITERATIONS)
         adam.apply([gradient(pixels)], [pixels])
@@ -76,7 +77,7 @@ def synthesize_images(
 def _gradient(
     model: keras.Model, statistics: Sequence[BatchNormStatistics], classes: tf.Tensor | None
 ) -> Callable[[tf.Variable], tf.Tensor]:
-    """A function of the pixels' logits: the gradient of how far they are from what is wanted."""
+    """A function from the pixels' logits to the gradient of the loss by them."""
     network = keras.Model(
         model.inputs, [*(each.output_of(model) for each in statistics), model.output]
     )

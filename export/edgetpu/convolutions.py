@@ -16,11 +16,11 @@ __all__ = ["dense_as_convolution", "groups_as_convolutions"]
 def groups_as_convolutions(graph: ModelEditor) -> bool:
     """A CONV_2D in groups as SPLIT, a CONV_2D for each group, and CONCATENATION.
 
-    Every output keeps its own weights' scale, and all groups' outputs have one scale.
+    Weights keep their per-channel scales, and all groups' outputs share one scale.
     """
     if not graph.replace("CONV_2D", partial(_ungrouped, graph)):
         return False
-    # One convolution in groups gives all of the file its version.
+    # All convolutions of a file share an operator code, whose version one in groups has raised.
     for operator in graph.operators:
         if graph.op_name(operator) == "CONV_2D":
             graph.set_op(operator, "CONV_2D")
@@ -28,10 +28,10 @@ def groups_as_convolutions(graph: ModelEditor) -> bool:
 
 
 def dense_as_convolution(graph: ModelEditor) -> bool:
-    """A FULLY_CONNECTED with a scale for each output as a CONV_2D of one pixel.
+    """A FULLY_CONNECTED with per-channel weights as a CONV_2D of one pixel.
 
-    TFLite gives dense layers a scale for each output since 2024, years after compiler 16.0. Who
-    does not know of it takes the first for all (github.com/tensorflow/tflite-micro/pull/2602).
+    TFLite quantizes dense layers per-channel since 2024, years after compiler 16.0. Code older
+    than that uses the first scale for all (github.com/tensorflow/tflite-micro/pull/2602).
     """
     return graph.replace("FULLY_CONNECTED", partial(_convolution, graph))
 
@@ -46,36 +46,38 @@ def _ungrouped(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | Non
     name, shape = graph.output_name(operator), graph.shape(source)
     outputs = list(map(int, operator.outputs))
     size = graph.shape(outputs[0])
-    each = len(weights) // groups
-    pieces, made, convolutions = [], [], []
+    width = len(weights) // groups
+    group_inputs, group_outputs, convolutions = [], [], []
     for group in range(groups):
-        mine = slice(group * each, (group + 1) * each)
-        pieces.append(
+        part = slice(group * width, (group + 1) * width)
+        group_inputs.append(
             graph.add_like(source, (*shape[:-1], channels // groups), f"{name}/in_{group}")
         )
-        made.append(graph.add_like(outputs[0], (*size[:-1], each), f"{name}/out_{group}"))
+        group_outputs.append(graph.add_like(outputs[0], (*size[:-1], width), f"{name}/out_{group}"))
         constants = [
             graph.add_constant(
-                values[mine], _of_outputs(graph.qparams(index), mine), f"{name}/{role}_{group}"
+                values[part], _part_of(graph.qparams(index), part), f"{name}/{role}_{group}"
             )
             for role, index, values in (("kernel", kernel, weights), ("bias", bias, biases))
         ]
         options = copy.deepcopy(operator.builtinOptions)
         convolutions.append(
-            graph.new_operator("CONV_2D", [pieces[-1], *constants], [made[-1]], options)
+            graph.new_operator(
+                "CONV_2D", [group_inputs[-1], *constants], [group_outputs[-1]], options
+            )
         )
-    split, joined = schema.SplitOptionsT(), schema.ConcatenationOptionsT()
-    split.numSplits, joined.axis = groups, len(size) - 1
+    split, concatenation = schema.SplitOptionsT(), schema.ConcatenationOptionsT()
+    split.numSplits, concatenation.axis = groups, len(size) - 1
     axis = graph.add_indices(len(shape) - 1, f"{name}/axis")
     return [
-        graph.new_operator("SPLIT", [axis, source], pieces, split),
+        graph.new_operator("SPLIT", [axis, source], group_inputs, split),
         *convolutions,
-        graph.new_operator("CONCATENATION", made, outputs, joined),
+        graph.new_operator("CONCATENATION", group_outputs, outputs, concatenation),
     ]
 
 
-def _of_outputs(qparams: QuantParams | None, outputs: slice) -> QuantParams | None:
-    """The parameters of some outputs; one scale stands for all."""
+def _part_of(qparams: QuantParams | None, outputs: slice) -> QuantParams | None:
+    """The parameters of some output channels; per-tensor ones are the same for all."""
     if qparams is None or qparams.is_per_tensor:
         return qparams
     return replace(
@@ -92,8 +94,8 @@ def _convolution(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | N
         return None
     name, (outputs, inputs) = graph.output_name(operator), weights.shape
     pixel = graph.add_like(source, (1, 1, 1, inputs), f"{name}/pixel")
-    made = graph.add_like(target, (1, 1, 1, outputs), f"{name}/made")
-    # The kernel's bytes lie as those of a convolution of one pixel do.
+    output = graph.add_like(target, (1, 1, 1, outputs), f"{name}/made")
+    # A dense kernel has the memory layout of a 1x1 convolution's.
     laid_out = graph.add_constant(
         weights.reshape(outputs, 1, 1, inputs), qparams, graph.tensor_name(kernel)
     )
@@ -103,8 +105,8 @@ def _convolution(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | N
     options.fusedActivationFunction = dense.fusedActivationFunction
     return [
         _reshape(graph, source, pixel),
-        graph.new_operator("CONV_2D", [pixel, laid_out, *bias], [made], options),
-        _reshape(graph, made, target),
+        graph.new_operator("CONV_2D", [pixel, laid_out, *bias], [output], options),
+        _reshape(graph, output, target),
     ]
 
 

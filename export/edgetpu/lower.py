@@ -1,7 +1,7 @@
-"""The file for the Edge TPU: the int8 file, its operators written as ones the chip knows.
+"""The file for the Edge TPU: the int8 file lowered to operators that the chip supports.
 
-Ranges, weights and rounding are the int8 file's, to the bit; `lowerings` says what is written in
-another way, and all of it is the same function.
+Scales and weights stay those of the int8 file; `LOWERINGS` lists what is replaced, each operator
+by others of the same function.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["EdgeTpuFile", "edge_tpu_file", "shortfall"]
 
 @dataclass(frozen=True)
 class EdgeTpuFile:
-    """What `edge_tpu_file` made.
+    """A .tflite for the Edge TPU, and how it was made.
 
     Attributes:
         content: the .tflite, to be given to Coral's compiler.

@@ -1,7 +1,7 @@
-"""Operators the Edge TPU does not know, written as ones it knows: the same function each time.
+"""Lowerings: operators that the Edge TPU does not support as others of the same function.
 
-Each of `LOWERINGS` takes a model's editor, changes its graph, and says whether there was anything
-to change.
+Each of `LOWERINGS` takes a model's editor, changes its graph, and returns whether there was
+anything to change.
 """
 
 from collections.abc import Callable
@@ -18,21 +18,19 @@ from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["LOWERINGS"]
 
-_LARGEST = 127
-
 
 def leaky_as_prelu(graph: ModelEditor) -> bool:
     """LEAKY_RELU as PRELU with a constant alpha a channel.
 
     Alpha is laid out as TFLiteConverter lays out that of Keras's PReLU(shared_axes=[1, 2]):
-    shape (1, 1, channels), int8, symmetric, one scale. 127 in
-    units of a 127th of the slope is the slope, as exactly as a float32 scale tells it.
+    shape (1, 1, channels), int8, symmetric, per-tensor. Each integer is 127 and the scale a 127th
+    of the slope, so that the slope is as exact as a float32 scale can say it.
     """
     return graph.replace("LEAKY_RELU", partial(_prelu, graph))
 
 
 def mirror_as_joined(graph: ModelEditor) -> bool:
-    """MIRROR_PAD by one pixel, which repeats the edge, as CONCATENATION with SLICEs of it."""
+    """MIRROR_PAD by one pixel, which repeats the edge, as CONCATENATION with SLICEs of the edge."""
     return graph.replace("MIRROR_PAD", partial(_joined_edges, graph))
 
 
@@ -47,10 +45,10 @@ def strides_as_pool(graph: ModelEditor) -> bool:
 
 def _prelu(graph: ModelEditor, operator: OperatorT) -> list[OperatorT]:
     shape = graph.shape(operator.outputs[0])
+    slopes = np.full((*(1 for _ in shape[1:-1]), shape[-1]), operator.builtinOptions.alpha)
+    qparams = QuantParams.symmetric([operator.builtinOptions.alpha], axis=0)
     alpha = graph.add_constant(
-        np.full((*(1 for _ in shape[1:-1]), shape[-1]), _LARGEST, np.int8),
-        QuantParams.per_tensor(operator.builtinOptions.alpha / _LARGEST, 0),
-        f"{graph.output_name(operator)}/alpha",
+        qparams.quantize(slopes), qparams, f"{graph.output_name(operator)}/alpha"
     )
     return [graph.new_operator("PRELU", [operator.inputs[0], alpha], list(operator.outputs))]
 
@@ -119,7 +117,7 @@ def _pooled(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | None:
 def _slice(
     graph: ModelEditor, tensor: int, begin: list[int], size: list[int], name: str
 ) -> tuple[int, OperatorT]:
-    """The tensor that is cut out of another, and the operator that does it."""
+    """A slice of a tensor: its index, and the operator that computes it."""
     cut = graph.add_like(tensor, size, name)
     where = graph.add_indices(begin, f"{name}/begin"), graph.add_indices(size, f"{name}/size")
     options = schema.SliceOptionsT()

@@ -1,6 +1,4 @@
-"""Upsampling as Keras lays it out for TFLite, which the Edge TPU does not take, as one operator."""
-
-from functools import partial
+"""Upsampling: five operators of the converter, which the Edge TPU does not take, as one it does."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -14,28 +12,27 @@ _REPEATS = ("RESHAPE", "TILE", "RESHAPE", "TILE", "RESHAPE")
 
 
 def repeats_as_resize(graph: ModelEditor) -> bool:
-    """Rows and columns repeated by RESHAPE and TILE as RESIZE_NEAREST_NEIGHBOR."""
-    chains = {
-        id(chain[0]): chain for chain in map(partial(_chain, graph), graph.operators) if chain
-    }
-    changed = graph.replace("RESHAPE", lambda operator: _resized(graph, chains.get(id(operator))))
-    gone = {id(operator) for chain in chains.values() for operator in chain[1:]}
-    graph.operators = [operator for operator in graph.operators if id(operator) not in gone]
+    """RESHAPE and TILE that repeat rows and columns as RESIZE_NEAREST_NEIGHBOR."""
+    found = [pattern for operator in graph.operators if (pattern := _match(graph, operator))]
+    patterns = {id(pattern[0]): pattern for pattern in found}
+    changed = graph.replace("RESHAPE", lambda operator: _resize(graph, patterns.get(id(operator))))
+    replaced = {id(operator) for pattern in found for operator in pattern[1:]}
+    graph.operators = [operator for operator in graph.operators if id(operator) not in replaced]
     return changed
 
 
-def _chain(graph: ModelEditor, first: OperatorT) -> list[OperatorT] | None:
+def _match(graph: ModelEditor, first: OperatorT) -> list[OperatorT] | None:
     """The operators from `first` on that repeat each row, then each column; None for others."""
-    chain = [first]
-    while len(chain) < len(_REPEATS):
-        made = chain[-1].outputs[0]
-        consumers = graph.consumers(made)
-        if len(consumers) != 1 or graph.is_output(made):
+    pattern = [first]
+    while len(pattern) < len(_REPEATS):
+        output = pattern[-1].outputs[0]
+        consumers = graph.consumers(output)
+        if len(consumers) != 1 or graph.is_output(output):
             return None
-        chain += consumers
-    if tuple(map(graph.op_name, chain)) != _REPEATS:
+        pattern += consumers
+    if tuple(map(graph.op_name, pattern)) != _REPEATS:
         return None
-    shapes = [graph.shape(first.inputs[0]), *(graph.shape(op.outputs[0]) for op in chain)]
+    shapes = [graph.shape(first.inputs[0]), *(graph.shape(op.outputs[0]) for op in pattern)]
     if len(shapes[0]) != 4 or len(shapes[-1]) != 4:
         return None
     (batch, height, width, depth), (_, rows, columns, _) = shapes[0], shapes[-1]
@@ -49,7 +46,7 @@ def _chain(graph: ModelEditor, first: OperatorT) -> list[OperatorT] | None:
     ]
     if shapes[1:] != expected or not (_is_exact(height, rows) and _is_exact(width, columns)):
         return None
-    return chain
+    return pattern
 
 
 def _is_exact(pixels: int, resized: int) -> bool:
@@ -58,11 +55,11 @@ def _is_exact(pixels: int, resized: int) -> bool:
     return bool(np.array_equal(found, np.arange(resized) // (resized // pixels)))
 
 
-def _resized(graph: ModelEditor, chain: list[OperatorT] | None) -> list[OperatorT] | None:
-    if chain is None:
+def _resize(graph: ModelEditor, pattern: list[OperatorT] | None) -> list[OperatorT] | None:
+    if pattern is None:
         return None
-    target = chain[-1].outputs[0]
-    size = graph.add_indices(graph.shape(target)[1:3], f"{graph.output_name(chain[-1])}/size")
+    target = pattern[-1].outputs[0]
+    size = graph.add_indices(graph.shape(target)[1:3], f"{graph.output_name(pattern[-1])}/size")
     options = schema.ResizeNearestNeighborOptionsT()
-    inputs = [chain[0].inputs[0], size]
+    inputs = [pattern[0].inputs[0], size]
     return [graph.new_operator("RESIZE_NEAREST_NEIGHBOR", inputs, [target], options)]

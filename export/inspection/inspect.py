@@ -1,14 +1,15 @@
-"""Which layer to blame: a float and an int8 file of one network, layer by layer.
+"""Where an int8 file loses accuracy: it and its float file, compared layer by layer.
 
 The int8 file's own graph runs on each image all in int8 (as the device does), all in float (which
 is the float network, in the int8 file's order and units) and, for each layer, with that layer
 alone in float and with it alone in int8. The second run gives every int8 tensor the float tensor
-it stands for, whatever rewrites the file has had; its answers are checked against the float
+it stands for, whatever rewrites the file has had; its logits are checked against the float
 file's.
 """
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
 from tinyedge.devices.runtime.classifier import Classifier
-from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
+from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
 from tinyedge.export.inspection.graph import Graph, read_graph
 from tinyedge.export.inspection.layers import find_groups
 from tinyedge.export.inspection.match import match_float_weights
@@ -25,6 +26,7 @@ from tinyedge.export.inspection.requantize import INPUT
 from tinyedge.export.inspection.result import Divergence, Inspection, Sensitivity
 from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.export.tensorflow import tensorflow_hushed
+from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.load import load_float_input
 from tinyedge.progress import Progress, no_progress
 
@@ -60,11 +62,9 @@ def inspect_files(
     with tensorflow_hushed():
         inspector = _Inspector(float_model, int8_model)
     advance = progress("Inspecting", len(images))
-    for path in images:
-        try:
-            pixels = load_float_input(path, float_model.spec)
-        except ImageError as error:
-            warnings.warn(f"skipped: {error}", TinyedgeWarning, stacklevel=2)
+    for _, pixels in evaluate(partial(load_float_input, spec=float_model.spec), images):
+        if isinstance(pixels, Unreadable):
+            warnings.warn(f"skipped: {pixels.reason}", TinyedgeWarning, stacklevel=2)
         else:
             with tensorflow_hushed():
                 inspector.add(pixels)

@@ -1,8 +1,8 @@
 """What TFLite's operators compute, in TensorFlow's float32 on the host.
 
-`OPERATORS` take an operator's options and its inputs, and give its outputs. `LINEAR` take
-the options of one with a kernel, its input and its kernel in TensorFlow's order (see
-`kernel_for_tensorflow`), and give the products' sums, without bias and fused activation.
+`OP_KERNELS` take an operator's options and its inputs, and return its outputs. `LINEAR_KERNELS`
+take the options of an operator with weights, its input and its weights in TensorFlow's order (see
+`kernel_for_tensorflow`), and return the sums of products, without bias and fused activation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinyedge.tflite.schema import OptionValue
 
-__all__ = ["LINEAR", "OPERATORS", "Options", "fused_activation", "kernel_for_tensorflow"]
+__all__ = ["LINEAR_KERNELS", "OP_KERNELS", "fused_activation", "kernel_for_tensorflow"]
 
 Options = Mapping[str, OptionValue]
 Compute = Callable[[Options, Sequence[tf.Tensor]], list[tf.Tensor]]
@@ -127,12 +127,12 @@ def _mirror_pad(options: Options, inputs: Sequence[tf.Tensor]) -> list[tf.Tensor
     return [tf.pad(*inputs, mode="REFLECT" if reflect else "SYMMETRIC")]
 
 
-LINEAR: dict[str, Callable[[Options, tf.Tensor, tf.Tensor], tf.Tensor]] = {
+LINEAR_KERNELS: dict[str, Callable[[Options, tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _dense,
 }
-OPERATORS: dict[str, Compute] = {
+OP_KERNELS: dict[str, Compute] = {
     "ABS": _unary(tf.abs),
     "ADD": _binary(tf.add),
     "AVERAGE_POOL_2D": _pool(tf.nn.avg_pool2d),

@@ -7,6 +7,7 @@ output_scale. The input image has none, so they follow layer by layer.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
 from tinyedge.export.inspection.graph import Graph
-from tinyedge.export.inspection.kernels import OPERATORS
+from tinyedge.export.inspection.kernels import OP_KERNELS
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
+from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.schema import AVERAGING_OPS, HOMOGENEOUS_OPS, SAME_SCALE_OPS
 
 __all__ = ["FloatWeights", "match_float_weights"]
@@ -41,9 +43,9 @@ class FloatWeights:
             float file's; an array of the kernel's shape.
     """
 
-    constants: dict[tuple[int, int], Floats]
-    equalization: dict[int, Floats]
-    weight_factors: dict[int, Floats]
+    constants: Mapping[tuple[int, int], Floats]
+    equalization: Mapping[int, Floats]
+    weight_factors: Mapping[int, Floats]
 
 
 def match_float_weights(
@@ -62,22 +64,126 @@ def match_float_weights(
     Raises:
         ModelError: a layer with weights of one file has no counterpart in the other.
     """
-    float_operators = _by_origin(float_graph)
-    found = FloatWeights({}, {int8_graph.input: np.ones(1, np.float32)}, {})
+    matcher = _Matcher(float_graph, int8_graph, sources)
+    counterparts = _by_origin(float_graph)
     for origin, position in _by_origin(int8_graph).items():
-        operator = int8_graph.operators[position]
-        other = float_operators.get(origin)
-        if int8_graph.has_weights(operator):
-            if other is None:
-                raise ModelError(_no_counterpart(int8_graph, operator, sources))
-            counterpart = float_graph.operators[other]
-            _match_weights(found, float_graph, counterpart, int8_graph, position, sources=sources)
+        other = counterparts.get(origin)
+        matcher.match(position, None if other is None else float_graph.operators[other])
+    return matcher.found()
+
+
+class _Matcher:
+    """What was found so far, as the int8 graph's operators come in their order."""
+
+    def __init__(self, float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]) -> None:
+        self._float_graph, self._graph = float_graph, int8_graph
+        self._sources = sources
+        self._constants: dict[tuple[int, int], Floats] = {}
+        self._equalization: dict[int, Floats] = {int8_graph.input: np.ones(1, np.float32)}
+        self._weight_factors: dict[int, Floats] = {}
+
+    def match(self, position: int, counterpart: Operator | None) -> None:
+        """Match the int8 graph's operator there with that of the float graph, if it has one.
+
+        Raises:
+            ModelError: it has weights and no counterpart of as many.
+        """
+        operator = self._graph.operators[position]
+        if self._graph.has_weights(operator):
+            if counterpart is None:
+                raise ModelError(self._no_counterpart(operator))
+            self._match_weights(position, counterpart)
         else:
-            if other is not None:
-                counterpart = float_graph.operators[other]
-                _match_constants(found, float_graph, counterpart, int8_graph, position)
-            _propagate(found, int8_graph, operator)
-    return found
+            if counterpart is not None:
+                self._match_constants(position, counterpart)
+            self._propagate(operator)
+
+    def found(self) -> FloatWeights:
+        """What was found."""
+        return FloatWeights(self._constants, self._equalization, self._weight_factors)
+
+    def _match_weights(self, position: int, counterpart: Operator) -> None:
+        operator = self._graph.operators[position]
+        stored = self._graph.tensors[operator.inputs[1]]
+        quantized = stored.values()
+        kernel = self._float_graph.tensors[counterpart.inputs[1]].values()
+        if kernel.size != quantized.size:
+            raise ModelError(self._no_counterpart(operator))
+        kernel = kernel.reshape(quantized.shape)
+        outputs = schema.OPERATORS[operator.name].kernel_outputs
+        assert outputs is not None
+        shape = self._graph.tensors[operator.inputs[0]].shape
+        input_scale = _of_kernel_inputs(
+            operator,
+            quantized.shape,
+            np.broadcast_to(self._equalization[operator.inputs[0]], shape),
+        )
+        expected = kernel * input_scale
+        output_scale = _output_scale(
+            np.moveaxis(expected, outputs, 0),
+            np.moveaxis(quantized, outputs, 0),
+            stored.qparams,
+        )
+        along = [1] * kernel.ndim
+        along[outputs] = -1
+        divisor = output_scale.reshape(along)
+        self._constants[position, 1] = np.asarray(expected / divisor, np.float32)
+        self._weight_factors[position] = np.asarray(divisor / input_scale, np.float32)
+        if operator.bias is not None:
+            bias = np.zeros(len(output_scale), np.float32)
+            if counterpart.bias is not None:
+                bias = self._float_graph.tensors[counterpart.bias].values()
+            self._constants[position, 2] = np.asarray(bias / output_scale, np.float32)
+        self._equalization[operator.outputs[0]] = output_scale
+
+    def _match_constants(self, position: int, counterpart: Operator) -> None:
+        """The constants of an operator without weights: factors and summands."""
+        operator = self._graph.operators[position]
+        for place, (index, other) in enumerate(
+            zip(operator.inputs, counterpart.inputs, strict=False)
+        ):
+            if index < 0 or other < 0 or self._graph.tensors[index].qparams is None:
+                continue
+            original = self._float_graph.tensors[other]
+            constant, data = self._graph.tensors[index].data(), original.data()
+            if constant is not None and data is not None and constant.size == data.size:
+                floats = original.values().reshape(constant.shape)
+                self._constants[position, place] = np.asarray(floats, np.float32)
+
+    def _propagate(self, operator: Operator) -> None:
+        """Equalization scales behind an operator without weights: they move as its values do."""
+        incoming = [self._equalization[index] for index in self._graph.computed_inputs(operator)]
+        if operator.name in HOMOGENEOUS_OPS or all(scales.size == 1 for scales in incoming):
+            outgoing = [incoming[0] if incoming else np.ones(1, np.float32)] * len(operator.outputs)
+        elif operator.name in SAME_SCALE_OPS or operator.name in AVERAGING_OPS:
+            outgoing = self._moved(operator)
+        else:
+            outgoing = [np.ones(1, np.float32)] * len(operator.outputs)
+        self._equalization.update(zip(operator.outputs, outgoing, strict=True))
+
+    def _moved(self, operator: Operator) -> list[Floats]:
+        inputs = []
+        for index in operator.inputs:
+            tensor = self._graph.tensors[index]
+            data = tensor.data()
+            if data is None:
+                inputs.append(tf.broadcast_to(self._equalization[index], tensor.shape))
+            elif np.issubdtype(data.dtype, np.integer) and tensor.qparams is None:
+                inputs.append(tf.constant(data))
+            else:
+                # A border of -inf, which would be a channel's scale in the max pool behind it.
+                inputs.append(tf.zeros(tensor.shape))
+        return [value.numpy() for value in OP_KERNELS[operator.name](operator.options, inputs)]
+
+    def _no_counterpart(self, operator: Operator) -> str:
+        layer = self._graph.darknet_layer(operator)
+        name = self._graph.tensors[operator.outputs[0]].name
+        which = f"layer {layer[0]} ({layer[1]})" if layer else name
+        float_source, int8_source = self._sources
+        return (
+            f"{int8_source}: {which} has no layer of the same weights in {float_source}: they are"
+            " not two forms of one network, or were not made by tinyedge export"
+        )
 
 
 def _by_origin(graph: Graph) -> dict[tuple[str, int | None, int], int]:
@@ -85,56 +191,13 @@ def _by_origin(graph: Graph) -> dict[tuple[str, int | None, int], int]:
     seen: Counter[tuple[str, int | None]] = Counter()
     origins = {}
     for position, operator in enumerate(graph.operators):
-        # As what TensorFlow takes a 1x1 convolution on one pixel to be depends on the rewrites.
+        # TensorFlow writes a 1x1 convolution on one pixel as either, depending on the rewrites.
         name = "CONV_2D" if operator.name == "FULLY_CONNECTED" else operator.name
         layer = graph.darknet_layer(operator)
         key = (name, layer[0] if layer else None)
         origins[(*key, seen[key])] = position
         seen[key] += 1
     return origins
-
-
-def _match_weights(
-    found: FloatWeights,
-    float_graph: Graph,
-    counterpart: Operator,
-    int8_graph: Graph,
-    position: int,
-    *,
-    sources: tuple[str, str],
-) -> None:
-    operator = int8_graph.operators[position]
-    stored = int8_graph.tensors[operator.inputs[1]]
-    quantized = stored.values()
-    kernel = float_graph.tensors[counterpart.inputs[1]].values()
-    if kernel.size != quantized.size:
-        raise ModelError(_no_counterpart(int8_graph, operator, sources))
-    kernel = kernel.reshape(quantized.shape)
-    outputs = schema.OPERATORS[operator.name].kernel_outputs
-    assert outputs is not None
-    shape = int8_graph.tensors[operator.inputs[0]].shape
-    input_scale = _of_kernel_inputs(
-        operator,
-        quantized.shape,
-        np.broadcast_to(found.equalization[operator.inputs[0]], shape),
-    )
-    expected = kernel * input_scale
-    output_scale = _output_scale(
-        np.moveaxis(expected, outputs, 0),
-        np.moveaxis(quantized, outputs, 0),
-        None if stored.qparams is None else stored.qparams.scales,
-    )
-    along = [1] * kernel.ndim
-    along[outputs] = -1
-    divisor = output_scale.reshape(along)
-    found.constants[position, 1] = np.asarray(expected / divisor, np.float32)
-    found.weight_factors[position] = np.asarray(divisor / input_scale, np.float32)
-    if operator.bias is not None:
-        bias = np.zeros(len(output_scale), np.float32)
-        if counterpart.bias is not None:
-            bias = float_graph.tensors[counterpart.bias].values()
-        found.constants[position, 2] = np.asarray(bias / output_scale, np.float32)
-    found.equalization[operator.outputs[0]] = output_scale
 
 
 def _of_kernel_inputs(operator: Operator, shape: tuple[int, ...], scales: Floats) -> Floats:
@@ -149,87 +212,36 @@ def _of_kernel_inputs(operator: Operator, shape: tuple[int, ...], scales: Floats
     return np.repeat(groups, shape[0] // len(groups), axis=0)[:, np.newaxis, np.newaxis]
 
 
-def _output_scale(
-    expected: Floats, quantized: Floats, kernel_scales: NDArray[np.float64] | None
-) -> Floats:
-    """What each output was divided by: rows of weights before, and after it and int8.
+def _output_scale(expected: Floats, quantized: Floats, qparams: QuantParams | None) -> Floats:
+    """What each output was divided by, (outputs,).
 
-    Quantizers give each output the scale that makes its largest weight 127: that tells the
-    divisor to float32's precision. Where it contradicts the weights themselves, whose least
-    squares tell it to about a thousandth, the scale was chosen in another way, and the weights
-    count.
+    Quantizers give each output the scale that makes its largest weight the largest integer: that
+    tells the divisor to float32's precision. Where it contradicts the weights themselves, whose
+    least squares tell it to about a thousandth, the scale was chosen in another way, and the
+    weights count.
+
+    Args:
+        expected: the weights before the division, outputs first.
+        quantized: those of the int8 file, dequantized, of the same shape.
+        qparams: of the int8 file's kernel.
     """
     rows = expected.reshape(len(expected), -1).astype(np.float64)
-    integers = quantized.reshape(len(quantized), -1).astype(np.float64)
+    found = quantized.reshape(len(quantized), -1).astype(np.float64)
     power = np.sum(rows**2, axis=1)
-    product = np.sum(rows * integers, axis=1)
+    product = np.sum(rows * found, axis=1)
     usable = (power > 0) & (product > 0)
     inverse = np.divide(product, power, out=np.ones(len(rows)), where=usable)
-    left = np.sum((integers - inverse[:, np.newaxis] * rows) ** 2, axis=1)
+    left = np.sum((found - inverse[:, np.newaxis] * rows) ** 2, axis=1)
     freedom = max(rows.shape[1] - 1, 1)
     deviation = (
         np.sqrt(np.divide(left / freedom, power, out=np.zeros(len(rows)), where=usable)) / inverse
     )
-    if kernel_scales is None:
+    if qparams is None:
         return np.asarray(1 / inverse, np.float32)
     largest = np.abs(rows).max(axis=1)
-    highest = np.broadcast_to(kernel_scales, largest.shape) * 127
+    highest = np.broadcast_to(qparams.scales, largest.shape) * qparams.limits[1]
     by_scale = np.divide(largest, highest, out=np.ones(len(rows)), where=usable)
     agree = np.abs(by_scale * inverse - 1) <= _SIGNIFICANT * deviation + 1e-3
-    found = np.where(usable & ~agree, 1 / inverse, by_scale)
-    found[np.abs(found - 1) < _EXACT] = 1.0
-    return np.asarray(found, np.float32)
-
-
-def _match_constants(
-    found: FloatWeights,
-    float_graph: Graph,
-    counterpart: Operator,
-    int8_graph: Graph,
-    position: int,
-) -> None:
-    """Constants of operators without a kernel: factors and summands."""
-    operator = int8_graph.operators[position]
-    for place, (index, other) in enumerate(zip(operator.inputs, counterpart.inputs, strict=False)):
-        if index < 0 or other < 0 or int8_graph.tensors[index].qparams is None:
-            continue
-        constant, original = int8_graph.tensors[index].data(), float_graph.tensors[other].data()
-        if constant is not None and original is not None and constant.size == original.size:
-            floats = float_graph.tensors[other].values().reshape(constant.shape)
-            found.constants[position, place] = np.asarray(floats, np.float32)
-
-
-def _propagate(found: FloatWeights, graph: Graph, operator: Operator) -> None:
-    """The equalization scales behind an operator without a kernel: moved as it moves values."""
-    incoming = [found.equalization[index] for index in graph.computed_inputs(operator)]
-    if operator.name in HOMOGENEOUS_OPS or all(scales.size == 1 for scales in incoming):
-        outgoing = [incoming[0] if incoming else np.ones(1, np.float32)] * len(operator.outputs)
-    elif operator.name in SAME_SCALE_OPS or operator.name in AVERAGING_OPS:
-        outgoing = _moved(found, graph, operator)
-    else:
-        outgoing = [np.ones(1, np.float32)] * len(operator.outputs)
-    found.equalization.update(zip(operator.outputs, outgoing, strict=True))
-
-
-def _moved(found: FloatWeights, graph: Graph, operator: Operator) -> list[Floats]:
-    inputs = []
-    for index in operator.inputs:
-        tensor = graph.tensors[index]
-        data = tensor.data()
-        if data is None:
-            inputs.append(tf.broadcast_to(found.equalization[index], tensor.shape))
-        elif np.issubdtype(data.dtype, np.integer) and tensor.qparams is None:
-            inputs.append(tf.constant(data))
-        else:
-            # A border of -inf, which would be a channel's scale in the max pool behind it.
-            inputs.append(tf.zeros(tensor.shape))
-    return [value.numpy() for value in OPERATORS[operator.name](operator.options, inputs)]
-
-
-def _no_counterpart(graph: Graph, operator: Operator, sources: tuple[str, str]) -> str:
-    layer = graph.darknet_layer(operator)
-    which = f"layer {layer[0]} ({layer[1]})" if layer else graph.tensors[operator.outputs[0]].name
-    return (
-        f"{sources[1]}: {which} has no layer of the same weights in {sources[0]}: they are not two"
-        " forms of one network, or were not made by tinyedge export"
-    )
+    scales = np.where(usable & ~agree, 1 / inverse, by_scale)
+    scales[np.abs(scales - 1) < _EXACT] = 1.0
+    return np.asarray(scales, np.float32)

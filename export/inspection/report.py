@@ -63,6 +63,7 @@ def _divergence_json(divergence: Divergence) -> dict[str, float]:
 
 def _layer_json(layer: InspectedLayer) -> dict[str, object]:
     found = layer.sensitivity
+    # Programs read equalization_range and requantizations by the names below.
     return {
         "layer": layer.index,
         "kind": layer.kind,

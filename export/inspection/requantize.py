@@ -1,19 +1,13 @@
-"""Where an int8 graph requantizes."""
+"""The operators of an int8 graph that requantize."""
 
 from tinyedge.export.inspection.graph import Graph
 from tinyedge.tflite.model import Operator
 from tinyedge.tflite.schema import SAME_SCALE_OPS
 
-__all__ = ["INPUT", "activation_scale", "requantizing_ops"]
+__all__ = ["INPUT", "requantizing_ops"]
 
 # Stands for the quantization of the pixels, as an operator's position does for its output's.
 INPUT = -1
-
-
-def activation_scale(graph: Graph, index: int) -> float:
-    """The scale of a tensor that is quantized per-tensor; 1 of one that is not quantized."""
-    qparams = graph.tensors[index].qparams
-    return 1.0 if qparams is None else qparams.scale
 
 
 def requantizing_ops(graph: Graph) -> list[int]:

@@ -30,7 +30,7 @@ class Sensitivity:
 
     Attributes:
         gives_back: how much smaller the mean KL is with this layer alone in float, nats; may be
-            negative. Another layer's rounding falls out otherwise behind a change so small, so
+            negative. Even so small a change makes later layers round differently, so
             that on few images it is uncertain.
         standard_error: of `gives_back`; 0 for one image.
         alone: the mean KL with this layer alone in int8, nats. Far steadier.
@@ -46,7 +46,7 @@ class InspectedLayer:
     """One layer with what follows it up to the next, and its part in the damage.
 
     Attributes:
-        index: Darknet's number; None of the input, or of what bears no number.
+        index: Darknet's number; None of the input, and of what has no number.
         kind: Darknet's name, such as ``convolutional``.
         snr: signal-to-noise ratio of what comes out, dB, all errors of earlier layers included;
             infinite where it is without error.
@@ -91,7 +91,7 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found: `layers` in the network's order, `divergence` of the answers.
+    """The whole result: `layers` in the network's order, `divergence` of the answers.
 
     `agreement` is the percent of images on which both files name the same class;
     `divergence` is None where the answers are no softmax over all classes.

@@ -15,25 +15,26 @@ from numpy.typing import NDArray
 from tinyedge.errors import ModelError
 from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.kernels import (
-    LINEAR,
-    OPERATORS,
+    LINEAR_KERNELS,
+    OP_KERNELS,
     fused_activation,
     kernel_for_tensorflow,
 )
-from tinyedge.export.inspection.requantize import INPUT, activation_scale, requantizing_ops
+from tinyedge.export.inspection.requantize import INPUT, requantizing_ops
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
+from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE
 from tinyedge.tflite.schema import SAME_SCALE_OPS
 
-__all__ = ["Constants", "Run", "Simulation"]
+__all__ = ["Run", "Simulation"]
 
 # By (position of the operator, which of its inputs): a constant's values.
 Constants = Mapping[tuple[int, int], NDArray[np.float32]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Run:
-    """One image's way through the graph.
+    """The values of one image in the graph, which a simulation adds operator by operator.
 
     Attributes:
         scaled: by tensor index, float32, in units of the tensor's scale.
@@ -62,9 +63,9 @@ class Simulation:
         self.requantizing = frozenset(requantizing_ops(graph))
         self._compute: list[Compute] = []
         for position, operator in enumerate(graph.operators):
-            if operator.name in LINEAR and graph.has_weights(operator):
+            if operator.name in LINEAR_KERNELS and graph.has_weights(operator):
                 self._compute.append(self._linear(position, float_constants))
-            elif operator.name in OPERATORS:
+            elif operator.name in OP_KERNELS:
                 self._compute.append(self._plain(position, float_constants))
             else:
                 raise ModelError(
@@ -111,8 +112,9 @@ class Simulation:
         return np.asarray(run.scaled[index], np.float64) * self.scale(index)
 
     def scale(self, index: int) -> float:
-        """A tensor's scale; 1 where it is not quantized."""
-        return activation_scale(self._graph, index)
+        """The scale of a tensor that is quantized per-tensor; 1 of one that is not quantized."""
+        qparams = self._graph.tensors[index].qparams
+        return 1.0 if qparams is None else qparams.scale
 
     def output(self, run: Run) -> NDArray[np.float64]:
         """The answer of a run, (classes,)."""
@@ -171,7 +173,7 @@ class Simulation:
 
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
             weights, bias = constants[in_float]
-            sums = LINEAR[operator.name](operator.options, run.scaled[source], weights)
+            sums = LINEAR_KERNELS[operator.name](operator.options, run.scaled[source], weights)
             value = (sums + bias) * factors
             return [fused_activation(operator.options, value, self.scale(target))]
 
@@ -181,34 +183,34 @@ class Simulation:
         operator = self._graph.operators[position]
         if operator.name == "LEAKY_RELU" and position in self.requantizing:
             return self._leaky_relu(operator)
-        # What only moves values may do so in units of their scale.
+        # An operator that only moves values may do so in units of their scale.
         moves = operator.name in SAME_SCALE_OPS and position not in self.requantizing
         scale = self.scale(operator.outputs[0])
-        readers = [
-            self._reader(operator, position, place, floats, unit=scale if moves else 1.0)
+        operands = [
+            self._operand(operator, position, place, floats, unit=scale if moves else 1.0)
             for place, index in enumerate(operator.inputs)
             if index >= 0
         ]
 
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
-            outputs = OPERATORS[operator.name](
-                operator.options, [read(run, in_float) for read in readers]
+            outputs = OP_KERNELS[operator.name](
+                operator.options, [operand(run, in_float) for operand in operands]
             )
             return outputs if moves or scale == 1 else [value / scale for value in outputs]
 
         return compute
 
     def _leaky_relu(self, operator: Operator) -> Compute:
-        """XNNPACK multiplies integers by slopes of eight bits behind the point."""
+        """As XNNPACK computes it: integers times slopes that are whole numbers over 256."""
         source, target = operator.inputs[0], operator.outputs[0]
         ratio = self.scale(source) / self.scale(target)
         alpha = operator.options["alpha"]
         assert isinstance(alpha, float)
         slopes = [ratio, alpha * ratio]
-        eight_bits = [round(256 * slope) / 256 for slope in slopes]
+        rounded = [round(XNNPACK_SLOPE_ONE * slope) / XNNPACK_SLOPE_ONE for slope in slopes]
 
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
-            above, below = slopes if in_float else eight_bits
+            above, below = slopes if in_float else rounded
             scaled = run.scaled[source]
             value = tf.where(scaled > 0, above * scaled, below * scaled)
             # It rounds halves up, where all else rounds them to even.
@@ -216,10 +218,10 @@ class Simulation:
 
         return compute
 
-    def _reader(
+    def _operand(
         self, operator: Operator, position: int, place: int, floats: Constants, *, unit: float
     ) -> Callable[[Run, bool], tf.Tensor]:
-        """A function of (run, in float) to one of an operator's inputs, in units of `unit`."""
+        """A function of (run, in_float) that gives one input of an operator, in units of `unit`."""
         index = operator.inputs[place]
         tensor = self._graph.tensors[index]
         data = tensor.data()

@@ -67,12 +67,10 @@ def find_blocks(network: Network) -> list[Block]:
             continue
         pre_activation = output = position
         activation = layer.activation
-        pool = _only_consumer(network, consumers, position)
         if activation == "linear" and isinstance(layer, Convolutional):
-            behind = _only_consumer(network, consumers, pool) if _is_pool(network, pool) else None
-            if behind is not None and isinstance(network.layers[behind], Activation):
-                pre_activation, output = pool or position, behind
-                activation = getattr(network.layers[behind], "activation", "linear")
+            pooled = _pool_and_activation(network, consumers, position)
+            if pooled is not None:
+                pre_activation, output, activation = pooled
         consumer = _only_consumer(network, consumers, output)
         blocks.append(
             Block(
@@ -89,7 +87,7 @@ def find_blocks(network: Network) -> list[Block]:
 
 
 def concat_groups(network: Network, blocks: Sequence[Block]) -> list[list[Block]]:
-    """The blocks in groups whose outputs are concatenated; of any other block, it alone.
+    """The blocks in groups whose outputs are concatenated; any other block is a group of its own.
 
     TFLite's CONCATENATION has one scale and zero point for its inputs and its output.
     """
@@ -136,9 +134,9 @@ def _consumers(network: Network) -> Consumers:
     return consumers
 
 
-def _only_consumer(network: Network, consumers: Consumers, position: int | None) -> int | None:
+def _only_consumer(network: Network, consumers: Consumers, position: int) -> int | None:
     """The one layer that reads a position, dropouts passed over, or None."""
-    if position is None or len(consumers[position]) != 1:
+    if len(consumers[position]) != 1:
         return None
     consumer = consumers[position][0]
     if isinstance(network.layers[consumer], Dropout):
@@ -146,8 +144,18 @@ def _only_consumer(network: Network, consumers: Consumers, position: int | None)
     return consumer
 
 
-def _is_pool(network: Network, position: int | None) -> bool:
-    return position is not None and isinstance(network.layers[position], MaxPool)
+def _pool_and_activation(
+    network: Network, consumers: Consumers, position: int
+) -> tuple[int, int, str] | None:
+    """Positions of the max pool behind a layer and of the activation behind that, and its name."""
+    pool = _only_consumer(network, consumers, position)
+    if pool is None or not isinstance(network.layers[pool], MaxPool):
+        return None
+    behind = _only_consumer(network, consumers, pool)
+    follower = None if behind is None else network.layers[behind]
+    if behind is None or not isinstance(follower, Activation):
+        return None
+    return pool, behind, follower.activation
 
 
 def _all_undo_scale(network: Network, consumers: Consumers, position: int) -> bool:

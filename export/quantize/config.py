@@ -9,7 +9,7 @@ __all__ = ["QuantizerConfig"]
 class QuantizerConfig:
     """Hyperparameters of `tinyedge.export.quantize.quantizer.quantize`.
 
-    What the measured defaults were chosen by stands in docs/accuracy.md.
+    docs/accuracy.md says how the measured defaults were chosen.
 
     Attributes:
         batch_values: values of all layers' outputs on a batch of calibration images; bounds

@@ -14,12 +14,13 @@ from tinyedge.darknet.network import Network
 from tinyedge.export.build.model import KerasNetwork
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
+from tinyedge.export.stages import Stage
 from tinyedge.progress import Progress
 
 __all__ = ["BlockStatistics", "NetworkStatistics", "collect_statistics"]
 
 Floats = NDArray[np.float32]
-# Of images (n, h, w, c) and noise (n, logits): the logits, and of each block what its layer reads,
+# From images (n, h, w, c) and noise (n, logits) to the logits, and of each block its layer's input,
 # its pre-activation and the sum of the squared gradients of its output, (channels,).
 Probe = Callable[
     [tf.Tensor, tf.Tensor], tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]
@@ -48,7 +49,7 @@ class BlockStatistics:
 
 @dataclass(frozen=True, eq=False)
 class NetworkStatistics:
-    """What `collect_statistics` saw.
+    """The statistics of all blocks, and the logits.
 
     Attributes:
         blocks: the blocks' statistics by layer number.
@@ -85,7 +86,7 @@ def collect_statistics(
     values_an_image = sum(layer.output.elements for layer in network.layers)
     batch = max(1, config.batch_values // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
-    advance = progress("Observing the float network", len(batches), weight=8)
+    advance = Stage.OBSERVE.begin(progress, len(batches))
     observers = [_BlockObserver(block, len(images), config) for block in blocks]
     logits = []
     for pixels in batches:
@@ -164,7 +165,7 @@ class _BlockObserver:
     def update(
         self, read: Floats, values: Floats, squares: Floats, rng: np.random.Generator
     ) -> None:
-        """Take in a batch: what the layer reads, its pre-activation, its squared gradients."""
+        """Add a batch: the layer's input, its pre-activation, its output's squared gradients."""
         maps = values.reshape(len(values), -1, values.shape[-1])
         if self.block.averaged:
             self._pre_activation.append(maps)
@@ -180,7 +181,7 @@ class _BlockObserver:
             self._windows += len(windows)
 
     def statistics(self) -> BlockStatistics:
-        """Those of all batches."""
+        """The statistics of all batches."""
         hessian = None if self._hessian is None else self._hessian / self._windows
         return BlockStatistics(
             np.concatenate(self._pre_activation), self._sensitivity / self._images, hessian

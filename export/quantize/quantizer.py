@@ -1,7 +1,7 @@
-"""tinyedge's own post-training quantizer: the float network's answers, kept in int8.
+"""tinyedge's own post-training quantizer, tuned to keep the float network's answers.
 
-Everything lands in an ordinary int8 .tflite of the operators TFLiteConverter would write: the
-converter lays the file out, and the numbers in it are chosen here.
+Its result is an ordinary int8 .tflite of the operators TFLiteConverter would write: the converter
+lays the file out, and scales, zero points and weights are chosen here.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
+from tinyedge.devices.profile import InputType
 from tinyedge.export.build.fold import FoldedWeights
 from tinyedge.export.build.model import assign_weights, build_keras_network
 from tinyedge.export.quantize.blocks import Block, concat_groups, find_blocks
@@ -19,12 +20,13 @@ from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
 from tinyedge.export.quantize.gptq import gptq_round
 from tinyedge.export.quantize.observe import NetworkStatistics, collect_statistics
-from tinyedge.export.quantize.reorder import reorder
+from tinyedge.export.quantize.reorder import Rewrite, reorder
 from tinyedge.export.quantize.scales import (
     BlockQuantParams,
     choose_logit_qparams,
     learn_scales,
 )
+from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.convert import convert_int8
 from tinyedge.export.tflite.editor import ModelEditor
@@ -35,8 +37,6 @@ from tinyedge.tflite.quantization import QuantParams
 __all__ = ["quantize"]
 
 _DEFAULTS = QuantizerConfig()
-# A pixel is its own int8 input, moved by 128.
-_PIXEL = QuantParams.per_tensor(1 / 255, -128)
 
 
 def quantize(
@@ -44,8 +44,8 @@ def quantize(
     weights: FoldedWeights,
     images: NDArray[np.float32],
     *,
-    rewrites: Collection[str],
-    input_type: str,
+    rewrites: Collection[Rewrite],
+    input_type: InputType,
     seed: int,
     progress: Progress,
     config: QuantizerConfig = _DEFAULTS,
@@ -78,8 +78,8 @@ def quantize(
         statistics = collect_statistics(
             network, built, blocks, images, seed=seed, config=config, progress=progress
         )
-    # The scales of a block depend on one another, and those of concatenated blocks are one. They
-    # are learned of activations of two straight lines, as the classifiers of the zoo have.
+    # The scales of a block depend on one another, and concatenated blocks share theirs. They are
+    # learned for piecewise linear activations, which the classifiers of the zoo have.
     learnable = [block for block in blocks if block.function.piecewise_linear]
     groups = concat_groups(network, learnable)
     qparams = _learn(groups, statistics, seed=seed, config=config, progress=progress)
@@ -87,7 +87,7 @@ def quantize(
     output_scales = {index: each.output_scale for index, each in qparams.items()}
     weights = apply_equalization(network, weights, output_scales)
     # The converter chooses operators and their order; its scales stay where nothing was learned.
-    done = progress("Converting to int8 .tflite", weight=3)
+    done = Stage.CONVERT_TO_INT8.begin(progress)
     assign_weights(built.model, network, weights)
     editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
     operators = editor.require_layers(block.layer.index for block in blocks)
@@ -99,7 +99,7 @@ def quantize(
         for index, operator in operators.items()
         if index in weights
     }
-    editor.set_qparams(editor.int8_input(), _PIXEL)
+    editor.set_qparams(editor.int8_input(), QuantParams.pixels())
     for group in groups:
         if not all(own[block.layer.index] for block in group):
             continue
@@ -112,7 +112,7 @@ def quantize(
         editor.set_qparams(editor.int8_output(), logits)
     # Weights come last: what is best for them depends on how the layer's input is quantized.
     read = input_scales(network, output_scales)
-    advance = progress("Quantizing weights", len(blocks), weight=2)
+    advance = Stage.QUANTIZE_WEIGHTS.begin(progress, len(blocks))
     for block in blocks:
         index = block.layer.index
         if not own[index]:
@@ -136,8 +136,8 @@ def _learn(
     config: QuantizerConfig,
     progress: Progress,
 ) -> dict[int, BlockQuantParams]:
-    """What is learned of each block, by layer number."""
-    advance = progress("Learning scales", sum(len(group) for group in groups), weight=80)
+    """The learned parameters of each block, by layer number."""
+    advance = Stage.LEARN_SCALES.begin(progress, sum(len(group) for group in groups))
     qparams: dict[int, BlockQuantParams] = {}
     for group in groups:
         seen = [statistics.blocks[block.layer.index] for block in group]

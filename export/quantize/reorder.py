@@ -5,6 +5,7 @@ In float32 the outputs agree to rounding; in int8 they are a different quantizat
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Literal, get_args
 
 from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.layers import (
@@ -19,14 +20,13 @@ from tinyedge.darknet.layers import (
 )
 from tinyedge.darknet.network import Network
 
-__all__ = ["REWRITES", "reorder"]
+__all__ = ["REWRITES", "Rewrite", "reorder"]
 
-POOL_FIRST = "pool-before-leaky"
-AVERAGE_FIRST = "average-before-linear"
-REWRITES = (POOL_FIRST, AVERAGE_FIRST)
+Rewrite = Literal["pool-before-leaky", "average-before-linear"]
+REWRITES: tuple[Rewrite, ...] = get_args(Rewrite)
 
 
-def reorder(network: Network, rewrites: Collection[str]) -> Network:
+def reorder(network: Network, rewrites: Collection[Rewrite]) -> Network:
     """The network with the named rewrites done wherever they apply.
 
     ``pool-before-leaky``: a leaky activation is monotone, so it may follow the max pool that
@@ -60,11 +60,11 @@ def _read_elsewhere(network: Network) -> set[int]:
     return read
 
 
-def _swap(pair: tuple[Layer, ...], rewrites: Collection[str]) -> tuple[Layer, ...]:
+def _swap(pair: tuple[Layer, ...], rewrites: Collection[Rewrite]) -> tuple[Layer, ...]:
     """What a rewrite makes of two layers in a row, or nothing."""
     match pair:
         case (Convolutional() as convolution, MaxPool() as pool):
-            if POOL_FIRST in rewrites and _goes_behind_pool(convolution.activation):
+            if "pool-before-leaky" in rewrites and _goes_behind_pool(convolution.activation):
                 activation = Activation(
                     index=convolution.index,
                     line=convolution.line,
@@ -74,7 +74,7 @@ def _swap(pair: tuple[Layer, ...], rewrites: Collection[str]) -> tuple[Layer, ..
                 )
                 return replace(convolution, activation="linear"), pool, activation
         case (Convolutional() as convolution, AvgPool() as average):
-            if AVERAGE_FIRST in rewrites and _is_linear_pixelwise(convolution):
+            if "average-before-linear" in rewrites and _is_linear_pixelwise(convolution):
                 pixel = Shape(1, 1, convolution.input.channels)
                 return (
                     replace(average, input=convolution.input, output=pixel),

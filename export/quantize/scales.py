@@ -21,7 +21,7 @@ from tinyedge.accuracy.statistics import kl_divergence
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.observe import BlockStatistics
-from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, QuantParams
 
 __all__ = [
     "BlockQuantParams",
@@ -31,8 +31,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
-
-_SLOPE_ONE = 256  # XNNPACK's slopes are integers over this
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +78,9 @@ def align_scale_to_xnnpack(
 ) -> QuantParams:
     """`before` with its scale moved to where XNNPACK's leaky ReLU is most exact.
 
-    XNNPACK (qs8-vlrelu) multiplies int8 by two integers over 256: the scales' ratio, and `slope`
-    times that. What rounding them leaves is an error in proportion to the value, the same way at
-    every pixel. For a slope of 0.1 there is none where the ratio is a multiple of 10 / 256.
+    XNNPACK multiplies int8 by two integers over 256 (`XNNPACK_SLOPE_ONE`): the scales' ratio, and
+    `slope` times that. What rounding them leaves is an error in proportion to the value, the same
+    way at every pixel. For a slope of 0.1 there is none where the ratio is a multiple of 10 / 256.
 
     Args:
         before: of what goes into the leaky ReLU.
@@ -90,7 +88,7 @@ def align_scale_to_xnnpack(
         slope: below zero.
         tolerance: how far the scale may be moved, as a part of it.
     """
-    wanted = _SLOPE_ONE * before.scale / after.scale
+    wanted = XNNPACK_SLOPE_ONE * before.scale / after.scale
     nearest = max(1, round(wanted))
     first, last = math.ceil(wanted * (1 - tolerance)), math.floor(wanted * (1 + tolerance))
 
@@ -99,11 +97,11 @@ def align_scale_to_xnnpack(
         return round(abs(below - round(below)), 6), abs(multiplier - wanted)
 
     multiplier = min((nearest, *range(max(1, first), last + 1)), key=cost)
-    return QuantParams.per_tensor(after.scale * multiplier / _SLOPE_ONE, before.zero_point)
+    return QuantParams.per_tensor(after.scale * multiplier / XNNPACK_SLOPE_ONE, before.zero_point)
 
 
 def choose_logit_qparams(logits: Floats, *, margin: float) -> QuantParams:
-    """Of the network's answers: those of least KL divergence from the float answers.
+    """Parameters of the logits that leave the least KL divergence from the float answers.
 
     Small logits may be clipped, for their probability is nil; large ones may not.
 
@@ -123,17 +121,18 @@ class _FakeQuantizer:
     """A scale and a zero point that can be learned."""
 
     def __init__(self, start: QuantParams) -> None:
+        self._low, self._high = map(float, start.limits)
         self.log_scale = tf.Variable(np.log(start.scale), dtype=tf.float32)
         self.zero_point = tf.Variable(float(start.zero_point), dtype=tf.float32)
 
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         scale = tf.exp(self.log_scale)
-        zero_point = _round(tf.clip_by_value(self.zero_point, -128.0, 127.0))
-        integers = tf.clip_by_value(_round(values / scale) + zero_point, -128.0, 127.0)
+        zero_point = _round(tf.clip_by_value(self.zero_point, self._low, self._high))
+        integers = tf.clip_by_value(_round(values / scale) + zero_point, self._low, self._high)
         return (integers - zero_point) * scale
 
     def qparams(self) -> QuantParams:
-        zero_point = np.clip(np.rint(self.zero_point.numpy()), -128, 127)
+        zero_point = np.clip(np.rint(self.zero_point.numpy()), self._low, self._high)
         return QuantParams.per_tensor(float(np.exp(self.log_scale.numpy())), int(zero_point))
 
 
@@ -185,7 +184,7 @@ class _BlockLearner:
         return tf.gather(self._values, places) * tf.reshape(factors, shape)
 
     def errors(self, values: tf.Tensor, output: _FakeQuantizer) -> tuple[tf.Tensor, tf.Tensor]:
-        """Weighted mean squares of the error behind the activation and of what is right there."""
+        """Weighted mean squares of the error behind the activation and of its float values."""
         output_scale = tf.exp(self.log_output_scale)
         found = values / output_scale
         if self.pre_activation is not None:
@@ -280,7 +279,7 @@ class _Learner:
                 for block, values in zip(self._blocks, batches, strict=True)
             ]
             total = tf.add_n([error for error, _ in errors])
-            loss = total / (tf.add_n([right for _, right in errors]) + 1e-30)
+            loss = total / (tf.add_n([power for _, power in errors]) + 1e-30)
         return list(tape.gradient(loss, self._variables))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.devices.profile import InputType
 from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import tensorflow_hushed
 
@@ -24,7 +25,7 @@ def convert_float(model: keras.Model) -> bytes:
 
 
 def convert_int8(
-    model: keras.Model, images: Iterable[NDArray[np.float32]], *, input_type: str
+    model: keras.Model, images: Iterable[NDArray[np.float32]], *, input_type: InputType
 ) -> bytes:
     """The model as a full-integer .tflite, by TFLiteConverter's own quantizer.
 

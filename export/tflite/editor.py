@@ -1,7 +1,7 @@
-"""A full-integer .tflite taken apart, edited, and put together again; without TensorFlow.
+"""The one editor of full-integer .tflite files; it needs no TensorFlow.
 
-The quantizer puts other scales and weights into what the converter wrote; the lowerings for the
-Edge TPU write some operators as others.
+The quantizer sets scales and weights in what the converter wrote; the lowerings for the Edge TPU
+replace operators.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -118,7 +118,7 @@ class ModelEditor:
         return [operator for operator in self.operators if wanted & set(operator.outputs)]
 
     def consumer_named(self, index: int, name: str) -> OperatorT | None:
-        """The operator called `name` that reads a tensor, max pools and reshapes passed over."""
+        """The operator called `name` that reads a tensor, itself or behind pools and reshapes."""
         for operator in self.consumers(index):
             if self.op_name(operator) == name:
                 return operator
@@ -169,7 +169,7 @@ class ModelEditor:
         return found
 
     def set_qparams(self, index: int, qparams: QuantParams, *, producers: int = 1) -> bool:
-        """Give an int8 tensor, and all whose scale must be the same, other per-tensor parameters.
+        """Set per-tensor parameters of an int8 tensor, and of all whose scale must be the same.
 
         Nothing is changed, and False is the answer, where more than `producers` operators compute
         values of the same scale: in a concatenation no branch decides alone. So it is where TFLite
@@ -217,7 +217,7 @@ class ModelEditor:
         qparams: QuantParams,
         bias: NDArray[np.float32],
     ) -> None:
-        """Give an operator other weights.
+        """Set the weights of an operator.
 
         Args:
             operator: one of `layer_operators`.
@@ -234,9 +234,9 @@ class ModelEditor:
         self._biases[int(operator.inputs[2])] = bias.astype(np.float64)
 
     def replace(self, name: str, write: Callable[[OperatorT], list[OperatorT] | None]) -> bool:
-        """Put what `write` makes of each operator of that name in its place.
+        """Replace each operator of that name by what `write` returns for it.
 
-        None leaves an operator as it is. Gives whether any was replaced.
+        None leaves an operator as it is. Returns whether any was replaced.
         """
         written: list[OperatorT] = []
         changed = False
@@ -272,18 +272,20 @@ class ModelEditor:
                 return
         new: OperatorCodeT = schema.OperatorCodeT()
         new.builtinCode, new.version = number, version
-        new.deprecatedBuiltinCode = min(number, 127)
+        # The older field is a byte; greater numbers are in the newer one alone.
+        greatest = schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
+        new.deprecatedBuiltinCode = min(number, greatest)
         self._model.operatorCodes.append(new)
         operator.opcodeIndex = len(self._model.operatorCodes) - 1
 
     def add_indices(self, values: NDArray[np.generic] | Sequence[int] | int, name: str) -> int:
-        """A constant of int32 that says where, not how much."""
+        """A constant of int32: axes, shapes, positions; not quantized."""
         return self.add_constant(np.asarray(values, np.int32), None, name)
 
     def add_constant(
         self, values: NDArray[np.generic], qparams: QuantParams | None, name: str
     ) -> int:
-        """A constant of stored integers, of their type; gives its index."""
+        """Add a constant of stored integers, of their type; returns its index."""
         (kind,) = (kind for kind, dtype in _DTYPES.items() if dtype == values.dtype)
         self._model.buffers.append(_buffer(values))
         index = self._add_tensor(values.shape, kind, len(self._model.buffers) - 1, name)
@@ -292,7 +294,7 @@ class ModelEditor:
         return index
 
     def add_like(self, index: int, shape: Sequence[int], name: str) -> int:
-        """A computed tensor of another shape, of a tensor's type and parameters."""
+        """Add a computed tensor with another's type and parameters; returns its index."""
         new = self._add_tensor(shape, self._graph.tensors[index].type, 0, name)
         qparams = self.qparams(index)
         if qparams is not None:

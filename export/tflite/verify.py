@@ -1,4 +1,4 @@
-"""What was asked for: refused before the work where it cannot be, verified on the finished file."""
+"""What an export checks: before it, that a network can be int8; after it, the finished file."""
 
 from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.network import Network
@@ -37,7 +37,7 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     compute in float.
 
     Raises:
-        ExportError: the file is not what was asked for; it must not be given to anyone.
+        ExportError: the file is not what was asked for; it must not be written.
     """
     try:
         model = parse_tflite(content)

@@ -134,7 +134,7 @@ def test_an_older_runtime_knows_fewer_operators(tmp_path: Path) -> None:
 
 
 def test_advice_is_given_where_it_helps(tmp_path: Path) -> None:
-    """Steps of two through a picture can be a pool; steps through integers of a shape cannot."""
+    """Strides of two through an image can be a pool; through the integers of a shape not."""
     image, taken = T((1, 4, 4, 8)), T((1, 2, 2, 8))
     bounds = [constant(values, "int32") for values in ([0] * 4, [1, 4, 4, 8], [1, 2, 2, 1])]
     steps = Op("STRIDED_SLICE", [image, *bounds], [taken], "StridedSliceOptions", version=2)

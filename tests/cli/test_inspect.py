@@ -81,21 +81,21 @@ def test_nothing_but_the_table_is_said(fashion_models: Models, fashion_images: P
     assert done.stderr == ""
 
 
-def test_a_plot_is_a_picture(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
+def test_a_plot_is_an_image(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
     from PIL import Image
 
     words = ("--data", fashion_images, "--images", 1, "--plot")
-    pictures = []
+    plots = []
     for name in ("one.png", "two.png"):
         result = run(fashion_models, *words, tmp_path / name)
         assert result.exit_code == 0, result.stderr
-        pictures.append((tmp_path / name).read_bytes())
-    assert pictures[0] == pictures[1]
-    with Image.open(tmp_path / "one.png") as picture:
-        assert picture.format == "PNG"
-        assert min(picture.size) > 500
+        plots.append((tmp_path / name).read_bytes())
+    assert plots[0] == plots[1]
+    with Image.open(tmp_path / "one.png") as plot:
+        assert plot.format == "PNG"
+        assert min(plot.size) > 500
         # Bars of layers to blame are red.
-        colors = picture.convert("RGB").getcolors(1 << 24)
+        colors = plot.convert("RGB").getcolors(1 << 24)
     assert colors is not None
     assert (200, 69, 47) in {color for _, color in colors}
 

@@ -43,7 +43,7 @@ def _pool(name: str, **fields: int) -> Op:
     return Op(name, [_IMAGE], [T((1, 2, 2, 8))], "Pool2DOptions", {**sizes, **fields}, version=2)
 
 
-def _joined(*inputs: T, **fields: int) -> Op:
+def _concatenation(*inputs: T, **fields: int) -> Op:
     shape = (1, 4, 4, sum(item.shape[-1] for item in inputs))
     options = {"axis": 3, **fields}
     return Op("CONCATENATION", inputs, [T(shape)], "ConcatenationOptions", options, version=2)
@@ -118,7 +118,7 @@ def _binary(name: str, options: str | None = None) -> Op:
 PASSING: dict[str, Op] = {
     "ADD": _binary("ADD", "AddOptions"),
     "AVERAGE_POOL_2D": _pool("AVERAGE_POOL_2D"),
-    "CONCATENATION": _joined(_IMAGE, constant(np.zeros((1, 4, 4, 8)))),
+    "CONCATENATION": _concatenation(_IMAGE, constant(np.zeros((1, 4, 4, 8)))),
     "CONV_2D": _convolution(dilationWFactor=2, dilationHFactor=2),
     "DEPTHWISE_CONV_2D": _depthwise(dilationWFactor=2, dilationHFactor=2),
     "EXPAND_DIMS": Op("EXPAND_DIMS", [_VECTOR, _integers(1)], [T((1, 1, 8))]),
@@ -169,8 +169,10 @@ PASSING: dict[str, Op] = {
 # By operator and constraint: a model that breaks it.
 FAILING: dict[tuple[str, str], Op] = {
     ("AVERAGE_POOL_2D", "no_fused_activation"): _pool("AVERAGE_POOL_2D", fusedActivationFunction=1),
-    ("CONCATENATION", "no_fused_activation"): _joined(_IMAGE, _IMAGE, fusedActivationFunction=3),
-    ("CONCATENATION", "constant_only_pads"): _joined(_IMAGE, _ones(1, 4, 4, 8)),
+    ("CONCATENATION", "no_fused_activation"): _concatenation(
+        _IMAGE, _IMAGE, fusedActivationFunction=3
+    ),
+    ("CONCATENATION", "constant_only_pads"): _concatenation(_IMAGE, _ones(1, 4, 4, 8)),
     ("CONV_2D", "same_dilation"): _convolution(dilationWFactor=2),
     ("DEPTHWISE_CONV_2D", "same_dilation"): _depthwise(dilationHFactor=2),
     ("FULLY_CONNECTED", "default_weights_format"): _dense(T((1, 3)), weightsFormat=1),

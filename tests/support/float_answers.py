@@ -36,9 +36,9 @@ def float_answers(network: Network, weights: Weights, pixels: NDArray[np.float32
     interpreter.invoke()
     tflite = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     height, width, channels = network.output
-    pictured = height * width > 1
+    is_image = height * width > 1
     assert keras.shape == tflite.shape
-    assert keras.shape == ((1, *network.output) if pictured else (1, channels))
+    assert keras.shape == ((1, *network.output) if is_image else (1, channels))
     return Answers(planar(keras), planar(tflite))
 
 

@@ -1,4 +1,4 @@
-"""A reader of FlatBuffers that trusts no byte: whatever it is given, it ends, and soon.
+"""A reader of FlatBuffers for untrusted bytes: it returns or raises in bounded time.
 
 The format: a table begins with the distance back to its vtable, whose entries say where each
 field lies inside the table, or 0 where the field is left out and has its default. Strings,

@@ -1,4 +1,4 @@
-"""How much TFLite's operators multiply, of a file whose network may not be known.
+"""Multiply-accumulates of the operators of a .tflite file, whose network may not be known.
 
 Of a network's layers :attr:`tinyedge.darknet.layers.Layer.multiply_accumulates` says the same.
 """
@@ -12,7 +12,7 @@ __all__ = ["multiply_accumulates"]
 
 
 def multiply_accumulates(operator: Operator, graph: Subgraph) -> int:
-    """Those of one operator of `graph`: of convolutions and dense layers, of others 0."""
+    """Those of an operator of `graph`: of convolutions and dense layers; 0 of others."""
     kernel = _input(operator, graph, 1)
     output = graph.tensors[operator.outputs[0]] if operator.outputs else None
     if kernel is None or output is None or not kernel.shape:

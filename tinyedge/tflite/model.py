@@ -1,4 +1,4 @@
-"""What a .tflite file says: its graphs, operators, tensors and constants, read without a runtime.
+"""Graphs, operators, tensors and constants of a .tflite file, read without a runtime.
 
 The numbers of fields are those of TFLite's public schema, version 3
 (tensorflow/compiler/mlir/lite/schema/schema.fbs).

@@ -6,7 +6,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["QuantParams"]
+__all__ = ["XNNPACK_SLOPE_ONE", "QuantParams"]
+
+XNNPACK_SLOPE_ONE = 256
+"""XNNPACK's leaky ReLU (qs8-vlrelu) multiplies by slopes that are whole numbers over this."""
 
 _Number = TypeVar("_Number", np.float64, np.int64)
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -46,6 +49,12 @@ class QuantParams:
         scale = (high - low) / (limits.max - limits.min)
         zero_point = int(np.clip(np.rint(limits.min - low / scale), limits.min, limits.max))
         return cls.per_tensor(scale, zero_point, dtype)
+
+    @classmethod
+    def pixels(cls, dtype: DTypeLike = np.int8) -> "QuantParams":
+        """Those of pixels in [0, 1] whose bytes are their own integers; int8 moves them by 128."""
+        limits = np.iinfo(np.dtype(dtype))
+        return cls.per_tensor(1 / 255, int(limits.min), dtype)
 
     @classmethod
     def symmetric(cls, largest: ArrayLike, axis: int) -> "QuantParams":

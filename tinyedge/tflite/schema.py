@@ -1,4 +1,4 @@
-"""What is known of TFLite's operators: one table, a row an operator.
+"""Facts about TFLite's operators: one table, a row an operator.
 
 A row says where the public schema puts an operator's options and what they are when left out,
 and how the operator treats scales and weights. What each computes stands in
@@ -106,7 +106,7 @@ _REDUCER = OptionsTable(27, {"keep_dims": Option(0, "?", False)})
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorFacts:
-    """What is known of an operator.
+    """The facts about an operator.
 
     An operator with weights multiplies its first input by a kernel, its second, and adds a bias,
     its third, which may be left out.

@@ -103,7 +103,7 @@ def test_an_operator_without_a_row_does_not_map() -> None:
         assert (placed(op).constraint, placed(op).operator) == ("listed", op.name)
 
 
-def test_a_constant_among_three_that_are_joined_does_not_map() -> None:
+def test_a_constant_among_three_inputs_of_a_concatenation_does_not_map() -> None:
     zeros = constant([[0, 0]])
     three = Op("CONCATENATION", [T((1, 2)), T((1, 2)), zeros], [T((1, 6))], "ConcatenationOptions")
     assert placed(three).constraint == "constant_only_pads"

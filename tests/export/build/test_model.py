@@ -96,7 +96,7 @@ def test_pools_of_every_stride_and_padding(height: int, width: int) -> None:
 
 
 def _branches(height: int, width: int, sections: list[str]) -> Network:
-    """One convolution, then every section on its output, each averaged, all joined."""
+    """One convolution, then every section on its output, each averaged, all concatenated."""
     text = f"[net]\nheight={height}\nwidth={width}\nchannels=2\n"
     text += "[convolutional]\nfilters=4\nactivation=linear\n"
     for section in sections:

@@ -53,7 +53,7 @@ def mirrored(shape: tuple[int, ...], pads: list[list[int]], mode: int) -> bytes:
 @pytest.mark.parametrize(
     ("height", "width"), [((1, 1), (1, 1)), ((1, 0), (1, 0)), ((0, 1), (0, 0)), ((0, 0), (1, 1))]
 )
-def test_a_mirrored_edge_is_joined_on(height: tuple[int, int], width: tuple[int, int]) -> None:
+def test_a_mirrored_edge_is_concatenated(height: tuple[int, int], width: tuple[int, int]) -> None:
     pads = [[0, 0], [*height], [*width], [0, 0]]
     made = edge_tpu_file(mirrored((1, 4, 5, 3), pads, schema.MirrorPadMode.SYMMETRIC))
     assert made.lowered == ("mirror-as-joined",)

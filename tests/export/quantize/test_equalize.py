@@ -14,7 +14,7 @@ from tinyedge.export.quantize.reorder import REWRITES, reorder
 
 HEAD = "[net]\nheight=9\nwidth=8\nchannels=3\n"
 LEAKY = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
-JOINED = HEAD + LEAKY + "[maxpool]\nsize=2\nstride=2\n" + LEAKY + LEAKY.replace(
+CONCATENATED = HEAD + LEAKY + "[maxpool]\nsize=2\nstride=2\n" + LEAKY + LEAKY.replace(
     "leaky", "relu"
 ) + "[route]\nlayers=2,3\n[convolutional]\nfilters=6\ngroups=2\nactivation=leaky\n" + (
     "[dropout]\n[connected]\noutput=7\nactivation=leaky\n[connected]\noutput=5\n"
@@ -29,7 +29,7 @@ def network(text: str) -> Network:
 @pytest.mark.parametrize("rewrites", [(), REWRITES])
 def test_equalization_scales_cancel(rewrites: tuple[str, ...]) -> None:
     """Through pool, concatenation, groups, dropout and the flattening of a connected layer."""
-    net = reorder(network(JOINED), rewrites)
+    net = reorder(network(CONCATENATED), rewrites)
     weights = random_weights(net, seed=1)
     rng = np.random.default_rng(2)
     blocks = find_blocks(net)
@@ -63,7 +63,7 @@ def test_a_bent_activation_takes_no_scale() -> None:
 
 
 def test_concatenations_group_blocks() -> None:
-    net = network(JOINED)
+    net = network(CONCATENATED)
     groups = concat_groups(net, find_blocks(net))
     assert [[block.layer.index for block in group] for group in groups] == [
         [0], [2, 3], [5], [7], [8],

@@ -53,15 +53,6 @@ def leaky(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(x > 0, x, np.float32(0.1) * x)
 
 
-def test_qparams_cover_what_they_should() -> None:
-    qparams = QuantParams.from_range(-1.0, 3.0)
-    assert qparams.scale == 4 / 255
-    assert qparams.zero_point == -64
-    assert qparams.fake_quantize(np.array([0, 1, 5], np.float32)) == pytest.approx(
-        [0, round(255 / 4) * 4 / 255, (127 + 64) * 4 / 255]
-    )
-
-
 @pytest.mark.parametrize("activation", ["leaky", "relu", "linear"])
 def test_learned_scales_leave_less_error_on_unseen_values(activation: str) -> None:
     rng = np.random.default_rng(5)

@@ -15,8 +15,8 @@ INTEGERS = np.arange(-128, 128)
 
 def xnnpack(before: QuantParams, slope: float) -> list[int]:
     """What the runtime makes of each int8."""
-    steps = (before.scale, before.zero_point, AFTER.scale, AFTER.zero_point)
-    return answers(leaky_model(steps, slope), reference=False).tolist()
+    qparams = (before.scale, before.zero_point, AFTER.scale, AFTER.zero_point)
+    return answers(leaky_model(qparams, slope), reference=False).tolist()
 
 
 def nearest(before: QuantParams, slope: float) -> list[int]:
@@ -24,8 +24,8 @@ def nearest(before: QuantParams, slope: float) -> list[int]:
     values = (INTEGERS - before.zero_point) * (before.scale / AFTER.scale)
     values = np.where(values > 0, values, slope * values)
     # A half may have come out a hair below.
-    steps = np.floor(np.round(values, 9) + 0.5) + AFTER.zero_point
-    return np.clip(steps, -128, 127).astype(int).tolist()
+    integers = np.floor(np.round(values, 9) + 0.5) + AFTER.zero_point
+    return np.clip(integers, -128, 127).astype(int).tolist()
 
 
 @pytest.mark.parametrize("ratio", [1.02, 1.37, 1.93, 2.46])
