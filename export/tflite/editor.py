@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from tinyedge.darknet.layer_names import bias_layer
+from tinyedge.darknet.layer_names import bias_layer, named_layer
 from tinyedge.errors import ExportError
 from tinyedge.export.tflite.schema_types import (
     BufferT,
@@ -146,11 +146,20 @@ class ModelEditor:
 
     def layer_operators(self) -> dict[int, OperatorT]:
         """By Darknet's layer number, the operator that multiplies by its weights."""
-        found = {}
+        found: dict[int, OperatorT] = {}
+        nameless = []
         for operator in self._operators_with_bias():
             layer = bias_layer(self.tensor_name(operator.inputs[2]))
-            if layer is not None:
+            if layer is None:
+                nameless.append(operator)
+            else:
                 found[layer] = operator
+        # Where the converter moved a bias behind what follows, what is left bears other names.
+        for operator in nameless:
+            for index in operator.inputs[1:]:
+                named = named_layer(self.tensor_name(index))
+                if named is not None and named[1] in ("convolutional", "connected"):
+                    found.setdefault(named[0], operator)
         return found
 
     def require_layers(self, numbers: Iterable[int]) -> dict[int, OperatorT]:

@@ -1,0 +1,108 @@
+"""The int8 file is the float file's function, whatever the converter folds, fixes or copies.
+
+TFLiteConverter folds constants behind a layer into its weights, fixes the scale of some operators'
+outputs, and writes operators that copy their integers: what the quantizer writes must respect it.
+"""
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from tests.support.naive import forward, random_weights
+from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.cfg import parse_cfg
+from tinyedge.darknet.network import Network, build_network
+from tinyedge.export.build.fold import fold
+from tinyedge.export.quantize.config import QuantizerConfig
+from tinyedge.export.tensorflow import require_tensorflow
+from tinyedge.progress import no_progress
+
+CONFIG = QuantizerConfig(iterations=30, leaky_iterations=60, learning_rate=0.05)
+# How far the answers' error must lie below their spread over images, dB. Of those below, right
+# files reach 18 or more; those that were another function had 12 or less.
+ENOUGH = 16.0
+
+NET = "[net]\nheight=12\nwidth=12\nchannels=3\n"
+CONV = "[convolutional]\nfilters={filters}\nsize={size}\npad=1\nactivation={activation}\n"
+
+
+def conv(filters: int, activation: str = "linear", size: int = 3) -> str:
+    return CONV.format(filters=filters, size=size, activation=activation)
+
+
+HEAD = conv(5, size=1) + "[avgpool]\n"
+NETS = {
+    **{
+        f"activation {name}": conv(8, name) + HEAD
+        for name, function in ACTIVATIONS.items()
+        if function.int8
+    },
+    "upsample with a scale": conv(8) + "[upsample]\nstride=2\nscale=2\n" + HEAD,
+    "leaky before an upsample": conv(8, "leaky") + "[upsample]\nstride=2\n" + HEAD,
+    "downsample": conv(8, "leaky") + "[upsample]\nstride=-2\nscale=.5\n" + HEAD,
+    "shortcut with factors": conv(8, "leaky")
+    + conv(8)
+    + "[shortcut]\nfrom=-2\nalpha=.5\nbeta=2\nactivation=leaky\n"
+    + HEAD,
+    "a factor at some pixels": conv(8)
+    + conv(8)
+    + "[maxpool]\nsize=2\nstride=2\n"
+    + "[shortcut]\nfrom=-3\nalpha=2\n"
+    + HEAD,
+    "one channel inside": conv(1, "leaky") + conv(5, "leaky") + HEAD,
+    "one output": conv(8, "leaky") + conv(1, "logistic", size=1) + "[avgpool]\n",
+    "one dense output": conv(4, "leaky") + "[connected]\noutput=1\nactivation=leaky\n",
+    "logistic behind all": conv(8, "leaky")
+    + "[avgpool]\n[connected]\noutput=3\nactivation=linear\n[logistic]\n",
+    "tanh at the end": conv(8, "leaky") + conv(4, "tanh", size=1) + "[avgpool]\n",
+}
+
+
+def images(network: Network, count: int, seed: int) -> NDArray[np.float32]:
+    """Colours with noise on them: what the network answers differs from image to image."""
+    rng = np.random.default_rng(seed)
+    colours = rng.random((count, 1, 1, network.input.channels))
+    noisy = colours + rng.normal(0, 0.1, (count, *network.input))
+    return (np.rint(np.clip(noisy, 0, 1) * 255) / 255).astype(np.float32)
+
+
+def answers(content: bytes, given: NDArray[np.float32]) -> NDArray[np.float64]:
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    scale, zero_point = result["quantization"]
+    found = []
+    for pixels in given:
+        interpreter.set_tensor(
+            source["index"], (np.rint(pixels * 255) - 128).astype(np.int8)[np.newaxis]
+        )
+        interpreter.invoke()
+        stored = interpreter.get_tensor(result["index"]).reshape(-1).astype(np.float64)
+        found.append((stored - zero_point) * scale)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_int8_file_answers_as_the_definition_does(name: str) -> None:
+    require_tensorflow()
+    from tinyedge.export.quantize.quantizer import quantize
+    from tinyedge.export.quantize.reorder import REWRITES
+
+    network = build_network(parse_cfg(NET + NETS[name], "n.cfg"))
+    weights = random_weights(network, seed=4)
+    content = quantize(
+        network,
+        fold(network, weights),
+        images(network, 40, seed=1),
+        rewrites=REWRITES,
+        input_type="int8",
+        seed=0,
+        progress=no_progress,
+        config=CONFIG,
+    )
+    unseen = images(network, 12, seed=2)
+    right = np.array([forward(network, weights, pixels).reshape(-1) for pixels in unseen])
+    error = np.square(answers(content, unseen) - right).sum()
+    spread = np.square(right - right.mean(axis=0)).sum()
+    assert 10 * np.log10(spread / error) > ENOUGH
