@@ -110,6 +110,6 @@ def _spread(results: Mapping[str, Result]) -> list[str]:
         "",
         f"Mean KL {np.mean(divergences):.4f}, deviation between draws"
         f" {np.std(divergences, ddof=1):.4f}, from {min(divergences):.4f} to"
-        f" {max(divergences):.4f}; agreement from {min(agreements):.2f} to"
-        f" {max(agreements):.2f} %.",
+        f" {max(divergences):.4f};",
+        f"agreement from {min(agreements):.2f} to {max(agreements):.2f} %.",
     ]

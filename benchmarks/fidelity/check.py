@@ -50,7 +50,7 @@ class Fidelity:
         layers, operations, parameters: of the network as tinyedge builds it.
         same_operations: whether ``darknet ops`` counts the same, to the unit.
         same_table: whether the engine prints the same layer table, line by line.
-        photo: the picture both saw.
+        photo: the image both saw.
         keras, tflite: the largest difference of Keras's and the float .tflite's outputs from
             the engine's tensor before the softmax, divided by the largest of the engine's.
         int8_bytes: the size of the int8 file, asserted full-integer; None where there is none.
@@ -208,7 +208,7 @@ def _shared(name: str) -> Path | None:
 
 
 def _photo(folder: Path) -> Path:
-    """Darknet's photo of a dog, or a synthetic picture where it is not here."""
+    """Darknet's photo of a dog, or a synthetic image where it is not here."""
     return _shared("images/dog.png") or _synthetic(folder / "synthetic.png", seed=0)
 
 
@@ -224,7 +224,7 @@ def _calibration(folder: Path) -> Path:
 
 
 def _synthetic(path: Path, seed: int) -> Path:
-    """A picture with large shapes and grain, the same every time."""
+    """An image with large shapes and grain, the same every time."""
     rng = np.random.default_rng(seed)
     shapes = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((640, 480))
     grain = rng.normal(0, 12, (480, 640, 3))

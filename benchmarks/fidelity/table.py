@@ -18,7 +18,7 @@ _Row = dict[str, Any]
 
 
 def markdown(rows: Sequence[_Row]) -> str:
-    """The page, of rows as `fidelity.py` keeps them."""
+    """The page, of rows as `benchmarks.fidelity` keeps them."""
     failures = [f"- {row['cfg']}: {reason}" for row in rows if (reason := _reason(row))]
     lines = [
         "# Fidelity",
@@ -49,7 +49,7 @@ def markdown(rows: Sequence[_Row]) -> str:
 
 
 def _circumstances(rows: Sequence[_Row]) -> list[str]:
-    """Machine, versions, picture and dates; more than one of a kind where rows differ."""
+    """Machine, versions, photo and dates; more than one of a kind where rows differ."""
 
     def distinct(values: list[str]) -> str:
         return " and ".join(sorted(set(values)))
@@ -62,7 +62,7 @@ def _circumstances(rows: Sequence[_Row]) -> list[str]:
     photos = distinct([row["photo"] for row in rows if "photo" in row])
     return [
         f"{distinct([row['machine'] for row in rows])}; {versions}.",
-        f"n = 1 picture ({photos}, centre crop), one run each, {period}.",
+        f"n = 1 photo ({photos}, centre crop), one run each, {period}.",
     ]
 
 
