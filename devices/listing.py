@@ -17,6 +17,7 @@ from tinyedge.devices.profile import (
 from tinyedge.devices.runtime.runtimes import Choice, choose_runtime, runtime_advice
 from tinyedge.errors import DeviceError
 from tinyedge.table import WIDTH, Column, table
+from tinyedge.text import counted
 
 __all__ = ["Device", "as_json", "as_text", "list_devices"]
 
@@ -132,8 +133,8 @@ def _rows(device: Device) -> list[tuple[str, ...]]:
     profile = device.profile
     memory = "-" if profile.memory is None else f"{profile.memory / 1e6:,.0f} MB"
     runtime = f"{device.runtime or 'no runtime'} ({device.runtime_reason})"
-    threads = f"{device.threads} thread{'' if device.threads == 1 else 's'}"
     delegate = f"; delegate {device.delegate_reason}" if profile.delegate else ""
+    threads = "" if device.threads is None else counted(device.threads, "thread")
     used = f"{runtime}; {threads} ({device.threads_reason}){delegate}"
     rows: list[tuple[str, ...]] = [(name, profile.description, _cpu(profile), memory), ("", used)]
     return [*rows, ("", str(device.file))] if device.file else rows
@@ -157,14 +158,14 @@ def _runtime(choice: Choice, profile: Profile) -> tuple[str | None, str]:
     if choice.runtime is None:
         return None, f"{'; '.join(choice.passed_over)}. {runtime_advice(profile.runtimes)}"
     reason = "; ".join(choice.passed_over) or "first of the order"
-    return f"{choice.runtime.name} {choice.runtime.version}", reason
+    return str(choice.runtime), reason
 
 
 def _threads_reason(profile: Profile) -> str:
     usable = profile.usable_threads()
     if usable == profile.threads:
         return f"the profile's {profile.threads}"
-    return f"the profile's {profile.threads}; {usable} core{'' if usable == 1 else 's'} here"
+    return f"the profile's {profile.threads}; {counted(usable, 'core')} here"
 
 
 def _delegate(profile: Profile) -> tuple[str | None, str]:

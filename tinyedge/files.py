@@ -14,7 +14,6 @@ __all__ = [
     "bytes_sha256",
     "check_replaceable",
     "check_writable",
-    "displayed",
     "file_sha256",
     "reproducible_tar",
     "reproducible_zip",
@@ -79,11 +78,6 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
-
-
-def displayed(path: str | Path) -> str:
-    """A path as text for people: bytes in it that are none are replaced."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def file_sha256(path: Path) -> str:

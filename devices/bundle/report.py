@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tinyedge.devices.bundle.assembly import Bundle
-from tinyedge.files import bytes_sha256, displayed
+from tinyedge.files import bytes_sha256
+from tinyedge.text import displayed
 
 __all__ = ["as_json", "as_text"]
 

@@ -10,6 +10,7 @@ from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.devices.latency.error import latency_error
 from tinyedge.devices.latency.roofline import latency_text, usb_latencies
 from tinyedge.table import WIDTH, Column, paragraph, table
+from tinyedge.text import counted
 
 __all__ = ["as_json", "as_text"]
 
@@ -95,7 +96,7 @@ def as_text(
     """The same for people."""
     total = len(partition.operators)
     lines = [
-        f"{model}: {partition.on_tpu} of {_operations(total)} on the Edge TPU,"
+        f"{model}: {partition.on_tpu} of {counted(total, 'operation')} on the Edge TPU,"
         f" {partition.on_cpu} on the CPU",
         "",
         _table(partition, width),
@@ -136,7 +137,7 @@ def _split(partition: Partition) -> str | None:
     if partition.split is None:
         ahead = partition.on_cpu
         if ahead:
-            return f"none; {_operations(ahead)} on the CPU ahead of the Edge TPU's part"
+            return f"none; {counted(ahead, 'operation')} on the CPU ahead of the Edge TPU's part"
         return "none"
     placed = partition.operators[partition.split]
     return (
@@ -250,10 +251,6 @@ def _plain(name: str) -> str:
 
 def _printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-
-def _operations(count: int) -> str:
-    return f"{count} operation{'' if count == 1 else 's'}"
 
 
 def _size(size: int) -> str:

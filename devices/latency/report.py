@@ -5,6 +5,7 @@ from dataclasses import asdict
 from tinyedge.devices.latency.error import latency_error
 from tinyedge.devices.latency.estimates import LatencyEstimates
 from tinyedge.devices.latency.roofline import latency_text
+from tinyedge.text import counted
 
 __all__ = ["as_json", "as_text"]
 
@@ -15,9 +16,8 @@ def as_text(estimates: LatencyEstimates) -> str:
         of_files = ", ".join(
             f"{name} {latency_text(value)}" for name, value in estimates.cpu.items()
         )
-        plural = "" if estimates.threads == 1 else "s"
         lines = [
-            f"latency, an estimate: {of_files} on {estimates.threads} thread{plural}",
+            f"latency, an estimate: {of_files} on {counted(estimates.threads, 'thread')}",
             f"  {latency_error('cpu')}",
         ]
     else:

@@ -257,8 +257,7 @@ def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: 
                 " --device coral-usb, or the file it was compiled from"
             ) from error
         raise ModelError(
-            f"{file.path}: {runtime.name} {runtime.version} cannot load it as a TFLite model"
-            f" ({reason})"
+            f"{file.path}: {runtime} cannot load it as a TFLite model ({reason})"
         ) from error
 
 

@@ -81,6 +81,9 @@ class Runtime:
     interpreter: Callable[..., Interpreter]
     load_delegate: Callable[[str], object]
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
     def load(self, model: bytes, *, threads: int, delegates: Sequence[object] = ()) -> Interpreter:
         """An interpreter of the .tflite with its tensors allocated, made without a word.
 
@@ -193,7 +196,7 @@ def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Interpreter) -> No
     if operations is None or any(found["op_name"] == "DELEGATE" for found in operations()):
         return
     warnings.warn(
-        f"{runtime.name} {runtime.version} runs int8 without XNNPACK: it is slower, and its"
+        f"{runtime} runs int8 without XNNPACK: it is slower, and its"
         " numbers differ a little from those of ai-edge-litert",
         TinyedgeWarning,
         stacklevel=2,
