@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyedge.devices.profile import (
     Profile,
+    RuntimeName,
     find_profile,
     profile_files,
     running_board,
@@ -67,7 +68,7 @@ def list_devices() -> list[Device]:
     """
     own = user_folder()
     here = _name_of_this_machine()
-    choices: dict[tuple[str, ...], Choice] = {}
+    choices: dict[tuple[RuntimeName, ...], Choice] = {}
     found = []
     for name, path in profile_files().items():
         file = path if path.parent == own else None

@@ -7,11 +7,11 @@ from typing import Literal, get_args
 from tinyedge.devices.profile import InputType, Profile
 from tinyedge.export.quantize.reorder import REWRITES, Rewrite
 from tinyedge.images.spec import FITS, Fit
+from tinyedge.modelcard import Quantizer
 from tinyedge.zoo.source import SourceFiles
 
-__all__ = ["ExportRequest", "FileKind", "Quantizer"]
+__all__ = ["ExportRequest", "FileKind"]
 
-Quantizer = Literal["tuned", "default"]
 FileKind = Literal["float", "int8", "coral", "keras", "saved_model"]
 
 _NAME_ENDS: dict[FileKind, str] = {

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinyedge.devices.profile import Profile
+from tinyedge.devices.profile import Profile, RuntimeName
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 from tinyedge.images.spec import InputSpec
@@ -34,7 +34,7 @@ class Reference:
 
     image: bytes
     scores: tuple[float, ...]
-    runtime: str
+    runtime: RuntimeName
     version: str
     quantized: bool
 

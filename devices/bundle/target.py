@@ -81,7 +81,7 @@ class Target:
 def find_target(
     profile: Profile,
     *,
-    architecture: str | None = None,
+    architecture: Architecture | None = None,
     release: Release | None = None,
     python: str | None = None,
 ) -> Target:
@@ -95,12 +95,12 @@ def find_target(
     """
     machine = platform.machine()
     here = profile.name == "host" and architecture in (None, machine)
-    architecture = architecture or (machine if here else profile.architecture or "aarch64")
+    system = architecture or (machine if here else profile.architecture or "aarch64")
     if here and release is None:
         default, glibc = f"{sys.version_info[0]}.{sys.version_info[1]}", _glibc()
     else:
-        default, glibc = RELEASES[release or ("bookworm" if architecture == "armv7l" else "trixie")]
-    return Target(architecture, python or default, glibc).checked()
+        default, glibc = RELEASES[release or ("bookworm" if system == "armv7l" else "trixie")]
+    return Target(system, python or default, glibc).checked()
 
 
 def _glibc() -> int:

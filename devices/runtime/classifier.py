@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple, NoReturn, overload
+from typing import NamedTuple, NoReturn, cast, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,12 @@ from tinyedge.errors import ModelError, TinyedgeWarning
 from tinyedge.images.labels import read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
-from tinyedge.modelcard import ModelCard, read_card
+from tinyedge.modelcard import ModelCard, TensorType, read_card
 from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Classification", "Classifier", "Prediction"]
 
-_TENSOR_TYPES = ("float32", "int8", "uint8")
+_TENSOR_TYPES = get_args(TensorType)
 # What TFLite fixes for the output of a quantized softmax or logistic, so that it spans [0, 1].
 _PROBABILITY_SCALE = 1 / 256
 
@@ -216,7 +216,7 @@ class Classifier:
             channels=self.spec.channels,
             classes=self.classes,
             fit=self.spec.fit,
-            quantization=np.dtype(self._input["dtype"]).name,
+            quantization=cast("TensorType", np.dtype(self._input["dtype"]).name),
             softmax_groups=0 if self._gives_probabilities() else 1,
         )
 

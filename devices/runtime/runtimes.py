@@ -4,13 +4,14 @@ import importlib
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.devices.profile import RuntimeName
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
 from tinyedge.system import native_output_hidden
 
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 # Distribution name -> the module that holds its Interpreter.
-RUNTIMES = {
+RUNTIMES: Mapping[RuntimeName, str] = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
     "tensorflow": "tensorflow.lite.python.interpreter",
@@ -76,7 +77,7 @@ class Runtime:
         load_delegate: what loads a shared library as a delegate for it.
     """
 
-    name: str
+    name: RuntimeName
     version: str
     interpreter: Callable[..., Interpreter]
     load_delegate: Callable[[str], object]
@@ -113,7 +114,7 @@ class Choice(NamedTuple):
     passed_over: tuple[str, ...]
 
 
-def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
+def choose_runtime(order: Sequence[RuntimeName] = tuple(RUNTIMES)) -> Choice:
     """The first runtime of `order` that is installed and works with this numpy, and why not others.
 
     None after it is looked at, for importing one takes seconds.
@@ -127,7 +128,7 @@ def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
     return Choice(None, tuple(reasons))
 
 
-def _runtime(name: str) -> Runtime | str:
+def _runtime(name: RuntimeName) -> Runtime | str:
     """The runtime of that name, or why it cannot be used."""
     package = RUNTIMES[name].partition(".")[0]
     try:
@@ -154,7 +155,7 @@ def _runtime(name: str) -> Runtime | str:
     return Runtime(name, version, module.Interpreter, module.load_delegate)
 
 
-def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
+def find_runtime(order: Sequence[RuntimeName] = tuple(RUNTIMES)) -> Runtime:
     """The first runtime of `order` that is installed and works with this numpy.
 
     Raises:
@@ -168,7 +169,7 @@ def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
 
 
 def runtime_advice(
-    order: Sequence[str] = tuple(RUNTIMES),
+    order: Sequence[RuntimeName] = tuple(RUNTIMES),
     machine: str = platform.machine(),
     python: tuple[int, ...] = sys.version_info[:2],
     bits: int = 64 if sys.maxsize > 2**32 else 32,
