@@ -13,6 +13,7 @@ from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 
 __all__ = [
+    "FORMAT",
     "MANIFEST",
     "BundledModel",
     "Manifest",
@@ -26,13 +27,14 @@ __all__ = [
 ]
 
 MANIFEST = "bundle.json"
-_FORMAT = 1
+FORMAT = 1
+"""Of the manifest: a bundle of another one is refused."""
+
 # Its int8 kernels give the same bits on x86-64 and ARM, whatever the threads. Sums of floats
 # depend on their order, and that on the processor: AVX-512 and NEON differ in the last bits.
 _EXACT_RUNTIME = "ai-edge-litert"
 # Of the largest score: far above the rounding of float32, far below what a mistake makes.
 _ROUNDING = 1e-4
-
 
 Promise = Literal["bits", "rounding", "top-1"]
 
@@ -111,8 +113,8 @@ def read_manifest(bundle: Path) -> Manifest:
         raise ModelError(
             f"{bundle} is no tinyedge bundle ({MANIFEST}: {getattr(error, 'strerror', error)})"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ModelError(f"{path} is not of format {_FORMAT}, which this tinyedge reads")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{path} is not of format {FORMAT}, which this tinyedge reads")
     models = content.get("models")
     if (
         not isinstance(content.get("profile"), str)
