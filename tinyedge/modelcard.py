@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tinyedge.errors import ModelError
-from tinyedge.files import reproducible_zip
 
 if TYPE_CHECKING:
     from tinyedge.images.spec import Fit
@@ -102,6 +101,8 @@ class ModelCard:
 
 def append_card(model: bytes, card: ModelCard) -> bytes:
     """The .tflite's bytes with the card behind them; equal inputs give equal bytes."""
+    from tinyedge.files import reproducible_zip
+
     text = json.dumps({"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1)
     return reproducible_zip({_MEMBER: text.encode()}, behind=model)
 
