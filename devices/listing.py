@@ -62,7 +62,7 @@ class Device:
 
 
 def list_devices() -> list[Device]:
-    """Every profile, built-in and the user's, by name; one that is wrong is a row with its error.
+    """Every profile, shipped or the user's, by name; one that cannot be read has its error.
 
     Starts the first runtime that works, and a process for each delegate, which tries to load it.
     """
@@ -104,7 +104,7 @@ def as_json(devices: Sequence[Device]) -> dict[str, object]:
 
 
 def as_text(devices: Sequence[Device], *, width: int = WIDTH) -> str:
-    """A table for people: a line a device, and below it what is used."""
+    """A table for people: one line per device, and below it what would be used."""
     rows = [row for device in devices for row in _rows(device)]
     legend = "* this machine; - not known, or not the same on all of them"
     return f"{table(_COLUMNS, rows, width=width)}\n{legend}"

@@ -142,7 +142,7 @@ def selftest(bundle: Path) -> list[Outcome]:
     """Run each model of the bundle on its image; outcomes in the bundle's order.
 
     Raises:
-        ModelError: `bundle` is none, or a model of it cannot be loaded.
+        ModelError: `bundle` is no bundle, or a model of it cannot be loaded.
         ImageError: an image of it is damaged.
         MissingPackageError: no TFLite runtime is installed.
     """
@@ -151,12 +151,12 @@ def selftest(bundle: Path) -> list[Outcome]:
 
 
 def as_text(outcomes: Sequence[Outcome]) -> str:
-    """A line a model."""
+    """One line per model."""
     return "\n".join(map(str, outcomes))
 
 
 def as_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """``passed``, and an `Outcome`'s fields a model."""
+    """``passed``, and the fields of the `Outcome` of each model."""
     return {
         "schema": "tinyedge.selftest/1",
         "passed": all(outcome.passed for outcome in outcomes),

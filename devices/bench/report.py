@@ -31,7 +31,7 @@ def as_json(measured: Bench, classifier: Classifier) -> dict[str, object]:
 
 
 def as_text(measured: Bench, classifier: Classifier) -> str:
-    """A line a time, then what else was measured."""
+    """One line per time, then what else was measured."""
     loading, warm_up, steady = measured.preprocess, measured.warm_up, measured.steady
     rows = [
         ("load", measured.load, running_on(classifier)),

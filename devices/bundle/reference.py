@@ -16,8 +16,8 @@ from tinyedge.modelcard import read_card
 
 __all__ = ["Reference", "reference"]
 
-# So many images are drawn, and the one kept of whose class the model is surest: a runtime that
-# rounds another way must not change it.
+# So many images are drawn, and the one is kept whose class has the largest margin: rounding in
+# another runtime must not change that class.
 _DRAWN = 8
 
 
@@ -27,7 +27,7 @@ class Reference:
 
     Attributes:
         image: a PNG file's content.
-        scores: one a class, dequantized.
+        scores: one per class, dequantized.
         runtime: the TFLite runtime that gave them, and its `version`.
         quantized: whether the model takes integers.
     """

@@ -100,8 +100,8 @@ class Classifier:
             device: what it runs on: a profile, its name such as ``pi4``, or its .toml file.
             threads: of the runtime, at least 1 [default: the device's].
             fit: how images are fitted to the input.
-            labels: a text file of class names, a line a class.
-            ids: the same of WordNet ids.
+            labels: a text file of class names, one per line.
+            ids: the same with WordNet ids.
             delegate: how a device's accelerator is used; see
                 `tinyedge.devices.runtime.model_file.runnable_file`. Where another file stands in
                 for `model` a TinyedgeWarning says so.

@@ -1,4 +1,4 @@
-"""An accelerator's delegate, tried before it is trusted: why it is of no use here, if it is not."""
+"""An accelerator's delegate, tried before it is used: why it cannot be used here, if so."""
 
 import json
 import subprocess

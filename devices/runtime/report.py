@@ -24,7 +24,7 @@ def as_json(image: SourceImage, answer: Classification) -> dict[str, object]:
 
 
 def as_text(image: SourceImage, answer: Classification) -> str:
-    """A line of the image and below it a line a class."""
+    """A line for the image and below it one line per class."""
     time = "" if image.time is None else f"  {image.time}"
     lines = [f"{displayed(image.name)}{time}  {answer.milliseconds:.1f} ms"]
     lines += [f"  {found.probability:.6f}  {found.label}" for found in answer]

@@ -86,7 +86,7 @@ class Runtime:
         return f"{self.name} {self.version}"
 
     def load(self, model: bytes, *, threads: int, delegates: Sequence[object] = ()) -> Interpreter:
-        """An interpreter of the .tflite with its tensors allocated, made without a word.
+        """An interpreter of the .tflite, its tensors allocated; what the runtime prints is hidden.
 
         What `delegates` take of it runs through them. Warns (TinyedgeWarning) where an int8 model
         is slower here than it need be.
@@ -94,7 +94,7 @@ class Runtime:
         Raises:
             ValueError, RuntimeError: the runtime cannot load it.
         """
-        # TensorFlow's warns that it is to be replaced by the very runtime that comes first here.
+        # TensorFlow's interpreter warns that ai-edge-litert replaces it.
         with native_output_hidden(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             interpreter = self.interpreter(
@@ -108,16 +108,16 @@ class Runtime:
 
 
 class Choice(NamedTuple):
-    """The runtime to use, None where there is none, and of each tried before it why not that."""
+    """The runtime to use, or None, and for each that was tried before it why it is not used."""
 
     runtime: Runtime | None
     passed_over: tuple[str, ...]
 
 
 def choose_runtime(order: Sequence[RuntimeName] = tuple(RUNTIMES)) -> Choice:
-    """The first runtime of `order` that is installed and works with this numpy, and why not others.
+    """The first runtime of `order` that is installed and works with this numpy, and why no earlier.
 
-    None after it is looked at, for importing one takes seconds.
+    Those after it are not tried, for importing one takes seconds.
     """
     reasons: list[str] = []
     for name in order:
