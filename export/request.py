@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tinyedge.devices.profile import InputType, Profile
-from tinyedge.export.quantize.reorder import REWRITES, Rewrite
+from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS, Fit
-from tinyedge.modelcard import Quantizer
+from tinyedge.modelcard import Quantizer, Rewrite
 from tinyedge.zoo.source import SourceFiles
 
 __all__ = ["ExportRequest", "FileKind"]

@@ -21,6 +21,7 @@ __all__ = [
     "CalibrationSource",
     "ModelCard",
     "Quantizer",
+    "Rewrite",
     "TensorType",
     "append_card",
     "read_card",
@@ -28,6 +29,7 @@ __all__ = [
 
 TensorType = Literal["float32", "int8", "uint8"]
 Quantizer = Literal["tuned", "default"]
+Rewrite = Literal["pool-before-leaky", "average-before-linear"]
 CalibrationSource = Literal["photos", "batch norm statistics"]
 
 _MEMBER = "model_card.json"
@@ -76,7 +78,7 @@ class ModelCard:
     cfg_sha256: str = ""
     weights_sha256: str = ""
     quantizer: Quantizer | None = None
-    rewrites: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
     lowerings: tuple[str, ...] = ()
     seed: int | None = None
     calibration: CalibrationSource | None = None
