@@ -21,7 +21,6 @@ __all__ = [
     "Promise",
     "as_json",
     "as_text",
-    "bundle_profile",
     "read_manifest",
     "selftest",
 ]
@@ -128,26 +127,18 @@ def read_manifest(bundle: Path) -> Manifest:
     return cast(Manifest, content)
 
 
-def bundle_profile(bundle: Path) -> Profile:
-    """The profile of the board the bundle was made for; it ships inside.
-
-    Raises:
-        ModelError: see `read_manifest`.
-        DeviceError: the profile cannot be read.
-    """
-    return find_profile(str(bundle / read_manifest(bundle)["profile"]))
-
-
 def selftest(bundle: Path) -> list[Outcome]:
     """Run each model of the bundle on its image; outcomes in the bundle's order.
 
     Raises:
         ModelError: `bundle` is no bundle, or a model of it cannot be loaded.
+        DeviceError: the profile in it cannot be read.
         ImageError: an image of it is damaged.
         MissingPackageError: no TFLite runtime is installed.
     """
-    profile = bundle_profile(bundle)
-    return [_outcome(bundle, entry, profile) for entry in read_manifest(bundle)["models"]]
+    manifest = read_manifest(bundle)
+    profile = find_profile(str(bundle / manifest["profile"]))
+    return [_outcome(bundle, entry, profile) for entry in manifest["models"]]
 
 
 def as_text(outcomes: Sequence[Outcome]) -> str:

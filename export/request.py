@@ -8,7 +8,7 @@ from tinyedge.devices.profile import InputType, Profile
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS, Fit
 from tinyedge.modelcard import Quantizer, Rewrite
-from tinyedge.zoo.source import SourceFiles
+from tinyedge.zoo.models import SourceFiles
 
 __all__ = ["ExportRequest", "FileKind"]
 
