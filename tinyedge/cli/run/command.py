@@ -88,7 +88,6 @@ def command(
     1 interrupted, 2 an error.
     """
     _check_sources(images, watch, camera, bench, existing=existing)
-    from tinyedge.cli.run.bench import bench_images
     from tinyedge.cli.run.images import (
         answer_images,
         open_camera_source,
@@ -111,6 +110,8 @@ def command(
         )
 
     if bench is not None:
+        from tinyedge.cli.run.bench import bench_images
+
         bench_images(load, images, bench, as_json=as_json)
         return
     if watch is not None:
