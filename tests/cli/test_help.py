@@ -16,7 +16,7 @@ from tests.support.toy import write_toy
 from tinyedge.cli import COMMANDS, main
 from tinyedge.devices.bundle.target import Release
 from tinyedge.devices.profile import Architecture, InputType, profile_names
-from tinyedge.export.request import REWRITES
+from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS
 from tinyedge.modelcard import Quantizer
 
