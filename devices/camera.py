@@ -66,7 +66,7 @@ class CameraImages(ImageSource):
             pixels = self._camera.image()
             if pixels is None:
                 if empty:
-                    raise DeviceError(f"{self._camera.name} holds no picture")
+                    raise DeviceError(f"{self._camera.name} holds no image")
                 return
             yield SourceImage(self._camera.name, pixels, time=time_taken)
             empty = False
@@ -136,7 +136,7 @@ class _PiCamera:
         try:
             return np.asarray(self._camera.capture_array("main"), np.uint8)
         except RuntimeError as error:
-            raise DeviceError(f"{self.name} gives no picture ({error})") from error
+            raise DeviceError(f"{self.name} gives no image ({error})") from error
 
     def close(self) -> None:
         self._camera.close()
@@ -167,7 +167,7 @@ class _OpenCvCamera:
         if came:
             return np.asarray(blue_first[:, :, ::-1])
         if self._live:
-            raise DeviceError(f"{self.name} gives no picture any more")
+            raise DeviceError(f"{self.name} gives no image any more")
         return None
 
     def close(self) -> None:

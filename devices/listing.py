@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyedge.devices.profile import (
     Profile,
+    RuntimeName,
     find_profile,
     profile_files,
     running_board,
@@ -17,6 +18,7 @@ from tinyedge.devices.profile import (
 from tinyedge.devices.runtime.runtimes import Choice, choose_runtime, runtime_advice
 from tinyedge.errors import DeviceError
 from tinyedge.table import WIDTH, Column, table
+from tinyedge.text import counted
 
 __all__ = ["Device", "as_json", "as_text", "list_devices"]
 
@@ -60,13 +62,13 @@ class Device:
 
 
 def list_devices() -> list[Device]:
-    """Every profile, built-in and the user's, by name; one that is wrong is a row with its error.
+    """Every profile, shipped or the user's, by name; one that cannot be read has its error.
 
     Starts the first runtime that works, and a process for each delegate, which tries to load it.
     """
     own = user_folder()
     here = _name_of_this_machine()
-    choices: dict[tuple[str, ...], Choice] = {}
+    choices: dict[tuple[RuntimeName, ...], Choice] = {}
     found = []
     for name, path in profile_files().items():
         file = path if path.parent == own else None
@@ -102,7 +104,7 @@ def as_json(devices: Sequence[Device]) -> dict[str, object]:
 
 
 def as_text(devices: Sequence[Device], *, width: int = WIDTH) -> str:
-    """A table for people: a line a device, and below it what is used."""
+    """A table for people: one line per device, and below it what would be used."""
     rows = [row for device in devices for row in _rows(device)]
     legend = "* this machine; - not known, or not the same on all of them"
     return f"{table(_COLUMNS, rows, width=width)}\n{legend}"
@@ -132,8 +134,8 @@ def _rows(device: Device) -> list[tuple[str, ...]]:
     profile = device.profile
     memory = "-" if profile.memory is None else f"{profile.memory / 1e6:,.0f} MB"
     runtime = f"{device.runtime or 'no runtime'} ({device.runtime_reason})"
-    threads = f"{device.threads} thread{'' if device.threads == 1 else 's'}"
     delegate = f"; delegate {device.delegate_reason}" if profile.delegate else ""
+    threads = "" if device.threads is None else counted(device.threads, "thread")
     used = f"{runtime}; {threads} ({device.threads_reason}){delegate}"
     rows: list[tuple[str, ...]] = [(name, profile.description, _cpu(profile), memory), ("", used)]
     return [*rows, ("", str(device.file))] if device.file else rows
@@ -157,14 +159,14 @@ def _runtime(choice: Choice, profile: Profile) -> tuple[str | None, str]:
     if choice.runtime is None:
         return None, f"{'; '.join(choice.passed_over)}. {runtime_advice(profile.runtimes)}"
     reason = "; ".join(choice.passed_over) or "first of the order"
-    return f"{choice.runtime.name} {choice.runtime.version}", reason
+    return str(choice.runtime), reason
 
 
 def _threads_reason(profile: Profile) -> str:
     usable = profile.usable_threads()
     if usable == profile.threads:
         return f"the profile's {profile.threads}"
-    return f"the profile's {profile.threads}; {usable} core{'' if usable == 1 else 's'} here"
+    return f"the profile's {profile.threads}; {counted(usable, 'core')} here"
 
 
 def _delegate(profile: Profile) -> tuple[str | None, str]:

@@ -12,8 +12,8 @@ from tinyedge.errors import DeviceError
 
 __all__ = [
     "Architecture",
-    "FileKind",
     "InputType",
+    "ModelKind",
     "Profile",
     "RuntimeName",
     "find_profile",
@@ -28,7 +28,7 @@ __all__ = [
 Architecture = Literal["aarch64", "armv7l", "x86_64"]
 RuntimeName = Literal["ai-edge-litert", "tflite-runtime", "tensorflow"]
 InputType = Literal["int8", "uint8"]
-FileKind = Literal["float", "int8", "coral"]
+ModelKind = Literal["float", "int8", "coral"]
 
 _FOLDER = Path(__file__).parent
 # The kernel publishes the board's name here; absent on machines without a device tree.
@@ -81,7 +81,7 @@ class Profile:
     runtimes: tuple[RuntimeName, ...] = get_args(RuntimeName)
     delegate: str | None = None
     input_type: InputType = "int8"
-    files: tuple[FileKind, ...] = ("float", "int8")
+    files: tuple[ModelKind, ...] = ("float", "int8")
 
     def usable_threads(self) -> int:
         """The profile's threads, but no more than the cores this process may use."""
@@ -229,7 +229,7 @@ _KEYS = {
     "runtimes": _some_of(*get_args(RuntimeName)),
     "delegate": _Key(_text, "the name or path of a shared library"),
     "input_type": _one_of(*get_args(InputType)),
-    "files": _some_of(*get_args(FileKind)),
+    "files": _some_of(*get_args(ModelKind)),
 }
 
 

@@ -13,6 +13,7 @@ from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 
 __all__ = [
+    "FORMAT",
     "MANIFEST",
     "BundledModel",
     "Manifest",
@@ -20,19 +21,19 @@ __all__ = [
     "Promise",
     "as_json",
     "as_text",
-    "bundle_profile",
     "read_manifest",
     "selftest",
 ]
 
 MANIFEST = "bundle.json"
-_FORMAT = 1
+FORMAT = 1
+"""Of the manifest: a bundle of another one is refused."""
+
 # Its int8 kernels give the same bits on x86-64 and ARM, whatever the threads. Sums of floats
 # depend on their order, and that on the processor: AVX-512 and NEON differ in the last bits.
 _EXACT_RUNTIME = "ai-edge-litert"
 # Of the largest score: far above the rounding of float32, far below what a mistake makes.
 _ROUNDING = 1e-4
-
 
 Promise = Literal["bits", "rounding", "top-1"]
 
@@ -111,8 +112,8 @@ def read_manifest(bundle: Path) -> Manifest:
         raise ModelError(
             f"{bundle} is no tinyedge bundle ({MANIFEST}: {getattr(error, 'strerror', error)})"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ModelError(f"{path} is not of format {_FORMAT}, which this tinyedge reads")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelError(f"{path} is not of format {FORMAT}, which this tinyedge reads")
     models = content.get("models")
     if (
         not isinstance(content.get("profile"), str)
@@ -126,35 +127,27 @@ def read_manifest(bundle: Path) -> Manifest:
     return cast(Manifest, content)
 
 
-def bundle_profile(bundle: Path) -> Profile:
-    """The profile of the board the bundle was made for; it ships inside.
-
-    Raises:
-        ModelError: see `read_manifest`.
-        DeviceError: the profile cannot be read.
-    """
-    return find_profile(str(bundle / read_manifest(bundle)["profile"]))
-
-
 def selftest(bundle: Path) -> list[Outcome]:
     """Run each model of the bundle on its image; outcomes in the bundle's order.
 
     Raises:
-        ModelError: `bundle` is none, or a model of it cannot be loaded.
+        ModelError: `bundle` is no bundle, or a model of it cannot be loaded.
+        DeviceError: the profile in it cannot be read.
         ImageError: an image of it is damaged.
         MissingPackageError: no TFLite runtime is installed.
     """
-    profile = bundle_profile(bundle)
-    return [_outcome(bundle, entry, profile) for entry in read_manifest(bundle)["models"]]
+    manifest = read_manifest(bundle)
+    profile = find_profile(str(bundle / manifest["profile"]))
+    return [_outcome(bundle, entry, profile) for entry in manifest["models"]]
 
 
 def as_text(outcomes: Sequence[Outcome]) -> str:
-    """A line a model."""
+    """One line per model."""
     return "\n".join(map(str, outcomes))
 
 
 def as_json(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """``passed``, and an `Outcome`'s fields a model."""
+    """``passed``, and the fields of the `Outcome` of each model."""
     return {
         "schema": "tinyedge.selftest/1",
         "passed": all(outcome.passed for outcome in outcomes),

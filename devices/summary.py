@@ -51,7 +51,7 @@ def as_text(network: Network, costs: DeviceCosts | None = None) -> str:
 
 
 def as_json(network: Network, costs: DeviceCosts | None = None) -> dict[str, object]:
-    """The same as plain data: bytes, milliseconds; without a device its keys are left out."""
+    """The same as plain data: bytes, milliseconds; the costs only where there is a device."""
     content = {"schema": "tinyedge.summary/1", **summary.as_json(network)}
     if costs is not None:
         content |= {

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tinyedge.devices.profile import InputType, Profile
-from tinyedge.export.quantize.reorder import REWRITES, Rewrite
+from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS, Fit
-from tinyedge.zoo.source import SourceFiles
+from tinyedge.modelcard import Quantizer, Rewrite
+from tinyedge.zoo.models import SourceFiles
 
-__all__ = ["ExportRequest", "FileKind", "Quantizer"]
+__all__ = ["ExportRequest", "FileKind"]
 
-Quantizer = Literal["tuned", "default"]
 FileKind = Literal["float", "int8", "coral", "keras", "saved_model"]
 
 _NAME_ENDS: dict[FileKind, str] = {

@@ -224,9 +224,9 @@ def test_the_boards_install_runs_and_compares(
     package = Path(where).parent
     assert package.is_relative_to(board.parents[1])
     test = package / "calib_data" / "fashion" / "test"
-    photo = sorted((test / "Trouser").iterdir())[0]
+    image = sorted((test / "Trouser").iterdir())[0]
 
-    done = elsewhere(board, tmp_path, "run", fashion_models.int8_model, photo, "--json")
+    done = elsewhere(board, tmp_path, "run", fashion_models.int8_model, image, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["label"] == "Trouser"
 

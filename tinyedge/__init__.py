@@ -31,11 +31,9 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from tinyedge.export.pipeline import Exported
-    from tinyedge.export.quantize.reorder import Rewrite
-    from tinyedge.export.request import Quantizer
     from tinyedge.images.find import LabelledImage
     from tinyedge.images.spec import Fit
-    from tinyedge.modelcard import ModelCard, read_card
+    from tinyedge.modelcard import ModelCard, Quantizer, Rewrite, read_card
     from tinyedge.progress import Progress
     from tinyedge.zoo.source import Source
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, their hashes, and archives that are always the same."""
+"""Files that are written whole or not at all, their hashes, and reproducible archives."""
 
 import contextlib
 import errno
@@ -14,7 +14,6 @@ __all__ = [
     "bytes_sha256",
     "check_replaceable",
     "check_writable",
-    "displayed",
     "file_sha256",
     "reproducible_tar",
     "reproducible_zip",
@@ -34,7 +33,7 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
     A target's content is that of a file or, for a folder, those of its files by their paths
     inside it. Each is written under a temporary name beside its target and flushed to disk; only
     when all are there are they renamed into place, replacing what stood there before. A folder
-    is replaced whole; between two renames, for a moment, there is none. `executables` are
+    is replaced whole; for a moment, between two renames, it does not exist. `executables` are
     paths inside the folders of files that may be executed.
 
     Raises:
@@ -56,7 +55,7 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
 
 
 def check_replaceable(target: Path, *, folder: bool = False) -> None:
-    """Refuse a target of `write_together` that is there and of the other kind.
+    """Refuse a target of `write_together` that exists and is of the other kind.
 
     Raises:
         OSError: a file's target is a folder; or a `folder`'s is a file, or a link.
@@ -79,11 +78,6 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
-
-
-def displayed(path: str | Path) -> str:
-    """A path as text for people: bytes in it that are none are replaced."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def file_sha256(path: Path) -> str:

@@ -10,15 +10,27 @@ import os
 import zipfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tinyedge.errors import ModelError
-from tinyedge.files import reproducible_zip
 
 if TYPE_CHECKING:
     from tinyedge.images.spec import Fit
 
-__all__ = ["ModelCard", "append_card", "read_card"]
+__all__ = [
+    "CalibrationSource",
+    "ModelCard",
+    "Quantizer",
+    "Rewrite",
+    "TensorType",
+    "append_card",
+    "read_card",
+]
+
+TensorType = Literal["float32", "int8", "uint8"]
+Quantizer = Literal["tuned", "default"]
+Rewrite = Literal["pool-before-leaky", "average-before-linear"]
+CalibrationSource = Literal["photos", "batch norm statistics"]
 
 _MEMBER = "model_card.json"
 _FORMAT = 1
@@ -33,7 +45,7 @@ class ModelCard:
         height, width, channels: the input, pixels; channels is 1 (grey) or 3 (RGB).
         classes: how many scores come out; 0 where the network classifies nothing.
         fit: how a photo was fitted to the input when calibrating: crop, letterbox or stretch.
-        quantization: ``float32`` or ``int8``.
+        quantization: ``float32`` or ``int8``; of a file that bears no card its input's type.
         softmax_groups: into how many equal, consecutive groups of classes the network's last
             softmax divides them, or 0 where it ended in none; the file leaves it to its reader.
         temperature: what that softmax divides the logits by, more than 0.
@@ -58,18 +70,18 @@ class ModelCard:
     channels: int
     classes: int
     fit: "Fit"
-    quantization: str
+    quantization: TensorType
     softmax_groups: int
     temperature: float = 1.0
     labels: tuple[str, ...] | None = None
     ids: tuple[str, ...] | None = None
     cfg_sha256: str = ""
     weights_sha256: str = ""
-    quantizer: str | None = None
-    rewrites: tuple[str, ...] = ()
+    quantizer: Quantizer | None = None
+    rewrites: tuple[Rewrite, ...] = ()
     lowerings: tuple[str, ...] = ()
     seed: int | None = None
-    calibration: str | None = None
+    calibration: CalibrationSource | None = None
     calibration_sha256: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     features: tuple[int, int, int] | None = None
@@ -91,6 +103,8 @@ class ModelCard:
 
 def append_card(model: bytes, card: ModelCard) -> bytes:
     """The .tflite's bytes with the card behind them; equal inputs give equal bytes."""
+    from tinyedge.files import reproducible_zip
+
     text = json.dumps({"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1)
     return reproducible_zip({_MEMBER: text.encode()}, behind=model)
 

@@ -1,4 +1,4 @@
-"""How far long work is: one protocol to tell it by, drawn on a terminal and nowhere else.
+"""The progress of long work: one protocol to tell it by, drawn on a terminal and nowhere else.
 
 Work is told in stages, one after the other. Each says how many steps it has and its weight, how
 long it is likely to take beside the others; where the first tells the weight of all, one line
@@ -27,7 +27,7 @@ class Advance(Protocol):
     """Tells that steps of a stage are done."""
 
     def __call__(self, steps: int = 1, /) -> None:
-        """So many more."""
+        """Count `steps` more of them as done."""
 
 
 class Progress(Protocol):
@@ -79,7 +79,7 @@ def progress_shown(*, on_terminal: bool) -> Iterator[Progress]:
 
     The line says which stage is done now, and is gone at the end. Its bar and the time that is
     left are the whole work's where the total of the weights was told, else the stage's. Without
-    rich, as on a board, there is a line a stage, and those stay.
+    rich, as on a board, there is one line per stage, and those stay.
     """
     with progress_of_each(on_terminal=on_terminal) as progress_of:
         yield progress_of("")

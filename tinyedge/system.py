@@ -1,4 +1,4 @@
-"""The process and its system: silence for native code, and an end between two pieces of work."""
+"""The process and its system: native output hidden, and requests to stop."""
 
 import contextlib
 import os
@@ -60,7 +60,7 @@ class StopRequest:
         os.set_blocking(self._writer, False)
 
     def waited(self, seconds: float) -> bool:
-        """Wait so many seconds or until a request is made; whether there is one."""
+        """Wait for `seconds`, or until a request is made; whether there is one."""
         if not self.made:
             select.select([self._reader], [], [], seconds)
         return self.made

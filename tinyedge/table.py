@@ -8,7 +8,7 @@ from typing import Literal
 __all__ = ["WIDTH", "Column", "paragraph", "table"]
 
 WIDTH = 100
-"""Of what is written to a pipe or a file."""
+"""The width of what is written to a pipe or a file, characters."""
 
 _GAP = 2
 # No column that can give way is made narrower than this.
@@ -24,7 +24,7 @@ class Column:
         align: where a cell stands in it.
         fit: what becomes of its cells where the table would be too wide: they stay ``whole``, go
             on in the next line (``wrap``), or lose their end (``shorten``).
-        most: its greatest width, or None for that of its longest cell. A cell of the first
+        most: its greatest width, or None for no limit. A cell of the first
             column that is longer has a line of its own.
     """
 
@@ -35,7 +35,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int) -> str:
-    """The headings and a line a row, or more where cells are wrapped; no final newline.
+    """The headings and one line per row, more where cells are wrapped; no final newline.
 
     Columns are as wide as their longest cells as long as all fit into `width`; else those that
     can give way do, the widest first. The last cell of a row that has fewer cells than there are
@@ -49,7 +49,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
 
 
 def paragraph(text: str, *, width: int, first: str = "", indent: int = 0) -> list[str]:
-    """The lines of `text`, all but the first indented; that begins with `first`.
+    """The lines of `text`: the first begins with `first`, the others are indented.
 
     A word that is longer than a line, such as a path that somebody will copy, stays in one piece.
     """

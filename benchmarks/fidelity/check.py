@@ -182,7 +182,7 @@ def _export(cfg: Path, weights: Path, folder: Path) -> str:
     """Make the files in `folder`; the reason where there is no int8 file, else nothing."""
     from tinyedge.export.pipeline import export
     from tinyedge.export.request import ExportRequest
-    from tinyedge.zoo.source import SourceFiles
+    from tinyedge.zoo.models import SourceFiles
 
     request = ExportRequest(
         name="net",

@@ -1,4 +1,4 @@
-"""How a board is doing: its temperature, and whether it has to slow itself down."""
+"""The state of a board: its temperature, and whether it is throttled."""
 
 import subprocess
 from pathlib import Path

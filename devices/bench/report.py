@@ -2,6 +2,7 @@
 
 from tinyedge.devices.bench.bench import Bench
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.devices.runtime.report import running_on
 
 __all__ = ["as_json", "as_text"]
 
@@ -30,14 +31,10 @@ def as_json(measured: Bench, classifier: Classifier) -> dict[str, object]:
 
 
 def as_text(measured: Bench, classifier: Classifier) -> str:
-    """A line a time, then what else was measured."""
-    runtime = classifier.runtime
+    """One line per time, then what else was measured."""
     loading, warm_up, steady = measured.preprocess, measured.warm_up, measured.steady
-    where = f"{runtime.name} {runtime.version}, threads {classifier.threads}"
-    if classifier.delegate is not None:
-        where += f", through {classifier.delegate}"
     rows = [
-        ("load", measured.load, where),
+        ("load", measured.load, running_on(classifier)),
         ("first photo", measured.first_preprocess, "decoded, fitted, quantized"),
         ("photo", loading.median, f"median of {loading.runs}, p90 {loading.p90:.2f}"),
         ("first", measured.first, "inference"),

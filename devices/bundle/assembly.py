@@ -11,7 +11,7 @@ from tinyedge.devices.bundle.reference import Reference, reference
 from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, requirement_lines
 from tinyedge.devices.profile import find_profile, profile_files
-from tinyedge.devices.selftest import MANIFEST, BundledModel
+from tinyedge.devices.selftest import FORMAT, MANIFEST, BundledModel
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
 
@@ -19,7 +19,6 @@ __all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "answer", "assemble"]
 
 CHECKSUMS = "SHA256SUMS"
 INSTALLER = "install.sh"
-_FORMAT = 1
 # sha256sum writes these in another way, and a shell may take them for something else.
 _AWKWARD = "\n\r\\'\"$`"
 
@@ -30,11 +29,13 @@ class Bundle:
 
     Attributes:
         name: of its folder, such as ``tinyedge-pi4``.
+        profile: the path of the device's profile inside it.
         files: path inside it -> content, by path; `INSTALLER` alone is to be executable.
         debian_packages: what the board must have of its own.
     """
 
     name: str
+    profile: str
     files: Mapping[str, bytes]
     debian_packages: tuple[str, ...] = ()
 
@@ -99,7 +100,7 @@ def assemble(
     # int8 is what a board is for; a float model beside it is there to be compared with.
     preferred = next((entry["file"] for entry in entries if entry["quantized"]), entries[0]["file"])
     manifest = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "tinyedge": tinyedge.__version__,
         "device": profile.name,
         "profile": profile_name,
@@ -122,7 +123,7 @@ def assemble(
     files = dict(sorted(files.items()))
     sums = [f"{bytes_sha256(content)}  {name}\n" for name, content in files.items()]
     files[CHECKSUMS] = "".join(sums).encode()
-    return Bundle(f"tinyedge-{profile.name}", files, wheels.debian_packages)
+    return Bundle(f"tinyedge-{profile.name}", profile_name, files, wheels.debian_packages)
 
 
 def _check_names(models: Sequence[Path]) -> None:

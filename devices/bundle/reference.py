@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tinyedge.devices.profile import Profile
+from tinyedge.devices.profile import Profile, RuntimeName
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
 from tinyedge.images.spec import InputSpec
@@ -16,8 +16,8 @@ from tinyedge.modelcard import read_card
 
 __all__ = ["Reference", "reference"]
 
-# So many images are drawn, and the one kept of whose class the model is surest: a runtime that
-# rounds another way must not change it.
+# So many images are drawn, and the one is kept whose class has the largest margin: rounding in
+# another runtime must not change that class.
 _DRAWN = 8
 
 
@@ -27,14 +27,14 @@ class Reference:
 
     Attributes:
         image: a PNG file's content.
-        scores: one a class, dequantized.
+        scores: one per class, dequantized.
         runtime: the TFLite runtime that gave them, and its `version`.
         quantized: whether the model takes integers.
     """
 
     image: bytes
     scores: tuple[float, ...]
-    runtime: str
+    runtime: RuntimeName
     version: str
     quantized: bool
 

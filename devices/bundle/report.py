@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from tinyedge.devices.bundle.assembly import Bundle
-from tinyedge.files import bytes_sha256, displayed
+from tinyedge.files import bytes_sha256
+from tinyedge.text import displayed
 
 __all__ = ["as_json", "as_text"]
 
 
 def as_text(bundle: Bundle, output: Path) -> str:
-    """A line a file, then the sum of them and where they are."""
+    """One line per file, then their sum and where they are."""
     lines = [f"{len(content):>12,}  {name}" for name, content in bundle.files.items()]
     total = f"{bundle.bytes:>12,}  in {len(lines)} files: {displayed(output)}"
     return "\n".join([*lines, total])

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from tinyedge.devices.profile import Architecture, Profile
 from tinyedge.errors import DeviceError
 
-__all__ = ["RELEASES", "Release", "Target", "find_target"]
+__all__ = ["RELEASES", "Release", "Target", "find_target", "glibc_minor"]
 
 Release = Literal["bookworm", "trixie"]
 
@@ -81,7 +81,7 @@ class Target:
 def find_target(
     profile: Profile,
     *,
-    architecture: str | None = None,
+    architecture: Architecture | None = None,
     release: Release | None = None,
     python: str | None = None,
 ) -> Target:
@@ -95,19 +95,25 @@ def find_target(
     """
     machine = platform.machine()
     here = profile.name == "host" and architecture in (None, machine)
-    architecture = architecture or (machine if here else profile.architecture or "aarch64")
+    system = architecture or (machine if here else profile.architecture or "aarch64")
     if here and release is None:
-        default, glibc = f"{sys.version_info[0]}.{sys.version_info[1]}", _glibc()
+        default, glibc = f"{sys.version_info[0]}.{sys.version_info[1]}", _glibc_minor_here()
     else:
-        default, glibc = RELEASES[release or ("bookworm" if architecture == "armv7l" else "trixie")]
-    return Target(architecture, python or default, glibc).checked()
+        default, glibc = RELEASES[release or ("bookworm" if system == "armv7l" else "trixie")]
+    return Target(system, python or default, glibc).checked()
 
 
-def _glibc() -> int:
-    """The minor version of this machine's; that of bookworm where it has another C library."""
+def glibc_minor(libc: str, version: str) -> int:
+    """The minor version of a C library that is glibc 2; that of bookworm's for any other."""
+    parts = version.split(".")
+    if libc == "glibc" and parts[0] == "2" and len(parts) > 1 and parts[1].isdecimal():
+        return int(parts[1])
+    return RELEASES["bookworm"][1]
+
+
+def _glibc_minor_here() -> int:
     try:
         name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-        major, minor = map(int, version.split(".")[:2])
     except (ValueError, OSError):
-        return RELEASES["bookworm"][1]
-    return minor if name == "glibc" and major == 2 else RELEASES["bookworm"][1]
+        name = version = ""
+    return glibc_minor(name, version)

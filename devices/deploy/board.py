@@ -8,7 +8,7 @@ from typing import Literal, TypedDict, cast
 
 from tinyedge.devices.bundle.archive import tar_gz
 from tinyedge.devices.bundle.assembly import Bundle
-from tinyedge.devices.bundle.target import Target
+from tinyedge.devices.bundle.target import Target, glibc_minor
 from tinyedge.devices.deploy import scripts
 from tinyedge.devices.deploy.images import PackedImages
 from tinyedge.devices.deploy.ssh import Finished, Ssh
@@ -19,11 +19,10 @@ from tinyedge.progress import Progress
 __all__ = ["BoardReport", "Comparing", "ComparisonJson", "SelftestJson", "Step", "deploy_to"]
 
 _WHOLE_COMMAND_FAILED = 126
-_DEFAULT_GLIBC = 36
 _NOTE = "note: "
 
 
-class BoardFacts(TypedDict):
+class _BoardFacts(TypedDict):
     """What `scripts.PROBE` says of a board.
 
     ``libc`` is its C library's name and version, ``board`` what the device tree says or None,
@@ -34,7 +33,7 @@ class BoardFacts(TypedDict):
     python: str
     machine: str
     bits: int
-    libc: list[str]
+    libc: tuple[str, str]
     board: str | None
     installed: str | None
     has_images: bool
@@ -61,12 +60,12 @@ class _Drop(TypedDict):
 
 
 class ComparisonJson(TypedDict):
+    """What is read of ``tinyedge compare --json``, which says more."""
+
     float: _Accuracy
     int8: _Accuracy
     drop: _Drop
 
-
-"""What is read of ``tinyedge compare --json``, which says more."""
 
 Step = Literal["connect", "bundle", "install", "self-test", "compare"]
 
@@ -168,15 +167,15 @@ def deploy_to(
     return report
 
 
-def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> BoardFacts:
+def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> _BoardFacts:
     images = comparing.images.identity if comparing else "none"
     finished = ssh.run(["python3", "-c", scripts.PROBE, prefix, images])
     if finished.code >= _WHOLE_COMMAND_FAILED:
         raise DeployError("it has no python3: sudo apt install python3 python3-venv")
-    return cast("BoardFacts", _json(finished, "Python there"))
+    return cast("_BoardFacts", _json(finished, "Python there"))
 
 
-def _note_facts(report: BoardReport, facts: BoardFacts, profile: Profile) -> Target:
+def _note_facts(report: BoardReport, facts: _BoardFacts, profile: Profile) -> Target:
     # A 64-bit kernel may run a 32-bit system.
     machine = "armv7l" if facts["bits"] == 32 else facts["machine"]
     report.board, report.prefix = facts["board"], facts["prefix"]
@@ -184,16 +183,13 @@ def _note_facts(report: BoardReport, facts: BoardFacts, profile: Profile) -> Tar
     expected = profile.device_tree_model
     if expected is not None and not (report.board or "").startswith(expected):
         report.notes.append(f"this is no {profile.description}: {report.board or machine}")
-    name, version = facts["libc"]
-    minor = version.split(".")[1] if name == "glibc" and version.startswith("2.") else ""
-    glibc = int(minor) if minor.isdecimal() else _DEFAULT_GLIBC
-    return Target(machine, facts["python"], glibc).checked()
+    return Target(machine, facts["python"], glibc_minor(*facts["libc"])).checked()
 
 
 def _install(
     ssh: Ssh,
     bundle: Bundle,
-    facts: BoardFacts,
+    facts: _BoardFacts,
     *,
     service: str | None,
     already: bool,
@@ -220,7 +216,7 @@ def _install(
 
 
 def _compare(
-    ssh: Ssh, bundle: Bundle, facts: BoardFacts, comparing: Comparing, progress: Progress
+    ssh: Ssh, bundle: Bundle, facts: _BoardFacts, comparing: Comparing, progress: Progress
 ) -> ComparisonJson:
     prefix, images = facts["prefix"], comparing.images
     if not facts["has_images"]:
@@ -231,10 +227,10 @@ def _compare(
         if finished.code != 0:
             raise DeployError(_last_error(finished))
     progress(f"comparing on {images.count} photos")
-    (profile,) = (name for name in bundle.files if name.startswith("profile/"))
     models = [comparing.float_model, comparing.int8_model]
-    words = ["sh", "-c", scripts.COMPARE, "tinyedge", prefix, *models, images.identity, profile]
-    return cast("ComparisonJson", _json(ssh.run(words), "compare"))
+    words = [prefix, *models, images.identity, bundle.profile]
+    finished = ssh.run(["sh", "-c", scripts.COMPARE, "tinyedge", *words])
+    return cast("ComparisonJson", _json(finished, "compare"))
 
 
 def _send(

@@ -1,4 +1,4 @@
-"""Several boards side by side; what happens to one is nothing to the others."""
+"""Several boards side by side; a failure on one does not touch the others."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

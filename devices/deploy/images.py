@@ -18,7 +18,7 @@ class PackedImages:
 
     Attributes:
         identity: equal where names, classes and contents are.
-        archive: a tar of a folder a class.
+        archive: a tar with one folder per class.
         count: how many images.
     """
 

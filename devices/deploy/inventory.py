@@ -21,9 +21,9 @@ class BoardAddress:
 def boards_of(hosts: Sequence[str], inventory: Path | None, device: str) -> list[BoardAddress]:
     """The boards of `hosts`, then those of `inventory`; `device` is that of all without one.
 
-    An inventory is a text file with a line a board, its host and perhaps its device, where ``#``
-    begins a comment; or, where its name ends in ``.toml``, a table ``[[board]]`` a board with
-    ``host`` and perhaps ``device``.
+    An inventory is a text file with one line per board, its host and perhaps its device, where
+    ``#`` begins a comment; or, where its name ends in ``.toml``, it has one table ``[[board]]``
+    per board, with ``host`` and perhaps ``device``.
 
     Raises:
         DeployError: no board is named, one twice, or the inventory cannot be read.

@@ -14,7 +14,7 @@ _RESULT = Column("result", fit="wrap")
 
 
 def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
-    """``passed``, and a `BoardReport`'s fields a board."""
+    """``passed``, and the fields of the `BoardReport` of each board."""
     return {
         "schema": "tinyedge.deploy/1",
         "passed": all(report.error is None for report in reports),
@@ -23,7 +23,7 @@ def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
 
 
 def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
-    """A table with a line a board, then what went wrong, a line a board too."""
+    """A table with one line per board, then the notes and the errors, each a line."""
     compared = any(report.comparison for report in reports)
     rows = [_row(report, compared=compared) for report in reports]
     columns = [*_COLUMNS, *(_COMPARED if compared else ()), _RESULT]

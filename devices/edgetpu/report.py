@@ -8,8 +8,14 @@ from tinyedge.devices.edgetpu.compiler import CompilerLog, differences
 from tinyedge.devices.edgetpu.partition import COMPILED, OpPlacement, Partition
 from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.devices.latency.error import latency_error
-from tinyedge.devices.latency.roofline import latency_text, usb_latencies
+from tinyedge.devices.latency.roofline import (
+    EdgeTpuLatency,
+    port_milliseconds,
+    ports_text,
+    usb_latencies,
+)
 from tinyedge.table import WIDTH, Column, paragraph, table
+from tinyedge.text import counted
 
 __all__ = ["as_json", "as_text"]
 
@@ -60,19 +66,18 @@ def _latency_json(partition: Partition) -> dict[str, object] | None:
     if not partition.on_tpu or partition.compiled:
         return None
     return {
-        "milliseconds": {f"usb{usb}": 1000 * s for usb, s in _latencies(partition).items()},
+        "milliseconds": port_milliseconds(_latencies(partition)),
         "error": asdict(latency_error("edge_tpu")),
     }
 
 
-def _latencies(partition: Partition) -> dict[int, float]:
-    found = usb_latencies(
+def _latencies(partition: Partition) -> dict[int, EdgeTpuLatency]:
+    return usb_latencies(
         macs=partition.macs,
         parameter_bytes=partition.parameter_bytes,
         input_bytes=partition.input_bytes,
         output_bytes=partition.output_bytes,
     )
-    return {usb: latency.seconds for usb, latency in found.items()}
 
 
 def _compiler_json(partition: Partition, log: CompilerLog) -> dict[str, object]:
@@ -95,7 +100,7 @@ def as_text(
     """The same for people."""
     total = len(partition.operators)
     lines = [
-        f"{model}: {partition.on_tpu} of {_operations(total)} on the Edge TPU,"
+        f"{model}: {partition.on_tpu} of {counted(total, 'operation')} on the Edge TPU,"
         f" {partition.on_cpu} on the CPU",
         "",
         _table(partition, width),
@@ -136,7 +141,7 @@ def _split(partition: Partition) -> str | None:
     if partition.split is None:
         ahead = partition.on_cpu
         if ahead:
-            return f"none; {_operations(ahead)} on the CPU ahead of the Edge TPU's part"
+            return f"none; {counted(ahead, 'operation')} on the CPU ahead of the Edge TPU's part"
         return "none"
     placed = partition.operators[partition.split]
     return (
@@ -207,7 +212,7 @@ def _runtime(partition: Partition) -> str | None:
 def _latency(partition: Partition) -> str | None:
     if not partition.on_tpu or partition.compiled:
         return None
-    ports = ", ".join(f"{latency_text(s)} at USB {usb}" for usb, s in _latencies(partition).items())
+    ports = ports_text(_latencies(partition))
     rest = "" if partition.on_cpu == 0 else "; what stays on the CPU comes on top"
     return (
         f"an estimate for the Edge TPU's part: {ports}{rest}. {latency_error('edge_tpu')}"
@@ -250,10 +255,6 @@ def _plain(name: str) -> str:
 
 def _printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-
-def _operations(count: int) -> str:
-    return f"{count} operation{'' if count == 1 else 's'}"
 
 
 def _size(size: int) -> str:

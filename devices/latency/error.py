@@ -7,8 +7,11 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["LatencyError", "latency_error"]
+__all__ = ["LatencyError", "Processor", "latency_error"]
+
+Processor = Literal["cpu", "edge_tpu"]
 
 _FILE = Path(__file__).with_name("error.json")
 
@@ -37,6 +40,6 @@ class LatencyError:
         )
 
 
-def latency_error(processor: str) -> LatencyError:
-    """The error of estimates for ``cpu`` or ``edge_tpu``."""
+def latency_error(processor: Processor) -> LatencyError:
+    """The error of the estimates for that processor."""
     return LatencyError(**json.loads(_FILE.read_text(encoding="utf-8"))[processor])

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from tinyedge.devices.latency.error import latency_error
 from tinyedge.devices.latency.estimates import LatencyEstimates
-from tinyedge.devices.latency.roofline import latency_text
+from tinyedge.devices.latency.roofline import latency_text, port_milliseconds, ports_text
+from tinyedge.text import counted
 
 __all__ = ["as_json", "as_text"]
 
@@ -15,20 +16,16 @@ def as_text(estimates: LatencyEstimates) -> str:
         of_files = ", ".join(
             f"{name} {latency_text(value)}" for name, value in estimates.cpu.items()
         )
-        plural = "" if estimates.threads == 1 else "s"
         lines = [
-            f"latency, an estimate: {of_files} on {estimates.threads} thread{plural}",
+            f"latency, an estimate: {of_files} on {counted(estimates.threads, 'thread')}",
             f"  {latency_error('cpu')}",
         ]
     else:
         lines = [f"latency on the CPU: no estimate, {estimates.reason}"]
     if estimates.edge_tpu:
-        at_ports = ", ".join(
-            f"{latency_text(latency.seconds)} at USB {usb}"
-            for usb, latency in estimates.edge_tpu.items()
-        )
         lines += [
-            f"latency on the Edge TPU, an estimate: {at_ports}, if all of it maps",
+            f"latency on the Edge TPU, an estimate: {ports_text(estimates.edge_tpu)}, if all"
+            " of it maps",
             f"  {latency_error('edge_tpu')}",
         ]
         streamed = max(latency.streamed_bytes for latency in estimates.edge_tpu.values())
@@ -38,7 +35,7 @@ def as_text(estimates: LatencyEstimates) -> str:
 
 
 def as_json(estimates: LatencyEstimates) -> dict[str, object]:
-    """The same as plain data: milliseconds, null where nothing can be said."""
+    """The estimates as plain data: milliseconds, null where nothing can be said."""
     return {
         "threads": estimates.threads,
         "cpu": {
@@ -47,9 +44,7 @@ def as_json(estimates: LatencyEstimates) -> dict[str, object]:
             "error": asdict(latency_error("cpu")),
         },
         "edge_tpu": {
-            "milliseconds": {
-                f"usb{usb}": 1000 * latency.seconds for usb, latency in estimates.edge_tpu.items()
-            },
+            "milliseconds": port_milliseconds(estimates.edge_tpu),
             "streamed_bytes": next(iter(estimates.edge_tpu.values())).streamed_bytes,
             "error": asdict(latency_error("edge_tpu")),
         }

@@ -32,20 +32,21 @@ microseconds (USB 2.0 and 3.0 specifications). A PCIe 2.0 lane gives 128 of 152 
 (PCI Express 2.0 specification: framing, sequence number, header of 16 bytes, checksum).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinyedge.devices.profile import Profile
 
 __all__ = [
-    "USB_VERSIONS",
     "EdgeTpuLatency",
     "Work",
     "cpu_latency",
     "edge_tpu_latency",
     "latency_text",
     "no_estimate",
+    "port_milliseconds",
+    "ports_text",
     "usb_latencies",
 ]
 
@@ -123,7 +124,6 @@ _USB_RATES = {2: 480e6 / 8, 3: 5e9 / 10}
 _PCIE_RATE = 5e9 / 10 * 128 / 152
 _USB_INTERVAL = 125e-6
 _USB_TRANSFERS = 4
-USB_VERSIONS = tuple(_USB_RATES)
 
 
 def no_estimate(profile: Profile) -> str | None:
@@ -244,10 +244,22 @@ def usb_latencies(
             output_bytes=output_bytes,
             usb=usb,
         )
-        for usb in USB_VERSIONS
+        for usb in _USB_RATES
     }
 
 
 def latency_text(seconds: float) -> str:
     """Milliseconds with three digits that count, such as ``0.513 ms`` and ``1,220 ms``."""
     return f"{float(f'{1000 * seconds:.3g}'):,.15g} ms"
+
+
+def ports_text(latencies: Mapping[int, EdgeTpuLatency]) -> str:
+    """The Edge TPU's latencies, by the version of its USB port, in one phrase."""
+    return ", ".join(
+        f"{latency_text(latency.seconds)} at USB {usb}" for usb, latency in latencies.items()
+    )
+
+
+def port_milliseconds(latencies: Mapping[int, EdgeTpuLatency]) -> dict[str, float]:
+    """The same as plain data: ``usb2`` or ``usb3`` -> milliseconds."""
+    return {f"usb{usb}": 1000 * latency.seconds for usb, latency in latencies.items()}

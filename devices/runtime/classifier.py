@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple, NoReturn, overload
+from typing import NamedTuple, NoReturn, cast, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,12 @@ from tinyedge.errors import ModelError, TinyedgeWarning
 from tinyedge.images.labels import read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
-from tinyedge.modelcard import ModelCard, read_card
+from tinyedge.modelcard import ModelCard, TensorType, read_card
 from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Classification", "Classifier", "Prediction"]
 
-_TENSOR_TYPES = ("float32", "int8", "uint8")
+_TENSOR_TYPES = get_args(TensorType)
 # What TFLite fixes for the output of a quantized softmax or logistic, so that it spans [0, 1].
 _PROBABILITY_SCALE = 1 / 256
 
@@ -100,8 +100,8 @@ class Classifier:
             device: what it runs on: a profile, its name such as ``pi4``, or its .toml file.
             threads: of the runtime, at least 1 [default: the device's].
             fit: how images are fitted to the input.
-            labels: a text file of class names, a line a class.
-            ids: the same of WordNet ids.
+            labels: a text file of class names, one per line.
+            ids: the same with WordNet ids.
             delegate: how a device's accelerator is used; see
                 `tinyedge.devices.runtime.model_file.runnable_file`. Where another file stands in
                 for `model` a TinyedgeWarning says so.
@@ -216,7 +216,7 @@ class Classifier:
             channels=self.spec.channels,
             classes=self.classes,
             fit=self.spec.fit,
-            quantization=np.dtype(self._input["dtype"]).name,
+            quantization=cast("TensorType", np.dtype(self._input["dtype"]).name),
             softmax_groups=0 if self._gives_probabilities() else 1,
         )
 
@@ -257,8 +257,7 @@ def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: 
                 " --device coral-usb, or the file it was compiled from"
             ) from error
         raise ModelError(
-            f"{file.path}: {runtime.name} {runtime.version} cannot load it as a TFLite model"
-            f" ({reason})"
+            f"{file.path}: {runtime} cannot load it as a TFLite model ({reason})"
         ) from error
 
 

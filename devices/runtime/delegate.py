@@ -1,11 +1,13 @@
-"""An accelerator's delegate, tried before it is trusted: why it is of no use here, if it is not."""
+"""An accelerator's delegate, tried before it is used: why it cannot be used here, if so."""
 
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.usb import Accelerator, find_accelerators
+from tinyedge.devices.profile import RuntimeName
 
 __all__ = ["why_not"]
 
@@ -15,7 +17,7 @@ _PATIENCE = 120
 _PACKAGE = "Coral's package libedgetpu1-std (coral.ai/docs/accelerator/get-started)"
 
 
-def why_not(library: str, model: Path, runtimes: tuple[str, ...]) -> str | None:
+def why_not(library: str, model: Path, runtimes: Sequence[RuntimeName]) -> str | None:
     """Why `model` cannot run through `library` here, and what to do; None where it did.
 
     It is tried in a process of its own, for a library built against another TFLite crashes.

@@ -8,11 +8,15 @@ one line of JSON on stdout: `stage` is ``done`` or where it ended, `error` the e
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from tinyedge.devices.profile import RuntimeName
 
 __all__ = ["main"]
 
 
-def main(library: str, model: Path, runtimes: list[str]) -> dict[str, str]:
+def main(library: str, model: Path, runtimes: "list[RuntimeName]") -> dict[str, str]:
     """Load `library`, then `model` through it, and run one inference on zeros."""
     from tinyedge.devices.runtime.runtimes import find_runtime
     from tinyedge.system import native_output_hidden
@@ -35,4 +39,5 @@ def main(library: str, model: Path, runtimes: list[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])), flush=True)
+    named = cast("list[RuntimeName]", sys.argv[3:])
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), named)), flush=True)

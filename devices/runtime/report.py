@@ -1,10 +1,16 @@
-"""A model's answer to an image, for people and for programs."""
+"""What runs a model, and the model's answer to an image, for people and for programs."""
 
-from tinyedge.devices.runtime.classifier import Classification
-from tinyedge.files import displayed
+from tinyedge.devices.runtime.classifier import Classification, Classifier
 from tinyedge.images.stream import SourceImage
+from tinyedge.text import counted, displayed
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_json", "as_text", "running_on"]
+
+
+def running_on(classifier: Classifier) -> str:
+    """The runtime with its version, the threads and, where there is one, the delegate."""
+    through = "" if classifier.delegate is None else f", through {classifier.delegate}"
+    return f"{classifier.runtime}, {counted(classifier.threads, 'thread')}{through}"
 
 
 def as_json(image: SourceImage, answer: Classification) -> dict[str, object]:
@@ -18,7 +24,7 @@ def as_json(image: SourceImage, answer: Classification) -> dict[str, object]:
 
 
 def as_text(image: SourceImage, answer: Classification) -> str:
-    """A line of the image and below it a line a class."""
+    """A line for the image and below it one line per class."""
     time = "" if image.time is None else f"  {image.time}"
     lines = [f"{displayed(image.name)}{time}  {answer.milliseconds:.1f} ms"]
     lines += [f"  {found.probability:.6f}  {found.label}" for found in answer]

@@ -4,13 +4,14 @@ import importlib
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.devices.profile import RuntimeName
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
 from tinyedge.system import native_output_hidden
 
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 # Distribution name -> the module that holds its Interpreter.
-RUNTIMES = {
+RUNTIMES: Mapping[RuntimeName, str] = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
     "tensorflow": "tensorflow.lite.python.interpreter",
@@ -76,13 +77,16 @@ class Runtime:
         load_delegate: what loads a shared library as a delegate for it.
     """
 
-    name: str
+    name: RuntimeName
     version: str
     interpreter: Callable[..., Interpreter]
     load_delegate: Callable[[str], object]
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
     def load(self, model: bytes, *, threads: int, delegates: Sequence[object] = ()) -> Interpreter:
-        """An interpreter of the .tflite with its tensors allocated, made without a word.
+        """An interpreter of the .tflite, its tensors allocated; what the runtime prints is hidden.
 
         What `delegates` take of it runs through them. Warns (TinyedgeWarning) where an int8 model
         is slower here than it need be.
@@ -90,7 +94,7 @@ class Runtime:
         Raises:
             ValueError, RuntimeError: the runtime cannot load it.
         """
-        # TensorFlow's warns that it is to be replaced by the very runtime that comes first here.
+        # TensorFlow's interpreter warns that ai-edge-litert replaces it.
         with native_output_hidden(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             interpreter = self.interpreter(
@@ -104,16 +108,16 @@ class Runtime:
 
 
 class Choice(NamedTuple):
-    """The runtime to use, None where there is none, and of each tried before it why not that."""
+    """The runtime to use, or None, and for each that was tried before it why it is not used."""
 
     runtime: Runtime | None
     passed_over: tuple[str, ...]
 
 
-def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
-    """The first runtime of `order` that is installed and works with this numpy, and why not others.
+def choose_runtime(order: Sequence[RuntimeName] = tuple(RUNTIMES)) -> Choice:
+    """The first runtime of `order` that is installed and works with this numpy, and why no earlier.
 
-    None after it is looked at, for importing one takes seconds.
+    Those after it are not tried, for importing one takes seconds.
     """
     reasons: list[str] = []
     for name in order:
@@ -124,7 +128,7 @@ def choose_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Choice:
     return Choice(None, tuple(reasons))
 
 
-def _runtime(name: str) -> Runtime | str:
+def _runtime(name: RuntimeName) -> Runtime | str:
     """The runtime of that name, or why it cannot be used."""
     package = RUNTIMES[name].partition(".")[0]
     try:
@@ -151,7 +155,7 @@ def _runtime(name: str) -> Runtime | str:
     return Runtime(name, version, module.Interpreter, module.load_delegate)
 
 
-def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
+def find_runtime(order: Sequence[RuntimeName] = tuple(RUNTIMES)) -> Runtime:
     """The first runtime of `order` that is installed and works with this numpy.
 
     Raises:
@@ -165,7 +169,7 @@ def find_runtime(order: Sequence[str] = tuple(RUNTIMES)) -> Runtime:
 
 
 def runtime_advice(
-    order: Sequence[str] = tuple(RUNTIMES),
+    order: Sequence[RuntimeName] = tuple(RUNTIMES),
     machine: str = platform.machine(),
     python: tuple[int, ...] = sys.version_info[:2],
     bits: int = 64 if sys.maxsize > 2**32 else 32,
@@ -193,7 +197,7 @@ def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Interpreter) -> No
     if operations is None or any(found["op_name"] == "DELEGATE" for found in operations()):
         return
     warnings.warn(
-        f"{runtime.name} {runtime.version} runs int8 without XNNPACK: it is slower, and its"
+        f"{runtime} runs int8 without XNNPACK: it is slower, and its"
         " numbers differ a little from those of ai-edge-litert",
         TinyedgeWarning,
         stacklevel=2,

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyedge.errors import ExportError, MissingPackageError
 from tinyedge.export.inspection.result import InspectedLayer, Inspection
+from tinyedge.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,8 +135,7 @@ def _draw_saturated(axes: "Axes", layers: tuple[InspectedLayer, ...]) -> None:
 
 
 def _title(inspection: Inspection) -> str:
-    plural = "" if inspection.images == 1 else "s"
-    text = f"{inspection.images} image{plural}"
+    text = counted(inspection.images, "image")
     if inspection.divergence is not None:
         text += f", KL(float, int8) {inspection.divergence.int8:.3g} nats"
     return text

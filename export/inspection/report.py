@@ -9,6 +9,7 @@ from tinyedge.export.inspection.result import (
     Requantization,
 )
 from tinyedge.table import WIDTH, Column, table
+from tinyedge.text import counted
 
 __all__ = ["as_json", "as_text"]
 
@@ -93,8 +94,7 @@ def _finite(ratio: float | None) -> float | None:
 
 
 def _summary(inspection: Inspection) -> str:
-    plural = "" if inspection.images == 1 else "s"
-    text = f"{inspection.images} image{plural}, same answer on {inspection.agreement:.1f} %"
+    text = f"{counted(inspection.images, 'image')}, same answer on {inspection.agreement:.1f} %"
     if inspection.divergence is not None:
         text += f", KL(float, int8) {inspection.divergence.int8:.3g} nats"
     return text

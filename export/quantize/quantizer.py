@@ -20,7 +20,7 @@ from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
 from tinyedge.export.quantize.gptq import gptq_round
 from tinyedge.export.quantize.observe import NetworkStatistics, collect_statistics
-from tinyedge.export.quantize.reorder import Rewrite, reorder
+from tinyedge.export.quantize.reorder import reorder
 from tinyedge.export.quantize.scales import (
     BlockQuantParams,
     choose_logit_qparams,
@@ -31,6 +31,7 @@ from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.convert import convert_int8
 from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.export.tflite.schema_types import OperatorT
+from tinyedge.modelcard import Rewrite
 from tinyedge.progress import Progress
 from tinyedge.tflite.quantization import QuantParams
 

@@ -5,7 +5,7 @@ In float32 the outputs agree to rounding; in int8 they are a different quantizat
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import get_args
 
 from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.layers import (
@@ -19,10 +19,10 @@ from tinyedge.darknet.layers import (
     Shortcut,
 )
 from tinyedge.darknet.network import Network
+from tinyedge.modelcard import Rewrite
 
-__all__ = ["REWRITES", "Rewrite", "reorder"]
+__all__ = ["REWRITES", "reorder"]
 
-Rewrite = Literal["pool-before-leaky", "average-before-linear"]
 REWRITES: tuple[Rewrite, ...] = get_args(Rewrite)
 
 

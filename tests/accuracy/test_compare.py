@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.linear_model import Rows, write_image, write_linear_model
-from tinyedge.accuracy.compare import Comparison, compare
-from tinyedge.accuracy.result import ClassResult, SkippedImage
+from tinyedge.accuracy.compare import compare
+from tinyedge.accuracy.result import ClassResult, Comparison, SkippedImage
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256

@@ -172,8 +172,8 @@ class TestInstaller:
         assert [model["different"] for model in found["models"]] == [0, 0]
 
     def test_what_it_installs_runs(self, prefix: Path, fashion_images: Path) -> None:
-        photo = sorted((fashion_images / "Trouser").iterdir())[0]
-        done = installed(prefix, "run", prefix / "models/fashion_int8.tflite", photo, "--json")
+        image = sorted((fashion_images / "Trouser").iterdir())[0]
+        done = installed(prefix, "run", prefix / "models/fashion_int8.tflite", image, "--json")
         assert json.loads(done.stdout)["predictions"][0]["label"] == "Trouser"
         done = installed(prefix, "export", "fashion", "-o", "out")
         assert done.returncode == 2

@@ -25,7 +25,7 @@ def run(*arguments: object) -> Result:
 
 
 def linear(folder: Path, int8: Rows = RIGHT, **card: Any) -> tuple[Path, Path, Path]:
-    """A right float model, an "int8" one, and a folder of twenty photos of two classes."""
+    """A right float model, an "int8" one, and a folder of twenty images of two classes."""
     for value in range(10):
         write_image(folder / "data" / "0" / f"{value}.png", 100 + value, 0)
         write_image(folder / "data" / "1" / f"{value}.png", 0, 100 + value)
@@ -78,8 +78,8 @@ def test_a_budget_that_is_none_is_refused(tmp_path: Path, budget: str) -> None:
 
 
 def test_calibration_images_are_an_error(tmp_path: Path) -> None:
-    photo = write_image(tmp_path / "data" / "0" / "3.png", 103, 0)
-    f, i, data = linear(tmp_path, calibration_sha256=(file_sha256(photo),))
+    image = write_image(tmp_path / "data" / "0" / "3.png", 103, 0)
+    f, i, data = linear(tmp_path, calibration_sha256=(file_sha256(image),))
     result = run(f, i, "--data", data)
     assert result.exit_code == 2
     assert "error: 1 of the 20 images calibrated the model" in result.stderr

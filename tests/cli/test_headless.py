@@ -28,21 +28,21 @@ REASON = (
 class Export:
     folder: Path
     weights: Path
-    photo: Path
+    image: Path
     printed: str
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
     folder = tmp_path_factory.mktemp("headless")
-    file, photo = folder / "joins.weights", folder / "photos" / "one.png"
+    file, image = folder / "joins.weights", folder / "photos" / "one.png"
     network = read_network(CFG)
     write_weights(file, network, weights(network))
-    photo.parent.mkdir()
-    Image.fromarray(np.rint(pixels(network) * 255).astype(np.uint8)).save(photo)
-    words = ("export", CFG, "--weights", file, "--calib", photo.parent, "--calib-count", 1)
+    image.parent.mkdir()
+    Image.fromarray(np.rint(pixels(network) * 255).astype(np.uint8)).save(image)
+    words = ("export", CFG, "--weights", file, "--calib", image.parent, "--calib-count", 1)
     printed = run_in_process(*words, "--quantizer", "default", "-o", folder).stdout
-    return Export(folder, file, photo, printed)
+    return Export(folder, file, image, printed)
 
 
 def refused(*words: object) -> Result:
@@ -76,12 +76,12 @@ def test_the_features_are_the_engines_channels_last(exported: Export) -> None:
 @pytest.mark.parametrize("kind", ["float", "int8"])
 def test_run_says_that_it_classifies_nothing(exported: Export, kind: str) -> None:
     model = exported.folder / f"joins_{kind}.tflite"
-    assert refused("run", model, exported.photo).stderr == f"error: {model}: {REASON}\n"
+    assert refused("run", model, exported.image).stderr == f"error: {model}: {REASON}\n"
 
 
 def test_so_does_compare(exported: Export) -> None:
     models = [exported.folder / f"joins_{kind}.tflite" for kind in ("float", "int8")]
-    stderr = refused("compare", *models, "--data", exported.photo.parent.parent).stderr
+    stderr = refused("compare", *models, "--data", exported.image.parent.parent).stderr
     assert stderr == f"error: {models[0]}: {REASON}\n"
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -13,9 +14,11 @@ from tests.support.commands import run_as_user, watched
 from tests.support.exports import Models
 from tests.support.toy import write_toy
 from tinyedge.cli import COMMANDS, main
-from tinyedge.cli.parameters import FIT
-from tinyedge.devices.profile import profile_names
+from tinyedge.devices.bundle.target import Release
+from tinyedge.devices.profile import Architecture, InputType, profile_names
+from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS
+from tinyedge.modelcard import Quantizer
 
 # What `pip install tinyedge` does not bring.
 EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs", "matplotlib")
@@ -59,8 +62,25 @@ def test_everything_one_may_type_is_explained(name: str) -> None:
             assert re.search(rf"\b{metavar}\b", described, re.IGNORECASE), metavar
 
 
-def test_the_fits_offered_are_those_there_are() -> None:
-    assert tuple(FIT.choices) == FITS
+@pytest.mark.parametrize(
+    ("command", "option", "names"),
+    [
+        *((name, "fit", FITS) for name in ("export", "run", "compare", "inspect")),
+        ("export", "input_type", get_args(InputType)),
+        ("export", "quantizer", get_args(Quantizer)),
+        ("export", "without", REWRITES),
+        ("bundle", "release", get_args(Release)),
+        ("bundle", "architecture", get_args(Architecture)),
+    ],
+)
+def test_the_names_an_option_offers_are_those_there_are(
+    command: str, option: str, names: tuple[str, ...]
+) -> None:
+    found = main.get_command(click.Context(main), command)
+    assert found is not None
+    (parameter,) = (each for each in found.params if each.name == option)
+    assert isinstance(parameter.type, click.Choice)
+    assert tuple(parameter.type.choices) == names
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tinyedge.export.pipeline import Prepared, convert, export, finish, prepare
 from tinyedge.export.request import ExportRequest
 from tinyedge.modelcard import read_card
 from tinyedge.progress import Advance, no_progress
-from tinyedge.zoo.source import SourceFiles
+from tinyedge.zoo.models import SourceFiles
 
 # Prepares what the request of the arguments names, and prints what of TensorFlow was imported.
 _PREPARE = """

@@ -1,4 +1,4 @@
-"""When a photo in a watched folder counts as written."""
+"""When an image in a watched folder counts as written."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from tinyedge.errors import DatasetError
 from tinyedge.images.watch import FolderWatch
 
 
-def test_a_photo_is_given_when_two_looks_see_the_same(tmp_path: Path) -> None:
-    watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
+def test_an_image_is_given_when_two_looks_see_the_same(tmp_path: Path) -> None:
+    watch, image = FolderWatch(tmp_path), tmp_path / "a.jpg"
     assert watch.look() == []
-    photo.touch()
+    image.touch()
     # Empty for however long: nothing has been written yet.
     assert watch.look() == watch.look() == watch.look() == []
     for size in (1, 2, 3):
-        photo.write_bytes(b"x" * size)
+        image.write_bytes(b"x" * size)
         assert watch.look() == []
-    assert watch.look() == [photo]
+    assert watch.look() == [image]
     assert watch.look() == []
 
 
@@ -27,55 +27,55 @@ def test_one_that_could_not_be_read_comes_again_once_it_changed(
 ) -> None:
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path)
-    watch, photo = FolderWatch(Path(folder)), Path(folder, "a.jpg")
-    photo.write_bytes(b"half")
-    assert [watch.look(), watch.look()] == [[], [photo]]
-    watch.look_again(photo)
+    watch, image = FolderWatch(Path(folder)), Path(folder, "a.jpg")
+    image.write_bytes(b"half")
+    assert [watch.look(), watch.look()] == [[], [image]]
+    watch.look_again(image)
     assert watch.look() == watch.look() == watch.look() == []
-    photo.write_bytes(b"whole photo")
-    assert [watch.look(), watch.look(), watch.look()] == [[], [photo], []]
+    image.write_bytes(b"whole photo")
+    assert [watch.look(), watch.look(), watch.look()] == [[], [image], []]
 
 
 def test_one_that_could_not_be_read_may_be_allowed_to_be(tmp_path: Path) -> None:
-    watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
-    photo.write_bytes(b"x")
-    photo.chmod(0o200)
-    assert [watch.look(), watch.look()] == [[], [photo]]
-    watch.look_again(photo)
-    photo.chmod(0o600)
-    assert [watch.look(), watch.look()] == [[], [photo]]
+    watch, image = FolderWatch(tmp_path), tmp_path / "a.jpg"
+    image.write_bytes(b"x")
+    image.chmod(0o200)
+    assert [watch.look(), watch.look()] == [[], [image]]
+    watch.look_again(image)
+    image.chmod(0o600)
+    assert [watch.look(), watch.look()] == [[], [image]]
 
 
 def test_one_that_went_before_it_could_be_read_is_forgotten(tmp_path: Path) -> None:
-    watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
-    photo.write_bytes(b"half")
-    assert [watch.look(), watch.look()] == [[], [photo]]
-    photo.unlink()
+    watch, image = FolderWatch(tmp_path), tmp_path / "a.jpg"
+    image.write_bytes(b"half")
+    assert [watch.look(), watch.look()] == [[], [image]]
+    image.unlink()
     assert watch.look() == []
-    watch.look_again(photo)
-    photo.write_bytes(b"half")
-    assert [watch.look(), watch.look()] == [[], [photo]]
+    watch.look_again(image)
+    image.write_bytes(b"half")
+    assert [watch.look(), watch.look()] == [[], [image]]
 
 
-def test_a_photo_that_went_may_come_back(tmp_path: Path) -> None:
-    watch, photo = FolderWatch(tmp_path), tmp_path / "a.jpg"
+def test_an_image_that_went_may_come_back(tmp_path: Path) -> None:
+    watch, image = FolderWatch(tmp_path), tmp_path / "a.jpg"
     for _ in range(2):
-        photo.write_bytes(b"x")
-        assert [watch.look(), watch.look()] == [[], [photo]]
-        photo.unlink()
+        image.write_bytes(b"x")
+        assert [watch.look(), watch.look()] == [[], [image]]
+        image.unlink()
         assert watch.look() == []
 
 
-def test_a_photo_that_is_moved_within_the_folder_is_no_new_one(tmp_path: Path) -> None:
-    watch, photo, done = FolderWatch(tmp_path), tmp_path / "a.jpg", tmp_path / "done"
-    photo.write_bytes(b"x")
-    assert [watch.look(), watch.look()] == [[], [photo]]
+def test_an_image_that_is_moved_within_the_folder_is_no_new_one(tmp_path: Path) -> None:
+    watch, image, done = FolderWatch(tmp_path), tmp_path / "a.jpg", tmp_path / "done"
+    image.write_bytes(b"x")
+    assert [watch.look(), watch.look()] == [[], [image]]
     done.mkdir()
-    photo.rename(done / "a.jpg")
+    image.rename(done / "a.jpg")
     assert watch.look() == watch.look() == watch.look() == []
     # The name is free for another.
-    photo.write_bytes(b"other")
-    assert [watch.look(), watch.look()] == [[], [photo]]
+    image.write_bytes(b"other")
+    assert [watch.look(), watch.look()] == [[], [image]]
 
 
 def test_links_that_go_in_circles_end(tmp_path: Path) -> None:

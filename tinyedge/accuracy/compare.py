@@ -31,7 +31,7 @@ from tinyedge.images.find import LabelledImage
 from tinyedge.images.load import load_float_input
 from tinyedge.progress import Progress, no_progress
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["compare"]
 
 _NAMED_FILES = 3
 

@@ -1,4 +1,4 @@
-"""What a comparison asks of a model, whatever runs it."""
+"""What a comparison needs of a model, whichever runtime runs it."""
 
 from pathlib import Path
 from typing import NamedTuple, Protocol

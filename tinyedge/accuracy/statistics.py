@@ -1,6 +1,6 @@
 """What two models' scores say about each other: pure functions, no files and no runtimes.
 
-Scores are the logits of a classifier: one row an image, the classes along the last axis. Both
+Scores are the logits of a classifier: one row per image, the classes along the last axis. Both
 models of a comparison see the same images, so the statistics are those of paired proportions:
 `lost` counts the images that only the first model names rightly, `gained` those that only the
 second does, and all other images tell the two models apart in nothing.

@@ -10,6 +10,7 @@ from tinyedge.cli.parameters import PATH, device_option, json_option, on_a_termi
 
 if TYPE_CHECKING:
     from tinyedge.devices.bundle.target import Release
+    from tinyedge.devices.profile import Architecture
 
 
 @click.command()
@@ -44,7 +45,7 @@ def command(
     models: tuple[Path, ...],
     device: str,
     release: "Release | None",
-    architecture: str | None,
+    architecture: "Architecture | None",
     python: str | None,
     online: bool,
     output: Path,

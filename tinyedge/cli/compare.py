@@ -73,6 +73,7 @@ def command(
     """
     import tinyedge
     from tinyedge.accuracy import report
+    from tinyedge.devices.runtime.report import running_on
     from tinyedge.progress import progress_shown
 
     profile = running_profile(device)
@@ -88,10 +89,8 @@ def command(
         )
         for file in (float_file, int8_file)
     )
-    runtime, used = float_model.runtime, float_model.threads
-    plural = "" if used == 1 else "s"
     through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
-    click.echo(f"{runtime.name} {runtime.version}, {used} thread{plural}{through}", err=True)
+    click.echo(f"{running_on(float_model)}{through}", err=True)
     with progress_shown(on_terminal=on_a_terminal()) as progress:
         comparison = tinyedge.compare(
             float_model, int8_model, data, max_drop=max_drop, progress=progress

@@ -10,8 +10,8 @@ from tinyedge.cli.parameters import FIT, PATH, SIZE, device_option, json_option,
 
 if TYPE_CHECKING:
     from tinyedge.devices.profile import InputType
-    from tinyedge.export.request import Quantizer
     from tinyedge.images.spec import Fit
+    from tinyedge.modelcard import Quantizer
 
 
 @click.command()

@@ -1,12 +1,9 @@
 """How a command prints its result: text for people, or one line of JSON for programs."""
 
-import shutil
 import sys
 from collections.abc import Callable
 
 import click
-
-from tinyedge.table import WIDTH
 
 __all__ = ["output_width", "show"]
 
@@ -21,7 +18,11 @@ def show(as_json: bool, text: Callable[[], str], content: Callable[[], dict[str,
 
 
 def output_width() -> int:
-    """How many characters a line of stdout can have: a terminal's, else `WIDTH`."""
+    """How many characters a line of stdout can have: a terminal's, else `tinyedge.table.WIDTH`."""
+    import shutil
+
+    from tinyedge.table import WIDTH
+
     # None where it was closed before Python started.
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDTH

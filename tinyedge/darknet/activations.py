@@ -18,12 +18,12 @@ class ActivationFunction:
 
     Attributes:
         tflite: the operators that compute it behind a convolution, in the order of a .tflite file;
-            a ReLU within another operator is none of its own. What an input of its own is
-            multiplied by or added to at first, a layer with weights has in them already.
+            a ReLU fused into another operator is not counted. Nor is a scaling or a shift of the
+            input that comes first: it is folded into the layer's weights.
         slope: below zero, of a function that has slope 1 above and is 0 at 0; None of others.
-        input_factor: what the input is multiplied by first, which a layer with weights folds
-            into them.
-        monotone: whether it never falls, so that it may follow a max pool it stands before.
+        input_factor: what the input is multiplied by first; a layer with weights folds it into
+            them.
+        monotone: whether it never falls, so that a max pool behind it may be put before it.
         float_only: the operator of `tflite` that TFLite has in float alone, or None.
     """
 
@@ -51,7 +51,7 @@ class ActivationFunction:
     def homogeneous(self) -> bool:
         """Whether f(a x) = a f(x) for a > 0, so that a channel's scale passes through.
 
-        Of functions of one number just those are that :attr:`piecewise_linear` describes.
+        Of the functions of one number these are exactly the :attr:`piecewise_linear` ones.
         """
         return self.piecewise_linear
 

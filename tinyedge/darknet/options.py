@@ -1,7 +1,7 @@
 """Which options a section may have, and of what kind: what Darknet's ``parser.c`` reads.
 
-Options for training are known, so that a net as it was trained is read without a word; the ones
-that change inference and are not supported are refused by the layer's ``parse``.
+Options for training are known, so that a network as it was trained is read without a warning;
+the ones that change inference and are not supported are refused by the layer's ``parse``.
 
 AlexeyAB's Darknet reads more in a classifier's .cfg than the original C engine. His engine is not
 compared with here, so only what is plain geometry is built: the ``dilation`` of a convolution,

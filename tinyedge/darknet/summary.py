@@ -8,7 +8,7 @@ _HEADING = "layer     filters    size              input                output"
 
 
 def layer_table(network: Network) -> list[str]:
-    """The lines of Darknet's own table: a heading, then a line a layer.
+    """The lines of Darknet's own table: a heading, then one line per layer.
 
     See :attr:`~tinyedge.darknet.layers.Layer.table_line`.
     """

@@ -3,7 +3,7 @@
 The format is that of ``load_weights_upto`` and ``save_weights_upto`` in Darknet's ``parser.c``:
 three little-endian int32 (major, minor, revision), ``seen``, then float32 without a gap, in the
 order of the .cfg. Nothing in the file says which network it belongs to: the count of its floats
-is the one thing that can be checked, so none may be missing and none left.
+is the one thing that can be checked, so it must be exactly the network's.
 """
 
 import struct

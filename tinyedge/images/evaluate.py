@@ -1,16 +1,17 @@
 """From images to results: the one loop, in this thread or over the workers of an executor."""
 
 import os
-import threading
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tinyedge.errors import ImageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+    from queue import SimpleQueue
 
 __all__ = ["Unreadable", "evaluate"]
 
@@ -33,7 +34,7 @@ class Unreadable:
 def evaluate(
     work: Callable[[Image], Result],
     images: Iterable[Image],
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
     *,
     in_flight: int | None = None,
 ) -> Generator[tuple[Image, Result | Unreadable], None, None]:
@@ -72,8 +73,12 @@ def _one_by_one(
 
 
 def _over_executor(
-    work: Callable[[Image], Result], images: Iterable[Image], executor: Executor, in_flight: int
+    work: Callable[[Image], Result], images: Iterable[Image], executor: "Executor", in_flight: int
 ) -> Generator[tuple[Image, Result | Unreadable], None, None]:
+    # Here, because a board runs without them.
+    import threading
+    from queue import SimpleQueue
+
     slots = threading.Semaphore(in_flight)
     # Of each image in turn; at last None, or what went wrong with `images`.
     submitted: SimpleQueue[tuple[Image, Future[Result]] | BaseException | None] = SimpleQueue()
@@ -116,10 +121,12 @@ def _over_executor(
 
 
 def _cancel(
-    future: Future[Result] | None,
+    future: "Future[Result] | None",
     submitted: "SimpleQueue[tuple[Image, Future[Result]] | BaseException | None]",
 ) -> None:
     """Cancel what has not begun."""
+    from queue import Empty
+
     if future is not None:
         future.cancel()
     with suppress(Empty):

@@ -105,7 +105,7 @@ def read_labelled(
 
 
 def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
-    """`count` of the paths from the first to the last at even steps; all where fewer are there.
+    """`count` of the paths, evenly spaced from the first to the last; all where there are fewer.
 
     Raises:
         DatasetError: `count` is less than 1.

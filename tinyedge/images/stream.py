@@ -26,10 +26,10 @@ class SourceImage:
     """One image of a source.
 
     Attributes:
-        name: what its answer is told under.
+        name: what it is called in its answer.
         content: its file, or its pixels: uint8 RGB, (height, width, 3).
-        when_unreadable: ``raise`` of an image that the user named himself, ``skip`` of one among
-            many, ``retry`` of one that may still be written.
+        when_unreadable: ``raise`` for an image that the user named, ``skip`` for one among many,
+            ``retry`` for one that may still be written.
         time: when it was asked for, UTC, ISO 8601; None of a file.
     """
 
@@ -43,7 +43,7 @@ class ImageSource(ABC, Iterable[SourceImage]):
     """Where images come from, one at a time and perhaps without an end; iterated once.
 
     Attributes:
-        announcement: what to tell the user before the first image; None where nothing.
+        announcement: what to tell the user before the first image, or None.
     """
 
     announcement: str | None = None
@@ -65,7 +65,7 @@ class NamedImages(ImageSource):
     """
 
     def __init__(self, names: Sequence[str], stdin: BinaryIO | None) -> None:
-        """Look up all but stdin, which may be None where there is none.
+        """Find the images of all names but ``-``; `stdin` is None where the process has none.
 
         Raises:
             DatasetError: see `find_images`.

@@ -128,7 +128,7 @@ class WatchedImages(ImageSource):
 
 
 def _state(entry: os.DirEntry[str]) -> _State | None:
-    """None where it has gone since it was listed."""
+    """The state of a listed file; None where it has gone since."""
     try:
         status = entry.stat()
     except OSError:
@@ -137,7 +137,7 @@ def _state(entry: os.DirEntry[str]) -> _State | None:
 
 
 def _images(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every image in `folder` and below; of a folder that cannot be read none, but of the first."""
+    """Every image in `folder` and below; only `folder` itself has to be readable."""
     with os.scandir(folder) as entries:
         pending = list(entries)
     seen = {(folder.stat().st_dev, folder.stat().st_ino)}

@@ -46,7 +46,7 @@ def list_models() -> list[Entry]:
 
 
 def as_text(entries: Sequence[Entry], *, width: int = WIDTH) -> str:
-    """A line a model; accuracies are the published ones."""
+    """One line per model; accuracies are the published ones."""
     rows = [
         (
             entry.name,
@@ -62,7 +62,7 @@ def as_text(entries: Sequence[Entry], *, width: int = WIDTH) -> str:
 
 
 def as_json(entries: Sequence[Entry]) -> dict[str, object]:
-    """An `Entry`'s fields a model."""
+    """The fields of the `Entry` of each model."""
     return {"schema": "tinyedge.zoo/1", "models": [asdict(entry) for entry in entries]}
 
 

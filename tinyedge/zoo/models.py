@@ -30,11 +30,11 @@ class PackagedFile:
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """Where a network's files are on this machine; None for what there is none of.
+    """Where a network's files are on this machine; None for a file that it lacks.
 
     Attributes:
         cfg, weights: Darknet's files.
-        labels, ids: text files with a class name and a WordNet id a line.
+        labels, ids: text files with one class name, or one WordNet id, per line.
         calibration: a folder or manifest of images to calibrate with.
         test: a folder of labelled images, one folder a class.
     """
@@ -89,8 +89,8 @@ class Model:
         name: what the commands call it.
         title: what a person calls it.
         cfg, weights: Darknet's files.
-        labels, ids: a class name and a WordNet id a line, in the order of the network's outputs;
-            longer lists than the network has outputs are Darknet's own and are cut by their reader.
+        labels, ids: one class name, or WordNet id, per line, in the order of the network's outputs;
+            lists longer than the network's outputs are Darknet's own, and their reader cuts them.
         calibration: a folder of images to calibrate with, or None where the user brings one.
         test: a folder of labelled images, one folder a class, or None.
         published: what its page says, or None.

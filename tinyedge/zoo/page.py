@@ -78,5 +78,5 @@ def as_text(rows: Sequence[PageRow], *, width: int = WIDTH) -> str:
 
 
 def as_json(rows: Sequence[PageRow]) -> dict[str, object]:
-    """A `PageRow`'s fields a model, not rounded."""
+    """The fields of the `PageRow` of each model, not rounded."""
     return {"schema": "tinyedge.zoo/1", "models": [asdict(row) for row in rows]}

@@ -8,7 +8,7 @@ from tinyedge.progress import Progress, no_progress
 from tinyedge.zoo.fetch import fetch, fetch_cfg, find_model
 from tinyedge.zoo.models import MODELS, SourceFiles
 
-__all__ = ["Source", "SourceFiles", "find_source"]
+__all__ = ["Source", "find_source"]
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,9 @@ def test_json_holds_every_time_apart(model: Path, bags: Path) -> None:
     assert list(measured["before"]) == list(measured["after"]) == ["temperature", "throttling"]
 
 
-def test_one_run_of_one_photo_is_enough(model: Path, bags: Path) -> None:
-    photo = min(bags.iterdir())
-    measured = json.loads(run_in_process("run", model, photo, "--bench", 1, "--json").stdout)
+def test_one_run_of_one_image_is_enough(model: Path, bags: Path) -> None:
+    image = min(bags.iterdir())
+    measured = json.loads(run_in_process("run", model, image, "--bench", 1, "--json").stdout)
     assert measured["steady_ms"]["runs"] == measured["preprocess_ms"]["runs"] == 1
     times = measured["steady_ms"]
     assert times["median"] == times["p90"] == times["minimum"] == times["maximum"]
@@ -86,9 +86,9 @@ def test_a_pi_tells_what_slows_it(model: Path, bags: Path, tmp_path: Path) -> No
     assert done.stdout.endswith("throttling   throttled, under-voltage since boot\n")
 
 
-def test_a_bad_photo_is_an_error(model: Path, tmp_path: Path) -> None:
-    photo = tmp_path / "bad.png"
-    photo.write_text("no photo")
-    result = CliRunner().invoke(main, ["run", str(model), str(photo), "--bench", "5"])
+def test_a_bad_image_is_an_error(model: Path, tmp_path: Path) -> None:
+    image = tmp_path / "bad.png"
+    image.write_text("no photo")
+    result = CliRunner().invoke(main, ["run", str(model), str(image), "--bench", "5"])
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"error: {photo} is not an image")
+    assert result.stderr.startswith(f"error: {image} is not an image")

@@ -47,16 +47,16 @@ def test_a_video_is_answered_to_its_end_as_its_images_are(model: Path, frames: l
 
 
 def test_colours_are_not_taken_for_each_other(tmp_path: Path) -> None:
-    model, photo = tmp_path / "m.tflite", tmp_path / "frame0.png"
+    model, image = tmp_path / "m.tflite", tmp_path / "frame0.png"
     model.write_bytes(strangers.quantized_model("uint8", "uint8"))
-    Image.fromarray(strangers.photo_like(5)).save(photo)
-    shutil.copy(photo, tmp_path / "frame1.png")
+    Image.fromarray(strangers.photo_like(5)).save(image)
+    shutil.copy(image, tmp_path / "frame1.png")
     words = ("--fit", "crop", "--json", "--top", 1)
     video = tmp_path / "frame%d.png"
     of_video = run_in_process("run", model, "--camera", video, "--interval", 0, *words)
-    of_photo = run_in_process("run", model, photo, *words)
+    of_image = run_in_process("run", model, image, *words)
     first = json.loads(of_video.stdout.splitlines()[0])
-    assert first["predictions"] == json.loads(of_photo.stdout)["predictions"]
+    assert first["predictions"] == json.loads(of_image.stdout)["predictions"]
 
 
 def test_text_names_the_time(model: Path, frames: list[Path]) -> None:

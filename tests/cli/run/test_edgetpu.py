@@ -31,15 +31,15 @@ def files(tmp_path: Path, fashion_models: Models) -> Path:
 
 
 @pytest.fixture
-def photo(fashion_images: Path) -> Path:
+def image(fashion_images: Path) -> Path:
     return next((fashion_images / "Bag").iterdir())
 
 
-def test_a_delegate_that_works_answers(files: Path, photo: Path, tmp_path: Path) -> None:
+def test_a_delegate_that_works_answers(files: Path, image: Path, tmp_path: Path) -> None:
     board = profile(tmp_path, built(tmp_path))
     model = files / "net_coral_edgetpu.tflite"
     for more in ((), ("--require-delegate",)):
-        done = run_as_user("run", model, photo, "--device", board, "--json", *more)
+        done = run_as_user("run", model, image, "--device", board, "--json", *more)
         assert done.returncode == 0, done.stderr
         best = json.loads(done.stdout)["predictions"][0]
         # The label is of the file it was compiled from; 100 steps of 0.25 leave nothing to others.
@@ -68,17 +68,17 @@ def test_a_delegate_that_works_answers(files: Path, photo: Path, tmp_path: Path)
     ids=["refuses", "silent", "crashes", "fails", "no-delegate", "unresolved"],
 )
 def test_a_delegate_of_no_use_is_said_and_the_cpu_answers(
-    files: Path, photo: Path, tmp_path: Path, flags: tuple[str, ...], said: str
+    files: Path, image: Path, tmp_path: Path, flags: tuple[str, ...], said: str
 ) -> None:
     board = profile(tmp_path, built(tmp_path, *flags))
     model = files / "net_coral_edgetpu.tflite"
-    done = run_as_user("run", model, photo, "--device", board, "--json")
+    done = run_as_user("run", model, image, "--device", board, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["label"] == "Bag"
     note = next(line for line in done.stderr.splitlines() if line.startswith("note: "))
     assert said in note
     assert note.endswith(f"; running {files / 'net_int8.tflite'} on the CPU instead")
-    done = run_as_user("run", model, photo, "--device", board, "--require-delegate")
+    done = run_as_user("run", model, image, "--device", board, "--require-delegate")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
@@ -86,10 +86,10 @@ def test_a_delegate_of_no_use_is_said_and_the_cpu_answers(
 
 
 def test_what_is_no_library_is_told_from_one_that_is_missing(
-    files: Path, photo: Path, tmp_path: Path
+    files: Path, image: Path, tmp_path: Path
 ) -> None:
     model = files / "net_coral_edgetpu.tflite"
-    done = run_as_user("run", model, photo, "--device", "coral-usb", "--require-delegate")
+    done = run_as_user("run", model, image, "--device", "coral-usb", "--require-delegate")
     assert done.returncode == 2
     assert (
         "libedgetpu.so.1 is not installed: install Coral's package libedgetpu1-std" in done.stderr
@@ -97,45 +97,45 @@ def test_what_is_no_library_is_told_from_one_that_is_missing(
     broken = tmp_path / "libedgetpu_broken.so"
     broken.write_bytes(b"\x7fELF and no more")
     done = run_as_user(
-        "run", model, photo, "--device", profile(tmp_path, broken), "--require-delegate"
+        "run", model, image, "--device", profile(tmp_path, broken), "--require-delegate"
     )
     assert done.returncode == 2
     assert f"{broken} cannot be loaded on this machine" in done.stderr
 
 
 def test_a_file_that_was_not_compiled_runs_on_the_cpu_and_the_int8_one_before_coral(
-    files: Path, photo: Path
+    files: Path, image: Path
 ) -> None:
     for name, note in (
         ("net_int8.tflite", "running it on the CPU"),
         ("net_coral.tflite", f"running {files / 'net_int8.tflite'} on the CPU instead"),
     ):
-        done = run_as_user("run", files / name, photo, "--device", "coral-usb", "--json")
+        done = run_as_user("run", files / name, image, "--device", "coral-usb", "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["predictions"][0]["label"] == "Bag"
         assert f"note: {files / name} is not compiled for the Edge TPU" in done.stderr
         assert f"{note}\n" in done.stderr
     done = run_as_user(
-        "run", files / "net_int8.tflite", photo, "--device", "coral-usb", "--require-delegate"
+        "run", files / "net_int8.tflite", image, "--device", "coral-usb", "--require-delegate"
     )
     assert done.returncode == 2
     assert "is not compiled for the Edge TPU" in done.stderr
 
 
-def test_without_a_file_to_stand_in_it_is_an_error_that_names_one(files: Path, photo: Path) -> None:
+def test_without_a_file_to_stand_in_it_is_an_error_that_names_one(files: Path, image: Path) -> None:
     (files / "net_int8.tflite").unlink()
     (files / "net_coral.tflite").unlink()
     model = files / "net_coral_edgetpu.tflite"
-    done = run_as_user("run", model, photo, "--device", "coral-usb")
+    done = run_as_user("run", model, image, "--device", "coral-usb")
     assert done.returncode == 2
     assert "put net_int8.tflite or net_coral.tflite beside it to run on the CPU" in done.stderr
 
 
-def test_a_compiled_file_on_another_device_says_what_it_needs(files: Path, photo: Path) -> None:
+def test_a_compiled_file_on_another_device_says_what_it_needs(files: Path, image: Path) -> None:
     model = files / "net_coral_edgetpu.tflite"
-    done = run_as_user("run", model, photo, "--fit", "crop")
+    done = run_as_user("run", model, image, "--fit", "crop")
     assert done.returncode == 2
     assert "it was compiled for the Edge TPU and runs nowhere else: use --device" in done.stderr
-    done = run_as_user("run", model, photo, "--require-delegate")
+    done = run_as_user("run", model, image, "--require-delegate")
     assert done.returncode == 2
     assert "host has no accelerator; use --device coral-usb" in done.stderr

@@ -39,7 +39,7 @@ def test_stdin_stands_where_it_is_named(model: Path, bags: list[Path]) -> None:
     assert images_in(result) == [str(path) for path in bags[:4]]
 
 
-def test_a_path_that_is_no_photo_is_skipped(model: Path, bags: list[Path], tmp_path: Path) -> None:
+def test_a_path_that_is_no_image_is_skipped(model: Path, bags: list[Path], tmp_path: Path) -> None:
     text = tmp_path / "notes.png"
     text.write_text("no photo")
     lines = f"{text}\n{tmp_path / 'none.png'}\n{tmp_path}\nbag\0.png\n{bags[0]}".encode()

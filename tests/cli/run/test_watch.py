@@ -30,7 +30,7 @@ def watching(model: Path, folder: Path, *more: object) -> Running:
 
 
 def put(source: Path, target: Path) -> None:
-    """Have a photo appear all at once, as cameras do it that rename."""
+    """Have an image appear all at once, as cameras do it that rename."""
     hidden = target.parent / ".part"
     shutil.copy(source, hidden)
     hidden.rename(target)
@@ -46,7 +46,7 @@ def noise_jpeg(side: int) -> bytes:
     return stream.getvalue()
 
 
-def test_a_new_photo_is_answered_as_it_would_be_alone(
+def test_a_new_image_is_answered_as_it_would_be_alone(
     model: Path, bags: list[Path], folder: Path
 ) -> None:
     with watching(model, folder, "--top", 3) as command:
@@ -57,14 +57,14 @@ def test_a_new_photo_is_answered_as_it_would_be_alone(
     assert [tuple(found.values()) for found in answer["predictions"]] == list(expected)
 
 
-def test_only_new_photos_are_answered_and_each_once(
+def test_only_new_images_are_answered_and_each_once(
     model: Path, bags: list[Path], folder: Path
 ) -> None:
     shutil.copy(bags[0], folder / "old.png")
     with watching(model, folder) as command:
         put(bags[1], folder / "a.png")
         assert image_of(command.answer()) == str(folder / "a.png")
-        # Neither a touch nor a rewrite makes a new photo of one; nor is a text one.
+        # Neither a touch nor a rewrite makes a new image of one; nor is a text one.
         os.utime(folder / "a.png")
         (folder / "old.png").write_bytes(bags[2].read_bytes())
         (folder / "notes.txt").write_text("no photo")
@@ -76,17 +76,17 @@ def test_only_new_photos_are_answered_and_each_once(
         assert command.end() == (0, "", "")
 
 
-def test_what_takes_a_photos_place_is_new(model: Path, bags: list[Path], folder: Path) -> None:
+def test_what_takes_an_images_place_is_new(model: Path, bags: list[Path], folder: Path) -> None:
     latest = folder / "latest.png"
     with watching(model, folder) as command:
-        for photo in bags[:3]:
-            put(photo, latest)
+        for image in bags[:3]:
+            put(image, latest)
             predictions = json.loads(command.answer())["predictions"]
-            expected = Classifier(model).classify(photo)
+            expected = Classifier(model).classify(image)
             assert predictions[0]["probability"] == expected[0].probability
 
 
-def test_existing_photos_are_answered_if_asked_oldest_first(
+def test_existing_images_are_answered_if_asked_oldest_first(
     model: Path, bags: list[Path], folder: Path
 ) -> None:
     for age, name in enumerate(("b.png", "c.png", "a.png")):
@@ -97,20 +97,20 @@ def test_existing_photos_are_answered_if_asked_oldest_first(
     assert answers == [str(folder / name) for name in ("b.png", "c.png", "a.png")]
 
 
-def test_a_half_written_photo_is_answered_when_it_is_whole(
+def test_a_half_written_image_is_answered_when_it_is_whole(
     model: Path, bags: list[Path], folder: Path
 ) -> None:
-    photo, content = folder / "slow.jpg", noise_jpeg(300)
-    with watching(model, folder) as command, photo.open("wb", buffering=0) as stream:
+    image, content = folder / "slow.jpg", noise_jpeg(300)
+    with watching(model, folder) as command, image.open("wb", buffering=0) as stream:
         stream.write(content[: len(content) // 2])
         note = command.said("slow.jpg")
-        assert note.startswith(f"note: {photo} is damaged or cut short")
+        assert note.startswith(f"note: {image} is damaged or cut short")
         assert note.endswith("; it is tried again if it changes\n")
         # The watch goes on meanwhile.
         put(bags[0], folder / "other.png")
         assert image_of(command.answer()) == str(folder / "other.png")
         stream.write(content[len(content) // 2 :])
-        assert image_of(command.answer()) == str(photo)
+        assert image_of(command.answer()) == str(image)
         command.send(signal.SIGTERM)
         assert command.end() == (0, "", "")
 

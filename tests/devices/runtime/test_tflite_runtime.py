@@ -58,10 +58,10 @@ def test_int8_runs_and_is_said_to_be_slower_and_other(
     fashion_models: Models, fashion_images: Path, tflite_runtime: Path, numpy_1: Path, board: Path
 ) -> None:
     packages = {"PYTHONPATH": os.pathsep.join(map(str, (numpy_1, tflite_runtime)))}
-    photo = next((fashion_images / "Bag").iterdir())
+    image = next((fashion_images / "Bag").iterdir())
 
     def run(model: Path) -> list[str]:
-        done = run_as_user("run", model, photo, "--device", board, environment=packages)
+        done = run_as_user("run", model, image, "--device", board, environment=packages)
         assert done.returncode == 0, done.stderr
         assert "  Bag" in done.stdout.splitlines()[1]
         return done.stderr.splitlines()
@@ -94,8 +94,8 @@ def test_compare_says_so_once(
 def test_numpy_2_is_told_before_it_crashes(
     fashion_models: Models, fashion_images: Path, tflite_runtime: Path, board: Path
 ) -> None:
-    photo = next((fashion_images / "Bag").iterdir())
-    words = ("run", fashion_models.int8_model, photo, "--device", board)
+    image = next((fashion_images / "Bag").iterdir())
+    words = ("run", fashion_models.int8_model, image, "--device", board)
     done = run_as_user(*words, environment={"PYTHONPATH": str(tflite_runtime)})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (

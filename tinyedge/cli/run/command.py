@@ -88,7 +88,6 @@ def command(
     1 interrupted, 2 an error.
     """
     _check_sources(images, watch, camera, bench, existing=existing)
-    from tinyedge.cli.run.bench import bench_images
     from tinyedge.cli.run.images import (
         answer_images,
         open_camera_source,
@@ -111,6 +110,8 @@ def command(
         )
 
     if bench is not None:
+        from tinyedge.cli.run.bench import bench_images
+
         bench_images(load, images, bench, as_json=as_json)
         return
     if watch is not None:
@@ -132,12 +133,14 @@ def _check_sources(
     existing: bool,
 ) -> None:
     """Raise a UsageError unless there is one source of images, and options that go with it."""
+    from tinyedge.images.stream import STDIN
+
     given = [bool(images), watch is not None, camera is not None]
     if sum(given) != 1:
         raise click.UsageError("give IMAGE... or --watch DIR or --camera NUMBER, one of the three")
     if bench is not None and not images:
         raise click.UsageError("--bench times photos: give IMAGE...")
-    if bench is not None and "-" in images:
+    if bench is not None and STDIN in images:
         raise click.UsageError("--bench times photos it can take again: name them, not -")
     if camera == "":
         raise click.UsageError("--camera takes a camera's number, a file or an address")

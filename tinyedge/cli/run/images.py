@@ -79,7 +79,7 @@ def answer_images(
     from tinyedge.images.evaluate import Unreadable, evaluate
 
     classifier = load()
-    click.echo(_announced(classifier), err=True)
+    click.echo(report.running_on(classifier), err=True)
     if source.announcement is not None:
         click.echo(source.announcement, err=True)
     answered = skipped = 0
@@ -102,14 +102,6 @@ def answer_images(
                 skipped += 1
     if skipped and not answered:
         raise DatasetError(f"none of the {skipped} images can be read")
-
-
-def _announced(classifier: "Classifier") -> str:
-    """What runs the model, in a line."""
-    runtime, threads = classifier.runtime, classifier.threads
-    plural = "" if threads == 1 else "s"
-    through = "" if classifier.delegate is None else f", through {classifier.delegate}"
-    return f"{runtime.name} {runtime.version}, {threads} thread{plural}{through}"
 
 
 def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") -> None:

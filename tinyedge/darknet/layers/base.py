@@ -31,7 +31,7 @@ class Shape(NamedTuple):
 
     @property
     def width_first(self) -> str:
-        """The same without columns."""
+        """Width, height and channels without padding."""
         return f"{self.width} x {self.height} x {self.channels}"
 
     @property
@@ -83,7 +83,7 @@ class Layer(ABC):
 
     @property
     def is_image(self) -> bool:
-        """Whether the C engine knows rows and columns of what goes out."""
+        """Whether the output has rows and columns in the C engine."""
         return True
 
     @property
@@ -128,7 +128,7 @@ class BuildContext:
         return self.layers[-1].output if self.layers else self.input
 
     def numbers(self, section: Section) -> Shape:
-        """The same, for a layer that computes.
+        """`shape`, for a layer that computes.
 
         Raises:
             CfgError: the layer before is a softmax, which is left to whoever reads the logits.
@@ -138,7 +138,7 @@ class BuildContext:
         return self.shape
 
     def image(self, section: Section) -> Shape:
-        """The same, for a layer that needs rows and columns.
+        """`shape`, for a layer that needs rows and columns.
 
         Raises:
             CfgError: a layer went before whose output is no image any more.

@@ -58,7 +58,7 @@ class Logistic(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout(Layer):
-    """Nothing at inference; `probability` was that of losing a value while training."""
+    """Nothing at inference; `probability` was that of dropping a value in training."""
 
     kind: ClassVar[str] = "dropout"
     options: ClassVar[SectionOptions] = section_options(

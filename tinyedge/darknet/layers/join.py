@@ -145,12 +145,12 @@ class Shortcut(Layer):
 
     @property
     def stride(self) -> int:
-        """Of the earlier output's rows and columns, those from one that is added to the next."""
+        """The distance, in rows and columns of the earlier output, between two that are added."""
         return max(1, self.added.width // self.output.width)
 
     @property
     def sample(self) -> int:
-        """Of the output's rows and columns, those from one that is added to, to the next."""
+        """The distance, in rows and columns of the output, between two that are added to."""
         return max(1, self.output.width // self.added.width)
 
     @property

@@ -260,7 +260,7 @@ class Reorg(Layer):
 
     @property
     def is_image(self) -> bool:
-        """Not with something extra."""
+        """Not where `extra` zeros were added."""
         return not self.extra
 
     @property
