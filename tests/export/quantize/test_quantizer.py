@@ -204,7 +204,7 @@ def test_every_layer_is_found_in_what_the_converter_wrote(
 def test_a_file_with_other_names_is_refused(joins: tuple[Network, Weights, bytes]) -> None:
     from tinyedge.export.tflite.editor import ModelEditor
 
-    renamed = joins[2].replace(b"BiasAdd", b"Another")
+    renamed = joins[2].replace(b"_convolutional", b"_convolution_x")
     with pytest.raises(ExportError, match="does not name layer 2"):
         ModelEditor(renamed).require_layers([2, 8])
 
