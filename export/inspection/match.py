@@ -19,7 +19,7 @@ from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.kernels import OP_KERNELS
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
-from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.quantization import QuantParams, per_channel
 from tinyedge.tflite.schema import AVERAGING_OPS, HOMOGENEOUS_OPS, SAME_SCALE_OPS
 
 __all__ = ["FloatWeights", "match_float_weights"]
@@ -124,9 +124,7 @@ class _Matcher:
             np.moveaxis(quantized, outputs, 0),
             stored.qparams,
         )
-        along = [1] * kernel.ndim
-        along[outputs] = -1
-        divisor = output_scale.reshape(along)
+        divisor = per_channel(output_scale, outputs, kernel.ndim)
         self._constants[position, 1] = np.asarray(expected / divisor, np.float32)
         self._weight_factors[position] = np.asarray(divisor / input_scale, np.float32)
         if operator.bias is not None:

@@ -23,7 +23,7 @@ from tinyedge.export.inspection.kernels import (
 from tinyedge.export.inspection.requantize import INPUT, requantizing_ops
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
-from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE
+from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, per_channel
 from tinyedge.tflite.schema import SAME_SCALE_OPS
 
 __all__ = ["Run", "Simulation"]
@@ -153,14 +153,13 @@ class Simulation:
             scales = kernel.qparams.scales.astype(np.float32)
         product = np.float32(self.scale(source)) * scales
         factors = tf.constant(product / np.float32(self.scale(target)))
-        along = [1] * len(kernel.shape)
         outputs = schema.OPERATORS[operator.name].kernel_outputs
         assert outputs is not None
-        along[outputs] = -1
+        divisor = per_channel(scales, outputs, len(kernel.shape))
 
         def prepared(in_float: bool) -> tuple[tf.Tensor, tf.Tensor]:
             constants = floats if in_float else {}
-            weights = self._constant(operator, position, 1, constants) / scales.reshape(along)
+            weights = self._constant(operator, position, 1, constants) / divisor
             weights = weights if in_float else np.rint(weights)
             bias = np.zeros(1)
             if operator.bias is not None:

@@ -22,7 +22,7 @@ from tinyedge.export.tflite.schema_types import (
     SubGraphT,
     TensorT,
 )
-from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.quantization import QuantParams, per_channel
 from tinyedge.tflite.schema import (
     FIXED_OUTPUT_OPS,
     OPERATORS,
@@ -354,10 +354,8 @@ class ModelEditor:
         stored, qparams = self.constant(index), self.qparams(index)
         if stored is None or qparams is None:
             return False
-        along = [1] * values.ndim
-        if not qparams.is_per_tensor:
-            along[qparams.axis] = -1
-        allowed = _HALF * qparams.scales.reshape(along) + _FLOAT32 * np.abs(values)
+        scales = per_channel(qparams.scales, qparams.axis, values.ndim)
+        allowed = _HALF * scales + _FLOAT32 * np.abs(values)
         return bool((np.abs(qparams.dequantize(stored) - values) <= allowed).all())
 
     def _keep_bias(self, operator: OperatorT) -> None:

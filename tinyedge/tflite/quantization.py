@@ -6,12 +6,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["XNNPACK_SLOPE_ONE", "QuantParams"]
+__all__ = ["XNNPACK_SLOPE_ONE", "QuantParams", "per_channel"]
 
 XNNPACK_SLOPE_ONE = 256
 """XNNPACK's leaky ReLU (qs8-vlrelu) multiplies by slopes that are whole numbers over this."""
 
-_Number = TypeVar("_Number", np.float64, np.int64)
+_Number = TypeVar("_Number", bound=np.generic)
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -143,8 +143,18 @@ class QuantParams:
         return hash((self.dtype.name, self.scales.tobytes(), self.zero_points.tobytes()))
 
     def _along(self, numbers: NDArray[_Number], dimensions: int) -> NDArray[_Number]:
-        """Numbers of each channel in a shape that broadcasts against the tensor."""
-        shape = [1] * dimensions
-        if not self.is_per_tensor:
-            shape[self.axis] = -1
-        return numbers.reshape(shape) if dimensions else numbers.reshape(())
+        return per_channel(numbers, self.axis, dimensions)
+
+
+def per_channel(numbers: NDArray[_Number], axis: int, dimensions: int) -> NDArray[_Number]:
+    """A number a channel, or one for all, as it broadcasts against a tensor's dimensions.
+
+    Args:
+        numbers: (channels,) or (1,).
+        axis: the tensor's dimension that the channels lie along.
+        dimensions: how many the tensor has.
+    """
+    shape = [1] * dimensions
+    if len(numbers) > 1:
+        shape[axis] = -1
+    return numbers.reshape(shape)
