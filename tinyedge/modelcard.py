@@ -3,24 +3,48 @@
 The card is a zip archive appended to the flatbuffer, as TFLite's own metadata appends a
 model's associated files: every runtime ignores the bytes behind the flatbuffer, and any unzip
 tool lists them (``unzip -p model.tflite model_card.json``). It costs a board no parser.
+
+A card may come from anybody: every value is checked for its type and range before it is believed.
+Format 2 added the check at the end of the export, the batch norm's formula, the input's
+normalization and the layers' precision; a card of format 1 is read with the values it meant.
 """
 
+import errno
 import json
 import os
+import reprlib
 import zipfile
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import BinaryIO, Literal
 
 from tinyedge.errors import ModelError
-
-if TYPE_CHECKING:
-    from tinyedge.images.spec import Fit
+from tinyedge.images.spec import Fit
+from tinyedge.json_values import (
+    ValueCheck,
+    by_name,
+    integer,
+    one_of,
+    optional,
+    parse_json,
+    real,
+    record,
+    several,
+    sha256,
+    text,
+)
 
 __all__ = [
+    "BatchNorm",
     "CalibrationSource",
+    "Check",
+    "CheckImages",
     "ModelCard",
+    "Normalization",
+    "Precision",
     "Quantizer",
+    "Reference",
     "Rewrite",
     "TensorType",
     "append_card",
@@ -31,9 +55,53 @@ TensorType = Literal["float32", "int8", "uint8"]
 Quantizer = Literal["tuned", "default"]
 Rewrite = Literal["pool-before-leaky", "average-before-linear"]
 CalibrationSource = Literal["photos", "batch norm statistics"]
+BatchNorm = Literal["inside", "outside"]
+Precision = Literal["int8", "hybrid", "float32"]
+Reference = Literal["keras", "float", "int8"]
+CheckImages = Literal["photos", "synthesized"]
 
 _MEMBER = "model_card.json"
-_FORMAT = 1
+_FORMAT = 2
+_FORMATS_READ = (1, 2)
+_SIZE_LIMIT = 16 << 20
+"""Bytes of a card's text; 21,842 classes with names and WordNet ids take 0.8 million."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the check at the end of the export found: this file against the one it was made of.
+
+    Attributes:
+        against: the reference: the ``keras`` model of a float file, the ``float`` file of an int8
+            one, the ``int8`` file of one for the Edge TPU.
+        images: how many both were run on, at least 1.
+        source: of the images: ``photos``, those it was calibrated on, or ``synthesized``.
+        agreement: of how many images both have the same class, 0 to `images`; None of a network
+            that classifies nothing, as the next.
+        kl: the mean over the images of KL(reference || file), nats, 0 or more; None where the
+            scores do not end in one softmax.
+        noise_db: the error of the scores before any softmax, relative to their spread: decibels of
+            signal over noise; None where both are equal, or the reference's scores are constant.
+    """
+
+    against: Reference
+    images: int
+    source: CheckImages
+    agreement: int | None = None
+    kl: float | None = None
+    noise_db: float | None = None
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What a float input's numbers are made of pixels by: (pixel - mean) / std.
+
+    Attributes:
+        mean, std: a number for each channel, of pixels from 0 to 255; `std` above 0.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +119,7 @@ class ModelCard:
         temperature: what that softmax divides the logits by, more than 0.
         labels: a name for each class, or None.
         ids: a WordNet id for each class, or None.
-        cfg_sha256, weights_sha256: of the Darknet files, hexadecimal.
+        cfgsha256, weights_sha256: of the Darknet files, hexadecimal.
         quantizer: of an int8 model, ``tuned`` or ``default``; see ``tinyedge export --help``.
         rewrites: names of the rewrites the tuned quantizer applied.
         lowerings: names of what is written in the file as other operators, for the Edge TPU.
@@ -62,6 +130,11 @@ class ModelCard:
         versions: of the packages that made the file.
         features: (height, width, channels) of what comes out of a network without a head, which
             classifies nothing; None of a classifier.
+        check: this file against the one it was made of; None of a card of format 1.
+        batch_norm: where epsilon stands in the formula of the weights' batch norms, ``inside`` the
+            square root or ``outside``; format 1 meant ``outside``.
+        normalization: of the pixels; None is Darknet's, pixel / 255, which format 1 meant.
+        precision: of each layer whose precision is not the file's `quantization`, by its name.
     """
 
     name: str
@@ -69,7 +142,7 @@ class ModelCard:
     width: int
     channels: int
     classes: int
-    fit: "Fit"
+    fit: Fit
     quantization: TensorType
     softmax_groups: int
     temperature: float = 1.0
@@ -85,6 +158,10 @@ class ModelCard:
     calibration_sha256: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     features: tuple[int, int, int] | None = None
+    check: Check | None = None
+    batch_norm: BatchNorm = "outside"
+    normalization: Normalization | None = None
+    precision: dict[str, Precision] = field(default_factory=dict)
 
     @property
     def softmax(self) -> bool:
@@ -105,8 +182,10 @@ def append_card(model: bytes, card: ModelCard) -> bytes:
     """The .tflite's bytes with the card behind them; equal inputs give equal bytes."""
     from tinyedge.files import reproducible_zip
 
-    text = json.dumps({"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1)
-    return reproducible_zip({_MEMBER: text.encode()}, behind=model)
+    content = json.dumps(
+        {"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1, allow_nan=False
+    )
+    return reproducible_zip({_MEMBER: content.encode()}, behind=model)
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
@@ -117,34 +196,106 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
         OSError: the file cannot be read.
     """
     with open(path, "rb") as stream:
-        if not zipfile.is_zipfile(stream):
-            return None
         try:
-            with zipfile.ZipFile(stream) as archive:
-                if _MEMBER not in archive.namelist():
-                    return None
-                content = json.loads(archive.read(_MEMBER))
-        except Exception as error:  # damaged bytes set off anything in zipfile and zlib
-            raise ModelError(
-                f"{path}: its model card is damaged ({error}); export the model again"
-            ) from error
-    return _card(content, Path(path))
+            found = _text_of_card(stream)
+            content = None if found is None else parse_json(found)
+        except Exception as error:  # damaged bytes set off anything, a seek to below 0 too
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            raise _damaged(path, str(error)) from error
+    return None if found is None else _card(content, Path(path))
+
+
+def _text_of_card(stream: BinaryIO) -> bytes | None:
+    if not zipfile.is_zipfile(stream):
+        return None
+    with zipfile.ZipFile(stream) as archive:
+        if _MEMBER not in archive.namelist():
+            return None
+        with archive.open(_MEMBER) as member:
+            content = member.read(_SIZE_LIMIT + 1)
+    if len(content) > _SIZE_LIMIT:
+        raise ValueError(f"its text is more than {_SIZE_LIMIT:,} bytes")
+    return content
+
+
+def _damaged(path: str | os.PathLike[str], why: str) -> ModelError:
+    shown = why if len(why) <= 200 else f"{why[:200]}..."
+    return ModelError(f"{path}: its model card is damaged ({shown}); export the model again")
 
 
 def _card(content: object, path: Path) -> ModelCard:
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        found = content.get("format") if isinstance(content, dict) else content
+    found = content.get("format") if isinstance(content, dict) else content
+    if not isinstance(content, dict) or type(found) is not int or found not in _FORMATS_READ:
         raise ModelError(
-            f"{path}: its model card has format {found!r}, this tinyedge reads {_FORMAT};"
+            f"{path}: its model card has format {reprlib.repr(found)}, this tinyedge reads"
+            f" {_FORMATS_READ[0]} to {_FORMATS_READ[-1]};"
             " use the tinyedge that exported it, or export the model again"
         )
-    known = {item.name for item in fields(ModelCard)}
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in content.items()
-        if name in known
-    }
     try:
-        return ModelCard(**values)
-    except TypeError as error:
-        raise ModelError(f"{path}: its model card is incomplete ({error})") from error
+        card = ModelCard(**record(content, _CARD, ModelCard))
+        _check_together(card)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    return card
+
+
+def _check_together(card: ModelCard) -> None:
+    """What no field shows alone."""
+    for name, values in (("labels", card.labels), ("ids", card.ids)):
+        if values is not None and len(values) != card.classes:
+            raise ValueError(f"{len(values)} {name} for {card.classes} classes")
+    if card.softmax_groups > 0 and (card.classes == 0 or card.classes % card.softmax_groups):
+        raise ValueError(f"{card.softmax_groups} groups for a softmax over {card.classes} classes")
+    if card.normalization is not None:
+        for numbers in (card.normalization.mean, card.normalization.std):
+            if len(numbers) != card.channels:
+                raise ValueError(f"a normalization of {len(numbers)} channels, not {card.channels}")
+    if card.check is not None and (card.check.agreement or 0) > card.check.images:
+        raise ValueError(f"{card.check.agreement} of {card.check.images} images agree")
+
+
+_PIXELS = integer(1, 65_535)
+_COUNT = integer(0, 2**31 - 1)
+
+_CHECK: Mapping[str, ValueCheck] = {
+    "against": one_of(Reference),
+    "images": integer(1, 2**31 - 1),
+    "source": one_of(CheckImages),
+    "agreement": optional(_COUNT),
+    "kl": optional(real(0.0)),
+    "noise_db": optional(real()),
+}
+_NORMALIZATION: Mapping[str, ValueCheck] = {
+    "mean": several(real()),
+    "std": several(real(0.0, open_end=True)),
+}
+_CARD: Mapping[str, ValueCheck] = {
+    "name": text,
+    "height": _PIXELS,
+    "width": _PIXELS,
+    "channels": integer(1, 65_535),
+    "classes": _COUNT,
+    "fit": one_of(Fit),
+    "quantization": one_of(TensorType),
+    "softmax_groups": _COUNT,
+    "temperature": real(0.0, open_end=True),
+    "labels": optional(several(text)),
+    "ids": optional(several(text)),
+    "cfg_sha256": sha256,
+    "weights_sha256": sha256,
+    "quantizer": optional(one_of(Quantizer)),
+    "rewrites": several(one_of(Rewrite)),
+    "lowerings": several(text),
+    "seed": optional(integer(0, 2**32 - 1)),
+    "calibration": optional(one_of(CalibrationSource)),
+    "calibration_sha256": several(sha256),
+    "versions": by_name(text),
+    "features": optional(several(integer(1, 2**31 - 1), count=3)),
+    "check": optional(lambda value: Check(**record(value, _CHECK, Check))),
+    "batch_norm": one_of(BatchNorm),
+    "normalization": optional(
+        lambda value: Normalization(**record(value, _NORMALIZATION, Normalization))
+    ),
+    "precision": by_name(one_of(Precision)),
+}

@@ -1,0 +1,157 @@
+"""JSON of strangers: parsed strictly, and each value checked for its type and range.
+
+A check makes a field of a JSON value, or raises a ValueError that says what the value should be
+("an integer from 1 to 10"). `record` puts together those of an object's fields.
+"""
+
+import json
+import math
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, get_args
+
+__all__ = [
+    "ValueCheck",
+    "by_name",
+    "integer",
+    "one_of",
+    "optional",
+    "parse_json",
+    "real",
+    "record",
+    "several",
+    "sha256",
+    "text",
+]
+
+ValueCheck = Callable[[object], Any]
+
+
+def parse_json(content: bytes | str) -> object:
+    """The value that UTF-8 `content` is the JSON of, as RFC 8259 has it: no NaN, no infinity.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deep or too large for Python to hold.
+    """
+    try:
+        return json.loads(content, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except MemoryError:
+        raise ValueError("it does not fit into memory") from None
+
+
+def record(content: object, checks: Mapping[str, ValueCheck], kind: type) -> dict[str, Any]:
+    """The fields of `kind`, a dataclass, among those of a JSON object; it may hold others.
+
+    Raises:
+        ValueError: a value is not as its check wants it, or a field without a default is missing.
+    """
+    if not isinstance(content, dict):
+        raise ValueError("an object")
+    values = {}
+    for name, check in checks.items():
+        if name not in content:
+            continue
+        try:
+            values[name] = check(content[name])
+        except ValueError as error:
+            raise ValueError(f"{name} is {reprlib.repr(content[name])}, not {error}") from None
+    for item in fields(kind):
+        needed = item.default is MISSING and item.default_factory is MISSING
+        if needed and item.name not in values:
+            raise ValueError(f"{item.name!r} is missing")
+    return values
+
+
+def text(value: object) -> str:
+    """A string of Unicode characters: half a surrogate pair is none, and is written nowhere."""
+    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("a text")
+    return value
+
+
+def sha256(value: object) -> str:
+    """A sha256 in hexadecimal, or an empty string where none is known."""
+    if value == "" or (
+        isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef")
+    ):
+        return value
+    raise ValueError("a sha256")
+
+
+def integer(low: int, high: int) -> ValueCheck:
+    """An integer from `low` to `high`; true and 1.0 are none."""
+
+    def check(value: object) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"an integer from {low} to {high}")
+        return value
+
+    return check
+
+
+def real(low: float = -math.inf, *, open_end: bool = False) -> ValueCheck:
+    """A finite number of at least `low`; with `open_end`, above it."""
+
+    def check(value: object) -> float:
+        try:
+            number = float(value) if type(value) in (int, float) else math.nan  # type: ignore[arg-type]
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number) or number < low or (open_end and number == low):
+            limit = "" if low == -math.inf else f" {'above' if open_end else 'of at least'} {low:g}"
+            raise ValueError(f"a number{limit}")
+        return number
+
+    return check
+
+
+def one_of(names: object) -> ValueCheck:
+    """One of the strings of `names`, a Literal."""
+
+    def check(value: object) -> object:
+        if value not in get_args(names):
+            raise ValueError(f"one of {', '.join(get_args(names))}")
+        return value
+
+    return check
+
+
+def optional(check: ValueCheck) -> ValueCheck:
+    """What `check` makes, or None of null."""
+    return lambda value: None if value is None else check(value)
+
+
+def several(check: ValueCheck, count: int | None = None) -> ValueCheck:
+    """A tuple of what `check` makes of each item of a list, of `count` where that is given."""
+
+    def check_all(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list) or count not in (None, len(value)):
+            raise ValueError("a list" if count is None else f"a list of {count}")
+        return tuple(_item(check, f"item {index}", item) for index, item in enumerate(value))
+
+    return check_all
+
+
+def by_name(check: ValueCheck) -> ValueCheck:
+    """A dictionary of what `check` makes of each value of an object."""
+
+    def check_all(value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError("an object")
+        return {name: _item(check, reprlib.repr(name), item) for name, item in value.items()}
+
+    return check_all
+
+
+def _item(check: ValueCheck, name: str, value: object) -> object:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise ValueError(f"that with {error} as {name}") from None
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
