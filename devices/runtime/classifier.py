@@ -238,9 +238,6 @@ class Classifier:
                 f" {card.classes} classes, its tensors {spec.height}x{spec.width}x{spec.channels}"
                 f" and {self.classes}; export the model again"
             )
-        for name, texts in (("labels", card.labels), ("ids", card.ids)):
-            if texts is not None and len(texts) != self.classes:
-                raise ModelError(f"{self.path}: {len(texts)} {name} for {self.classes} classes")
 
 
 def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: int) -> Interpreter:

@@ -454,8 +454,14 @@ class TestWrongFiles:
                 "its card says 4x3x3 and 5 classes, its tensors 3x4x3 and 5;"
                 " export the model again",
             ),
-            ({"labels": ("one",)}, "1 labels for 5 classes"),
-            ({"ids": ("n1", "n2")}, "2 ids for 5 classes"),
+            (
+                {"labels": ("one",)},
+                "its model card is damaged (1 labels for 5 classes); export the model again",
+            ),
+            (
+                {"ids": ("n1", "n2")},
+                "its model card is damaged (2 ids for 5 classes); export the model again",
+            ),
         ],
         ids=["classes", "size", "labels", "ids"],
     )
