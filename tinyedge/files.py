@@ -1,13 +1,18 @@
-"""Files that are written whole or not at all, their hashes, and reproducible archives."""
+"""Files: read within limits, written whole or not at all, their hashes, reproducible archives."""
 
 import contextlib
 import errno
+import io
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import IO, cast
+
+from tinyedge.errors import TinyedgeError
 
 __all__ = [
     "Content",
@@ -15,6 +20,9 @@ __all__ = [
     "check_replaceable",
     "check_writable",
     "file_sha256",
+    "open_bytes",
+    "read_bytes",
+    "read_text",
     "reproducible_tar",
     "reproducible_zip",
     "write_together",
@@ -25,6 +33,84 @@ Content = bytes | Mapping[str, bytes]
 
 # A zip's members must bear a date; this is the first that they can.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_OWN_STREAM = re.compile("/dev/(?:stdin|fd/([0-9]{1,6}))")
+# What pipes gave, by their device and inode: they can be read once, and a model's card, graph and
+# sha256 are asked for one after the other.
+_read_from_pipes: dict[tuple[int, int], bytes] = {}
+
+
+def read_bytes(
+    path: Path, *, limit: int, what: str, error: type[TinyedgeError] = TinyedgeError
+) -> bytes:
+    """The content of the file at `path`: every file that a user names is read here.
+
+    Args:
+        path: a regular file, or ``/dev/stdin`` or ``/dev/fd/N``, which may be anything; a pipe
+            among those can be read again, by this process.
+        limit: the most bytes it may have.
+        what: the kind of file, for the message: ``a Darknet .cfg``.
+        error: the class of what is raised.
+
+    Raises:
+        TinyedgeError: of the class `error`: it is larger, or a folder, FIFO, socket or device,
+            which is not opened; or no file can have that name.
+        OSError: there is none, or it cannot be read.
+    """
+    with open_bytes(path, limit=limit, what=what, error=error) as stream:
+        content = stream.read(limit + 1)
+    if len(content) > limit:  # it has grown since
+        raise error(_too_large(path, limit, what))
+    return content
+
+
+def read_text(
+    path: Path, *, limit: int, what: str, error: type[TinyedgeError] = TinyedgeError
+) -> str:
+    """The text of the file at `path`, UTF-8 with or without a byte order mark; see `read_bytes`.
+
+    Line ends are as the file has them.
+
+    Raises:
+        TinyedgeError: as of `read_bytes`, or it is no such text.
+        OSError: there is none, or it cannot be read.
+    """
+    try:
+        return read_bytes(path, limit=limit, what=what, error=error).decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise error(
+            f"{path} is no UTF-8 text, as {what} is: byte 0x{fault.object[fault.start]:02x} at"
+            f" {fault.start:,} ({fault.reason})"
+        ) from fault
+
+
+def open_bytes(
+    path: Path, *, limit: int, what: str, error: type[TinyedgeError] = TinyedgeError
+) -> IO[bytes]:
+    """A stream, to be closed, that can seek over what `read_bytes` reads; see there.
+
+    Raises:
+        TinyedgeError, OSError: as of `read_bytes`.
+    """
+    own = _OWN_STREAM.fullmatch(str(path))
+    try:
+        status = os.stat(path)
+        if own is not None and not stat.S_ISREG(status.st_mode):
+            return io.BytesIO(_own_stream(int(own[1] or 0), path, limit, what, error))
+        _check_regular(status, path, error)
+        # A FIFO that took the file's place since would block without.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as fault:
+        raise error(f"{str(path)!r} is no name of a file ({fault})") from fault
+    stream = os.fdopen(descriptor, "rb")
+    try:
+        status = os.fstat(descriptor)
+        _check_regular(status, path, error)
+        if status.st_size > limit:
+            raise error(_too_large(path, limit, what))
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
 def write_together(contents: Mapping[Path, Content], *, executables: Collection[str] = ()) -> None:
@@ -108,7 +194,6 @@ def reproducible_zip(
     Equal arguments give equal bytes: no dates. `mode` are the Unix permissions and type of every
     member, 0 for none.
     """
-    import io
     import zipfile
 
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
@@ -134,7 +219,6 @@ def reproducible_tar(
     that may be executed.
     """
     import gzip
-    import io
     import tarfile
 
     stream = io.BytesIO()
@@ -153,6 +237,41 @@ def reproducible_tar(
             member.mode = 0o755 if name in executables else 0o644
             archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()
+
+
+def _check_regular(status: os.stat_result, path: Path, error: type[TinyedgeError]) -> None:
+    if stat.S_ISREG(status.st_mode):
+        return
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    raise error(f"{path} is {kinds.get(stat.S_IFMT(status.st_mode), 'something else')}, not a file")
+
+
+def _too_large(path: Path, limit: int, what: str) -> str:
+    return f"{path}: more than {limit:,} bytes, the most that {what} may have"
+
+
+def _own_stream(
+    descriptor: int, path: Path, limit: int, what: str, error: type[TinyedgeError]
+) -> bytes:
+    """What comes to its end on one of this process's own descriptors."""
+    status = os.fstat(descriptor)
+    pipe = stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)
+    key = (status.st_dev, status.st_ino)
+    content = _read_from_pipes.get(key) if pipe else None
+    if content is None:
+        with os.fdopen(os.dup(descriptor), "rb") as stream:
+            content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise error(_too_large(path, limit, what))
+    if pipe:
+        _read_from_pipes[key] = content
+    return content
 
 
 def _stage_file(target: Path, content: bytes, staged: list[tuple[Path, Path]]) -> None:
