@@ -135,9 +135,11 @@ def normalization(layer: Normalization, tensor: keras.KerasTensor) -> keras.Kera
 def l2_norm(_: L2Norm, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Each pixel's channels over their Euclidean norm.
 
-    Squares are products, for TFLite's SQUARE has no int8 kernel.
+    The converter makes one L2_NORMALIZATION of this, of these operations alone. Its int8 kernel
+    sums in 32 bits, where squares and their root in int8 have next to nothing in common with the
+    float file's: the square of a small number, and so its root's inverse, is a step or none.
     """
-    squares = keras.ops.sum(tensor * tensor, axis=-1, keepdims=True)
+    squares = keras.ops.sum(keras.ops.square(tensor), axis=-1, keepdims=True)
     return tensor * keras.ops.rsqrt(squares)
 
 

@@ -144,6 +144,7 @@ OP_KERNELS: dict[str, Compute] = {
     "EXP": _unary(tf.exp),
     "EXPAND_DIMS": lambda _, i: [tf.expand_dims(i[0], int(i[1]))],
     "GATHER": lambda o, i: [tf.gather(i[0], i[1], axis=o["axis"])],
+    "L2_NORMALIZATION": _unary(lambda x: tf.math.l2_normalize(x, axis=-1)),
     "LEAKY_RELU": lambda o, i: [tf.nn.leaky_relu(i[0], o["alpha"])],
     "LOG": _unary(tf.math.log),
     "LOGISTIC": _unary(tf.sigmoid),

@@ -50,6 +50,7 @@ NETS = {
     + "[maxpool]\nsize=2\nstride=2\n"
     + "[shortcut]\nfrom=-3\nalpha=2\n"
     + HEAD,
+    "squares and their root": conv(8) + "[l2norm]\n" + HEAD,
     "one channel inside": conv(1, "leaky") + conv(5, "leaky") + HEAD,
     "one output": conv(8, "leaky") + conv(1, "logistic", size=1) + "[avgpool]\n",
     "one dense output": conv(4, "leaky") + "[connected]\noutput=1\nactivation=leaky\n",
