@@ -42,9 +42,14 @@ def operations(cfg: Path) -> int:
 
 def predict(cfg: Path, weights: Path, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """The network's whole output for one image; a trailing softmax included, a cost not."""
+    return predict_each(cfg, weights, pixels[np.newaxis])[0]
+
+
+def predict_each(cfg: Path, weights: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`predict` for each of the images, in one process: (n, outputs)."""
     with tempfile.TemporaryDirectory() as folder:
         given, answer = Path(folder, "pixels.npy"), Path(folder, "output.npy")
-        np.save(given, pixels)
+        np.save(given, images)
         _run([sys.executable, __file__, cfg, weights, given, answer])
         output: NDArray[np.float32] = np.load(answer)
         return output
@@ -54,6 +59,13 @@ def layer_output(
     cfg: Path, weights: Path, pixels: NDArray[np.float32], index: int
 ) -> NDArray[np.float32]:
     """The output of layer `index` (from 0): that of the network cut off behind it."""
+    return layer_outputs(cfg, weights, pixels[np.newaxis], index)[0]
+
+
+def layer_outputs(
+    cfg: Path, weights: Path, images: NDArray[np.float32], index: int
+) -> NDArray[np.float32]:
+    """`layer_output` for each of the images, in one process: (n, numbers)."""
     parts = re.split(r"^(?=\s*\[)", cfg.read_text(), flags=re.MULTILINE)
     sections = [part for part in parts if part.lstrip().startswith("[")]
     if not 0 <= index < len(sections) - 1:
@@ -61,7 +73,7 @@ def layer_output(
     with tempfile.TemporaryDirectory() as folder:
         cut = Path(folder, "cut.cfg")
         cut.write_text("".join(sections[: index + 2]))
-        return predict(cut, weights, pixels)
+        return predict_each(cut, weights, images)
 
 
 @functools.cache
@@ -82,10 +94,13 @@ def _predict_here(cfg: str, weights: str, given: str, answer: str) -> None:
     engine.network_predict.restype = ctypes.POINTER(ctypes.c_float)
     network = ctypes.c_void_p(engine.load_network(cfg.encode(), weights.encode(), 0))
     engine.set_batch_network(network, 1)
-    planar = np.ascontiguousarray(np.load(given).transpose(2, 0, 1), np.float32)
-    pointer = planar.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    output = engine.network_predict(network, pointer)
-    np.save(answer, np.ctypeslib.as_array(output, (engine.network_outputs(network),)))
+    outputs = []
+    for pixels in np.load(given):
+        planar = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+        pointer = planar.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        output = engine.network_predict(network, pointer)
+        outputs.append(np.ctypeslib.as_array(output, (engine.network_outputs(network),)).copy())
+    np.save(answer, outputs)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 Slow and independent of every other implementation here: no folding, no tricks. Planar arrays.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +38,7 @@ from tinyedge.darknet.weights import (
     Weights,
 )
 
-__all__ = ["forward", "random_weights"]
+__all__ = ["activate", "forward", "pre_activation", "random_weights"]
 
 Planes = NDArray[np.float64]
 
@@ -46,26 +48,26 @@ def forward(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> 
     now: Planes = pixels.transpose(2, 0, 1).astype(np.float64)
     outputs: list[Planes] = []
     for layer in network.layers:
-        now = _forward(layer, now, outputs, weights.layers.get(layer.index))
+        parameters = weights.layers.get(layer.index)
+        now = activate(layer, pre_activation(layer, now, outputs, parameters))
         outputs.append(now)
     return now.ravel()
 
 
-def _forward(
-    layer: Layer, now: Planes, outputs: list[Planes], parameters: LayerParameters | None
-) -> Planes:
-    out = _linear(layer, now, outputs, parameters)
+def activate(layer: Layer, values: Planes) -> Planes:
+    """The layer's output, of what comes before its activation."""
     match layer:
         case Activation() | Convolutional() | Connected() | Local() | Shortcut():
-            return FUNCTIONS[layer.activation](out)
+            return FUNCTIONS[layer.activation](values)
         case Logistic():
-            return FUNCTIONS["logistic"](out)
-    return out
+            return FUNCTIONS["logistic"](values)
+    return values
 
 
-def _linear(  # noqa: PLR0911, PLR0912 - a case a layer
-    layer: Layer, now: Planes, outputs: list[Planes], parameters: LayerParameters | None
+def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
+    layer: Layer, now: Planes, outputs: Sequence[Planes], parameters: LayerParameters | None
 ) -> Planes:
+    """What the layer makes of `now`, and of earlier layers' `outputs`, before its activation."""
     match layer:
         case Convolutional():
             assert isinstance(parameters, ConvolutionalWeights)
@@ -117,13 +119,14 @@ def _convolve(layer: Convolutional, now: Planes, parameters: ConvolutionalWeight
     padded = np.pad(now, ((0, 0), (p, p), (p, p)))
     out = np.zeros((layer.filters, layer.output.height, layer.output.width))
     channels, filters = len(now) // layer.groups, layer.filters // layer.groups
-    for f in range(layer.filters):
-        first = f // filters * channels
+    kernels = parameters.weights.astype(np.float64)
+    for group in range(layer.groups):
+        first, mine = group * channels, slice(group * filters, (group + 1) * filters)
         for y in range(layer.output.height):
             for x in range(layer.output.width):
                 top, left = y * layer.stride, x * layer.stride
                 window = padded[first : first + channels, top : top + k : d, left : left + k : d]
-                out[f, y, x] = (window * parameters.weights[f]).sum()
+                out[mine, y, x] = (window * kernels[mine]).sum(axis=(1, 2, 3))
     return out
 
 
@@ -138,10 +141,10 @@ def _local(layer: Local, now: Planes, parameters: LocalWeights) -> Planes:
     p, k = layer.padding, layer.size
     padded = np.pad(now, ((0, 0), (p, p), (p, p)))
     out = parameters.biases.astype(np.float64)
-    for f, y, x in np.ndindex(out.shape):
+    for y, x in np.ndindex(out.shape[1:]):
         top, left = y * layer.stride, x * layer.stride
         window = padded[:, top : top + k, left : left + k]
-        out[f, y, x] += (window * parameters.weights[y, x, f]).sum()
+        out[:, y, x] += (window * parameters.weights[y, x]).sum(axis=(1, 2, 3))
     return out
 
 

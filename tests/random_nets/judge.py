@@ -1,0 +1,266 @@
+"""One random net through an export, and what came of it.
+
+``python -m tests.random_nets.judge QUANTIZER SEED...`` prints a JSON object a net, each as soon as
+it is known: where a net takes the process down, it is the first without one.
+"""
+
+import dataclasses
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+from tests.random_nets.nets import RandomNet, random_net
+from tests.random_nets.photos import random_photos, write_photos
+from tests.random_nets.weights import fitted_weights
+from tests.support import c_engine
+from tests.support.naive import forward
+from tinyedge.cli import main as tinyedge
+from tinyedge.darknet.layers import BatchNormalization, Convolutional, Layer, Local, Route
+from tinyedge.darknet.network import Network
+from tinyedge.darknet.weights import Weights, write_weights
+from tinyedge.devices.runtime.runtimes import find_runtime
+from tinyedge.tflite.quantization import QuantParams
+
+__all__ = ["CLOSE", "POOR", "WRONG", "Judgement", "Verdict", "judge", "judged", "lost"]
+
+Verdict = Literal["right", "poor", "wrong", "refused", "failed", "crashed"]
+Floats = NDArray[np.float64]
+
+CLOSE = 1e-4
+"""How far the float file may be off, as a part of the largest output there is."""
+
+POOR, WRONG = 16.0, 6.0
+"""dB of an int8 file's answers below which it is poor, and below which it is another function."""
+
+CALIBRATION, UNSEEN, COMPARED = 32, 32, 4
+"""Photos: to calibrate with, to compare int8 with float on, and float with Darknet."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of one net.
+
+    Attributes:
+        seed: of the net.
+        verdict: ``right``; ``poor``, whose int8 file is less than `POOR` dB above its error;
+            ``wrong``, written without a word while the int8 file is less than `WRONG` dB above its
+            error, or the float file not `CLOSE` to Darknet; ``refused`` as the documentation says,
+            the float file being right; ``failed``, an error without such a ground; ``crashed``.
+        reason: in a line, of what is neither right nor poor.
+        oracle: what the float file was compared with: Darknet's C engine, or the definition where
+            the engine has no such layer or crashes in it.
+        float_error: the largest difference of the float file's answers from the oracle's, divided
+            by the oracle's largest; None where there is no file.
+        db: spread of the float file's answers over unseen photos to the error of the int8 file's,
+            10 log10 of their squares; None where there is no file.
+        agreement: on how many of the photos, 0 to 1, both name the same class; None of one output
+            or of no head.
+        kl: the mean Kullback-Leibler divergence of their softmax; None where there is none.
+        outputs: numbers in an answer.
+        seconds: all of it took.
+        gist: the net in a line.
+        head: the name of its head.
+    """
+
+    seed: int
+    verdict: Verdict
+    reason: str
+    oracle: Literal["engine", "definition"]
+    float_error: float | None
+    db: float | None
+    agreement: float | None
+    kl: float | None
+    outputs: int
+    seconds: float
+    gist: str
+    head: str
+
+
+def judge(seed: int, folder: Path, quantizer: str = "tuned") -> Judgement:
+    """Make the net of `seed` in the empty `folder`, export and compare."""
+    start = time.monotonic()
+    net = random_net(seed)
+    photos = random_photos(net.network.input, CALIBRATION + UNSEEN, seed)
+    pixels: NDArray[np.float32] = photos.astype(np.float32) / np.float32(255)
+    weights = fitted_weights(net.network, list(pixels[: CALIBRATION // 2]), seed)
+    (folder / "net.cfg").write_text(net.cfg)
+    write_weights(folder / "net.weights", net.network, weights)
+    write_photos(folder / "photos", photos[:CALIBRATION])
+    unseen = pixels[CALIBRATION:]
+    found = _judged(net, weights, unseen, folder, quantizer)
+    return dataclasses.replace(found, seconds=time.monotonic() - start)
+
+
+def _judged(
+    net: RandomNet, weights: Weights, unseen: NDArray[np.float32], folder: Path, quantizer: str
+) -> Judgement:
+    found = _unjudged(net)
+    words = ["--calib", str(folder / "photos"), "--quantizer", quantizer]
+    error, crashed = _export(folder, *words)
+    refused = bool(error) and not crashed and not net.has_int8_form
+    if refused:
+        error, crashed = _export(folder, "--float-only")
+    elif not error and not net.has_int8_form:
+        error = "an int8 file with an activation that TFLite has in float alone"
+    if error:
+        return dataclasses.replace(found, verdict="crashed" if crashed else "failed", reason=error)
+    given = unseen[:COMPARED]
+    if found.oracle == "engine":
+        right = c_engine.layer_outputs(
+            folder / "net.cfg", folder / "net.weights", given, _last(net.network).index
+        ).astype(np.float64)
+    else:
+        right = np.stack([forward(_cut(net.network), weights, pixels) for pixels in given])
+    of_float = _answers(folder / "net_float.tflite", unseen)
+    error_of_float = float(np.abs(of_float[:COMPARED] - right).max() / np.abs(right).max())
+    found = dataclasses.replace(found, float_error=error_of_float)
+    if not error_of_float <= CLOSE:
+        return dataclasses.replace(
+            found, verdict="wrong", reason=f"the float file is {error_of_float:.2g} off"
+        )
+    if refused:
+        return dataclasses.replace(found, verdict="refused", reason="float only")
+    of_int8 = _answers(folder / "net_int8.tflite", unseen)
+    db = _decibels(of_float, of_int8)
+    verdict: Verdict = "wrong" if not db >= WRONG else "poor" if db < POOR else "right"
+    return dataclasses.replace(
+        found,
+        verdict=verdict,
+        reason=f"the int8 file is {db:.1f} dB above its error" if verdict == "wrong" else "",
+        db=db,
+        agreement=_agreement(net.network, of_float, of_int8),
+        kl=_divergence(net.network, of_float, of_int8),
+    )
+
+
+def _unjudged(net: RandomNet) -> Judgement:
+    by_engine = c_engine.is_installed() and not _beyond_the_engine(net.network)
+    return Judgement(
+        seed=net.seed,
+        verdict="right",
+        reason="",
+        oracle="engine" if by_engine else "definition",
+        float_error=None,
+        db=None,
+        agreement=None,
+        kl=None,
+        outputs=net.network.output.elements,
+        seconds=0.0,
+        gist=net.gist,
+        head=net.head,
+    )
+
+
+def lost(seed: int, complaint: str) -> Judgement:
+    """That of a net which took its process down."""
+    return dataclasses.replace(_unjudged(random_net(seed)), verdict="crashed", reason=complaint)
+
+
+def judged(line: str) -> Judgement:
+    """What `main` printed of a net."""
+    return Judgement(**json.loads(line))
+
+
+def _beyond_the_engine(network: Network) -> bool:
+    """Whether Darknet's C engine has no such layer, crashes in it or leaves it out on a CPU."""
+    return any(_is_beyond(layer) for layer in network.layers)
+
+
+def _is_beyond(layer: Layer) -> bool:
+    match layer:
+        case BatchNormalization() | Local():
+            return True
+        case Convolutional():
+            one = layer.size == 1 and (layer.stride > 1 or layer.padding > 0)
+            return one or layer.dilation > 1
+        case Route():
+            return layer.groups > 1
+    return False
+
+
+def _last(network: Network) -> Layer:
+    """The layer whose output the files give: the softmax is left to whoever reads them."""
+    return [layer for layer in network.layers if layer.kind not in ("softmax", "cost")][-1]
+
+
+def _cut(network: Network) -> Network:
+    return dataclasses.replace(network, layers=network.layers[: _last(network).index + 1])
+
+
+def _export(folder: Path, *words: str) -> tuple[str, bool]:
+    """The error in one line, empty where all went well; and whether it is none of tinyedge's."""
+    source = [str(folder / "net.cfg"), "--weights", str(folder / "net.weights")]
+    result = CliRunner().invoke(tinyedge, ["export", *source, "-o", str(folder), *words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        return f"{type(result.exception).__name__}: {result.exception}", True
+    if result.exit_code == 0:
+        return "", False
+    errors = [line for line in result.output.splitlines() if line.startswith("error")]
+    return (errors or result.output.splitlines() or ["no word"])[-1], False
+
+
+def _answers(model: Path, images: NDArray[np.float32]) -> Floats:
+    """One flat answer an image in Darknet's order: channel, row, column."""
+    interpreter = find_runtime().load(model.read_bytes(), threads=1)
+    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    whole = source["dtype"] != np.float32
+    scale, zero_point = result["quantization"]
+    answers = []
+    for pixels in images:
+        given = QuantParams.pixels(source["dtype"]).quantize(pixels) if whole else pixels
+        interpreter.set_tensor(source["index"], given.astype(source["dtype"])[np.newaxis])
+        interpreter.invoke()
+        found = interpreter.get_tensor(result["index"])[0].astype(np.float64)
+        answers.append(np.moveaxis((found - zero_point) * scale if whole else found, -1, 0).ravel())
+    return np.stack(answers)
+
+
+def _decibels(of_float: Floats, of_int8: Floats) -> float:
+    error = np.square(of_int8 - of_float).sum()
+    spread = np.square(of_float - of_float.mean(axis=0)).sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.clip(10 * np.log10(spread / error), -99, 99))
+
+
+def _agreement(network: Network, of_float: Floats, of_int8: Floats) -> float | None:
+    if network.features is not None or network.output.channels == 1:
+        return None
+    return float((of_float.argmax(axis=1) == of_int8.argmax(axis=1)).mean())
+
+
+def _divergence(network: Network, of_float: Floats, of_int8: Floats) -> float | None:
+    softmax = [layer for layer in network.layers if layer.kind == "softmax"]
+    if not softmax:
+        return None
+    one, other = (_log_softmax(answers, softmax[-1]) for answers in (of_float, of_int8))
+    runs = getattr(softmax[-1], "groups", 1)
+    return float((np.exp(one) * (one - other)).sum(axis=1).mean() / runs)
+
+
+def _log_softmax(answers: Floats, softmax: Any) -> Floats:
+    runs = answers.reshape(len(answers), softmax.groups, -1) / softmax.temperature
+    runs = runs - runs.max(axis=-1, keepdims=True)
+    return np.asarray(runs - np.log(np.exp(runs).sum(axis=-1, keepdims=True))).reshape(
+        answers.shape
+    )
+
+
+def main() -> None:
+    """Judge the nets of the seeds."""
+    quantizer, *seeds = sys.argv[1:]
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            found = judge(int(seed), Path(folder), quantizer)
+        print(json.dumps(dataclasses.asdict(found)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

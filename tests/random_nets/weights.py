@@ -1,0 +1,124 @@
+"""Random weights such as training leaves them: every layer's values vary from photo to photo.
+
+A layer's statistics are taken from what it makes of photos: batch norms hold them, kernels without
+a batch norm are scaled by them. So no layer dies, explodes, or answers all photos alike.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.support.naive import Planes, activate, pre_activation
+from tinyedge.darknet.layers import Connected, Convolutional, Layer, Local
+from tinyedge.darknet.network import Network
+from tinyedge.darknet.weights import (
+    Header,
+    LayerParameters,
+    WeightedLayer,
+    Weights,
+    array_shapes,
+    from_arrays,
+)
+
+__all__ = ["fitted_weights"]
+
+Floats = NDArray[np.float32]
+# The deviation over photos that logits are given, so that a softmax is neither flat nor sure.
+_LOGITS = 2.0
+
+
+def fitted_weights(network: Network, photos: Sequence[Floats], seed: int) -> Weights:
+    """Weights whose every layer has a deviation of about one on `photos`, (h, w, c) in [0, 1]."""
+    rng = np.random.default_rng([seed, 56])
+    layers: dict[int, LayerParameters] = {}
+    now: list[Planes] = [photo.transpose(2, 0, 1).astype(np.float64) for photo in photos]
+    outputs: list[list[Planes]] = [[] for _ in photos]
+    logits = _logits(network)
+    for layer in network.layers:
+        if isinstance(layer, WeightedLayer):
+            wanted = _LOGITS if layer is logits else 1.0
+            layers[layer.index] = _fitted(layer, now, outputs, wanted, rng)
+        parameters = layers.get(layer.index)
+        now = [
+            activate(layer, pre_activation(layer, each, before, parameters))
+            for each, before in zip(now, outputs, strict=True)
+        ]
+        for each, before in zip(now, outputs, strict=True):
+            before.append(each)
+    return Weights(Header(), layers)
+
+
+def _logits(network: Network) -> Layer | None:
+    """The last layer with weights of a network that ends in a softmax."""
+    if all(layer.kind != "softmax" for layer in network.layers):
+        return None
+    weighted = [layer for layer in network.layers if isinstance(layer, WeightedLayer)]
+    return weighted[-1] if weighted else None
+
+
+def _fitted(
+    layer: WeightedLayer,
+    now: Sequence[Planes],
+    outputs: Sequence[Sequence[Planes]],
+    wanted: float,
+    rng: np.random.Generator,
+) -> LayerParameters:
+    arrays = {
+        name: _drawn(name, shape, rng) for name, shape in array_shapes(layer, transposed=False)
+    }
+    neutral = from_arrays(layer, arrays | _neutral(arrays), transposed=False)
+    made = np.stack(
+        [
+            pre_activation(layer, each, before, neutral)
+            for each, before in zip(now, outputs, strict=True)
+        ]
+    )
+    axes = 0 if isinstance(layer, Local) else (0, 2, 3)
+    mean, deviation = made.mean(axis=axes), made.std(axis=axes)
+    # Dead whatever the weights are, as a window of padding alone.
+    deviation = np.where(deviation < 1e-3, 1.0, deviation)
+    if "variance" in arrays:
+        spread = rng.lognormal(0, 0.1, mean.shape)
+        arrays["mean"] = (mean + 0.05 * deviation * rng.standard_normal(mean.shape)).astype("f4")
+        arrays["variance"] = (deviation**2 * spread).astype("f4")
+        arrays["scales"] = (arrays["scales"] * wanted).astype("f4")
+    else:
+        factor = wanted / deviation
+        arrays["biases"] = (arrays["biases"] - mean * factor).astype("f4")
+        arrays["weights"] = (arrays["weights"] * _per_output(layer, factor)).astype("f4")
+    return from_arrays(layer, arrays, transposed=False)
+
+
+def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    match name:
+        case "weights":
+            drawn = rng.standard_normal(shape)
+        case "biases":
+            drawn = rng.normal(0, 0.5, shape)
+        case "scales":
+            drawn = rng.uniform(0.5, 1.5, shape)
+        case _:
+            drawn = np.ones(shape)
+    return drawn.astype(np.float32)
+
+
+def _neutral(arrays: dict[str, Floats]) -> dict[str, Floats]:
+    """All but the kernels such that they change nothing."""
+    values = {"biases": 0.0, "scales": 1.0, "mean": 0.0, "variance": 1.0}
+    return {
+        name: np.full_like(arrays[name], value) for name, value in values.items() if name in arrays
+    }
+
+
+def _per_output(layer: WeightedLayer, factor: Planes) -> Planes:
+    """A factor an output in the shape that multiplies the layer's kernels."""
+    match layer:
+        case Convolutional():
+            return factor[:, np.newaxis, np.newaxis, np.newaxis]
+        case Connected():
+            return factor.reshape(-1, 1)
+        case Local():
+            # (filters, rows, columns) to (rows, columns, filters, channels, size, size).
+            return np.moveaxis(factor, 0, -1)[..., np.newaxis, np.newaxis, np.newaxis]
+    raise TypeError(f"a [{layer.kind}] has no kernels")
