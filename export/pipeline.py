@@ -20,6 +20,7 @@ from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.devices.memory import check_memory
 from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.build.fold import FoldedWeights, fold
+from tinyedge.export.build.prune import prune
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, batch_norm_statistics
 from tinyedge.export.calibrate.images import (
     CalibrationSet,
@@ -60,7 +61,7 @@ class Prepared:
 
     Attributes:
         request: what was asked for.
-        network: the .cfg's.
+        network: the .cfg's, without layers that nothing reads.
         facts: for the cards.
         calibration: the images to calibrate with; None where none are read.
         weights: the .weights'; None once they were taken.
@@ -147,13 +148,14 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     if request.files.weights is None:
         raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
     done = Stage.READ_NETWORK.begin(progress, total=_total_weight(request))
-    network = read_network(request.files.cfg, size=request.size)
+    described = read_network(request.files.cfg, size=request.size)
+    network = prune(described)
     if not request.float_only:
         _check_int8(request, network)
     if request.device is not None:
         check_memory(network, request.device)
     facts = read_facts(request, network, request.files.weights)
-    weights = read_weights(request.files.weights, network)
+    weights = read_weights(request.files.weights, described)
     done()
     calibration = _calibration_set(request, network, progress)
     return Prepared(request, network, facts, calibration, weights)

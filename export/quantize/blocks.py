@@ -18,12 +18,11 @@ from tinyedge.darknet.layers import (
     Layer,
     MaxPool,
     Route,
-    Shortcut,
     Upsample,
 )
 from tinyedge.darknet.network import Network
 
-__all__ = ["IMAGE", "Block", "concat_groups", "find_blocks", "producers"]
+__all__ = ["IMAGE", "Block", "concat_groups", "find_blocks"]
 
 IMAGE = -1
 
@@ -103,16 +102,6 @@ def concat_groups(network: Network, blocks: Sequence[Block]) -> list[list[Block]
     return [group for group, _ in groups]
 
 
-def producers(network: Network, position: int) -> tuple[int, ...]:
-    """Positions of the layers whose outputs a layer reads; IMAGE is the network's input."""
-    layer = network.layers[position]
-    if isinstance(layer, Route):
-        return layer.sources
-    if isinstance(layer, Shortcut):
-        return (position - 1, layer.source)
-    return (position - 1,)
-
-
 def _concatenations(network: Network, consumers: Consumers, position: int) -> set[int]:
     """Positions of the concatenations that a position's integers reach unchanged."""
     found: set[int] = set()
@@ -129,7 +118,7 @@ def _consumers(network: Network) -> Consumers:
     """By position, the positions of the layers that read its output."""
     consumers: Consumers = {position: [] for position in range(-1, len(network.layers))}
     for position in range(len(network.layers)):
-        for source in producers(network, position):
+        for source in network.producers(position):
             consumers[source].append(position)
     return consumers
 

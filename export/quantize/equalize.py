@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.layers import Connected, Convolutional, Layer, Route
 from tinyedge.darknet.network import Network
 from tinyedge.export.build.fold import FoldedLayer, FoldedWeights
-from tinyedge.export.quantize.blocks import IMAGE, producers
+from tinyedge.export.quantize.blocks import IMAGE
 
 __all__ = ["apply_equalization", "input_scales"]
 
@@ -34,7 +34,7 @@ def input_scales(network: Network, output_scales: Mapping[int, Floats]) -> dict[
     carried: dict[int, Floats] = {IMAGE: np.ones(network.input.channels)}
     found = {}
     for position, layer in enumerate(network.layers):
-        scales = _concatenated(layer, [carried[source] for source in producers(network, position)])
+        scales = _concatenated(layer, [carried[source] for source in network.producers(position)])
         if isinstance(layer, Convolutional | Connected):
             found[layer.index] = scales
             scales = output_scales.get(layer.index, np.ones(layer.output.channels))

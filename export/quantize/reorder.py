@@ -19,6 +19,7 @@ from tinyedge.darknet.layers import (
     Shortcut,
 )
 from tinyedge.darknet.network import Network
+from tinyedge.export.build.prune import renumbered
 from tinyedge.modelcard import Rewrite
 
 __all__ = ["REWRITES", "reorder"]
@@ -43,7 +44,7 @@ def reorder(network: Network, rewrites: Collection[Rewrite]) -> Network:
     while position < len(network.layers):
         pair = network.layers[position : position + 2]
         swapped = () if position in elsewhere else _swap(pair, rewrites)
-        layers += swapped or (_renumber(pair[0], moved),)
+        layers += swapped or (renumbered(pair[0], moved),)
         position += len(pair) if swapped else 1
         moved[position - 1] = len(layers) - 1
     return replace(network, layers=tuple(layers))
@@ -96,11 +97,3 @@ def _goes_behind_pool(activation: str) -> bool:
 def _is_linear_pixelwise(convolution: Convolutional) -> bool:
     geometry = (convolution.size, convolution.stride, convolution.padding, convolution.groups)
     return geometry == (1, 1, 0, 1) and convolution.activation == "linear"
-
-
-def _renumber(layer: Layer, moved: dict[int, int]) -> Layer:
-    if isinstance(layer, Route):
-        return replace(layer, sources=tuple(moved[source] for source in layer.sources))
-    if isinstance(layer, Shortcut):
-        return replace(layer, source=moved[layer.source])
-    return layer

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,14 +38,19 @@ def command(*, nets: int, seed: int, quantizer: str, processes: int, as_json: bo
     """
     seeds = range(seed, seed + nets)
     batches = [seeds[start : start + _BATCH] for start in range(0, nets, _BATCH)]
-    found: list[Judgement] = []
     with (
         ThreadPoolExecutor(processes) as pool,
         click.progressbar(length=nets, file=sys.stderr, label="nets") as bar,
     ):
-        for batch in pool.map(lambda batch: list(_judged(batch, quantizer)), batches):
-            found += batch
-            bar.update(len(batch))
+
+        def judge_all(batch: Sequence[int]) -> list[Judgement]:
+            found = []
+            for each in _judged(batch, quantizer):
+                found.append(each)
+                bar.update(1)
+            return found
+
+        found = [each for batch in pool.map(judge_all, batches) for each in batch]
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], allow_nan=False))
     else:
@@ -56,19 +62,22 @@ def _judged(seeds: Sequence[int], quantizer: str) -> Iterator[Judgement]:
     """Judge them in a process of their own, and in another one what comes behind a crash."""
     left = list(seeds)
     while left:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.random_nets.judge", quantizer, *map(str, left)],
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        found = [judged(line) for line in done.stdout.splitlines()]
-        yield from found
-        left = left[len(found) :]
+        words = [sys.executable, "-m", "tests.random_nets.judge", quantizer, *map(str, left)]
+        with (
+            tempfile.TemporaryFile("w+") as complaints,
+            subprocess.Popen(
+                words, cwd=_ROOT, stdout=subprocess.PIPE, stderr=complaints, text=True
+            ) as child,
+        ):
+            assert child.stdout is not None
+            for line in child.stdout:
+                yield judged(line)
+                del left[0]
+            code = child.wait()
+            complaints.seek(0)
+            said = complaints.read().strip().splitlines()
         if left:
-            complaint = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-            yield lost(left.pop(0), complaint)
+            yield lost(left.pop(0), said[-1] if said else f"exit {code}")
 
 
 if __name__ == "__main__":

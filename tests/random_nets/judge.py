@@ -23,7 +23,14 @@ from tests.random_nets.weights import fitted_weights
 from tests.support import c_engine
 from tests.support.naive import forward
 from tinyedge.cli import main as tinyedge
-from tinyedge.darknet.layers import BatchNormalization, Convolutional, Layer, Local, Route
+from tinyedge.darknet.layers import (
+    BatchNormalization,
+    Convolutional,
+    Dropout,
+    Layer,
+    Local,
+    Route,
+)
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights, write_weights
 from tinyedge.devices.runtime.runtimes import find_runtime
@@ -39,6 +46,8 @@ CLOSE = 1e-4
 
 POOR, WRONG = 16.0, 6.0
 """dB of an int8 file's answers below which it is poor, and below which it is another function."""
+
+_MOST = 99.0
 
 CALIBRATION, UNSEEN, COMPARED = 32, 32, 4
 """Photos: to calibrate with, to compare int8 with float on, and float with Darknet."""
@@ -121,8 +130,10 @@ def _judged(
         right = np.stack([forward(_cut(net.network), weights, pixels) for pixels in given])
     of_float = _answers(folder / "net_float.tflite", unseen)
     error_of_float = float(np.abs(of_float[:COMPARED] - right).max() / np.abs(right).max())
+    # No number, where either is none.
+    error_of_float = float(np.nan_to_num(error_of_float, nan=1e9, posinf=1e9))
     found = dataclasses.replace(found, float_error=error_of_float)
-    if not error_of_float <= CLOSE:
+    if error_of_float > CLOSE:
         return dataclasses.replace(
             found, verdict="wrong", reason=f"the float file is {error_of_float:.2g} off"
         )
@@ -130,7 +141,7 @@ def _judged(
         return dataclasses.replace(found, verdict="refused", reason="float only")
     of_int8 = _answers(folder / "net_int8.tflite", unseen)
     db = _decibels(of_float, of_int8)
-    verdict: Verdict = "wrong" if not db >= WRONG else "poor" if db < POOR else "right"
+    verdict: Verdict = "wrong" if db < WRONG else "poor" if db < POOR else "right"
     return dataclasses.replace(
         found,
         verdict=verdict,
@@ -181,6 +192,9 @@ def _is_beyond(layer: Layer) -> bool:
         case Convolutional():
             one = layer.size == 1 and (layer.stride > 1 or layer.padding > 0)
             return one or layer.dilation > 1
+        case Dropout():
+            # It hands on the output of the layer before.
+            return layer.index == 0
         case Route():
             return layer.groups > 1
     return False
@@ -226,8 +240,9 @@ def _answers(model: Path, images: NDArray[np.float32]) -> Floats:
 def _decibels(of_float: Floats, of_int8: Floats) -> float:
     error = np.square(of_int8 - of_float).sum()
     spread = np.square(of_float - of_float.mean(axis=0)).sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.clip(10 * np.log10(spread / error), -99, 99))
+    if not error > 0:
+        return -_MOST if np.isnan(error) else _MOST
+    return float(np.clip(10 * np.log10(max(spread, 1e-30) / error), -_MOST, _MOST))
 
 
 def _agreement(network: Network, of_float: Floats, of_int8: Floats) -> float | None:

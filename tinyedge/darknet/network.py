@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.darknet.cfg import Section, read_cfg
-from tinyedge.darknet.layers import LAYER_TYPES, BuildContext, Layer, Shape
+from tinyedge.darknet.layers import LAYER_TYPES, BuildContext, Layer, Route, Shape, Shortcut
 from tinyedge.darknet.options import (
     FOREIGN_SECTIONS,
     NET_OPTIONS,
@@ -102,6 +102,15 @@ class Network:
     def largest_layer(self) -> Layer:
         """The first layer whose input and output are together as large as any layer's."""
         return max(self.layers, key=lambda at: at.input.elements + at.output.elements)
+
+    def producers(self, position: int) -> tuple[int, ...]:
+        """Positions of the layers whose outputs a layer reads; -1 is the network's input."""
+        layer = self.layers[position]
+        if isinstance(layer, Route):
+            return layer.sources
+        if isinstance(layer, Shortcut):
+            return (position - 1, layer.source)
+        return (position - 1,)
 
     def footprint(self, number_bytes: int) -> Footprint:
         """With numbers of so many bytes: 4 in float32, 1 in int8."""
