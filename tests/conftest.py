@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import tinyedge.export  # noqa: F401  # sets up TensorFlow, which some tests import themselves
 from tests import emulated_pi as emulation
@@ -14,6 +15,12 @@ from tests.support import c_engine, fashion_mnist, private_sshd
 from tests.support.commands import copy_sources, pip
 from tests.support.exports import Exported, Models, exporter
 from tests.support.once import made_once
+
+# The same examples in every run, and no clock: a test that fails fails again. Others, and more of
+# them, with --hypothesis-profile=explore.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("explore", deadline=None, database=None, max_examples=3000)
+settings.load_profile("repeatable")
 
 # Subprocesses run in other folders; a relative cache means the one beside the checkout.
 if os.environ.get("TINYEDGE_CACHE"):

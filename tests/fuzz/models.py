@@ -1,0 +1,215 @@
+"""Targets: .tflite files, the model cards in them, and the runtime that gets them."""
+
+import functools
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from tests.fuzz.forked import DiedError, Forked
+from tests.fuzz.target import Target, written
+from tests.fuzz.tflite_mutator import mutate
+from tests.support.edgetpu_models import EVERY, PASSING, with_floats
+from tests.support.tflite_writer import Op, T, constant, write_model
+from tinyedge.devices.edgetpu import report
+from tinyedge.devices.edgetpu.partition import partition
+from tinyedge.devices.edgetpu.rules import edgetpu_rules
+from tinyedge.devices.profile import Profile, find_profile
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.devices.runtime.runtimes import find_runtime
+from tinyedge.errors import TinyedgeError
+from tinyedge.export.inspection.graph import read_graph
+from tinyedge.modelcard import ModelCard, append_card, read_card
+from tinyedge.tflite.model import read_tflite
+
+_MEMBER = "model_card.json"
+_CARD = ModelCard(
+    name="tiny",
+    height=4,
+    width=4,
+    channels=3,
+    classes=2,
+    fit="letterbox",
+    quantization="int8",
+    softmax_groups=1,
+    temperature=1.5,
+    labels=("Käfer", 'a "quoted" name'),
+    ids=("n01", "n02"),
+    cfg_sha256="ab" * 32,
+    weights_sha256="cd" * 32,
+    quantizer="tuned",
+    rewrites=("pool-before-leaky",),
+    seed=0,
+    calibration="photos",
+    calibration_sha256=("ef" * 32,),
+    versions={"tensorflow": "2.21.0"},
+)
+
+
+def _read_card(content: bytes) -> None:
+    card = read_card(written("fuzzed.tflite", content))
+    if card is None:
+        return
+    _ = card.softmax, card.output_shape
+    card.label(0)
+    json.dumps(asdict(card), allow_nan=False)
+    # A card that can be read can be written, and is the same then.
+    if read_card(written("again.tflite", append_card(b"TFL3", card))) != card:
+        raise AssertionError("the card does not come back as it was read")
+
+
+def _read_card_content(content: bytes) -> None:
+    """The JSON alone, put into an archive that is sound."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(_MEMBER), content)
+    _read_card(stream.getvalue())
+
+
+def _card_seeds() -> Iterator[bytes]:
+    plain = replace(_CARD, quantizer=None, rewrites=(), labels=None, ids=None, seed=None)
+    for card in (_CARD, plain, replace(plain, classes=0, features=(2, 2, 3))):
+        yield append_card(b"TFL3" * 4, card)
+    with io.BytesIO() as stream:
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr("labels.txt", "a\nb\n")
+        yield stream.getvalue()
+
+
+def _card_content_seeds() -> Iterator[bytes]:
+    for archive in (*_card_seeds(),):
+        with zipfile.ZipFile(io.BytesIO(archive)) as members:
+            if _MEMBER in members.namelist():
+                yield members.read(_MEMBER)
+    yield b"[" * 2000
+    yield b'{"format": ' + b"9" * 5000 + b"}"
+    yield b'{"format": NaN}'
+
+
+def _read_tflite(content: bytes) -> None:
+    path = written("fuzzed.tflite", content)
+    rules = edgetpu_rules()
+    model = read_tflite(path)
+    found = partition(model, rules)
+    report.as_text(path, found, rules, None)
+    json.dumps(report.as_json(path, "coral-usb", found, rules, None), allow_nan=False)
+    graph = read_graph(content, "fuzzed.tflite")
+    for operator in graph.operators:
+        graph.darknet_layer(operator)
+        graph.computed_inputs(operator)
+    for tensor in graph.tensors:
+        if tensor.data() is not None:
+            tensor.values()
+
+
+@functools.cache
+def _host() -> Profile:
+    return replace(find_profile("host"), threads=1)
+
+
+def _run(path: Path) -> None:
+    """All that `run` makes of a file, and the inference of what is no classifier."""
+    try:
+        classifier = Classifier(path, device=_host(), fit="stretch")
+        classifier.classify(np.full((3, 5, classifier.spec.channels), 77, np.uint8))
+    except TinyedgeError:
+        _infer(path)
+
+
+def _infer(path: Path) -> None:
+    try:
+        interpreter = find_runtime(_host().runtimes).load(path.read_bytes(), threads=1)
+        interpreter.invoke()
+        for tensor in interpreter.get_output_details():
+            interpreter.get_tensor(tensor["index"])
+    except Exception:  # the classifier has refused the file: here it must only not crash
+        return
+
+
+_forked = Forked(lambda content: _run(written("running.tflite", content)))
+
+
+def _read_and_run(content: bytes) -> None:
+    """What the check lets through is run in a process of its own, which must live."""
+    model = read_tflite(written("fuzzed.tflite", content))
+    find_runtime(_host().runtimes)
+    try:
+        _forked(content)
+    except DiedError as error:
+        operators = {op.name for graph in model.subgraphs for op in graph.operators}
+        error.place += " " + " ".join(sorted(operators))[:80]
+        raise
+
+
+def _tflite_seeds() -> Iterator[bytes]:
+    yield from _classifier_seeds()
+    for op in PASSING.values():
+        yield write_model(op)
+    for good, bad in EVERY.values():
+        yield write_model(good)
+        yield write_model(bad)
+
+
+def _runtime_seeds() -> Iterator[bytes]:
+    yield from _classifier_seeds()
+    for op in PASSING.values():
+        yield write_model(op)
+        yield write_model(with_floats(op))
+
+
+def _classifier_seeds() -> Iterator[bytes]:
+    """A convolution, a mean, a dense layer, a softmax; as int8 and as float."""
+    kernel = constant(np.arange(24).reshape(2, 2, 2, 3) % 5)
+    ops = (
+        Op(
+            "CONV_2D",
+            [T((1, 4, 4, 3)), kernel, T((2,), "int32", np.zeros(2, np.int32), 1 / 256)],
+            [T((1, 3, 3, 2))],
+            "Conv2DOptions",
+            {"strideW": 1, "strideH": 1, "padding": 1, "fusedActivationFunction": 1},
+            version=3,
+        ),
+        Op("MEAN", [0, constant([1, 2], "int32")], [T((1, 2))], "ReducerOptions", version=2),
+        Op("FULLY_CONNECTED", [1, constant(np.eye(2)), None], [T((1, 2))],
+           "FullyConnectedOptions", version=4),
+        Op("SOFTMAX", [2], [T((1, 2), scale=1 / 256, zero_point=-128)], "SoftmaxOptions",
+           {"beta": 1.0}, version=2),
+    )  # fmt: skip
+    yield write_model(*ops)
+    yield write_model(*map(with_floats, ops))
+    yield append_card(write_model(*ops), _CARD)
+    yield append_card(write_model(*map(with_floats, ops)), replace(_CARD, quantization="float32"))
+
+
+_CARD_WORDS = tuple(f'"{name}": ' for name in asdict(_CARD))
+_JSON = ("null", "true", "NaN", "Infinity", "-1", "1e999", "[]", "{}", '""', '"\\u001b[2J"', "0.5")
+
+TARGETS = (
+    Target(name="card", read=_read_card, seeds=_card_seeds, words=("PK\x01\x02", "PK\x05\x06")),
+    Target(
+        name="card_content",
+        read=_read_card_content,
+        seeds=_card_content_seeds,
+        words=(*_CARD_WORDS, *_JSON),
+    ),
+    Target(
+        name="tflite",
+        read=_read_tflite,
+        seeds=_tflite_seeds,
+        words=("TFL3", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f"),
+        mutate=mutate,
+    ),
+    Target(
+        name="runtime",
+        read=_read_and_run,
+        seeds=_runtime_seeds,
+        words=("TFL3", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f"),
+        runs=200_000,
+        mutate=mutate,
+        alone=True,
+    ),
+)
