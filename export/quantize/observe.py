@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Connected
 from tinyedge.darknet.network import Network
+from tinyedge.errors import ExportError
 from tinyedge.export.build.model import KerasNetwork
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
@@ -80,6 +81,9 @@ def collect_statistics(
         seed: of the pixels, windows and answers that are drawn.
         config: how many of them.
         progress: is told of every batch.
+
+    Raises:
+        ExportError: an answer is no number.
     """
     rng = np.random.default_rng(seed)
     probe = _probe(network, built, blocks)
@@ -92,6 +96,7 @@ def collect_statistics(
     for pixels in batches:
         noise = rng.gumbel(size=(len(pixels), network.output.elements)).astype(np.float32)
         answers, inputs, values, squares = probe(tf.constant(pixels), tf.constant(noise))
+        _check_finite(network, built, pixels, answers.numpy())
         if network.features is None:
             logits.append(answers.numpy())
         for observer, *tensors in zip(observers, inputs, values, squares, strict=True):
@@ -101,6 +106,26 @@ def collect_statistics(
     return NetworkStatistics(
         blocks={observer.block.layer.index: observer.statistics() for observer in observers},
         logits=np.concatenate(logits) if logits else None,
+    )
+
+
+def _check_finite(network: Network, built: KerasNetwork, images: Floats, answers: Floats) -> None:
+    wrong = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
+    if not wrong.any():
+        return
+    image = tf.constant(images[wrong.argmax()][np.newaxis])
+    # By name: a Keras model of a list of one output returns the output, not a list.
+    named = {str(position): output for position, output in enumerate(built.outputs)}
+    outputs = keras.Model(built.model.inputs, named)(image, training=False)
+    first = next(
+        layer
+        for position, layer in enumerate(network.layers)
+        if not np.isfinite(np.asarray(outputs[str(position)])).all()
+    )
+    raise ExportError(
+        f"{network.source}:{first.line}: of {np.count_nonzero(wrong)} of the calibration images"
+        f" layer {first.index} [{first.kind}] makes what is no number (nan or infinity), and so"
+        " does Darknet: the weights are damaged, or the images are none for this network"
     )
 
 

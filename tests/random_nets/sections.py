@@ -245,23 +245,26 @@ def _shortcut(draft: Draft) -> str | None:
         )
 
     # Its own input, the layer before, is a source too; rarely what anybody wants.
+    before = len(draft.layers) - 1
     earlier = [index for index in _earlier(draft) if fits(index)]
-    earlier = [index for index in earlier if index < len(draft.layers) - 1] or earlier
+    earlier = [index for index in earlier if index < before] or earlier
     if not earlier:
         return None
     source = draft.one_of(earlier)
+    factors = [None, None, 0.5, 2, -1] if source < before else [None, 0.5, 2]
     return section(
         "shortcut",
         **{"from": source - len(draft.layers) if draft.chance(0.5) else source},
-        alpha=draft.one_of([None, None, 0.5, 2, -1]),
-        beta=draft.one_of([None, None, 0.5, 2, -1]),
+        alpha=draft.one_of(factors),
+        beta=draft.one_of(factors),
         activation=draft.activation(),
     )
 
 
 def _normalization(draft: Draft) -> str:
     size = draft.one_of([size for size in (1, 3, 5, 4) if size // 2 <= draft.shape.channels])
-    alpha = draft.one_of([None, 0.01, 0.1])
+    # The engine takes squares away that it never added: of more the power would be of less than 0.
+    alpha = draft.one_of([None, 0.001, 0.01])
     return section(
         "normalization",
         size=size,
@@ -272,8 +275,9 @@ def _normalization(draft: Draft) -> str:
 
 
 def _l2norm(draft: Draft) -> str | None:
-    # Of one channel it leaves the signs alone.
-    return section("l2norm") if draft.shape.channels > 1 else None
+    # Of one channel it leaves the signs alone, and of a pixel that is nothing at all no number.
+    flat = draft.layers and getattr(draft.layers[-1], "activation", "relu") == "relu"
+    return section("l2norm") if draft.shape.channels > 1 and not flat else None
 
 
 def _activation(draft: Draft) -> str:
