@@ -1,11 +1,14 @@
 """Images from a camera: of a Raspberry Pi by picamera2, of anything else by OpenCV."""
 
 import importlib
+import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +17,21 @@ from tinyedge.errors import DeviceError, MissingPackageError
 from tinyedge.images.stream import ImageSource, SourceImage
 from tinyedge.system import StopRequest, native_output_hidden
 
-__all__ = ["Camera", "CameraImages", "open_camera"]
+__all__ = ["Camera", "CameraImages", "Frame", "open_camera"]
 
 # The shorter side of what is asked of a Pi's camera, pixels: enough for any net, quick to make.
 _SHORTER_SIDE = 720
 # A Pi's camera needs this long to find its exposure and its white balance, seconds.
 _SETTLING = 1.0
+# How often who waits for a stream's next frame looks whether to stop, seconds.
+_BETWEEN_LOOKS = 0.2
+
+
+class Frame(NamedTuple):
+    """An image, RGB, uint8, (height, width, 3), and when it was taken, or came in by a network."""
+
+    pixels: NDArray[np.uint8]
+    taken: datetime
 
 
 class Camera(Protocol):
@@ -33,8 +45,8 @@ class Camera(Protocol):
     name: str
     driver: str
 
-    def image(self) -> NDArray[np.uint8] | None:
-        """What it sees now, RGB, (height, width, 3); None after the end of a video.
+    def frame(self, stopped: Callable[[], bool]) -> Frame | None:
+        """What it sees now; None after the end of a video, or once `stopped`.
 
         Raises:
             DeviceError: the camera gives no image.
@@ -62,19 +74,22 @@ class CameraImages(ImageSource):
         """
         empty = True
         while not self._stop.made:
-            time_taken = datetime.now(UTC).isoformat(timespec="milliseconds")
-            pixels = self._camera.image()
-            if pixels is None:
-                if empty:
+            frame = self._camera.frame(lambda: self._stop.made)
+            if frame is None:
+                if empty and not self._stop.made:
                     raise DeviceError(f"{self._camera.name} holds no image")
                 return
-            yield SourceImage(self._camera.name, pixels, time=time_taken)
+            time_taken = frame.taken.isoformat(timespec="milliseconds")
+            yield SourceImage(self._camera.name, frame.pixels, time=time_taken)
             empty = False
             self._stop.waited(self._interval)
 
 
 def open_camera(source: str) -> Camera:
-    """The camera of that number, or a video that OpenCV reads: a file, an address, a sequence.
+    """The camera of that number, or what OpenCV reads: a video file, a sequence, an address.
+
+    Of an address (``http://``, ``rtsp://``) the newest frame is given and those before it are
+    thrown away; a file or a sequence is given frame by frame.
 
     Raises:
         DeviceError: there is no such camera or video, or it is in use.
@@ -86,7 +101,8 @@ def open_camera(source: str) -> Camera:
         return _PiCamera(picamera2, number)
     cv2 = _imported("cv2")
     if cv2 is not None:
-        return _OpenCvCamera(cv2, source, number)
+        address = "://" in source and not source.startswith("file://")
+        return _Stream(cv2, source) if address else _OpenCvCamera(cv2, source, number)
     if picamera2 is not None:
         raise DeviceError(f"camera {source}: picamera2 finds no such camera")
     raise MissingPackageError(
@@ -132,9 +148,11 @@ class _PiCamera:
         self._camera.configure(configuration)
         self._camera.start()
 
-    def image(self) -> NDArray[np.uint8] | None:
+    def frame(self, stopped: Callable[[], bool]) -> Frame | None:
+        del stopped
+        taken = datetime.now(UTC)
         try:
-            return np.asarray(self._camera.capture_array("main"), np.uint8)
+            return Frame(np.asarray(self._camera.capture_array("main"), np.uint8), taken)
         except RuntimeError as error:
             raise DeviceError(f"{self.name} gives no image ({error})") from error
 
@@ -143,32 +161,108 @@ class _PiCamera:
 
 
 class _OpenCvCamera:
+    """A camera by its number, or a video file or sequence, frame by frame."""
+
     def __init__(self, cv2: ModuleType, source: str, number: int | None) -> None:
         self.name = source if number is None else f"camera {number}"
         self.driver = f"OpenCV {cv2.__version__}"
         self._live = number is not None
-        try:
-            with native_output_hidden():
-                self._capture = cv2.VideoCapture(source if number is None else number)
-        except cv2.error as error:  # a number beyond a C int
-            raise DeviceError(f"{self.name} is none that {self.driver} can have") from error
-        if not self._capture.isOpened():
-            raise DeviceError(
-                f"{self.name} cannot be opened by {self.driver}: is it there, may you read it,"
-                " and does no other program use it?"
-            )
+        self._capture = _opened(cv2, source if number is None else number, self.name, self.driver)
         # A driver keeps images it took before anyone asked for them.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
-    def image(self) -> NDArray[np.uint8] | None:
+    def frame(self, stopped: Callable[[], bool]) -> Frame | None:
+        del stopped
         if self._live:
             self._capture.grab()
-        came, blue_first = self._capture.read()
-        if came:
-            return np.asarray(blue_first[:, :, ::-1])
+        grabbed, taken = self._capture.grab(), datetime.now(UTC)
+        if grabbed:
+            came, blue_first = self._capture.retrieve()
+            if came:
+                return Frame(np.asarray(blue_first[:, :, ::-1]), taken)
         if self._live:
             raise DeviceError(f"{self.name} gives no image any more")
         return None
 
     def close(self) -> None:
         self._capture.release()
+
+
+class _Stream:
+    """A stream by its address, whose frames a thread takes as they come, and throws away.
+
+    What is asked for is the next that comes in, so that nothing waits in a queue. The address is
+    named without the user and the password that may stand in it.
+    """
+
+    def __init__(self, cv2: ModuleType, source: str) -> None:
+        self.name = _without_password(source)
+        self.driver = f"OpenCV {cv2.__version__}"
+        # FFmpeg tells of each damaged frame, on stderr.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        self._capture = _opened(cv2, source, self.name, self.driver)
+        self._wanted = threading.Event()
+        self._came = threading.Event()
+        self._closed = self._ended = False
+        self._frame: Frame | None = None
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
+
+    def _take(self) -> None:
+        try:
+            while not self._closed and self._capture.grab():
+                taken = datetime.now(UTC)
+                if not self._wanted.is_set():
+                    continue
+                came, blue_first = self._capture.retrieve()
+                if came:
+                    self._wanted.clear()
+                    self._frame = Frame(np.asarray(blue_first[:, :, ::-1]), taken)
+                    self._came.set()
+        finally:
+            self._ended = True
+            self._came.set()
+
+    def frame(self, stopped: Callable[[], bool]) -> Frame | None:
+        self._wanted.set()
+        while not self._came.wait(_BETWEEN_LOOKS):
+            if stopped():
+                return None
+        frame, self._frame = self._frame, None
+        if frame is None:
+            raise DeviceError(f"{self.name}: the stream has ended")
+        if not self._ended:
+            self._came.clear()
+        return frame
+
+    def close(self) -> None:
+        self._closed = True
+        # A stream that gives nothing keeps the thread for as long as OpenCV waits; it ends with
+        # the process then.
+        self._thread.join(2 * _BETWEEN_LOOKS)
+        if not self._thread.is_alive():
+            self._capture.release()
+
+
+def _opened(cv2: ModuleType, source: str | int, name: str, driver: str) -> Any:
+    """OpenCV's capture of it.
+
+    Raises:
+        DeviceError: it cannot be opened.
+    """
+    try:
+        with native_output_hidden():
+            capture = cv2.VideoCapture(source)
+    except cv2.error as error:  # a number beyond a C int
+        raise DeviceError(f"{name} is none that {driver} can have") from error
+    if not capture.isOpened():
+        raise DeviceError(
+            f"{name} cannot be opened by {driver}: is it there, may you read it, and does no other"
+            " program use it?"
+        )
+    return capture
+
+
+def _without_password(address: str) -> str:
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.support import strangers
 from tests.support.commands import run_as_user, run_in_process, watched
+from tests.support.linear_model import write_linear_model
+from tests.support.mjpeg import mjpeg_server, shown_at
 from tests.support.running import Running
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier
@@ -102,6 +104,46 @@ def test_without_a_package_it_says_what_to_install(tmp_path: Path, model: Path) 
         " elsewhere: pip install opencv-python-headless\n"
     )
     assert "ai_edge_litert" not in imported
+
+
+def test_of_an_address_the_newest_frame_is_answered_until_it_ends(tmp_path: Path) -> None:
+    """Twenty frames a second, two answers: what a camera showed when it is said to have been."""
+    # Of the pixels (left, right): white on the left, on the right, on both sides.
+    model = write_linear_model(tmp_path / "m.tflite", ((1.0, -1.0, 0.7), (-1.0, 1.0, 0.7)))
+    sides = [(255, 0), (0, 255), (255, 255)]
+    with mjpeg_server(sides, frames_a_second=20, seconds=7) as address:
+        words = ("--interval", 0.5, "--top", 1, "--json")
+        done = run_as_user("run", model, "--camera", address("user:secret@"), *words)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"error: {address('')}: the stream has ended\n")
+    assert "secret" not in done.stdout + done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) >= 8
+    for answer in answers:
+        assert answer["image"] == address("")
+        time = datetime.fromisoformat(answer["time"]).timestamp()
+        # A frame of just before the colours change may come just after.
+        shown = {shown_at(time - late, len(sides)) for late in (0.0, 0.5)}
+        assert answer["predictions"][0]["index"] in shown
+
+
+def test_a_signal_ends_the_wait_for_a_stream(model: Path) -> None:
+    with (
+        mjpeg_server([(255, 0)], frames_a_second=0.05, seconds=60, at_once=40) as address,
+        Running("run", model, "--camera", address(""), "--interval", 0, "--json") as command,
+    ):
+        command.said(" by OpenCV ")
+        command.send(signal.SIGTERM)
+        code, _, _ = command.end()
+    assert code == 0
+
+
+def test_an_address_where_nobody_answers_is_an_error(model: Path) -> None:
+    address = "http://user:secret@127.0.0.1:9/stream"
+    done = run_as_user("run", model, "--camera", address)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: http://127.0.0.1:9/stream cannot be opened by OpenCV ")
+    assert done.stderr.count("\n") == 1
 
 
 def run(*words: object) -> Result:
