@@ -10,7 +10,8 @@ has wheels for CPython 3.11 to 3.13 on x86-64 Linux.
 ``targets.py``        the table of all
 ``darknet.py``,       the targets, by what they read: a function from bytes, and
 ``lists.py``, ...     seeds made by the project's own writers
-``tflite_mutator.py`` mutations that leave a .tflite a FlatBuffer
+``mutators.py``,      mutations after which JSON is still JSON, a .tflite one
+``tflite_mutator.py`` with offsets that lead somewhere
 ``guided.py``         one process of libFuzzer
 ``sessions.py``       starts it, gathers what it found and learned
 ``corpus.py``         what is kept of that: ``corpus/NAME.zip``, ``finds/NAME/``

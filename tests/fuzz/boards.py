@@ -5,6 +5,7 @@ import functools
 import json
 from collections.abc import Iterator
 
+from tests.fuzz.mutators import END, mutate_answers, mutate_json
 from tests.fuzz.target import Target, scratch, written
 from tests.support.commands import ROOT
 from tinyedge.devices.bundle.assembly import CHECKSUMS, Bundle
@@ -20,7 +21,6 @@ from tinyedge.devices.selftest import MANIFEST, read_manifest
 from tinyedge.errors import TinyedgeError
 from tinyedge.progress import no_progress
 
-_END = b"\x1e"
 _ERRORS = b"\x1f"
 _TOML = ('"""', "'''", "[", "]", "=", "1979-05-27", "nan", "inf", "0x7f", "1e400", "\\u0000", "{")
 
@@ -97,9 +97,9 @@ def _pi4() -> Profile:
 
 
 def _deploy(content: bytes) -> None:
-    """Answers with `_END` between: an exit code's byte, stdout, `_ERRORS`, stderr."""
+    """Answers with `END` between: an exit code's byte, stdout, `_ERRORS`, stderr."""
     report = deploy_to(
-        _Board("pi@fuzzed", given=content.split(_END)),
+        _Board("pi@fuzzed", given=content.split(END)),
         _pi4(),
         _bundle_for,
         prefix="~/tinyedge",
@@ -131,10 +131,10 @@ def _board_seeds() -> Iterator[bytes]:
         "drop": {"top1": 0.5, "interval": [-0.2, 1.2]},
     }
     good = [b"\0" + json.dumps(part).encode() for part in (facts, tested, compared)]
-    yield _END.join(good)
-    yield _END.join([good[0], b"\1", b""])
+    yield END.join(good)
+    yield END.join([good[0], b"\1", b""])
     there = facts | {"bits": 32, "machine": "armv7l", "has_images": False}
-    yield _END.join([b"\0" + json.dumps(there).encode(), good[1], b"\0", good[2]])
+    yield END.join([b"\0" + json.dumps(there).encode(), good[1], b"\0", good[2]])
     yield b"\x7f" + _ERRORS + b"sh: 1: python3: not found\n"
     yield b"\0{}"
     yield b"\0Welcome\n" + good[0][1:] + _ERRORS + b"note: a note\n"
@@ -188,7 +188,7 @@ _KEYS = ("description", "threads", "runtimes", "delegate", "files", "input_type"
 _ANSWERS = (
     *('"prefix": ', '"python": ', '"machine": ', '"bits": ', '"libc": ', '"board": '),
     *('"installed": ', '"has_images": ', '"passed": ', '"models": ', '"float": ', '"drop": '),
-    *('"interval": ', '"top1": ', _END, _ERRORS),
+    *('"interval": ', '"top1": ', END, _ERRORS),
 )
 
 TARGETS = (
@@ -212,11 +212,18 @@ TARGETS = (
         seeds=_log_seeds,
         words=("Mapped to Edge TPU", "MiB", "KiB", "Edge TPU Compiler version ", "ERROR:", "\n"),
     ),
-    Target(name="board", read=_deploy, seeds=_board_seeds, words=(*_ANSWERS, *_JSON)),
+    Target(
+        name="board",
+        read=_deploy,
+        seeds=_board_seeds,
+        words=(*_ANSWERS, *_JSON),
+        mutate=mutate_answers,
+    ),
     Target(
         name="bundle",
         read=_read_bundle,
         seeds=_bundle_seeds,
         words=(*_JSON, '"format": 1', '"models": ', '"scores": ', '"file": ', "../", "/etc/"),
+        mutate=mutate_json,
     ),
 )

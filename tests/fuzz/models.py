@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.fuzz.forked import DiedError, Forked
+from tests.fuzz.mutators import mutate_json
 from tests.fuzz.target import Target, written
 from tests.fuzz.tflite_mutator import mutate
 from tests.support.edgetpu_models import EVERY, PASSING, with_floats
@@ -195,6 +196,7 @@ TARGETS = (
         read=_read_card_content,
         seeds=_card_content_seeds,
         words=(*_CARD_WORDS, *_JSON),
+        mutate=mutate_json,
     ),
     Target(
         name="tflite",

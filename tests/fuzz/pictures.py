@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from tests.fuzz.mutators import mutate_image
 from tests.fuzz.target import Target, written
 from tinyedge.images.load import load_input
 from tinyedge.images.spec import InputSpec
@@ -73,5 +74,6 @@ TARGETS = (
         ),
         largest=2048,
         runs=200_000,
+        mutate=mutate_image,
     ),
 )
