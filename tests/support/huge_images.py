@@ -121,7 +121,7 @@ WORST: dict[str, Callable[[Path], None]] = {
     "progressive_cmyk.jpg": lambda path: save(path, "CMYK", (WIDE, HIGH), progressive=True),
     "grey.jpg": lambda path: save(path, "L", (WIDE, HIGH)),
     "34_bytes.webp": lambda path: path.write_bytes(webp_header(16_383, 16_383)) and None,
-    "lossy.webp": lambda path: _webp(path),
+    "lossy.webp": _webp,
     "lossless.webp": lambda path: _webp(path, lossless=True),
     "palette.gif": lambda path: save(path, "P", (SIDE, SIDE)),
     "rgb.bmp": lambda path: write_bmp(path, SIDE, SIDE),
