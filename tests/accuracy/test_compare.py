@@ -256,6 +256,16 @@ def test_models_of_different_weights_are_compared_with_a_note(tmp_path: Path) ->
         compare(f, i, photos(tmp_path))
 
 
+def test_models_of_different_batch_norms_are_compared_with_a_note(tmp_path: Path) -> None:
+    made = {"weights_sha256": "aa" * 32}
+    f = classifier(tmp_path / "f", batch_norm="inside", **made)
+    i = classifier(tmp_path / "i", quantization="int8", **made)
+    with pytest.warns(TinyedgeWarning, match=r"--batch-norm inside, \S+ with outside"):
+        compare(f, i, photos(tmp_path))
+    # Of a model of other makers no card tells it.
+    compare(f, classifier(tmp_path / "other", quantization="int8"), photos(tmp_path))
+
+
 def test_a_label_beyond_the_classes_is_refused(tmp_path: Path) -> None:
     image = photos(tmp_path)[0]
     with pytest.raises(DatasetError, match="class 3, the models have 3 classes, 0 to 2"):
