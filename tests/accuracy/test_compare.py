@@ -250,8 +250,8 @@ def test_two_models_of_one_kind_are_compared_with_a_note(tmp_path: Path) -> None
 
 
 def test_models_of_different_weights_are_compared_with_a_note(tmp_path: Path) -> None:
-    f = classifier(tmp_path / "f", weights_sha256="aa")
-    i = classifier(tmp_path / "i", weights_sha256="bb", quantization="int8")
+    f = classifier(tmp_path / "f", weights_sha256="aa" * 32)
+    i = classifier(tmp_path / "i", weights_sha256="bb" * 32, quantization="int8")
     with pytest.warns(TinyedgeWarning, match="different weights"):
         compare(f, i, photos(tmp_path))
 
