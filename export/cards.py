@@ -11,7 +11,7 @@ from tinyedge.errors import ExportError
 from tinyedge.export.request import ExportRequest
 from tinyedge.files import file_sha256
 from tinyedge.images.labels import read_labels
-from tinyedge.modelcard import ModelCard
+from tinyedge.modelcard import BatchNormFormula, ModelCard
 
 __all__ = ["SourceFacts", "coral_card", "float_card", "int8_card", "read_facts", "versions"]
 
@@ -76,9 +76,13 @@ def versions() -> dict[str, str]:
 
 
 def float_card(
-    request: ExportRequest, network: Network, facts: SourceFacts, made_by: Mapping[str, str]
+    request: ExportRequest,
+    network: Network,
+    facts: SourceFacts,
+    made_by: Mapping[str, str],
+    batch_norm: BatchNormFormula,
 ) -> ModelCard:
-    """The float model's card; `made_by` are the `versions`."""
+    """The float model's card; `made_by` are the `versions`, `batch_norm` is as in the card."""
     softmax = _last_softmax(network)
     features = network.features
     return ModelCard(
@@ -97,6 +101,7 @@ def float_card(
         weights_sha256=facts.weights_sha256,
         versions=dict(made_by),
         features=features,
+        batch_norm=batch_norm,
     )
 
 

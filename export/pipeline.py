@@ -46,7 +46,7 @@ from tinyedge.export.tensorflow import (
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, write_together
 from tinyedge.images.spec import InputSpec
-from tinyedge.modelcard import ModelCard, append_card
+from tinyedge.modelcard import BatchNormFormula, ModelCard, append_card
 from tinyedge.progress import Progress
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Prepared:
         network: the .cfg's, without layers that nothing reads.
         facts: for the cards.
         calibration: the images to calibrate with; None where none are read.
+        batch_norm: the formula that its batch norms are computed by.
         weights: the .weights'; None once they were taken.
     """
 
@@ -71,6 +72,7 @@ class Prepared:
     network: Network
     facts: SourceFacts
     calibration: CalibrationSet | None
+    batch_norm: BatchNormFormula
     weights: Weights | None
 
     def take_weights(self) -> Weights:
@@ -137,7 +139,7 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     """Read what the request names; imports no TensorFlow, and writes nothing.
 
     Warns (TinyedgeWarning) of a device whose memory is too small, and of what `read_network`,
-    `read_labels` and `read_calibration_set` warn of.
+    `read_labels`, `read_weights` and `read_calibration_set` warn of.
 
     Raises:
         CfgError, WeightsError, DatasetError, ExportError, MissingPackageError, OSError: as
@@ -155,10 +157,10 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     if request.device is not None:
         check_memory(network, request.device)
     facts = read_facts(request, network, request.files.weights)
-    weights = read_weights(request.files.weights, described)
+    weights = read_weights(request.files.weights, described, batch_norm=request.batch_norm)
     done()
     calibration = _calibration_set(request, network, progress)
-    return Prepared(request, network, facts, calibration, weights)
+    return Prepared(request, network, facts, calibration, weights.batch_norm, weights)
 
 
 def convert(prepared: Prepared, *, progress: Progress) -> Converted:
@@ -211,7 +213,9 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     """
     done = Stage.FINISH.begin(progress)
     request = prepared.request
-    card = float_card(request, prepared.network, prepared.facts, converted.made_by)
+    card = float_card(
+        request, prepared.network, prepared.facts, converted.made_by, prepared.batch_norm
+    )
     contents: dict[FileKind, Content] = {}
     contents["float"] = _verified(converted.float_tflite, card, input_type="float32")
     partition = None

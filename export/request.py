@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from tinyedge.darknet.batch_norm import BATCH_NORM_FORMULAS
 from tinyedge.devices.profile import InputType, Profile
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS, Fit
-from tinyedge.modelcard import Quantizer, Rewrite
+from tinyedge.modelcard import BatchNormFormula, Quantizer, Rewrite
 from tinyedge.zoo.models import SourceFiles
 
 __all__ = ["ExportRequest", "FileKind"]
@@ -36,6 +37,8 @@ class ExportRequest:
         data_free: calibrate on images synthesized of the weights' batch norm statistics.
         size: (width, height) of the input in place of the cfg's, or None.
         fit: how images are fitted to the input: crop, letterbox or stretch.
+        batch_norm: ``inside`` or ``outside`` (see `tinyedge.darknet.batch_norm`); None for what
+            the header of the weights hints at.
         input_type: of the int8 file's input and output.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.
@@ -53,6 +56,7 @@ class ExportRequest:
     data_free: bool = False
     size: tuple[int, int] | None = None
     fit: Fit = "crop"
+    batch_norm: BatchNormFormula | None = None
     input_type: InputType = "int8"
     quantizer: Quantizer = "tuned"
     rewrites: tuple[Rewrite, ...] = REWRITES
@@ -74,10 +78,11 @@ class ExportRequest:
             ("quantizer", self.quantizer, get_args(Quantizer)),
             ("input_type", self.input_type, get_args(InputType)),
             ("fit", self.fit, FITS),
+            ("batch_norm", self.batch_norm, (None, *BATCH_NORM_FORMULAS)),
             *(("rewrites", rewrite, REWRITES) for rewrite in self.rewrites),
         ):
             if value not in allowed:
-                raise ValueError(f"{name}: {value!r} is none of {', '.join(allowed)}")
+                raise ValueError(f"{name}: {value!r} is none of {', '.join(map(str, allowed))}")
 
     @property
     def makes_coral(self) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tinyedge.export.pipeline import Exported
     from tinyedge.images.find import LabelledImage
     from tinyedge.images.spec import Fit
-    from tinyedge.modelcard import ModelCard, Quantizer, Rewrite, read_card
+    from tinyedge.modelcard import BatchNormFormula, ModelCard, Quantizer, Rewrite, read_card
     from tinyedge.progress import Progress
     from tinyedge.zoo.source import Source
 
@@ -179,6 +179,7 @@ def export_model(
     data_free: bool = False,
     size: tuple[int, int] | None = None,
     fit: "Fit" = "crop",
+    batch_norm: "BatchNormFormula | None" = None,
     device: "str | Profile" = "host",
     input_type: "InputType | None" = None,
     quantizer: "Quantizer" = "tuned",
@@ -205,6 +206,9 @@ def export_model(
         data_free: calibrate without photos, at a loss, by the statistics in the weights.
         size: (width, height), pixels, to build the network for in place of the cfg's.
         fit: how photos are fitted to the input.
+        batch_norm: where the epsilon of batch norms stands: ``inside`` the square root, as in
+            AlexeyAB's Darknet, or ``outside``, as in the original; where not given, what the
+            header of the weights hints at.
         device: the name of a device profile, the path of its .toml, or a profile.
         input_type: of the int8 file's input and output; the device's where not given.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
@@ -258,6 +262,7 @@ def export_model(
         data_free=data_free,
         size=size,
         fit=fit,
+        batch_norm=batch_norm,
         input_type=input_type or profile.input_type,
         quantizer=quantizer,
         rewrites=REWRITES if rewrites is None else rewrites,

@@ -36,7 +36,7 @@ from tinyedge.json_values import (
 )
 
 __all__ = [
-    "BatchNorm",
+    "BatchNormFormula",
     "CalibrationSource",
     "Check",
     "CheckImages",
@@ -53,9 +53,9 @@ __all__ = [
 
 TensorType = Literal["float32", "int8", "uint8"]
 Quantizer = Literal["tuned", "default"]
+BatchNormFormula = Literal["inside", "outside"]
 Rewrite = Literal["pool-before-leaky", "average-before-linear"]
 CalibrationSource = Literal["photos", "batch norm statistics"]
-BatchNorm = Literal["inside", "outside"]
 Precision = Literal["int8", "hybrid", "float32"]
 Reference = Literal["keras", "float", "int8"]
 CheckImages = Literal["photos", "synthesized"]
@@ -119,7 +119,7 @@ class ModelCard:
         temperature: what that softmax divides the logits by, more than 0.
         labels: a name for each class, or None.
         ids: a WordNet id for each class, or None.
-        cfgsha256, weights_sha256: of the Darknet files, hexadecimal.
+        cfg_sha256, weights_sha256: of the Darknet files, hexadecimal.
         quantizer: of an int8 model, ``tuned`` or ``default``; see ``tinyedge export --help``.
         rewrites: names of the rewrites the tuned quantizer applied.
         lowerings: names of what is written in the file as other operators, for the Edge TPU.
@@ -132,7 +132,8 @@ class ModelCard:
             classifies nothing; None of a classifier.
         check: this file against the one it was made of; None of a card of format 1.
         batch_norm: where epsilon stands in the formula of the weights' batch norms, ``inside`` the
-            square root or ``outside``; format 1 meant ``outside``.
+            square root or ``outside`` (see `tinyedge.darknet.batch_norm`); format 1 meant
+            ``outside``.
         normalization: of the pixels; None is Darknet's, pixel / 255, which format 1 meant.
         precision: of each layer whose precision is not the file's `quantization`, by its name.
     """
@@ -159,7 +160,7 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     features: tuple[int, int, int] | None = None
     check: Check | None = None
-    batch_norm: BatchNorm = "outside"
+    batch_norm: BatchNormFormula = "outside"
     normalization: Normalization | None = None
     precision: dict[str, Precision] = field(default_factory=dict)
 
@@ -293,7 +294,7 @@ _CARD: Mapping[str, ValueCheck] = {
     "versions": by_name(text),
     "features": optional(several(integer(1, 2**31 - 1), count=3)),
     "check": optional(lambda value: Check(**record(value, _CHECK, Check))),
-    "batch_norm": one_of(BatchNorm),
+    "batch_norm": one_of(BatchNormFormula),
     "normalization": optional(
         lambda value: Normalization(**record(value, _NORMALIZATION, Normalization))
     ),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.batch_norm import standard_deviation
 from tinyedge.darknet.layers import BatchNormalization, Shape
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
@@ -18,14 +19,11 @@ from tinyedge.darknet.weights import (
     WeightedLayer,
     Weights,
 )
+from tinyedge.modelcard import BatchNormFormula
 
 __all__ = ["FoldedLayer", "FoldedWeights", "fold"]
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
-
-# batchnorm_layer.c divides by (sqrt(variance) + .000001f): the epsilon stands outside the
-# root, unlike in Keras, and 1e-6 is not small beside the variances Darknet's nets hold.
-_EPSILON = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +51,28 @@ def fold(network: Network, weights: Weights) -> FoldedWeights:
     """The network's weights with every batch norm folded into the kernel and bias it follows.
 
     The factor that an activation multiplies its input by (`ActivationFunction.input_factor`) is
-    folded too.
+    folded too. Which batch norm it is, the weights say (`Weights.batch_norm`).
     Computed in float64 where there is a batch norm.
     """
     return {
-        layer.index: _fold_layer(layer, weights.layers[layer.index])
+        layer.index: _fold_layer(layer, weights.layers[layer.index], weights.batch_norm)
         for layer in network.layers
         if isinstance(layer, WeightedLayer)
     }
 
 
-def _fold_layer(layer: WeightedLayer, parameters: LayerParameters) -> FoldedLayer:
+def _fold_layer(
+    layer: WeightedLayer, parameters: LayerParameters, formula: BatchNormFormula
+) -> FoldedLayer:
     match parameters:
         case ConvolutionalWeights():
-            kernel, bias = _convolution(parameters)
+            kernel, bias = _convolution(parameters, formula)
         case ConnectedWeights():
-            kernel, bias = _connected(parameters, layer.input)
+            kernel, bias = _connected(parameters, layer.input, formula)
         case LocalWeights():
             kernel, bias = _local(parameters)
         case BatchNorm():
-            kernel, bias = _batch_norm(parameters)
+            kernel, bias = _batch_norm(parameters, formula)
     folded = FoldedLayer(np.ascontiguousarray(kernel, np.float32), bias.astype(np.float32))
     if isinstance(layer, BatchNormalization):
         return folded
@@ -80,14 +80,18 @@ def _fold_layer(layer: WeightedLayer, parameters: LayerParameters) -> FoldedLaye
     return folded if factor == 1 else FoldedLayer(folded.kernel * factor, folded.bias * factor)
 
 
-def _convolution(parameters: ConvolutionalWeights) -> tuple[Floats, Floats]:
-    kernel, bias = _normalized(parameters)
+def _convolution(
+    parameters: ConvolutionalWeights, formula: BatchNormFormula
+) -> tuple[Floats, Floats]:
+    kernel, bias = _normalized(parameters, formula)
     return kernel.transpose(2, 3, 1, 0), bias
 
 
-def _connected(parameters: ConnectedWeights, inputs: Shape) -> tuple[Floats, Floats]:
+def _connected(
+    parameters: ConnectedWeights, inputs: Shape, formula: BatchNormFormula
+) -> tuple[Floats, Floats]:
     """The kernel's rows move from Darknet's planar order to that of pixels."""
-    kernel, bias = _normalized(parameters)
+    kernel, bias = _normalized(parameters, formula)
     planar = kernel.reshape(-1, inputs.channels, inputs.height, inputs.width)
     return planar.transpose(2, 3, 1, 0).reshape(inputs.elements, -1), bias
 
@@ -99,22 +103,27 @@ def _local(parameters: LocalWeights) -> tuple[Floats, Floats]:
     return flat, parameters.biases.transpose(1, 2, 0).ravel()
 
 
-def _batch_norm(parameters: BatchNorm) -> tuple[Floats, Floats]:
-    factor = _factor(parameters)
-    return factor[np.newaxis, np.newaxis, :, np.newaxis], -parameters.mean * factor
+def _batch_norm(parameters: BatchNorm, formula: BatchNormFormula) -> tuple[Floats, Floats]:
+    factor = _factor(parameters, formula)
+    bias = -parameters.mean * factor
+    if parameters.biases is not None:
+        bias += parameters.biases
+    return factor[np.newaxis, np.newaxis, :, np.newaxis], bias
 
 
-def _normalized(parameters: ConvolutionalWeights | ConnectedWeights) -> tuple[Floats, Floats]:
+def _normalized(
+    parameters: ConvolutionalWeights | ConnectedWeights, formula: BatchNormFormula
+) -> tuple[Floats, Floats]:
     """The kernel, outputs first as Darknet has it, and the bias, both after the batch norm."""
     if parameters.batch_norm is None:
         return parameters.weights, parameters.biases
-    factor = _factor(parameters.batch_norm)
+    factor = _factor(parameters.batch_norm, formula)
     kernel = parameters.weights.astype(np.float64)
     kernel *= factor.reshape(-1, *[1] * (kernel.ndim - 1))
     return kernel, parameters.biases - parameters.batch_norm.mean * factor
 
 
-def _factor(norm: BatchNorm) -> NDArray[np.float64]:
+def _factor(norm: BatchNorm, formula: BatchNormFormula) -> NDArray[np.float64]:
     """What the batch norm multiplies each channel by, (channels,)."""
-    deviation = np.sqrt(norm.variance.astype(np.float64)) + _EPSILON
+    deviation = standard_deviation(norm.variance, formula)
     return np.asarray(norm.scales.astype(np.float64) / deviation)

@@ -2,7 +2,8 @@
 
 Of every batch-normalized convolution's output Darknet keeps each channel's mean and variance
 over the images it was trained on, as rolling averages (batchnorm_layer.c). With the batch norm
-folded into the convolution, its output has the mean `bias` and the deviation `scale` there.
+folded into the convolution, its output has the mean `bias` and the deviation `scale` there, less
+what the epsilon takes of it.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.batch_norm import standard_deviation
 from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Convolutional
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import ConvolutionalWeights, LayerParameters, Weights
+from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, LayerParameters, Weights
+from tinyedge.modelcard import BatchNormFormula
 
 if TYPE_CHECKING:
     import keras
@@ -57,7 +60,7 @@ class BatchNormStatistics:
 def batch_norm_statistics(network: Network, weights: Weights) -> tuple[BatchNormStatistics, ...]:
     """Those of every batch-normalized convolution, in the network's order."""
     return tuple(
-        _statistics(layer, weights.layers[layer.index])
+        _statistics(layer, weights.layers[layer.index], weights.batch_norm)
         for layer in network.layers
         if isinstance(layer, Convolutional) and layer.batch_normalize
     )
@@ -76,12 +79,24 @@ def gaussian_divergence(mean: "tf.Tensor", variance: "tf.Tensor") -> "tf.Tensor"
     return tf.reduce_mean(variance + tf.square(mean) - 1 - tf.math.log(variance)) / 2
 
 
-def _statistics(layer: Convolutional, parameters: LayerParameters) -> BatchNormStatistics:
+def _statistics(
+    layer: Convolutional, parameters: LayerParameters, formula: BatchNormFormula
+) -> BatchNormStatistics:
     assert isinstance(parameters, ConvolutionalWeights)
     assert parameters.batch_norm is not None
-    deviations = np.abs(parameters.batch_norm.scales)
+    deviations = _deviations(parameters.batch_norm, formula)
     channels = np.flatnonzero(deviations > _NEGLIGIBLE * deviations.max())
     factor = np.float32(ACTIVATIONS[layer.activation].input_factor)
     return BatchNormStatistics(
         layer, channels, factor * parameters.biases[channels], factor * deviations[channels]
     )
+
+
+def _deviations(norm: BatchNorm, formula: BatchNormFormula) -> NDArray[np.float32]:
+    """Of the batch norm's output in training, (channels,)."""
+    scales = np.abs(norm.scales)
+    if formula == "outside":
+        # 1e-6 beside the root is no number to reckon with unless the channel is constant.
+        return scales
+    kept = np.sqrt(np.maximum(norm.variance, 0)) / standard_deviation(norm.variance, formula)
+    return np.asarray(scales * kept, np.float32)

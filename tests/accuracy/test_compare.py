@@ -250,10 +250,20 @@ def test_two_models_of_one_kind_are_compared_with_a_note(tmp_path: Path) -> None
 
 
 def test_models_of_different_weights_are_compared_with_a_note(tmp_path: Path) -> None:
-    f = classifier(tmp_path / "f", weights_sha256="aa")
-    i = classifier(tmp_path / "i", weights_sha256="bb", quantization="int8")
+    f = classifier(tmp_path / "f", weights_sha256="aa" * 32)
+    i = classifier(tmp_path / "i", weights_sha256="bb" * 32, quantization="int8")
     with pytest.warns(TinyedgeWarning, match="different weights"):
         compare(f, i, photos(tmp_path))
+
+
+def test_models_of_different_batch_norms_are_compared_with_a_note(tmp_path: Path) -> None:
+    made = {"weights_sha256": "aa" * 32}
+    f = classifier(tmp_path / "f", batch_norm="inside", **made)
+    i = classifier(tmp_path / "i", quantization="int8", **made)
+    with pytest.warns(TinyedgeWarning, match=r"--batch-norm inside, \S+ with outside"):
+        compare(f, i, photos(tmp_path))
+    # Of a model of other makers no card tells it.
+    compare(f, classifier(tmp_path / "other", quantization="int8"), photos(tmp_path))
 
 
 def test_a_label_beyond_the_classes_is_refused(tmp_path: Path) -> None:

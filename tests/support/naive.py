@@ -49,7 +49,8 @@ def forward(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> 
     outputs: list[Planes] = []
     for layer in network.layers:
         parameters = weights.layers.get(layer.index)
-        now = activate(layer, pre_activation(layer, now, outputs, parameters))
+        inside = weights.batch_norm == "inside"
+        now = activate(layer, pre_activation(layer, now, outputs, parameters, inside=inside))
         outputs.append(now)
     return now.ravel()
 
@@ -65,27 +66,35 @@ def activate(layer: Layer, values: Planes) -> Planes:
 
 
 def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
-    layer: Layer, now: Planes, outputs: Sequence[Planes], parameters: LayerParameters | None
+    layer: Layer,
+    now: Planes,
+    outputs: Sequence[Planes],
+    parameters: LayerParameters | None,
+    *,
+    inside: bool = False,
 ) -> Planes:
-    """What the layer makes of `now`, and of earlier layers' `outputs`, before its activation."""
+    """What the layer makes of `now`, and of earlier layers' `outputs`, before its activation.
+
+    `inside` says where the epsilon of its batch norm stands.
+    """
     match layer:
         case Convolutional():
             assert isinstance(parameters, ConvolutionalWeights)
             out = _convolve(layer, now, parameters)
             if parameters.batch_norm is not None:
-                out = _normalize(out, parameters.batch_norm)
+                out = _normalize(out, parameters.batch_norm, inside=inside)
             return out + parameters.biases[:, None, None]
         case Connected():
             out = (parameters.weights.astype(np.float64) @ now.ravel())[:, None, None]
             if parameters.batch_norm is not None:
-                out = _normalize(out, parameters.batch_norm)
+                out = _normalize(out, parameters.batch_norm, inside=inside)
             return out + parameters.biases[:, None, None]
         case Local():
             assert isinstance(parameters, LocalWeights)
             return _local(layer, now, parameters)
         case BatchNormalization():
             assert isinstance(parameters, BatchNorm)
-            return _normalize(now, parameters)
+            return _normalize(now, parameters, inside=inside)
         case MaxPool():
             return _pool(layer, now)
         case AvgPool():
@@ -130,11 +139,13 @@ def _convolve(layer: Convolutional, now: Planes, parameters: ConvolutionalWeight
     return out
 
 
-def _normalize(now: Planes, norm: BatchNorm) -> Planes:
+def _normalize(now: Planes, norm: BatchNorm, *, inside: bool) -> Planes:
     mean, variance, scales = (
         array.astype(np.float64)[:, None, None] for array in (norm.mean, norm.variance, norm.scales)
     )
-    return (now - mean) / (np.sqrt(variance) + 1e-6) * scales
+    deviation = np.sqrt(variance + 1e-5) if inside else np.sqrt(variance) + 1e-6
+    out = (now - mean) / deviation * scales
+    return out if norm.biases is None else out + norm.biases.astype(np.float64)[:, None, None]
 
 
 def _local(layer: Local, now: Planes, parameters: LocalWeights) -> Planes:

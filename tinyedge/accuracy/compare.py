@@ -144,6 +144,13 @@ def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
             TinyedgeWarning,
             stacklevel=3,
         )
+    elif all(weights) and a.card.batch_norm != b.card.batch_norm:
+        warnings.warn(
+            f"{a.path} was made with --batch-norm {a.card.batch_norm}, {b.path} with"
+            f" {b.card.batch_norm}: their difference may not be the cost of int8 alone",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
 
 
 def _check_labels(images: Sequence[LabelledImage], classes: int) -> None:

@@ -11,7 +11,7 @@ from tinyedge.cli.parameters import FIT, PATH, SIZE, device_option, json_option,
 if TYPE_CHECKING:
     from tinyedge.devices.profile import InputType
     from tinyedge.images.spec import Fit
-    from tinyedge.modelcard import Quantizer
+    from tinyedge.modelcard import BatchNormFormula, Quantizer
 
 
 @click.command()
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fit", type=FIT, default="crop", show_default=True, help="How photos are fitted to the input."
+)
+@click.option(
+    "--batch-norm",
+    type=click.Choice(["inside", "outside"]),
+    help="Where the epsilon of batch norms stands: inside the root (AlexeyAB's Darknet), or"
+    " outside (the original on a CPU) [default: by the revision in the weights' header].",
 )
 @device_option
 @click.option(
@@ -86,6 +92,7 @@ def command(
     calib_count: int,
     size: tuple[int, int] | None,
     fit: "Fit",
+    batch_norm: "BatchNormFormula | None",
     device: str,
     input_type: "InputType | None",
     quantizer: "Quantizer",
@@ -126,6 +133,7 @@ def command(
             data_free=data_free,
             size=size,
             fit=fit,
+            batch_norm=batch_norm,
             device=profile,
             input_type=input_type,
             quantizer=quantizer,

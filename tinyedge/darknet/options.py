@@ -7,8 +7,8 @@ AlexeyAB's Darknet reads more in a classifier's .cfg than the original C engine.
 compared with here, so only what is plain geometry is built: the ``dilation`` of a convolution,
 equal ``stride_x`` and ``stride_y``, ``groups`` and ``group_id`` of a route. What is for training
 alone is accepted; all else that changes the answer is refused by name. Sections and options that
-both have mean the same, with one difference that no .cfg shows: his later versions divide by
-sqrt(variance + 1e-5) in a batch norm, not by sqrt(variance) + 1e-6.
+both have mean the same, with one difference that no .cfg shows: his later versions compute another
+batch norm (`tinyedge.darknet.batch_norm`).
 """
 
 import warnings

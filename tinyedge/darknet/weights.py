@@ -4,9 +4,13 @@ The format is that of ``load_weights_upto`` and ``save_weights_upto`` in Darknet
 three little-endian int32 (major, minor, revision), ``seen``, then float32 without a gap, in the
 order of the .cfg. Nothing in the file says which network it belongs to: the count of its floats
 is the one thing that can be checked, so it must be exactly the network's.
+
+AlexeyAB's ``[batchnorm]`` has biases, which stand before its scales; the original's has none. The
+count tells the two apart as well.
 """
 
 import struct
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +19,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.darknet.batch_norm import difference, formula_of_revision, has_deviation
 from tinyedge.darknet.layers import BatchNormalization, Connected, Convolutional, Local
 from tinyedge.darknet.network import Network
-from tinyedge.errors import WeightsError
+from tinyedge.errors import TinyedgeWarning, WeightsError
 from tinyedge.files import write_together
+from tinyedge.modelcard import BatchNormFormula
+from tinyedge.text import counted
 
 __all__ = [
     "BatchNorm",
@@ -40,6 +47,10 @@ WeightedLayer = Convolutional | Connected | Local | BatchNormalization
 """The layers that have parameters in a .weights."""
 
 _FLOAT = np.dtype("<f4")
+# Of a layer's output. The nets that Darknet publishes stay below 0.0002 of it, an int8 value is
+# rounded by more than this, and variances of 1e-5 make it 0.3.
+_ROUNDING = 0.001
+_SHOWN_LAYERS = 3
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,16 @@ class BatchNorm:
     """Of each channel: scale, rolling mean and rolling variance, shape (channels,).
 
     Part of a convolution or a connected layer, or all that a [batchnorm] has.
+
+    Attributes:
+        biases: shape (channels,), of a [batchnorm] as AlexeyAB's engine stores it; else None, and
+            those of the layer that it is part of are there.
     """
 
     scales: Floats
     mean: Floats
     variance: Floats
+    biases: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +150,39 @@ LayerParameters = ConvolutionalWeights | ConnectedWeights | LocalWeights | Batch
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A .weights file: its header, and each weighted layer's parameters by the layer's index."""
+    """A .weights file, and how it is to be computed.
+
+    Attributes:
+        header: the file's.
+        layers: each weighted layer's parameters by the layer's index.
+        asked_batch_norm: the formula to compute, whatever the header hints at; None for its hint.
+    """
 
     header: Header
     layers: Mapping[int, LayerParameters]
+    asked_batch_norm: BatchNormFormula | None = None
+
+    @property
+    def batch_norm(self) -> BatchNormFormula:
+        """The formula of its batch norms; see `tinyedge.darknet.batch_norm`."""
+        return self.asked_batch_norm or formula_of_revision(self.header.revision)
 
 
-def read_weights(path: Path, network: Network) -> Weights:
+def read_weights(
+    path: Path, network: Network, *, batch_norm: BatchNormFormula | None = None
+) -> Weights:
     """The weights at `path`, which must be exactly those of `network`; read-only views.
+
+    Warns (TinyedgeWarning) where it matters which of the two batch norms is computed.
+
+    Args:
+        path: the file.
+        network: the .cfg's.
+        batch_norm: which batch norm to compute; by default what the header hints at.
 
     Raises:
         WeightsError: the file is too short, too long or damaged; a value is no finite number; a
-            rolling variance is negative.
+            rolling variance is so negative that the batch norm is no number.
         OSError: the file cannot be read.
     """
     if path.exists() and not path.is_file():
@@ -157,20 +194,26 @@ def read_weights(path: Path, network: Network) -> Weights:
             f"{path}: {size:,} bytes are not a header of {start} and whole 4-byte floats;"
             " the file is damaged or no .weights"
         )
-    _check_count(path, network, (size - start) // _FLOAT.itemsize)
+    found = (size - start) // _FLOAT.itemsize
+    biased = found == _biased_parameters(network) != network.parameters
+    if not biased:
+        _check_count(path, network, found)
     floats: Floats = np.fromfile(path, _FLOAT, offset=start)
     floats.flags.writeable = False
+    formula = batch_norm or formula_of_revision(header.revision)
     layers = {}
     position = 0
     for layer in _weighted_layers(network):
         arrays = {}
-        for name, shape in array_shapes(layer, transposed=header.transposed):
+        for name, shape in array_shapes(layer, transposed=header.transposed, biased=biased):
             end = position + int(np.prod(shape))
             arrays[name] = floats[position:end].reshape(shape)
             position = end
-            _check_values(arrays[name], name, f"{path}: {_place(layer, network)}")
+            _check_values(arrays[name], name, f"{path}: {_place(layer, network)}", formula)
         layers[layer.index] = from_arrays(layer, arrays, transposed=header.transposed)
-    return Weights(header, layers)
+    weights = Weights(header, layers, batch_norm)
+    _note_batch_norm(path, network, weights)
+    return weights
 
 
 def write_weights(path: Path, network: Network, weights: Weights) -> None:
@@ -195,7 +238,9 @@ def write_weights(path: Path, network: Network, weights: Weights) -> None:
         if layer.index not in weights.layers:
             raise WeightsError(f"{path}: {_place(layer, network)} has no weights to write")
         arrays = _arrays_by_name(weights.layers[layer.index], transposed=header.transposed)
-        expected = array_shapes(layer, transposed=header.transposed)
+        expected = array_shapes(
+            layer, transposed=header.transposed, biased=_is_biased(weights.layers[layer.index])
+        )
         found = {name: array.shape for name, array in arrays.items()}
         if found != dict(expected):
             raise WeightsError(
@@ -205,11 +250,14 @@ def write_weights(path: Path, network: Network, weights: Weights) -> None:
     write_together({path: b"".join(content)})
 
 
-def array_shapes(layer: WeightedLayer, *, transposed: bool) -> list[tuple[str, tuple[int, ...]]]:
+def array_shapes(
+    layer: WeightedLayer, *, transposed: bool, biased: bool = False
+) -> list[tuple[str, tuple[int, ...]]]:
     """The layer's arrays by name with their shapes, in the file's order (load_*_weights).
 
     A convolution's batch norm stands before its kernels, a connected layer's behind its matrix,
-    and in a `transposed` file that matrix is [inputs][outputs].
+    and in a `transposed` file that matrix is [inputs][outputs]. In a `biased` file a [batchnorm]
+    begins with biases.
     """
     match layer:
         case Convolutional():
@@ -227,7 +275,9 @@ def array_shapes(layer: WeightedLayer, *, transposed: bool) -> list[tuple[str, t
             kernels = (rows, columns, filters, layer.input.channels, layer.size, layer.size)
             return [("biases", (filters, rows, columns)), ("weights", kernels)]
         case BatchNormalization():
-            return _norm(layer.input.channels)
+            channels = layer.input.channels
+            biases = [("biases", (channels,))] if biased else []
+            return [*biases, *_norm(channels)]
 
 
 def from_arrays(
@@ -246,14 +296,18 @@ def from_arrays(
         case Local():
             return LocalWeights(arrays["biases"], arrays["weights"])
         case BatchNormalization():
-            return BatchNorm(arrays["scales"], arrays["mean"], arrays["variance"])
+            return BatchNorm(
+                arrays["scales"], arrays["mean"], arrays["variance"], arrays.get("biases")
+            )
 
 
 def _arrays_by_name(parameters: LayerParameters, *, transposed: bool) -> dict[str, Floats]:
     """The arrays of :func:`array_shapes`, from a layer's parameters."""
     match parameters:
         case BatchNorm():
+            biases = {} if parameters.biases is None else {"biases": parameters.biases}
             return {
+                **biases,
                 "scales": parameters.scales,
                 "mean": parameters.mean,
                 "variance": parameters.variance,
@@ -288,7 +342,8 @@ def _read_header(path: Path, network: Network) -> tuple[Header, int]:
         narrow = replace(header, size_t=4)
         if (
             narrow.layout != header.layout
-            and size == struct.calcsize(narrow.layout) + network.weight_bytes
+            and (size - struct.calcsize(narrow.layout)) / _FLOAT.itemsize
+            in (network.parameters, _biased_parameters(network))
             and any(begin[16:])
         ):
             header = narrow
@@ -316,15 +371,74 @@ def _check_count(path: Path, network: Network, found: int) -> None:
     )
 
 
-def _check_values(array: Floats, name: str, where: str) -> None:
-    # A negative variance has no square root: the engine would compute nan from it.
-    wrong = ~np.isfinite(array) | ((array < 0) & (name == "variance"))
+def _biased_parameters(network: Network) -> int:
+    """The floats of the network's file where each [batchnorm] has biases."""
+    return network.parameters + sum(
+        layer.input.channels for layer in network.layers if isinstance(layer, BatchNormalization)
+    )
+
+
+def _is_biased(parameters: LayerParameters) -> bool:
+    return isinstance(parameters, BatchNorm) and parameters.biases is not None
+
+
+def _check_values(array: Floats, name: str, where: str, batch_norm: BatchNormFormula) -> None:
+    wrong = ~np.isfinite(array)
+    if name == "variance":
+        # The engine would divide by nan or by 0.
+        wrong |= ~has_deviation(array, batch_norm)
     if wrong.any():
         first = int(np.argmax(wrong))
+        cause = "the file is damaged, or was trained with another .cfg"
+        if (
+            name == "variance"
+            and batch_norm == "outside"
+            and has_deviation(array, "inside").flat[first]
+        ):
+            cause += ", or by an engine whose batch norm takes it: --batch-norm inside"
         raise WeightsError(
             f"{where}: value {first} of its {array.size:,} {_WORDS[name]} is"
-            f" {array.flat[first]}; the file is damaged, or was trained with another .cfg"
+            f" {array.flat[first]}; {cause}"
         )
+
+
+def _note_batch_norm(path: Path, network: Network, weights: Weights) -> None:
+    """Warn where the other batch norm would make of the weights another function."""
+    found = [
+        (difference(norm.scales, norm.variance), layer)
+        for layer in _weighted_layers(network)
+        if (norm := _batch_norm(weights.layers[layer.index])) is not None
+    ]
+    found = [(share, layer) for share, layer in found if share > _ROUNDING]
+    if not found:
+        return
+    found.sort(key=lambda pair: -pair[0])
+    shown = ", ".join(
+        f"{100 * share:.2g} % in layer {layer.index} ({network.source}:{layer.line})"
+        for share, layer in found[:_SHOWN_LAYERS]
+    )
+    more = " and more" if len(found) > _SHOWN_LAYERS else ""
+    computed = weights.batch_norm
+    other = "outside" if computed == "inside" else "inside"
+    reason = "as asked for"
+    if weights.asked_batch_norm is None:
+        reason = f"as revision {weights.header.revision} in its header suggests"
+    warnings.warn(
+        f"{path}: variances so small that Darknet's engines differ in their batch norms: the output"
+        f" of {counted(len(found), 'layer')} changes with it, {shown}{more}. This is '{computed}',"
+        f" {reason}; if its answers are wrong, use --batch-norm {other}",
+        TinyedgeWarning,
+        stacklevel=3,
+    )
+
+
+def _batch_norm(parameters: LayerParameters) -> BatchNorm | None:
+    match parameters:
+        case BatchNorm():
+            return parameters
+        case LocalWeights():
+            return None
+    return parameters.batch_norm
 
 
 _WORDS = {

@@ -25,7 +25,7 @@ class Convolutional(Layer):
         stride: pixels, the same both ways.
         padding: zeros on *each* side, pixels.
         groups: divides input channels and filters.
-        batch_normalize: whether (x - mean) / (sqrt(variance) + 1e-6) * scale comes before the bias.
+        batch_normalize: whether a batch norm (`tinyedge.darknet.batch_norm`) comes before the bias.
         activation: one of ACTIVATIONS.
         dilation: distance between the kernel's taps, pixels; 1 but in AlexeyAB's cfgs.
     """
@@ -293,11 +293,11 @@ class Local(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNormalization(Layer):
-    """(x - mean) / (sqrt(variance) + 1e-6) * scale of each channel; batchnorm_layer.c.
+    """A batch norm (`tinyedge.darknet.batch_norm`) by itself; batchnorm_layer.c.
 
-    It has no biases in the .weights (load_batchnorm_weights): the engine's stay zero. On a CPU
-    the engine crashes in it (it copies its input to an array that was never made); on a GPU it
-    does not.
+    It has no biases in the .weights (load_batchnorm_weights): the engine's stay zero. AlexeyAB's
+    has. On a CPU the engine crashes in it (it copies its input to an array that was never made);
+    on a GPU it does not.
     """
 
     kind: ClassVar[str] = "batchnorm"
@@ -312,7 +312,7 @@ class BatchNormalization(Layer):
 
     @property
     def parameters(self) -> int:
-        """Scales, means and variances."""
+        """Scales, means and variances; AlexeyAB's biases are not among them."""
         return _NORM_ARRAYS * self.input.channels
 
     @property

@@ -1,0 +1,72 @@
+"""The two batch norms of Darknet's engines, which differ in where the epsilon stands.
+
+``outside`` the square root, (x - mean) / (sqrt(variance) + 1e-6), is the original engine's on a CPU
+(``normalize_cpu`` in its ``blas.c``). ``inside`` it, (x - mean) / sqrt(variance + 1e-5), are the
+original's on a GPU since 2017-10 (``blas_kernels.cu``), AlexeyAB's on a GPU since 2020-02 and on a
+CPU since 2020-04, and hank-ai's. Nothing in a .weights says which it was trained with. AlexeyAB and
+those after him write revision 5 into its header since 2018-10, which is a hint and no more.
+"""
+
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.modelcard import BatchNormFormula
+
+__all__ = [
+    "BATCH_NORM_FORMULAS",
+    "difference",
+    "formula_of_revision",
+    "has_deviation",
+    "standard_deviation",
+]
+
+BATCH_NORM_FORMULAS = get_args(BatchNormFormula)
+
+_INSIDE_EPSILON = 1e-5
+_OUTSIDE_EPSILON = 1e-6
+_REVISION_OF_ALEXEYAB = 5
+
+
+def formula_of_revision(revision: int) -> BatchNormFormula:
+    """The likelier one, by the revision in the header of a .weights."""
+    return "inside" if revision >= _REVISION_OF_ALEXEYAB else "outside"
+
+
+def has_deviation(variance: NDArray[np.float32], formula: BatchNormFormula) -> NDArray[np.bool_]:
+    """Where the engine's float32 arithmetic finds a number other than 0 to divide by."""
+    if formula == "inside":
+        return np.asarray(variance + np.float32(_INSIDE_EPSILON) > 0)
+    return np.asarray(variance >= 0)
+
+
+def standard_deviation(
+    variance: NDArray[np.float32], formula: BatchNormFormula
+) -> NDArray[np.float64]:
+    """What the engine divides x - mean by, epsilon included: float64 (channels,)."""
+    exact = variance.astype(np.float64)
+    if formula == "inside":
+        return np.asarray(np.sqrt(exact + _INSIDE_EPSILON))
+    return np.asarray(np.sqrt(exact) + _OUTSIDE_EPSILON)
+
+
+def difference(scales: NDArray[np.float32], variance: NDArray[np.float32]) -> float:
+    """How far apart the formulas put a layer's output: RMS over its RMS deviation, 0 to 1.
+
+    A channel counts by its scale, and by the variance that its input has: one that never changes
+    is 0 by either. A negative variance counts as 0.
+
+    Args:
+        scales: (channels,), finite.
+        variance: (channels,), finite.
+    """
+    seen = np.maximum(variance, 0)
+    found = [
+        np.sqrt(seen.astype(np.float64)) / standard_deviation(seen, formula)
+        for formula in BATCH_NORM_FORMULAS
+    ]
+    squares = np.square(scales.astype(np.float64))
+    if not squares.any():
+        return 0.0
+    return float(np.sqrt(np.sum(squares * (found[0] - found[1]) ** 2) / np.sum(squares)))
