@@ -1,11 +1,11 @@
 """Every device profile, and how a model would run by it on this machine."""
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tinyedge import children
 from tinyedge.devices.profile import (
     Profile,
     RuntimeName,
@@ -175,13 +175,7 @@ def _delegate(profile: Profile) -> tuple[str | None, str]:
         return None, "none: the CPU alone"
     # In a process of its own: what somebody's library does when it is loaded is its affair.
     load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
-    done = subprocess.run(
-        [sys.executable, "-c", load, profile.delegate],
-        capture_output=True,
-        text=True,
-        check=False,
-        errors="replace",
-    )
+    done = children.run([sys.executable, "-c", load, profile.delegate])
     if done.returncode == 0:
         return profile.delegate, f"{profile.delegate}: loads"
     if done.returncode < 0:

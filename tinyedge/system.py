@@ -1,16 +1,32 @@
-"""The process and its system: native output hidden, and requests to stop."""
+"""The process and its system: native output hidden, and signals that ask it to end."""
 
 import contextlib
 import os
 import select
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["StopRequest", "native_output_hidden", "stop_request"]
+__all__ = [
+    "INTERRUPTS",
+    "Interrupted",
+    "StopRequest",
+    "check_interrupted",
+    "interruptible",
+    "interrupts_held",
+    "native_output_hidden",
+    "stop_request",
+]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+"""The signals that ask a program to end: of a terminal that closes, of Ctrl-C, of the system."""
+
+# Of a second signal within so many seconds of the first nothing comes: who presses Ctrl-C twice
+# gets no half-made cleaning up. One that comes later ends a cleaning up that hangs.
+_GRACE = 5.0
 
 
 @contextlib.contextmanager
@@ -50,6 +66,89 @@ def _copies_of(*descriptors: int) -> dict[int, int]:
     return copies
 
 
+class Interrupted(BaseException):
+    """One of `INTERRUPTS` has come; see `interruptible`.
+
+    No KeyboardInterrupt, which click and others turn into an answer of their own.
+    """
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+class _Interrupts:
+    """What has come; the main thread alone writes it."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: nothing has come."""
+        self.first: signal.Signals | None = None
+        self.at = 0.0
+        self.pending = False
+
+    def come(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        del frame
+        now = time.monotonic()
+        if self.first is not None and now - self.at < _GRACE:
+            return
+        self.first, self.at = self.first or signal.Signals(number), now
+        if self.held:
+            self.pending = True
+        else:
+            raise Interrupted(self.first)
+
+
+_interrupts = _Interrupts()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """While this block runs, each of `INTERRUPTS` raises `Interrupted` in the main thread.
+
+    One that is ignored, as nohup has it of SIGHUP and a shell of its background jobs' SIGINT,
+    stays so. In another thread the block does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _interrupts.forget()
+    with _handled(_interrupts.come):
+        yield
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Have `Interrupted` raised at the end of this block, not inside: for what must not be cut.
+
+    In another thread than the main one nothing is ever raised, and the block does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _interrupts.held += 1
+    try:
+        yield
+    finally:
+        _interrupts.held -= 1
+        if _interrupts.pending and not _interrupts.held:
+            _interrupts.pending = False
+            check_interrupted()
+
+
+def check_interrupted() -> None:
+    """Raise `Interrupted` where one of `INTERRUPTS` has come; any thread may ask.
+
+    Python loses an exception that a signal raises inside a callback of native code.
+    """
+    if _interrupts.first is not None:
+        raise Interrupted(_interrupts.first)
+
+
 class StopRequest:
     """Whether the user, or the system, asked the program to end; see `stop_request`."""
 
@@ -78,15 +177,27 @@ class StopRequest:
 
 @contextlib.contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """SIGINT and SIGTERM make a request while this block runs, instead of ending it anywhere.
+    """`INTERRUPTS` make a request while this block runs, instead of ending it anywhere.
 
-    Only the main thread may enter it.
+    Only the main thread may enter it. One that is ignored stays so; inside an `interruptible`
+    block they raise again.
     """
     request = StopRequest()
-    before = {number: signal.signal(number, request._make) for number in _SIGNALS}
     try:
-        yield request
+        with _handled(request._make):
+            yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         request._close()
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {}
+    try:
+        for number in INTERRUPTS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handler)
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

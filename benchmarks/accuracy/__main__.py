@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import run
 from benchmarks.accuracy.networks import (
     CALIBRATION_IMAGES,
     NETWORKS,
@@ -189,4 +190,4 @@ def _state() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import run
 from benchmarks.accuracy.networks import is_prepared, prepare
 from benchmarks.calibration.rows import ROWS, Row, calibration_images
 from benchmarks.calibration.table import Result, markdown
@@ -151,4 +152,4 @@ def _state() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

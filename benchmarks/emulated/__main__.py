@@ -23,6 +23,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks import run
 from benchmarks.emulated import costs
 from benchmarks.emulated.outputs import compare_outputs
 from benchmarks.emulated.table import markdown
@@ -184,4 +185,4 @@ def _keep(part: str, measured: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

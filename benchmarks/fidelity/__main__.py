@@ -12,7 +12,6 @@ import datetime
 import importlib.metadata
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,9 +19,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import run
 from benchmarks.fidelity.table import markdown
 from tests.support import c_engine
 from tests.support.shipped import CFGS, DARKNETS
+from tinyedge.children import child
 from tinyedge.files import file_sha256
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -75,15 +76,11 @@ def _measure(cfg: Path) -> _Row:
     print(f"{cfg.stem} ...", end=" ", file=sys.stderr, flush=True)
     start = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.fidelity.check", str(cfg)],
-            cwd=_ROOT,
-            stdout=out,
-            stderr=err,
-        )
-        # Of the process and of those it waited for, the engine's among them: the largest.
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        command = [sys.executable, "-m", "benchmarks.fidelity.check", str(cfg)]
+        with child(command, cwd=_ROOT, stdout=out, stderr=err) as process:
+            # Of the process and of those it waited for, the engine's among them: the largest.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
         printed, complaint = out.read(), err.read()
@@ -96,8 +93,8 @@ def _measure(cfg: Path) -> _Row:
         "seconds": time.monotonic() - start,
         "peak_bytes": usage.ru_maxrss * 1024,
     }
-    if child.returncode != 0:
-        lines = complaint.strip().splitlines() or [f"exit code {child.returncode}"]
+    if process.returncode != 0:
+        lines = complaint.strip().splitlines() or [f"exit code {process.returncode}"]
         row["failure"] = lines[-1]
     else:
         row |= json.loads(printed)
@@ -133,4 +130,4 @@ def _save(rows: dict[str, _Row]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

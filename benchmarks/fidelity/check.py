@@ -26,6 +26,7 @@ from PIL import Image
 
 from tests.support import c_engine
 from tests.support.random_weights import random_weights
+from tinyedge.children import die_with_parent
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.summary import layer_table
 from tinyedge.darknet.weights import read_weights, write_weights
@@ -140,7 +141,7 @@ def _relative_error(engine: NDArray[np.float64]) -> Callable[[NDArray[np.float64
 def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call it in a process of its own, so that the next step finds the memory free again."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as apart:
+    with ProcessPoolExecutor(1, context, die_with_parent) as apart:
         return apart.submit(function, *arguments).result()
 
 

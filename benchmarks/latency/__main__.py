@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks import run
 from benchmarks.latency.networks import NETWORKS
 from benchmarks.latency.published import GROUPS, STATED, Figure, figures
 from tinyedge.devices.latency.error import LatencyError
@@ -95,4 +96,4 @@ def markdown(found: Sequence[Figure]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -17,6 +17,7 @@ from pathlib import Path
 from PIL import __version__ as pillow_version
 from PIL import features
 
+from benchmarks import run
 from benchmarks.photo_loading.answers import NOISES, Answers, answers, enlarged
 from benchmarks.photo_loading.times import Times, times
 from tinyedge.devices.runtime.classifier import Classifier
@@ -108,4 +109,4 @@ def _markdown(timed: dict[float, Times], answered: dict[float, list[Answers]], i
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -4,6 +4,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from tinyedge import children
+
 __all__ = ["BoardState", "board_state"]
 
 _THERMAL = Path("/sys/class/thermal")
@@ -70,7 +72,7 @@ def _throttled_word() -> str | None:
     except OSError:
         pass
     try:
-        asked = subprocess.run(_VCGENCMD, capture_output=True, text=True, check=True, timeout=5)
+        asked = children.run(_VCGENCMD, timeout=5)
     except (OSError, subprocess.SubprocessError):
         return None
-    return asked.stdout
+    return asked.stdout if asked.returncode == 0 else None

@@ -2,10 +2,10 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+from tinyedge import children
 from tinyedge.devices.selftest import read_manifest
 from tinyedge.errors import DeviceError, TinyedgeError
 from tinyedge.files import write_together
@@ -72,7 +72,7 @@ def install_service(prefix: Path, folder: Path) -> str:
     if not _RUNNING.is_dir() or shutil.which("systemctl") is None:
         return f"note: wrote {path}; systemd does not run here, so it is not started"
     for words in (["daemon-reload"], ["enable", UNIT], ["restart", UNIT]):
-        done = subprocess.run([*control, *words], capture_output=True, text=True, check=False)
+        done = children.run([*control, *words])
         if done.returncode != 0:
             raise DeviceError(f"{' '.join([*control, *words])}: {done.stderr.strip()}")
     linger = "" if system else "; to run it while nobody is logged in: loginctl enable-linger"

@@ -1,6 +1,5 @@
 """The wheels a board needs beside tinyedge's own, chosen and downloaded by pip."""
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from tinyedge import children
 from tinyedge.devices.bundle.target import Target
 from tinyedge.errors import FetchError, MissingPackageError
 from tinyedge.files import bytes_sha256
@@ -100,12 +100,7 @@ def _download(
             *("--constraint", str(limits), "--dest", str(folder / "wheels")),
             *(() if dependencies else ("--no-deps",)),
         ]
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", *words, *requirements],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = children.run([sys.executable, "-m", "pip", "download", *words, *requirements])
         if done.returncode != 0:
             raise FetchError(
                 f"pip has no wheels for Python {target.python} on {target.architecture}:"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tinyedge.children import stop_children
 from tinyedge.devices.bundle.assembly import Bundle, answer, assemble
 from tinyedge.devices.bundle.reference import Reference
 from tinyedge.devices.bundle.target import Target
@@ -63,7 +64,12 @@ def deploy(
         )
 
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(boards))) as pool:
-        return list(pool.map(one, boards))
+        try:
+            return list(pool.map(one, boards))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_children()
+            raise
 
 
 class _Bundles:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tinyedge import children
 from tinyedge.errors import DeployError, MissingPackageError
 
 __all__ = ["Finished", "Ssh", "check_ssh"]
@@ -66,8 +67,9 @@ class Ssh:
         """
         # Files, not pipes: nothing read here ever keeps the board waiting while it is written to.
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-            with subprocess.Popen(
+            with children.child(
                 [*self._command(), shlex.join(words)],
+                foreground=self.may_ask,
                 # A pipe: should this process die, the board sees its input cut short.
                 stdin=subprocess.PIPE,
                 stdout=stdout,
@@ -81,9 +83,6 @@ class Ssh:
                     process.stdin.close()
                 except BrokenPipeError:
                     pass  # it ended without reading all; why, its exit code and stderr say
-                except BaseException:
-                    process.kill()
-                    raise
             texts = []
             for stream in (stdout, stderr):
                 stream.seek(0)

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyedge import children
 from tinyedge.devices.edgetpu.partition import Partition
 
 __all__ = [
@@ -111,20 +112,12 @@ def run_compiler(
         oldest = [] if runtime is None else ["-m", str(runtime)]
         command = [str(compiler), "-s", *oldest, "-o", folder, str(model.resolve())]
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_TIMEOUT,
-                check=False,
-            )
+            done = children.run(command, timeout=_TIMEOUT, stderr=subprocess.STDOUT)
         except subprocess.TimeoutExpired:
             return _no_log(f"it did not end within {_TIMEOUT} seconds"), ""
         except OSError as error:
             return _no_log(f"it cannot be run: {error.strerror or error}"), ""
-    text = done.stdout.decode("utf-8", "replace")
-    return parse_log(text, exit_code=done.returncode), text
+    return parse_log(done.stdout, exit_code=done.returncode), done.stdout
 
 
 def parse_log(text: str, *, exit_code: int = 0) -> CompilerLog:

@@ -1,13 +1,16 @@
 """An accelerator's delegate, tried before it is used: why it cannot be used here, if so."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tinyedge import children
 from tinyedge.devices.edgetpu.usb import Accelerator, find_accelerators
 from tinyedge.devices.profile import RuntimeName
+from tinyedge.system import INTERRUPTS
 
 __all__ = ["why_not"]
 
@@ -24,18 +27,15 @@ def why_not(library: str, model: Path, runtimes: Sequence[RuntimeName]) -> str |
     """
     command = [sys.executable, "-m", "tinyedge.devices.runtime.probe", library, str(model)]
     try:
-        done = subprocess.run(
-            [*command, *runtimes],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
+        done = children.run([*command, *runtimes], timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         return (
             f"{library} did not finish one inference within {_PATIENCE} seconds; unplug the"
             " accelerator, plug it in again, and see that no other program uses it"
         )
+    if -done.returncode in INTERRUPTS:
+        name = signal.Signals(-done.returncode).name
+        return f"{library} was not tried to the end: its process was ended by {name}"
     if done.returncode < 0:
         return (
             f"{library} crashes with the TFLite runtime that is installed (signal"
@@ -47,7 +47,7 @@ def why_not(library: str, model: Path, runtimes: Sequence[RuntimeName]) -> str |
         outcome = json.loads(done.stdout.splitlines()[-1])
         stage, error, message = outcome["stage"], outcome["error"], outcome["message"]
     except (IndexError, KeyError, TypeError, ValueError):
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        said = done.stderr.strip().splitlines()[-1:]
         return f"{library} cannot be tried: {(said or ['its process said nothing'])[0]}"
     return _reason(library, stage, error, message, find_accelerators())
 

@@ -17,9 +17,13 @@ _PATIENCE = 60
 class Running:
     """``tinyedge`` in a process of its own; ended, at the latest, with the ``with`` block."""
 
-    def __init__(self, *words: object, stdout: IO[bytes] | None = None) -> None:
+    def __init__(
+        self, *words: object, stdout: IO[bytes] | None = None, program: str | None = None
+    ) -> None:
+        """Start it with these words, or a Python `program` in its place."""
+        what = ["-m", "tinyedge"] if program is None else ["-c", program]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tinyedge", *map(str, words)],
+            [sys.executable, *what, *map(str, words)],
             stdin=subprocess.PIPE,
             stdout=stdout or subprocess.PIPE,
             stderr=subprocess.PIPE,

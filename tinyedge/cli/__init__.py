@@ -1,18 +1,25 @@
 """The ``tinyedge`` command: a thin layer that turns words into calls and errors into exit codes.
 
+How a command ends stands in `tinyedge.exit_codes`.
+
 Each command is a module of this package with a click command named ``command``; its heavy
 imports stand inside the function, so that ``--help`` loads click alone.
 """
 
+import contextlib
 import importlib
+import os
 import sys
 import warnings
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
 from tinyedge import __version__
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
+from tinyedge.exit_codes import ExitCode, exit_codes_of
+from tinyedge.system import Interrupted, check_interrupted, interruptible
 
 COMMANDS = (
     "export",
@@ -46,38 +53,95 @@ class _LazyGroup(click.Group):
         module = "run.command" if cmd_name == "run" else cmd_name
         command = importlib.import_module(f"tinyedge.cli.{module}").command
         assert isinstance(command, click.Command)
+        command.epilog = _exit_codes(cmd_name)
         return command
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command and, in `standalone_mode`, end the process, whatever comes."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            with interruptible():
+                return super().main(args, prog_name, complete_var, **extra)
+        except Interrupted as interrupted:
+            # Where the terminal has closed nobody hears it.
+            with contextlib.suppress(OSError):
+                click.echo(f"ended by {interrupted.number.name}", err=True)
+            raise SystemExit(128 + interrupted.number) from None
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """The context; prints the help where that is asked for."""
+        try:
+            return super().make_context(*args, **extra)
+        except BrokenPipeError:
+            _end_without_stdout()
+
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; bad input ends as one message on stderr and exit code 2."""
+        """Run the command; whatever is raised ends as one message on stderr and an exit code."""
         debug = bool(ctx.params.get("debug"))
         with warnings.catch_warnings():
             warnings.simplefilter("always", TinyedgeWarning)
             warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)
-            except TinyedgeError as error:
-                _fail(str(error), debug)
-            except OSError as error:
-                if isinstance(error, BrokenPipeError):
-                    raise
-                where = f"{error.filename}: " if error.filename else ""
-                _fail(f"{where}{error.strerror or error}", debug)
-            except MemoryError:
-                _fail("out of memory", debug)
-            except ModuleNotFoundError as error:
-                if not (error.name or "").startswith("tinyedge.export"):
-                    raise
-                _fail("this command is left out on a board: run it on your computer", debug)
+            except (click.ClickException, click.exceptions.Exit):
+                raise
+            except BrokenPipeError:
+                check_interrupted()
+                _end_without_stdout()
+            except Exception as error:
+                # Of an interrupt that native code turned into an error of its own.
+                check_interrupted()
+                _fail(error, debug)
 
 
-def _fail(message: str, debug: bool) -> NoReturn:
+def _exit_codes(command: str | None) -> str:
+    """The paragraph of a command's help that says how it ends."""
+    rows = (f"  {code:<3}  {meaning}" for code, meaning in exit_codes_of(command).items())
+    return "\n".join(("\b", "Exit codes:", *rows))
+
+
+def _end_without_stdout() -> NoReturn:
+    # Else Python finds at its end that it cannot flush, and says so.
+    with (
+        contextlib.suppress(AttributeError, OSError, ValueError),
+        open(os.devnull, "wb") as nowhere,
+    ):
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    raise SystemExit(ExitCode.STDOUT_CLOSED)
+
+
+def _fail(error: Exception, debug: bool) -> NoReturn:
+    """Tell of the error, whose traceback stands on the stack still, and end."""
     if debug:
         import traceback
 
         traceback.print_exc()
+    code = ExitCode.ERROR
+    match error:
+        case TinyedgeError():
+            message = str(error)
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            message = f"{where}{error.strerror or error}"
+        case MemoryError():
+            message = "out of memory"
+        case ModuleNotFoundError(name=str(name)) if name.startswith("tinyedge.export"):
+            message = "this command is left out on a board: run it on your computer"
+        case _:
+            code = ExitCode.UNEXPECTED
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            hint = "" if debug else "; tinyedge --debug COMMAND... shows where"
+            message = f"unexpected {said}. This is a fault of tinyedge: please report it{hint}"
     click.echo(f"error: {message}", err=True)
-    raise SystemExit(2)
+    raise SystemExit(code)
 
 
 def _show_warning(
@@ -91,6 +155,7 @@ def _show_warning(
 @click.command(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_exit_codes(None),
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="tinyedge")

@@ -8,6 +8,7 @@ import click
 from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import PATH, json_option
 from tinyedge.errors import DeviceError, TinyedgeWarning
+from tinyedge.exit_codes import ExitCode
 
 
 @click.command()
@@ -25,14 +26,20 @@ from tinyedge.errors import DeviceError, TinyedgeWarning
     help="Where edgetpu_compiler's log goes [default: beside the model].",
 )
 @json_option
+@click.pass_context
 def command(
-    *, model: Path, device: str, runtime: int | None, log: Path | None, as_json: bool
+    context: click.Context,
+    *,
+    model: Path,
+    device: str,
+    runtime: int | None,
+    log: Path | None,
+    as_json: bool,
 ) -> None:
     """Say which operations of a .tflite file the Edge TPU takes, and why not the others.
 
     MODEL is read as it is, without a runtime, and held against the published rules of the Edge
     TPU's compiler. Where edgetpu_compiler is on the PATH, it is run as well, and has the last word.
-    Exit code 0: everything runs on the Edge TPU. 1: something stays on the CPU.
     """
     from tinyedge.devices.edgetpu import report
     from tinyedge.devices.edgetpu.compiler import find_compiler, run_compiler
@@ -60,9 +67,8 @@ def command(
         lambda: report.as_text(model, found, rules, compiled, width=output_width()),
         lambda: report.as_json(model, profile.name, found, rules, compiled),
     )
-    if compiled is not None and compiled.ran:
-        raise SystemExit(0 if compiled.whole else 1)
-    raise SystemExit(0 if found.whole else 1)
+    whole = compiled.whole if compiled is not None and compiled.ran else found.whole
+    context.exit(ExitCode.DONE if whole else ExitCode.FAILED)
 
 
 def _keep_log(text: str, log: Path | None, model: Path) -> None:

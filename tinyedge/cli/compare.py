@@ -16,11 +16,17 @@ from tinyedge.cli.parameters import (
     running_profile,
     threads_option,
 )
+from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from tinyedge.images.spec import Fit
 
-_EXIT_CODES = {None: 0, "pass": 0, "fail": 1, "inconclusive": 3}
+_EXIT_CODES = {
+    None: ExitCode.DONE,
+    "pass": ExitCode.DONE,
+    "fail": ExitCode.FAILED,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+}
 
 
 @click.command()
@@ -66,10 +72,8 @@ def command(
 
     Reports the accuracy of both files, the drop (float minus int8) with its 95 % interval,
     agreement, speed and more. Photos that calibrated the model are refused. A file compiled for
-    the Edge TPU runs there (--device coral-usb), and is never replaced by one for the CPU.
-
-    Exits with 0 where the drop is within --max-drop or no budget is given, with 1 where it is
-    over the budget, with 3 where these photos cannot tell, and with 2 on an error.
+    the Edge TPU runs there (--device coral-usb), and is never replaced by one for the CPU. Without
+    --max-drop there is no gate.
     """
     import tinyedge
     from tinyedge.accuracy import report

@@ -7,6 +7,7 @@ import click
 
 from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import PATH, json_option, on_a_terminal
+from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from tinyedge.devices.deploy.board import Comparing
@@ -74,8 +75,6 @@ def command(
     bundle that `tinyedge bundle` would make, installed whole or not at all, and none that is
     there already. Your ~/.ssh/config and agent are used; a board's password is asked for only
     where there is one board and a terminal. Boards are served side by side.
-
-    Exits with 0 where all boards passed, with 1 where some failed and with 2 on bad input.
     """
     from tinyedge.devices.deploy import report
     from tinyedge.devices.deploy.fleet import deploy
@@ -103,7 +102,8 @@ def command(
         lambda: report.as_text(reports, width=output_width()),
         lambda: report.as_json(reports),
     )
-    context.exit(1 if any(board.error for board in reports) else 0)
+    failed = any(board.error for board in reports)
+    context.exit(ExitCode.FAILED if failed else ExitCode.DONE)
 
 
 def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":

@@ -7,6 +7,7 @@ import click
 
 from tinyedge.cli.output import show
 from tinyedge.cli.parameters import PATH, json_option
+from tinyedge.exit_codes import ExitCode
 
 
 @click.command()
@@ -20,11 +21,10 @@ def command(context: click.Context, bundle: Path, as_json: bool) -> None:
     tinyedge is installed]. Of an int8 model every score must be equal, bit for bit; of a float
     model no score may differ by more than rounding; on another release of the runtime, or another
     runtime, int8 must give the same likeliest class.
-
-    Exits with 0 where all models passed, with 1 where one failed and with 2 on an error.
     """
     from tinyedge.devices import selftest
 
     outcomes = selftest.selftest(bundle)
     show(as_json, lambda: selftest.as_text(outcomes), lambda: selftest.as_json(outcomes))
-    context.exit(0 if all(outcome.passed for outcome in outcomes) else 1)
+    passed = all(outcome.passed for outcome in outcomes)
+    context.exit(ExitCode.DONE if passed else ExitCode.FAILED)

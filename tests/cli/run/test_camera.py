@@ -17,6 +17,7 @@ from tests.support.mjpeg import mjpeg_server, shown_at
 from tests.support.running import Running
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.system import INTERRUPTS
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_text_names_the_time(model: Path, frames: list[Path]) -> None:
     assert float(milliseconds) >= 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", INTERRUPTS)
 def test_a_signal_ends_the_wait_for_the_next_image(
     model: Path, frames: list[Path], number: signal.Signals
 ) -> None:

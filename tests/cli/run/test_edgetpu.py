@@ -1,7 +1,12 @@
 """``tinyedge run`` with an Edge TPU, real shared objects in the place of its delegate."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +63,7 @@ def test_a_delegate_that_works_answers(files: Path, image: Path, tmp_path: Path)
         ),
         (('-DREFUSE=""',), "refuses: no Coral accelerator is plugged in; see `lsusb`"),
         (("-DCRASH",), "crashes with the TFLite runtime that is installed (signal 11)"),
+        (("-DSIGNAL=SIGTERM",), "was not tried to the end: its process was ended by SIGTERM"),
         (("-DFAIL",), "loads, but the inference fails through it: the chip is too hot"),
         (("-Dtflite_plugin_create_delegate=other",), "is no TFLite delegate"),
         (
@@ -65,7 +71,7 @@ def test_a_delegate_that_works_answers(files: Path, image: Path, tmp_path: Path)
             "cannot be loaded on this machine",
         ),
     ],
-    ids=["refuses", "silent", "crashes", "fails", "no-delegate", "unresolved"],
+    ids=["refuses", "silent", "crashes", "ended", "fails", "no-delegate", "unresolved"],
 )
 def test_a_delegate_of_no_use_is_said_and_the_cpu_answers(
     files: Path, image: Path, tmp_path: Path, flags: tuple[str, ...], said: str
@@ -83,6 +89,29 @@ def test_a_delegate_of_no_use_is_said_and_the_cpu_answers(
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_delegates_trial_is_none_of_the_delegates(
+    files: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Sent to the whole process group, as Ctrl-C is and as systemd does."""
+    started = tmp_path / "started"
+    board = profile(tmp_path, built(tmp_path, f'-DHANG="{started}"'))
+    command = ["run", files / "net_coral_edgetpu.tflite", "--watch", tmp_path, "--device", board]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tinyedge", *map(str, command)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not started.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, number)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, b"")
 
 
 def test_what_is_no_library_is_told_from_one_that_is_missing(

@@ -18,6 +18,7 @@ from tests.support.exports import Models
 from tinyedge.cli import main
 from tinyedge.devices.profile import find_profile, profile_names, this_machine_is
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.exit_codes import ExitCode
 
 
 def run(*words: object) -> Result:
@@ -259,7 +260,7 @@ class TestEndings:
             assert process.stderr is not None
             process.stdout.close()
             said = process.stderr.read()
-            assert process.wait(60) == 1
+            assert process.wait(60) == ExitCode.STDOUT_CLOSED
         assert len(said.splitlines()) == 1
         assert said.startswith("ai-edge-litert ")
 
@@ -282,8 +283,8 @@ class TestEndings:
                 stdout, stderr = process.communicate(timeout=60)
             finally:
                 process.kill()
-        assert process.returncode == 1
-        assert (stdout, stderr.strip()) == ("", "Aborted!")
+        assert process.returncode == ExitCode.INTERRUPTED
+        assert (stdout, stderr) == ("", "ended by SIGINT\n")
 
     def test_closed_streams_are_no_error(self, model: Path, bags: Path) -> None:
         command = f'"{sys.executable}" -m tinyedge run "{model}" "{bags}/a.png"'

@@ -13,6 +13,8 @@ from PIL import Image
 from tests.support.commands import run_as_user
 from tests.support.running import Running
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.exit_codes import ExitCode
+from tinyedge.system import INTERRUPTS
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def test_a_bad_file_is_noted_once(model: Path, bags: list[Path], folder: Path) -
         assert command.end() == (0, "", "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", INTERRUPTS)
 def test_a_signal_ends_it_between_answers(
     model: Path, bags: list[Path], folder: Path, number: signal.Signals
 ) -> None:
@@ -180,7 +182,7 @@ def test_a_reader_that_has_gone_ends_it(model: Path, bags: list[Path], folder: P
         command.said("watching")
         os.close(read)
         put(bags[0], folder / "a.png")
-        assert command.end() == (1, "", "")
+        assert command.end() == (ExitCode.STDOUT_CLOSED, "", "")
 
 
 def test_a_folder_that_goes_is_an_error(model: Path, folder: Path) -> None:

@@ -6,11 +6,16 @@
    REFUSE      the plugin gives no delegate and says why, where REFUSE is a text
    CRASH       its inference ends in a segmentation fault
    FAIL        its inference fails
+   SIGNAL      its inference ends its process by the signal of that number
+   HANG        its inference makes a file of that name and does not end
    otherwise   the answer's element 3 is 100 and the others are 0                               */
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct { int size; int data[]; } IntArray;
 
@@ -70,6 +75,11 @@ static int invoke(Context *context, Node *node) {
 #elif defined(FAIL)
   context->report_error(context, "the chip is too hot");
   return 1;
+#elif defined(SIGNAL)
+  kill(getpid(), SIGNAL);
+#elif defined(HANG)
+  close(creat(HANG, 0600));
+  for (;;) sleep(1000);
 #endif
   Tensor *answer = &context->tensors[node->outputs->data[0]];
   memset(answer->data, 0, answer->bytes);

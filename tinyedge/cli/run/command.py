@@ -75,7 +75,7 @@ def command(
     IMAGE is a photo, a folder (searched recursively), a pattern such as 'photos/*.jpg', or -
     for paths on stdin, a line each, answered as they come.
 
-    --watch and --camera go on until Ctrl-C or SIGTERM, which end them with exit code 0. --watch
+    --watch and --camera go on until Ctrl-C, SIGTERM or SIGHUP, between two answers. --watch
     answers each photo once it is completely written. --camera needs picamera2 or OpenCV; it
     also takes what OpenCV reads: a video file, an address, a sequence such as 'frame%04d.png'.
     With --device coral-usb a file compiled for the Edge TPU runs there, and where that cannot be,
@@ -84,8 +84,7 @@ def command(
     --bench prints the times of loading, of the first inference, of warming up and of steady
     inference apart, and of loading photos.
 
-    With --json, one JSON object a line for each photo, or one of --bench. Exit codes: 0 done,
-    1 interrupted, 2 an error.
+    With --json, one JSON object a line for each photo, or one of --bench.
     """
     _check_sources(images, watch, camera, bench, existing=existing)
     from tinyedge.cli.run.images import (
@@ -94,6 +93,7 @@ def command(
         open_folder,
         open_names,
     )
+    from tinyedge.system import Interrupted
 
     profile = running_profile(device)
 
@@ -120,8 +120,13 @@ def command(
         opened = open_camera_source(camera, interval=interval)
     else:
         opened = open_names(images)
-    with opened as source:
-        answer_images(load, source, top=top, as_json=as_json)
+    try:
+        with opened as source:
+            answer_images(load, source, top=top, as_json=as_json)
+    except Interrupted:
+        # Before the first image, or after the last.
+        if watch is None and camera is None:
+            raise
 
 
 def _check_sources(

@@ -34,7 +34,7 @@ def open_names(names: Sequence[str]) -> Iterator["ImageSource"]:
 
 @contextmanager
 def open_folder(folder: Path, *, existing: bool, interval: float) -> Iterator["ImageSource"]:
-    """The images that appear in `folder`, until SIGINT or SIGTERM.
+    """The images that appear in `folder`, until a signal asks for the end.
 
     Raises:
         DatasetError: there is no such folder.
@@ -49,7 +49,7 @@ def open_folder(folder: Path, *, existing: bool, interval: float) -> Iterator["I
 
 @contextmanager
 def open_camera_source(name: str, *, interval: float) -> Iterator["ImageSource"]:
-    """What a camera sees every `interval` seconds, until SIGINT or SIGTERM.
+    """What a camera sees every `interval` seconds, until a signal asks for the end.
 
     Raises:
         DeviceError: there is no such camera.
@@ -77,8 +77,11 @@ def answer_images(
     """
     from tinyedge.devices.runtime import report
     from tinyedge.images.evaluate import Unreadable, evaluate
+    from tinyedge.system import interruptible
 
-    classifier = load()
+    # A source may make signals wait for the end of an answer; loading has nothing to lose.
+    with interruptible():
+        classifier = load()
     click.echo(report.running_on(classifier), err=True)
     if source.announcement is not None:
         click.echo(source.announcement, err=True)
