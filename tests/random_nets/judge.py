@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tests.random_nets.nets import RandomNet, random_net
 from tests.random_nets.photos import random_photos, write_photos
+from tests.random_nets.rounded import rounded_answers
 from tests.random_nets.weights import fitted_weights
 from tests.support import c_engine
 from tests.support.naive import forward
@@ -36,7 +37,7 @@ from tinyedge.darknet.weights import Weights, write_weights
 from tinyedge.devices.runtime.runtimes import find_runtime
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["CLOSE", "POOR", "WRONG", "Judgement", "Verdict", "judge", "judged", "lost"]
+__all__ = ["CLOSE", "MARGIN", "POOR", "Judgement", "Verdict", "judge", "judged", "lost"]
 
 Verdict = Literal["right", "poor", "wrong", "refused", "failed", "crashed"]
 Floats = NDArray[np.float64]
@@ -44,8 +45,11 @@ Floats = NDArray[np.float64]
 CLOSE = 1e-4
 """How far the float file may be off, as a part of the largest output there is."""
 
-POOR, WRONG = 16.0, 6.0
-"""dB of an int8 file's answers below which it is poor, and below which it is another function."""
+POOR = 16.0
+"""dB of an int8 file's answers below which it is poor."""
+
+MARGIN = 6.0
+"""dB that a poor file may lie below what 8 bits leave of the definition."""
 
 _MOST = 99.0
 
@@ -60,8 +64,8 @@ class Judgement:
     Attributes:
         seed: of the net.
         verdict: ``right``; ``poor``, whose int8 file is less than `POOR` dB above its error;
-            ``wrong``, written without a word while the int8 file is less than `WRONG` dB above its
-            error, or the float file not `CLOSE` to Darknet; ``refused`` as the documentation says,
+            ``wrong``, which is poor and more than `MARGIN` dB worse than 8 bits explain, or whose
+            float file is not `CLOSE` to Darknet's answer; ``refused`` as the documentation says,
             the float file being right; ``failed``, an error without such a ground; ``crashed``.
         reason: in a line, of what is neither right nor poor.
         oracle: what the float file was compared with: Darknet's C engine, or the definition where
@@ -70,6 +74,7 @@ class Judgement:
             by the oracle's largest; None where there is no file.
         db: spread of the float file's answers over unseen photos to the error of the int8 file's,
             10 log10 of their squares; None where there is no file.
+        reachable: the same where the definition is rounded to 8 bits after every layer.
         agreement: on how many of the photos, 0 to 1, both name the same class; None of one output
             or of no head.
         kl: the mean Kullback-Leibler divergence of their softmax; None where there is none.
@@ -85,6 +90,7 @@ class Judgement:
     oracle: Literal["engine", "definition"]
     float_error: float | None
     db: float | None
+    reachable: float | None
     agreement: float | None
     kl: float | None
     outputs: int
@@ -103,13 +109,12 @@ def judge(seed: int, folder: Path, quantizer: str = "tuned") -> Judgement:
     (folder / "net.cfg").write_text(net.cfg)
     write_weights(folder / "net.weights", net.network, weights)
     write_photos(folder / "photos", photos[:CALIBRATION])
-    unseen = pixels[CALIBRATION:]
-    found = _judged(net, weights, unseen, folder, quantizer)
+    found = _judged(net, weights, pixels, folder, quantizer)
     return dataclasses.replace(found, seconds=time.monotonic() - start)
 
 
 def _judged(
-    net: RandomNet, weights: Weights, unseen: NDArray[np.float32], folder: Path, quantizer: str
+    net: RandomNet, weights: Weights, pixels: NDArray[np.float32], folder: Path, quantizer: str
 ) -> Judgement:
     found = _unjudged(net)
     words = ["--calib", str(folder / "photos"), "--quantizer", quantizer]
@@ -121,13 +126,15 @@ def _judged(
         error = "an int8 file with an activation that TFLite has in float alone"
     if error:
         return dataclasses.replace(found, verdict="crashed" if crashed else "failed", reason=error)
+    network = _cut(net.network)
+    calibration, unseen = list(pixels[:CALIBRATION]), pixels[CALIBRATION:]
     given = unseen[:COMPARED]
     if found.oracle == "engine":
         right = c_engine.layer_outputs(
-            folder / "net.cfg", folder / "net.weights", given, _last(net.network).index
+            folder / "net.cfg", folder / "net.weights", given, network.layers[-1].index
         ).astype(np.float64)
     else:
-        right = np.stack([forward(_cut(net.network), weights, pixels) for pixels in given])
+        right = np.stack([forward(network, weights, each) for each in given])
     of_float = _answers(folder / "net_float.tflite", unseen)
     error_of_float = float(np.abs(of_float[:COMPARED] - right).max() / np.abs(right).max())
     # No number, where either is none.
@@ -141,19 +148,21 @@ def _judged(
         return dataclasses.replace(found, verdict="refused", reason="float only")
     of_int8 = _answers(folder / "net_int8.tflite", unseen)
     db = _decibels(of_float, of_int8)
-    verdict: Verdict = "wrong" if db < WRONG else "poor" if db < POOR else "right"
+    reachable = _decibels(of_float, rounded_answers(network, weights, calibration, list(unseen)))
+    wrong = db < min(reachable, POOR) - MARGIN
     return dataclasses.replace(
         found,
-        verdict=verdict,
-        reason=f"the int8 file is {db:.1f} dB above its error" if verdict == "wrong" else "",
+        verdict="wrong" if wrong else "poor" if db < POOR else "right",
+        reason=f"int8: {db:.1f} dB of {reachable:.1f} in reach" if wrong else "",
         db=db,
+        reachable=reachable,
         agreement=_agreement(net.network, of_float, of_int8),
         kl=_divergence(net.network, of_float, of_int8),
     )
 
 
 def _unjudged(net: RandomNet) -> Judgement:
-    by_engine = c_engine.is_installed() and not _beyond_the_engine(net.network)
+    by_engine = c_engine.is_installed() and not _beyond_the_engine(net)
     return Judgement(
         seed=net.seed,
         verdict="right",
@@ -161,6 +170,7 @@ def _unjudged(net: RandomNet) -> Judgement:
         oracle="engine" if by_engine else "definition",
         float_error=None,
         db=None,
+        reachable=None,
         agreement=None,
         kl=None,
         outputs=net.network.output.elements,
@@ -180,9 +190,9 @@ def judged(line: str) -> Judgement:
     return Judgement(**json.loads(line))
 
 
-def _beyond_the_engine(network: Network) -> bool:
+def _beyond_the_engine(net: RandomNet) -> bool:
     """Whether Darknet's C engine has no such layer, crashes in it or leaves it out on a CPU."""
-    return any(_is_beyond(layer) for layer in network.layers)
+    return "stride_x" in net.cfg or any(_is_beyond(layer) for layer in net.network.layers)
 
 
 def _is_beyond(layer: Layer) -> bool:
@@ -200,13 +210,10 @@ def _is_beyond(layer: Layer) -> bool:
     return False
 
 
-def _last(network: Network) -> Layer:
-    """The layer whose output the files give: the softmax is left to whoever reads them."""
-    return [layer for layer in network.layers if layer.kind not in ("softmax", "cost")][-1]
-
-
 def _cut(network: Network) -> Network:
-    return dataclasses.replace(network, layers=network.layers[: _last(network).index + 1])
+    """The network that the files compute: the softmax is left to whoever reads them."""
+    last = [layer for layer in network.layers if layer.kind not in ("softmax", "cost")][-1]
+    return dataclasses.replace(network, layers=network.layers[: last.index + 1])
 
 
 def _export(folder: Path, *words: str) -> tuple[str, bool]:

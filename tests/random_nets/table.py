@@ -35,6 +35,7 @@ def _verdicts(found: Sequence[Judgement]) -> str:
 def _quantiles(found: Sequence[Judgement]) -> str:
     measures = {
         "int8, dB": ([each.db for each in found], ".1f"),
+        "in reach, dB": ([each.reachable for each in found], ".1f"),
         "agreement": ([each.agreement for each in found], ".3f"),
         "KL": ([each.kl for each in found], ".5f"),
         "float, off by": ([each.float_error for each in found], ".1e"),
@@ -62,9 +63,13 @@ def _heads(found: Sequence[Judgement]) -> str:
 
 def _worst(found: Sequence[Judgement]) -> str:
     measured = sorted((each.db, each.seed, each) for each in found if each.db is not None)
-    rows = [[str(seed), f"{db:.1f}", each.verdict, each.gist] for db, seed, each in measured]
-    columns = [Column("seed", "right"), Column("dB", "right"), Column("worst")]
-    return table([*columns, Column("net", fit="wrap")], rows[:_WORST], width=_WIDTH)
+    rows = [
+        [str(seed), f"{db:.1f}", f"{each.reachable:.1f}", each.verdict, each.gist]
+        for db, seed, each in measured[:_WORST]
+    ]
+    columns = [Column(name, "right") for name in ("seed", "dB", "in reach")]
+    columns += [Column("worst"), Column("net", fit="wrap")]
+    return table(columns, rows, width=_WIDTH)
 
 
 def _reason(each: Judgement) -> str:

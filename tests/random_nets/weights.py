@@ -78,13 +78,16 @@ def _fitted(
     mean, deviation = made.mean(axis=axes), made.std(axis=axes)
     # Dead whatever the weights are, as a window of padding alone.
     deviation = np.where(deviation < 1e-3, 1.0, deviation)
+    # Training turns some channels round and, where there are many, lets some die.
+    dead = 0.03 if layer.output.channels > 4 else 0.0
+    signs = rng.choice([1.0, -1.0, 0.0], mean.shape, p=[0.85, 0.15 - dead, dead])
     if "variance" in arrays:
         spread = rng.lognormal(0, 0.1, mean.shape)
         arrays["mean"] = (mean + 0.05 * deviation * rng.standard_normal(mean.shape)).astype("f4")
         arrays["variance"] = (deviation**2 * spread).astype("f4")
-        arrays["scales"] = (arrays["scales"] * wanted).astype("f4")
+        arrays["scales"] = (arrays["scales"] * wanted * signs).astype("f4")
     else:
-        factor = wanted / deviation
+        factor = wanted / deviation * signs
         arrays["biases"] = (arrays["biases"] - mean * factor).astype("f4")
         arrays["weights"] = (arrays["weights"] * _per_output(layer, factor)).astype("f4")
     return from_arrays(layer, arrays, transposed=False)

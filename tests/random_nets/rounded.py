@@ -1,0 +1,56 @@
+"""What 8 bits leave of a network: the definition with every layer's values rounded to them.
+
+An int8 file can hardly be nearer to its float file than this, and one that computes the same
+function is not much farther: so a net that does not bear 8 bits is told from a wrong file.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.support.naive import Planes, activate, pre_activation
+from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.layers import Layer
+from tinyedge.darknet.network import Network
+from tinyedge.darknet.weights import Weights
+
+__all__ = ["rounded_answers"]
+
+Images = Sequence[NDArray[np.float32]]
+
+
+def rounded_answers(
+    network: Network, weights: Weights, calibration: Images, images: Images
+) -> Planes:
+    """The flat answers (n, outputs) to `images`, each layer's range being that of `calibration`."""
+    now = [pixels.transpose(2, 0, 1).astype(np.float64) for pixels in (*calibration, *images)]
+    seen = len(calibration)
+    outputs: list[list[Planes]] = [[] for _ in now]
+    for layer in network.layers:
+        parameters = weights.layers.get(layer.index)
+        now = [
+            pre_activation(layer, each, before, parameters)
+            for each, before in zip(now, outputs, strict=True)
+        ]
+        if not _is_fused(layer):
+            now = _rounded(now, seen)
+        now = _rounded([activate(layer, each) for each in now], seen)
+        for each, before in zip(now, outputs, strict=True):
+            before.append(each)
+    return np.stack([each.ravel() for each in now[seen:]])
+
+
+def _is_fused(layer: Layer) -> bool:
+    """Whether TFLite rounds the layer's values once, behind its activation."""
+    return ACTIVATIONS[getattr(layer, "activation", "linear")].fused
+
+
+def _rounded(values: list[Planes], seen: int) -> list[Planes]:
+    """The values of all images, in the range that the first `seen` have."""
+    lowest = min(0.0, *(float(each.min()) for each in values[:seen]))
+    highest = max(0.0, *(float(each.max()) for each in values[:seen]))
+    if lowest == highest:
+        return values
+    scale = (highest - lowest) / 255
+    return [np.clip(np.rint(each / scale) * scale, lowest, highest) for each in values]
