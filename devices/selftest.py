@@ -8,6 +8,7 @@ from typing import Literal, TypedDict, cast
 
 import numpy as np
 
+from tinyedge.accuracy.statistics import top1
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
@@ -187,7 +188,7 @@ def judge(
     here, there = np.asarray(scores), np.asarray(expected)
     different = int((here != there).sum())
     largest = float(np.abs(here - there).max()) if different else 0.0
-    agrees = bool(here.argmax() == there.argmax())
+    agrees = bool(top1(here) == top1(there))
     if not quantized:
         promise: Promise = "rounding"
         passed = largest <= _ROUNDING * float(np.abs(there).max())

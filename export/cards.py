@@ -1,5 +1,6 @@
 """The model cards of what an export makes."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from tinyedge import __version__
 from tinyedge.darknet.layers import Cost, Dropout, Softmax
 from tinyedge.darknet.network import Network
-from tinyedge.errors import ExportError
+from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.request import ExportRequest
 from tinyedge.files import file_sha256
 from tinyedge.images.labels import read_labels
@@ -34,6 +35,8 @@ class SourceFacts:
 def read_facts(request: ExportRequest, network: Network, weights: Path) -> SourceFacts:
     """Read the classes' names and hash Darknet's files.
 
+    Warns (TinyedgeWarning) as `read_labels`, and of a softmax over one score.
+
     Raises:
         ExportError: the network is not for images, or classifies nothing and is given labels.
         DatasetError: labels or ids do not name every class.
@@ -51,6 +54,14 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
             " labels and ids"
         )
     classes = network.output.elements
+    softmax = _last_softmax(network)
+    if softmax is not None and classes == 1:
+        warnings.warn(
+            f"{files.cfg}:{softmax.line}: this softmax is over one score, and so 1 whatever the"
+            " network sees; a classifier of one output ends in a logistic",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
     return SourceFacts(
         labels=read_labels(files.labels, classes) if files.labels else None,
         ids=read_labels(files.ids, classes) if files.ids else None,

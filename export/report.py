@@ -67,6 +67,8 @@ def _output(card: ModelCard) -> str:
     if card.features is not None:
         height, width, channels = card.features
         return f"no head: features {height}x{width}x{channels} (height, width, channels) come out"
+    if card.classes == 1:
+        return "1 output" + (f", the probability of {card.labels[-1]}" if card.labels else "")
     return f"{card.classes} classes" + ("" if card.labels else ", no labels")
 
 

@@ -117,8 +117,9 @@ class ModelCard:
         softmax_groups: into how many equal, consecutive groups of classes the network's last
             softmax divides them, or 0 where it ended in none; the file leaves it to its reader.
         temperature: what that softmax divides the logits by, more than 0.
-        labels: a name for each class, or None.
-        ids: a WordNet id for each class, or None.
+        labels: a name for each class, or None; for a single score one name, or two, of what 0 and
+            what 1 stand for (see `tinyedge.images.labels`).
+        ids: a WordNet id for each class, or None; likewise.
         cfg_sha256, weights_sha256: of the Darknet files, hexadecimal.
         quantizer: of an int8 model, ``tuned`` or ``default``; see ``tinyedge export --help``.
         rewrites: names of the rewrites the tuned quantizer applied.
@@ -173,6 +174,10 @@ class ModelCard:
     def output_shape(self) -> tuple[int, ...]:
         """The output tensor's, the batch of one included."""
         return (1, *self.features) if self.features is not None else (1, self.classes)
+
+    def takes_names(self, count: int) -> bool:
+        """Whether so many labels, or ids, name the classes."""
+        return count == self.classes or (count == 2 and self.classes == 1)
 
     def label(self, index: int) -> str:
         """The class's name, or its index in digits where the model has no labels."""
@@ -244,7 +249,7 @@ def _card(content: object, path: Path) -> ModelCard:
 def _check_together(card: ModelCard) -> None:
     """What no field shows alone."""
     for name, values in (("labels", card.labels), ("ids", card.ids)):
-        if values is not None and len(values) != card.classes:
+        if values is not None and not card.takes_names(len(values)):
             raise ValueError(f"{len(values)} {name} for {card.classes} classes")
     if card.softmax_groups > 0 and (card.classes == 0 or card.classes % card.softmax_groups):
         raise ValueError(f"{card.softmax_groups} groups for a softmax over {card.classes} classes")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256, reproducible_tar
 from tinyedge.images.find import LabelledImage
-from tinyedge.images.labels import ClassNames
+from tinyedge.images.labels import ClassNames, class_names
 
 __all__ = ["PackedImages", "pack_images"]
 
@@ -41,9 +41,10 @@ def pack_images(
         OSError: an image cannot be read.
     """
     names = ClassNames(labels, ids, classes)
+    columns = [column for named in (ids, labels) if (column := class_names(named, classes))]
     members = (
         (
-            f"{_folder(image.index, names, labels, ids)}/{number:06}{image.path.suffix.lower()}",
+            f"{_folder(image.index, names, columns)}/{number:06}{image.path.suffix.lower()}",
             image.path.read_bytes(),
         )
         for number, image in enumerate(images)
@@ -52,11 +53,9 @@ def pack_images(
     return PackedImages(bytes_sha256(packed)[:16], packed, len(images))
 
 
-def _folder(
-    index: int, names: ClassNames, labels: Sequence[str] | None, ids: Sequence[str] | None
-) -> str:
+def _folder(index: int, names: ClassNames, columns: Sequence[Sequence[str]]) -> str:
     """A name that the board's tinyedge takes for that class and no other."""
-    candidates = [str(index), *(column[index] for column in (ids, labels) if column)]
+    candidates = [str(index), *(column[index] for column in columns)]
     for candidate in candidates:
         try:
             if names.find(candidate, "") == index and _is_a_name(candidate):

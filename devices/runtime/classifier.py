@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn, cast, get_args, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.accuracy.model import Inference
+from tinyedge.accuracy.model import Inference, is_probability
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
 from tinyedge.devices.runtime.runtimes import Interpreter, Runtime, TensorDetails, find_runtime
@@ -33,7 +33,11 @@ StrPath = str | os.PathLike[str]
 
 
 class Prediction(NamedTuple):
-    """One class of an answer; `probability` is in [0, 1] where the network ends in a softmax."""
+    """One class of an answer; `probability` is in [0, 1] where the network ends in a softmax.
+
+    A model of one output has one prediction, its output as it stands, but where two labels name
+    what 0 and 1 stand for: then it has both, with the output as the probability of class 1.
+    """
 
     index: int  # type: ignore[assignment]  # a tuple's own index() gives way, as JSON wants it
     label: str
@@ -75,7 +79,7 @@ class Classifier:
         bytes: its size, model card included.
         card: what the model says of itself (see `tinyedge.modelcard`).
         spec: its input, and how images are fitted to it.
-        classes: how many scores an answer has.
+        classes: how many scores an answer has; one alone tells two classes apart.
         runtime: the TFLite runtime in use, with `name` and `version`.
         threads: how many threads the runtime was given.
         delegate: the shared library it runs through; None for the CPU alone.
@@ -143,6 +147,12 @@ class Classifier:
             self.card = replace(self.card, labels=read_labels(Path(labels), self.classes))
         if ids is not None:
             self.card = replace(self.card, ids=read_labels(Path(ids), self.classes))
+        if self.card.softmax and self.classes == 1:
+            warnings.warn(
+                f"{self.path}: it ends in a softmax over one score, which is 1 whatever it sees",
+                TinyedgeWarning,
+                stacklevel=2,
+            )
         self.load_milliseconds = 1000 * (perf_counter() - start)
 
     def classify(self, image: ImageLike, top: int = 5) -> Classification:
@@ -157,6 +167,7 @@ class Classifier:
 
         Raises:
             ImageError: the file is no image, or the array none.
+            ModelError: see `ranked`.
             TypeError: `image` is nothing of that.
             ValueError: `top` is less than 1.
         """
@@ -202,11 +213,26 @@ class Classifier:
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True)).reshape(-1)
 
     def ranked(self, logits: NDArray[np.float64], top: int) -> list[Prediction]:
-        """The `top` classes of one answer, highest probability first, ties by index."""
+        """The `top` classes of one answer, highest probability first, ties by index.
+
+        Raises:
+            ModelError: two labels name the one output, and it is no probability.
+        """
         probabilities = self.probabilities(logits)
         # The logits decide where rounding, or an underflow to 0, made probabilities equal.
+        if self.classes == 1 and self.card.labels is not None and len(self.card.labels) == 2:
+            probabilities = logits = self._of_both_classes(float(probabilities[0]))
         order = np.lexsort((-logits, -probabilities))[:top]
         return [Prediction(int(i), self.card.label(int(i)), float(probabilities[i])) for i in order]
+
+    def _of_both_classes(self, probability: float) -> NDArray[np.float64]:
+        if not is_probability(probability):
+            raise ModelError(
+                f"{self.path} answers with {probability:.6g}, no probability, so two labels do not"
+                " name its one output: give it one"
+            )
+        kept = min(max(probability, 0.0), 1.0)
+        return np.array([1 - kept, kept])
 
     def _inferred_card(self) -> ModelCard:
         return ModelCard(
@@ -221,7 +247,9 @@ class Classifier:
         )
 
     def _gives_probabilities(self) -> bool:
-        """Whether the output of a model without a card is already a softmax's."""
+        """Whether the output of a model without a card is already a softmax's, or a sigmoid's."""
+        if self.classes == 1:
+            return True
         if self._output["dtype"] != np.float32:
             scale, _ = self._output["quantization"]
             return bool(np.isclose(scale, _PROBABILITY_SCALE, rtol=1e-3))

@@ -49,7 +49,7 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     _verify_interface("input", graph, graph.inputs, expected_input, input_type)
     _verify_interface("output", graph, graph.outputs, card.output_shape, input_type)
     for name, texts in (("labels", card.labels), ("ids", card.ids)):
-        if texts is not None and len(texts) != card.classes:
+        if texts is not None and not card.takes_names(len(texts)):
             raise ExportError(f"the file has {card.classes} classes and {len(texts)} {name}")
     if card.quantization == "int8":
         floating = [

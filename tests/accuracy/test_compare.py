@@ -277,3 +277,74 @@ def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     i = classifier(tmp_path / "i.tflite", broken, quantization="int8")
     with pytest.raises(ModelError, match=r"i\.tflite answers .*0\.png with infinite"):
         compare(classifier(tmp_path / "f"), i, photos(tmp_path))
+
+
+ONE: Rows = ((1.0,),)
+# Pixels of class 0 and of class 1, and what a model of 1.25 times their value makes of them.
+OF_ONE = [(0, 10), (0, 120), (0, 140), (1, 110), (1, 150), (1, 200), (1, 180)]
+
+
+def of_one(folder: Path, factor: float = 1.25, **card: Any) -> tuple[Classifier, Classifier]:
+    given = {"softmax_groups": 0, **card}
+    return (
+        classifier(folder / "f.tflite", ONE, **given),
+        classifier(folder / "i.tflite", ((factor,),), quantization="int8", **given),
+    )
+
+
+def grey_photos(folder: Path) -> list[LabelledImage]:
+    return [
+        LabelledImage(write_image(folder / f"{number}.png", pixel), label)
+        for number, (label, pixel) in enumerate(OF_ONE)
+    ]
+
+
+@pytest.mark.parametrize("labels", [None, ("dog",), ("cat", "dog")])
+def test_one_output_is_compared_by_a_half(tmp_path: Path, labels: tuple[str, ...] | None) -> None:
+    """Above 127.5 is class 1 to float, above 102 to the other: 120 is lost, 110 gained."""
+    found = compare(*of_one(tmp_path, labels=labels), grey_photos(tmp_path))
+    assert (found.classes, found.top_k) == (2, 2)
+    assert found.float_model.top1 == pytest.approx(100 * 5 / 7)
+    assert found.int8_model.top1 == pytest.approx(100 * 5 / 7)
+    assert (found.lost, found.gained, found.drop) == (1, 1, 0)
+    assert found.agreement == pytest.approx(100 * 5 / 7)
+    assert (found.float_model.ties, found.divergence) == (0, None)
+    name = {None: "0", ("dog",): "not dog", ("cat", "dog"): "cat"}[labels]
+    assert found.worst_classes == (ClassResult(0, name, 3, 2, 1),)
+
+
+def test_one_output_that_is_no_probability_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"i\.tflite answers \S+ with 2\.8.*, no probability"):
+        compare(*of_one(tmp_path, 4.0), grey_photos(tmp_path)[-1:])
+
+
+@pytest.mark.filterwarnings("ignore:.*softmax over one score")
+def test_a_softmax_over_one_score_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"f\.tflite ends in a softmax over one score, which is 1"):
+        compare(*of_one(tmp_path, softmax_groups=1), grey_photos(tmp_path))
+
+
+def test_names_of_one_output_the_other_way_round_are_noticed(tmp_path: Path) -> None:
+    images = [
+        LabelledImage(write_image(tmp_path / f"{number}.png", 100 * (number % 2)), number % 2)
+        for number in range(10)
+    ]
+    found = [LabelledImage(image.path, 1 - image.index) for image in images]
+    both = of_one(tmp_path, 2.0, labels=("cat", "dog"))
+    # Of 100 float makes no class 1: right on the five of class 0 alone, as by chance.
+    assert compare(*both, images).float_model.top1 == 50
+    reference, _ = both
+    with pytest.warns(TinyedgeWarning, match="An output of 1 is taken for 'dog', of 0 for 'cat'"):
+        compare(
+            classifier(tmp_path / "d", ((2.0,),), softmax_groups=0, labels=("cat", "dog")),
+            both[1],
+            found,
+        )
+    assert reference.classes == 1
+
+
+def test_models_of_one_output_with_other_names_are_refused(tmp_path: Path) -> None:
+    f, _ = of_one(tmp_path, labels=("cat", "dog"))
+    other = classifier(tmp_path / "i", ONE, softmax_groups=0, labels=("dog",), quantization="int8")
+    with pytest.raises(ModelError, match=r"class 0 is 'cat' in \S+ and 'not dog' in"):
+        compare(f, other, grey_photos(tmp_path))

@@ -42,6 +42,14 @@ def test_only_the_highest_score_ties() -> None:
     assert is_tied([[1, 1, 2], [1, 2, 2], [3, 3, 3]]).tolist() == [False, True, True]
 
 
+def test_one_score_is_the_probability_of_class_1() -> None:
+    scores = [[0.0], [0.49], [0.5], [0.51], [1.0]]
+    assert top1(scores).tolist() == [0, 0, 0, 1, 1]
+    assert label_rank(scores, [0] * 5).tolist() == [0, 0, 0, 1, 1]
+    assert label_rank(scores, [1] * 5).tolist() == [1, 1, 1, 0, 0]
+    assert is_tied(scores).tolist() == [False, False, True, False, False]
+
+
 def test_kl_worked_by_hand() -> None:
     p, q = np.log([1 / 2, 1 / 4, 1 / 4]), np.log([1 / 4, 1 / 4, 1 / 2])
     # 1/2 ln 2 + 0 - 1/4 ln 2

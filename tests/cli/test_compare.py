@@ -206,3 +206,32 @@ def test_the_built_in_models_in_the_wrong_order_are_refused(
     result = run(fashion_models.int8_model, fashion_models.float_model, "--data", fashion_images)
     assert result.exit_code == 2
     assert "name the float model first" in result.stderr
+
+
+def test_one_output_is_a_classifier_of_two_classes(tmp_path: Path) -> None:
+    for value in range(10):
+        write_image(tmp_path / "data" / "cat" / f"{value}.png", 10 * value)
+        write_image(tmp_path / "data" / "dog" / f"{value}.png", 130 + 10 * value)
+    card = {"softmax_groups": 0, "labels": ("cat", "dog")}
+    f = write_linear_model(tmp_path / "f.tflite", ((1.0,),), **card)
+    i = write_linear_model(tmp_path / "i.tflite", ((0.8,),), quantization="int8", **card)
+    result = run(f, i, "--data", tmp_path / "data")
+    assert result.exit_code == 0
+    # 0.8 of 130, 140 and 150 is less than half of 255.
+    assert "top-1            100.00 %     85.00 %\ntop-2 " in result.stdout
+    assert "flips        3 right to wrong, 0 wrong to right" in result.stdout
+    assert "agreement    17 of 20 images, 85.00 %" in result.stdout
+    assert "lost most    dog 10 to 7 of 10" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_two_names_given_to_one_output_are_said(tmp_path: Path) -> None:
+    names = tmp_path / "two.names"
+    names.write_text("cat\ndog\n")
+    write_image(tmp_path / "data" / "cat" / "0.png", 10)
+    f = write_linear_model(tmp_path / "f.tflite", ((1.0,),), softmax_groups=0)
+    i = write_linear_model(tmp_path / "i.tflite", ((0.9,),), softmax_groups=0, quantization="int8")
+    result = run(f, i, "--data", tmp_path / "data", "--labels", names, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["classes"] == 2
+    assert "1 is taken to mean 'dog', 0 'cat'" in result.stderr

@@ -55,6 +55,14 @@ def test_the_same_other_runtime_promises_no_bits() -> None:
     )
 
 
+def test_one_score_is_on_one_side_of_a_half() -> None:
+    for score, passed in ((0.9, True), (0.51, True), (0.49, False)):
+        outcome = judge(
+            "m.tflite", [score], [0.8], quantized=True, runtime=OLDER, computers_runtime=LITERT
+        )
+        assert (outcome.promise, outcome.passed) == ("top-1", passed)
+
+
 def test_answers_of_other_lengths_are_an_error() -> None:
     with pytest.raises(ModelError, match="gives 1 scores, the bundle says 3"):
         judge("m.tflite", [1.0], EXPECTED, quantized=True, runtime=LITERT, computers_runtime=LITERT)

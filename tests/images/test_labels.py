@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
-from tinyedge.images.labels import read_labels
+from tinyedge.images.labels import ClassNames, read_labels
 
 
 def listed(tmp_path: Path, content: bytes) -> Path:
@@ -42,6 +42,44 @@ def test_a_longer_list_is_cut_with_a_note(tmp_path: Path) -> None:
     assert [str(note.message) for note in notes] == [
         f"{path} names 4 classes; the first 2 are used"
     ]
+
+
+def test_one_output_has_one_name_or_two(tmp_path: Path) -> None:
+    assert read_labels(listed(tmp_path, b"dog\n"), 1) == ("dog",)
+    path = listed(tmp_path, b"cat\ndog\n")
+    with pytest.warns(TinyedgeWarning) as notes:
+        assert read_labels(path, 1) == ("cat", "dog")
+    assert [str(note.message) for note in notes] == [
+        f"{path} names 2 classes for 1 output: 1 is taken to mean 'dog', 0 'cat'; if it is the"
+        " other way round, swap the lines"
+    ]
+    path = listed(tmp_path, b"cat\ndog\ncow\n")
+    with pytest.raises(DatasetError) as refusal:
+        read_labels(path, 1)
+    assert str(refusal.value) == (
+        f"{path} names 3 classes, the network has 1 output: it needs the name of the class whose"
+        " probability that is, or two, first what 0 stands for, then 1"
+    )
+    with pytest.raises(DatasetError, match="names 0 classes, the network has 1 output: use the"):
+        read_labels(listed(tmp_path, b"\n"), 1)
+    with pytest.raises(DatasetError, match=":1: this line names no class"):
+        read_labels(listed(tmp_path, b"\ndog\n"), 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (None, {"0": 0, "1": 1, "dog": None, "2": None}),
+        (("dog",), {"dog": 1, "not dog": 0, "not_dog": 0, "0": 0, "1": 1, "cat": None}),
+        (("cat", "dog"), {"cat": 0, "Dog": 1, "0": 0, "1": 1, "not dog": None}),
+    ],
+)
+def test_one_output_tells_two_classes_apart(
+    labels: tuple[str, ...] | None, found: dict[str, int | None]
+) -> None:
+    names = ClassNames(labels, None, 1)
+    assert {name: names.find(name, "here") for name in found} == found
+    assert names.expected().endswith("an index from 0 to 1")
 
 
 def test_a_list_of_the_right_length_is_no_news(tmp_path: Path) -> None:

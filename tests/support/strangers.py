@@ -37,6 +37,11 @@ def _scores(image: Any) -> Any:
     return tf.reshape(image - 0.5, (1, _PIXELS)) @ tf.constant(MATRIX)
 
 
+def sigmoid_by_hand(pixels: NDArray[np.uint8]) -> float:
+    """The probability that the logit of class 0, taken alone, is of."""
+    return float(1 / (1 + np.exp(-logits_by_hand(pixels)[0])))
+
+
 def _softmax(image: Any) -> Any:
     import tensorflow as tf
 
@@ -53,6 +58,24 @@ def float_model(*, softmax: bool = False) -> bytes:
 def quantized_model(input_type: str, output_type: str, *, softmax: bool = False) -> bytes:
     """The same, full-integer."""
     return _converted(_softmax if softmax else _scores, integers=(input_type, output_type))
+
+
+def _sigmoid(image: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.sigmoid(_scores(image)[:, :1])
+
+
+@cache
+def one_output() -> bytes:
+    """(1, 3, 4, 3) float32 to (1, 1) float32: as Keras' Dense(1, sigmoid)."""
+    return _converted(_sigmoid)
+
+
+@cache
+def quantized_one_output() -> bytes:
+    """The same, full-integer."""
+    return _converted(_sigmoid, integers=("int8", "int8"))
 
 
 @cache

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
-from tinyedge.accuracy.model import Inference, ScoringModel
+from tinyedge.accuracy.model import Inference, ScoringModel, is_probability
 from tinyedge.accuracy.result import (
     Answer,
     Comparison,
@@ -28,6 +28,7 @@ from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import LabelledImage
+from tinyedge.images.labels import class_count, class_names
 from tinyedge.images.load import load_float_input
 from tinyedge.progress import Progress, no_progress
 
@@ -67,7 +68,7 @@ def compare(
     if max_drop is not None and not 0 <= max_drop <= 100:
         raise ValueError(f"max_drop is {max_drop}; a budget is 0 to 100 points")
     _check_models(float_model, int8_model)
-    _check_labels(images, float_model.classes)
+    _check_labels(images, class_count(float_model.classes))
     hashes = [_digest(image.path) for image in images]
     _refuse_calibration_images(images, hashes, (float_model, int8_model))
 
@@ -91,14 +92,15 @@ def compare(
     if not observations:
         reason = f"; the first: {skipped[0].reason}" if skipped else ""
         raise DatasetError(f"none of the {len(images)} images could be read{reason}")
+    _note_names_swapped(float_model, observations)
     return conclude(
         observations,
         files=(
             ModelFile(float_model.path, float_model.bytes),
             ModelFile(int8_model.path, int8_model.bytes),
         ),
-        classes=float_model.classes,
-        labels=float_model.card.labels or int8_model.card.labels,
+        classes=class_count(float_model.classes),
+        labels=_names(float_model) or _names(int8_model),
         softmax=float_model.card.softmax_groups == int8_model.card.softmax_groups == 1,
         max_drop=max_drop,
         skipped=tuple(skipped),
@@ -113,13 +115,20 @@ def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
             f"{a.path} has {a.classes} classes, {b.path} has {b.classes}:"
             " they are not two forms of one model"
         )
+    for model in (a, b):
+        if model.card.softmax and model.classes == 1:
+            raise ModelError(
+                f"{model.path} ends in a softmax over one score, which is 1 whatever it sees:"
+                " it tells no classes apart"
+            )
     if a.spec.in_float != b.spec.in_float:
         raise ModelError(
             f"{a.path} takes photos as {a.spec}, {b.path} as {b.spec}: their difference"
             " would not be the cost of int8 alone; export both from one command"
         )
-    if a.card.labels and b.card.labels and a.card.labels != b.card.labels:
-        pairs = zip(a.card.labels, b.card.labels, strict=True)
+    named, others = _names(a), _names(b)
+    if named and others and named != others:
+        pairs = zip(named, others, strict=True)
         index, (one, other) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
         raise ModelError(
             f"class {index} is {one!r} in {a.path} and {other!r} in {b.path}:"
@@ -148,6 +157,25 @@ def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
         warnings.warn(
             f"{a.path} was made with --batch-norm {a.card.batch_norm}, {b.path} with"
             f" {b.card.batch_norm}: their difference may not be the cost of int8 alone",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
+
+
+def _names(model: ScoringModel) -> tuple[str, ...] | None:
+    return class_names(model.card.labels, model.classes)
+
+
+def _note_names_swapped(model: ScoringModel, observations: Sequence[Observation]) -> None:
+    """Warn where a model of one output is wrong more often than chance would have it be."""
+    count = len(observations)
+    right = sum(item.float_answer.label_rank == 0 for item in observations)
+    # Two deviations of a fair coin below the middle.
+    if model.classes == 1 and count - 2 * right > 2 * count**0.5:
+        zero, one = _names(model) or ("0", "1")
+        warnings.warn(
+            f"{model.path} is right on {right} of {count} images: are its classes the other way"
+            f" round? An output of 1 is taken for {one!r}, of 0 for {zero!r}",
             TinyedgeWarning,
             stacklevel=3,
         )
@@ -228,6 +256,11 @@ def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inf
     inference = model.infer(model.spec.quantize(pixels)[np.newaxis])
     if not np.isfinite(inference.scores).all():
         raise ModelError(f"{model.path} answers {path} with infinite scores or NaN")
+    if model.classes == 1 and not is_probability(inference.scores[0]):
+        raise ModelError(
+            f"{model.path} answers {path} with {inference.scores[0]:.6g}, no probability: one"
+            " output is compared as the probability of a class"
+        )
     return inference
 
 

@@ -9,14 +9,18 @@ from numpy.typing import NDArray
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard
 
-__all__ = ["Inference", "ScoringModel"]
+__all__ = ["Inference", "ScoringModel", "is_probability"]
+
+# A step of an int8 output, by which one may lie outside [0, 1].
+_ROUNDING = 1 / 128
 
 
 class Inference(NamedTuple):
     """One run of a model.
 
     Attributes:
-        scores: float64 (classes,), dequantized; before the softmax where the card has one.
+        scores: float64 (classes,), dequantized; before the softmax where the card has one. Of a
+            model of one output, the probability of class 1 against class 0.
         milliseconds: what it took, from the input tensor to the scores.
     """
 
@@ -43,3 +47,8 @@ class ScoringModel(Protocol):
 
     def infer(self, inputs: NDArray[np.generic], /) -> Inference:
         """The scores of one input tensor, (1, height, width, channels) of the input's type."""
+
+
+def is_probability(score: float) -> bool:
+    """Whether the one score of a model may be one, give or take its rounding."""
+    return bool(-_ROUNDING <= score <= 1 + _ROUNDING)

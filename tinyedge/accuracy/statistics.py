@@ -1,6 +1,7 @@
 """What two models' scores say about each other: pure functions, no files and no runtimes.
 
-Scores are the logits of a classifier: one row per image, the classes along the last axis. Both
+Scores are the logits of a classifier: one row per image, the classes along the last axis. One score
+alone is the probability of class 1 against class 0. Both
 models of a comparison see the same images, so the statistics are those of paired proportions:
 `lost` counts the images that only the first model names rightly, `gained` those that only the
 second does, and all other images tell the two models apart in nothing.
@@ -42,7 +43,7 @@ class Interval(NamedTuple):
 
 def top1(scores: ArrayLike) -> NDArray[np.intp]:
     """The class of the highest score, the lowest index of several: (..., classes) to (...)."""
-    return np.asarray(np.argmax(np.asarray(scores), axis=-1))
+    return np.asarray(np.argmax(_of_each_class(scores), axis=-1))
 
 
 def label_rank(scores: ArrayLike, label: ArrayLike) -> NDArray[np.intp]:
@@ -55,7 +56,7 @@ def label_rank(scores: ArrayLike, label: ArrayLike) -> NDArray[np.intp]:
         scores: (..., classes), finite.
         label: (...), the index of the right class.
     """
-    values = np.asarray(scores)
+    values = _of_each_class(scores)
     right = np.asarray(label)[..., np.newaxis]
     own = np.take_along_axis(values, right, axis=-1)
     earlier = np.arange(values.shape[-1]) < right
@@ -64,8 +65,16 @@ def label_rank(scores: ArrayLike, label: ArrayLike) -> NDArray[np.intp]:
 
 def is_tied(scores: ArrayLike) -> NDArray[np.bool_]:
     """Whether several classes share the highest score: (..., classes) to (...)."""
-    values = np.asarray(scores)
+    values = _of_each_class(scores)
     return np.asarray(np.count_nonzero(values == values.max(axis=-1, keepdims=True), axis=-1) > 1)
+
+
+def _of_each_class(scores: ArrayLike) -> NDArray[np.float64]:
+    """The scores; of one alone its complement before it."""
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape[-1] != 1:
+        return values
+    return np.concatenate([1 - values, values], axis=-1)
 
 
 def kl_divergence(p_logits: ArrayLike, q_logits: ArrayLike) -> NDArray[np.float64]:

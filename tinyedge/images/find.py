@@ -83,7 +83,7 @@ def read_labelled(
         source: a folder whose subfolders are named after classes, or a manifest with labels.
         labels: the model's, in its class order, or None where it has none.
         ids: the same for its WordNet ids.
-        classes: how many classes the model has.
+        classes: how many outputs the model has.
 
     Raises:
         DatasetError: `source` is missing, holds no image, or names a class that the model does

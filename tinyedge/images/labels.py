@@ -1,4 +1,8 @@
-"""The names of classes: lists of labels, and which class a name means."""
+"""The names of classes: lists of labels, and which class a name means.
+
+A model of one output tells two classes apart: the output is the probability of class 1 (as of
+Keras' Dense(1, sigmoid), and of a Darknet classifier of one class), above one half where it is it.
+"""
 
 import re
 import warnings
@@ -7,19 +11,41 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
+from tinyedge.text import counted
 
-__all__ = ["ClassNames", "listed", "read_labels"]
+__all__ = ["ClassNames", "class_count", "class_names", "listed", "read_labels"]
 
 _SHOWN = 5
 
 
-def read_labels(path: Path, classes: int) -> tuple[str, ...]:
-    """The first `classes` lines of `path`, stripped; surplus lines are cut with a warning.
+def class_count(outputs: int) -> int:
+    """How many classes a model of so many outputs tells apart."""
+    return 2 if outputs == 1 else outputs
 
-    Darknet's own ImageNet list names 21,842 classes, of which the first 1,000 are ImageNet-1k.
+
+def class_names(names: Sequence[str] | None, outputs: int) -> tuple[str, ...] | None:
+    """The name of each class, of a model's labels or ids; None where it has none.
+
+    One name of one output is that of class 1.
+    """
+    if not names:
+        return None
+    if outputs == len(names) == 1:
+        return f"not {names[0]}", names[0]
+    return tuple(names[: class_count(outputs)])
+
+
+def read_labels(path: Path, outputs: int) -> tuple[str, ...]:
+    """The names of the classes of a model of so many outputs: lines of `path`, stripped.
+
+    Surplus lines are cut with a warning: Darknet's own ImageNet list names 21,842 classes, of
+    which the first 1,000 are ImageNet-1k. For one output there are one name, of the class whose
+    probability it is, or two, of what 0 and what 1 stand for, as Keras has them; a warning says
+    which is which.
 
     Raises:
-        DatasetError: the file is no text, has an empty line among those needed, or is too short.
+        DatasetError: the file is no text, has an empty line among those needed, is too short, or
+            names more than two classes for one output.
         OSError: the file cannot be read.
     """
     try:
@@ -31,20 +57,32 @@ def read_labels(path: Path, classes: int) -> tuple[str, ...]:
     names = tuple(line.strip() for line in lines)
     while names and not names[-1]:
         names = names[:-1]
-    if len(names) < classes:
+    if len(names) < outputs:
         raise DatasetError(
-            f"{path} names {len(names)} classes, the network has {classes} outputs:"
+            f"{path} names {len(names)} classes, the network has {counted(outputs, 'output')}:"
             " use the list that belongs to this network"
         )
-    if len(names) > classes:
+    if outputs == 1 and len(names) > class_count(1):
+        raise DatasetError(
+            f"{path} names {len(names)} classes, the network has 1 output: it needs the name of"
+            " the class whose probability that is, or two, first what 0 stands for, then 1"
+        )
+    if len(names) > class_count(outputs):
         warnings.warn(
-            f"{path} names {len(names)} classes; the first {classes} are used",
+            f"{path} names {len(names)} classes; the first {outputs} are used",
             TinyedgeWarning,
             stacklevel=2,
         )
-    names = names[:classes]
+    names = names[: class_count(outputs)]
     if "" in names:
         raise DatasetError(f"{path}:{names.index('') + 1}: this line names no class")
+    if len(names) > outputs:
+        warnings.warn(
+            f"{path} names 2 classes for 1 output: 1 is taken to mean {names[1]!r}, 0"
+            f" {names[0]!r}; if it is the other way round, swap the lines",
+            TinyedgeWarning,
+            stacklevel=2,
+        )
     return names
 
 
@@ -56,17 +94,17 @@ class ClassNames:
     or for the ``/`` that no folder's name can hold.
 
     Args:
-        labels: in class order, or None; more than `classes` are cut.
-        ids: WordNet ids in class order, or None; likewise.
-        classes: how many there are.
+        labels: the model's, in class order, or None; see `class_names`.
+        ids: its WordNet ids in class order, or None; likewise.
+        outputs: how many it has.
     """
 
     def __init__(
-        self, labels: Sequence[str] | None, ids: Sequence[str] | None, classes: int
+        self, labels: Sequence[str] | None, ids: Sequence[str] | None, outputs: int
     ) -> None:
-        self._labels = labels[:classes] if labels else ()
-        self._ids = ids[:classes] if ids else ()
-        self._classes = classes
+        self._labels = class_names(labels, outputs) or ()
+        self._ids = class_names(ids, outputs) or ()
+        self._classes = class_count(outputs)
         self._exact = _positions(self._labels)
         self._loose = _positions([_loosened(label) for label in self._labels])
         self._by_id = _positions([name.lower() for name in self._ids])

@@ -1,6 +1,7 @@
 """The Classifier against the bare interpreter, with every step around it done by hand."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,78 @@ class TestScores:
             Prediction(2, "2", 0.0),
             Prediction(0, "0", 0.0),
         ]
+
+
+class TestOneOutput:
+    """A model of one output: the probability of one class, or of the second of two."""
+
+    def test_it_stands_as_it_is(self, tmp_path: Path) -> None:
+        photo = write_image(tmp_path / "grey.png", 51)
+        for number, labels in enumerate((None, ("dog",))):
+            model = write_linear_model(
+                tmp_path / f"{number}.tflite", ((1.0,),), softmax_groups=0, labels=labels
+            )
+            (found,) = Classifier(model).classify(photo)
+            assert (found.index, found.label) == (0, labels[0] if labels else "0")
+            assert found.probability == pytest.approx(0.2)
+
+    @pytest.mark.parametrize(
+        ("pixel", "order"), [(51, [0, 1]), (204, [1, 0]), (127, [0, 1]), (128, [1, 0])]
+    )
+    def test_two_labels_are_of_0_and_1(self, tmp_path: Path, pixel: int, order: list[int]) -> None:
+        model = write_linear_model(
+            tmp_path / "m.tflite", ((1.0,),), softmax_groups=0, labels=("cat", "dog")
+        )
+        found = Classifier(model).classify(write_image(tmp_path / "grey.png", pixel))
+        assert [one.index for one in found] == order
+        assert [one.label for one in found] == [("cat", "dog")[index] for index in order]
+        of_class = {one.label: one.probability for one in found}
+        assert of_class["dog"] == pytest.approx(pixel / 255)
+        assert of_class["cat"] == pytest.approx(1 - pixel / 255)
+        assert found.scores.shape == (1,)
+        assert len(Classifier(model).classify(tmp_path / "grey.png", top=1)) == 1
+
+    def test_no_probability_is_none_of_two_classes(self, tmp_path: Path) -> None:
+        photo = write_image(tmp_path / "white.png", 255)
+        for value in (-3.0, 1.5, math.nan):
+            model = write_linear_model(
+                tmp_path / f"{value}.tflite", ((value,),), softmax_groups=0, labels=("cat", "dog")
+            )
+            with pytest.raises(ModelError, match=f"answers with {value:g}, no probability"):
+                Classifier(model).classify(photo)
+
+    def test_a_step_of_int8_beyond_is_rounding(self, tmp_path: Path) -> None:
+        model = write_linear_model(
+            tmp_path / "m.tflite", ((1 + 1 / 256,),), softmax_groups=0, labels=("cat", "dog")
+        )
+        found = Classifier(model).classify(write_image(tmp_path / "white.png", 255))
+        assert [one.probability for one in found] == [1, 0]
+
+    def test_a_softmax_over_one_score_says_nothing(self, tmp_path: Path) -> None:
+        model = write_linear_model(tmp_path / "m.tflite", ((1.0,),), softmax_groups=1)
+        with pytest.warns(TinyedgeWarning, match="softmax over one score, which is 1 whatever"):
+            Classifier(model)
+
+    def test_a_strangers_is_a_probability_already(self, tmp_path: Path) -> None:
+        names = tmp_path / "names"
+        for content, tolerance in (
+            (strangers.one_output(), 1e-6),
+            (strangers.quantized_one_output(), 0.03),
+        ):
+            model = tmp_path / "model.tflite"
+            model.write_bytes(content)
+            for lines in ("dog\n", "cat\ndog\n"):
+                names.write_text(lines)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", TinyedgeWarning)
+                    classifier = Classifier(model, fit="stretch", labels=names)
+                for seed in range(5):
+                    pixels = strangers.photo_like(seed)
+                    answer = classifier.classify(Image.fromarray(pixels))
+                    found = {one.label: one.probability for one in answer}
+                    assert found["dog"] == pytest.approx(
+                        strangers.sigmoid_by_hand(pixels), abs=tolerance
+                    )
 
 
 class TestStrangers:
