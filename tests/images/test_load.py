@@ -342,7 +342,7 @@ def message(path: Path, channels: int = 3) -> str:
 def test_missing_folder_and_empty(tmp_path: Path) -> None:
     missing = tmp_path / "missing.jpg"
     assert message(missing) == f"{missing}: no such file"
-    assert message(tmp_path) == f"{tmp_path} cannot be read (Is a directory)"
+    assert message(tmp_path) == f"{tmp_path} is a folder, not a file"
     empty = tmp_path / "empty.jpg"
     empty.touch()
     assert message(empty).startswith(f"{empty} is not an image that can be read (no JPEG")

@@ -4,7 +4,6 @@ Each is of one colour or nearly, so that its file is small and made in seconds; 
 allocates follows from the header.
 """
 
-import io
 import struct
 import zlib
 from collections.abc import Callable, Iterable
@@ -95,8 +94,8 @@ def save(path: Path, mode: str, size: tuple[int, int], **options: object) -> Non
     Image.new(mode, size, colours.get(mode, 90)).save(path, **options)  # type: ignore[arg-type]
 
 
-def _webp(path: Path, **options: object) -> None:
-    save(path, "RGB", (SIDE, SIDE), method=0, **options)
+def _webp(path: Path) -> None:
+    save(path, "RGB", (SIDE, SIDE), method=0)
 
 
 # What each writes, by the name of its file.
@@ -122,19 +121,15 @@ WORST: dict[str, Callable[[Path], None]] = {
     "grey.jpg": lambda path: save(path, "L", (WIDE, HIGH)),
     "34_bytes.webp": lambda path: path.write_bytes(webp_header(16_383, 16_383)) and None,
     "lossy.webp": _webp,
-    "lossless.webp": lambda path: _webp(path, lossless=True),
+    "lossless.webp": lambda path: save(path, "RGB", (SIDE, SIDE), lossless=True),
     "palette.gif": lambda path: save(path, "P", (SIDE, SIDE)),
     "rgb.bmp": lambda path: write_bmp(path, SIDE, SIDE),
     "grey.tif": lambda path: save(path, "L", (SIDE, SIDE), compression="tiff_lzw"),
     "cmyk.tif": lambda path: save(path, "CMYK", (SIDE, SIDE), compression="tiff_lzw"),
+    "cmyk_one_strip.tif": lambda path: save(
+        path, "CMYK", (SIDE, SIDE), compression="tiff_lzw", strip_size=1 << 30
+    ),
     "1bit.tif": lambda path: save(path, "1", (SIDE, SIDE), compression="group4"),
     "grey16.pgm": lambda path: write_ppm(path, SIDE, SIDE, b"P5", 65535),
     "rgb.ppm": lambda path: write_ppm(path, SIDE, SIDE, b"P6", 255),
 }
-
-
-def one_strip(image: Image.Image) -> bytes:
-    """The image as a TIFF by LZW whose rows are one strip."""
-    stream = io.BytesIO()
-    image.save(stream, "TIFF", compression="tiff_lzw", strip_size=1 << 40)
-    return stream.getvalue()

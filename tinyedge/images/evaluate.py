@@ -1,6 +1,7 @@
 """From images to results: the one loop, in this thread or over the workers of an executor."""
 
 import os
+import traceback
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -140,4 +141,8 @@ def _outcome(work: Callable[[], Result]) -> Result | Unreadable:
     try:
         return work()
     except ImageError as error:
+        # What is half decoded lives on in the frames of what went wrong, and may be large.
+        for each in (error, error.__cause__):
+            if each is not None:
+                traceback.clear_frames(each.__traceback__)
         return Unreadable(error)

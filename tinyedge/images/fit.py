@@ -5,7 +5,7 @@ becomes an integer input a few rows at a time, with float32 rows between and no 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,34 @@ from numpy.typing import NDArray
 from tinyedge.images.spec import InputSpec
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["fit_pixels", "reduction", "resize"]
+__all__ = ["Pixels", "fit_pixels", "reduction", "resize"]
 
 _BAR = 0.5
 # Rows made at once: enough to pay numpy's calls, few enough to stay in a small CPU's cache.
 _BLOCK = 32
 # What a reduced image keeps at least of each pixel that the network takes, along each side.
 _OVERSAMPLING = 2
+# Of so many pixels all are taken at once: choosing costs more.
+_WHOLE = 1 << 20
 
 
-def fit_pixels(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.generic]:
+class Pixels(Protocol):
+    """An image of which parts can be had.
+
+    Attributes:
+        shape: height, width and channels, each at least 1.
+    """
+
+    shape: tuple[int, int, int]
+
+    def part(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """The pixels where these rows and columns meet: (len(rows), len(columns), channels).
+
+        Both ascend and name at least one.
+        """
+
+
+def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[np.generic]:
     """Fit an image to a network's input.
 
     ``crop`` takes the largest centred rectangle of the network's aspect (``center_crop_image``
@@ -30,7 +48,8 @@ def fit_pixels(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.generic
     (``letterbox_image``), ``stretch`` the whole image whatever its aspect (``resize_image``).
 
     Args:
-        pixels: (h, w, spec.channels) with h and w at least 1.
+        pixels: (h, w, spec.channels) with h and w at least 1; of what is no array, and large,
+            only the pixels are asked for that the result mixes.
         spec: the network's input.
 
     Returns:
@@ -48,7 +67,15 @@ def fit_pixels(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.generic
     source, target = _region(rows, columns, spec), _place(rows, columns, spec)
     # An image more than `width` times as wide as high rounds to nothing, as in C: bars alone.
     if target.height and target.width:
-        _resample_into(fitted[target.slices], pixels[source.slices], quantization)
+        taps = _both_taps(source.height, source.width, target.height, target.width)
+        if isinstance(pixels, np.ndarray):
+            part = pixels[source.slices]
+        elif source.height * source.width <= _WHOLE:
+            part = pixels.part(*map(_numbers, source.slices))
+        else:
+            needed_rows, needed_columns, taps = _compact(taps)
+            part = pixels.part(source.top + needed_rows, source.left + needed_columns)
+        _resample_into(fitted[target.slices], part, taps, quantization)
     return fitted
 
 
@@ -87,7 +114,8 @@ def resize(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.f
     Kept, so that a number which differs from the engine's never comes from the pixels.
     """
     resized = np.empty((height, width, pixels.shape[2]), np.float32)
-    _resample_into(resized, pixels, None)
+    taps = _both_taps(pixels.shape[0], pixels.shape[1], height, width)
+    _resample_into(resized, pixels, taps, None)
     return resized
 
 
@@ -146,9 +174,38 @@ def _taps(source: int, target: int) -> _Taps:
     return _Taps(first, np.minimum(first + 1, source - 1), 1 - fraction, fraction)
 
 
+class _BothTaps(NamedTuple):
+    """What mixes an image's rows, and what its columns."""
+
+    rows: _Taps
+    columns: _Taps
+
+
+def _both_taps(height: int, width: int, target_height: int, target_width: int) -> _BothTaps:
+    return _BothTaps(_row_taps(height, target_height), _column_taps(width, target_width))
+
+
+def _compact(taps: _BothTaps) -> tuple[NDArray[np.intp], NDArray[np.intp], _BothTaps]:
+    """The rows and the columns that are mixed, and the taps where nothing else is left."""
+    (rows, row_taps), (columns, column_taps) = map(_compact_one, taps)
+    return rows, columns, _BothTaps(row_taps, column_taps)
+
+
+def _compact_one(taps: _Taps) -> tuple[NDArray[np.intp], _Taps]:
+    positions = np.concatenate([taps.first, taps.second])
+    needed, place = np.unique(positions, return_inverse=True)
+    first, second = place[: len(taps.first)], place[len(taps.first) :]
+    return needed, taps._replace(first=first, second=second)
+
+
+def _numbers(part: slice) -> NDArray[np.intp]:
+    return np.arange(part.start, part.stop)
+
+
 def _resample_into(
     target: NDArray[np.generic],
     pixels: NDArray[np.uint8] | NDArray[np.float32],
+    taps: _BothTaps,
     quantization: QuantParams | None,
 ) -> None:
     """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1].
@@ -157,24 +214,25 @@ def _resample_into(
     of the whole is made.
     """
     start = 0
-    for block in _resampled(pixels, target.shape[1], target.shape[0]):
+    for block in _resampled(pixels, taps):
         rows = target[start : start + len(block)]
         rows[:] = block if quantization is None else quantization.quantize(block)
         start += len(block)
 
 
 def _resampled(
-    pixels: NDArray[np.uint8] | NDArray[np.float32], width: int, height: int
+    pixels: NDArray[np.uint8] | NDArray[np.float32], taps: _BothTaps
 ) -> Iterator[NDArray[np.float32]]:
     """The rows of `resize` from top to bottom, `_BLOCK` at a time: (n, width, c)."""
     channels = pixels.shape[2]
-    columns, rows = _column_taps(pixels.shape[1], width), _row_taps(pixels.shape[0], height)
+    rows, columns = taps
+    height, width = len(rows.first), len(columns.first)
     # A row lies flat, a sample an element: numpy's take is slow for a pixel of three bytes.
     first, second = _samples(columns.first, channels), _samples(columns.second, channels)
     first_weight = np.repeat(columns.first_weight, channels)
     second_weight = np.repeat(columns.second_weight, channels)
     for start in range(0, height, _BLOCK):
-        above, below = (taps[start : start + _BLOCK] for taps in (rows.first, rows.second))
+        above, below = (each[start : start + _BLOCK] for each in (rows.first, rows.second))
         needed, place = np.unique(np.concatenate([above, below]), return_inverse=True)
         source = pixels[needed].reshape(len(needed), -1)
         strip = _unit(source.take(first, axis=1))

@@ -1,0 +1,1 @@
+"""What the largest images cost in memory."""
