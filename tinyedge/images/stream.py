@@ -56,6 +56,9 @@ class ImageSource(ABC, Iterable[SourceImage]):
         """Give an image whose `when_unreadable` is ``retry`` once more when it changes."""
         raise NotImplementedError
 
+    def answered(self, image: SourceImage) -> None:  # most need not know
+        """Note that the answer to an image of this source has been given out."""
+
 
 class NamedImages(ImageSource):
     """The images of names, in their order; see `tinyedge.images.find.find_images`.

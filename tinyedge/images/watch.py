@@ -3,22 +3,35 @@
 An image counts as written when its size and its times were the same at two looks in a row, and as
 read when it decodes; one that does not is looked at again whenever it changes. Polling,
 because it works on every file system: inotify says nothing of a share or a FUSE mount.
+
+Two files are told apart by their time of birth, which no rename, touch or rewriting changes, where
+the file system keeps it (ext4, XFS, Btrfs, F2FS, tmpfs, FAT): ext4 gives a new file the inode of
+one that was deleted. Elsewhere by what the rest says; see `_is_same`.
 """
 
+import contextlib
+import ctypes
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinyedge.errors import DatasetError
 from tinyedge.images.find import is_image_name
 from tinyedge.images.stream import ImageSource, SourceImage
 from tinyedge.system import StopRequest
 
-__all__ = ["FolderWatch", "WatchedImages"]
+if TYPE_CHECKING:
+    from tinyedge.journal import Entry, Journal
+
+__all__ = ["FolderWatch", "WatchedImages", "watch_with_journal"]
 
 # Looks closer together could miss that an image is still being written, seconds.
 _LEAST_BETWEEN_LOOKS = 0.1
+# A journal of that many lines more than twice what it must hold is rewritten.
+_SPARE_LINES = 1000
 
 
 class _State(NamedTuple):
@@ -27,13 +40,26 @@ class _State(NamedTuple):
     inode: int
     size: int
     modified: int
-    # Of its content or of who may read it.
+    # Of its content or of who may read it; -1 where it is not known.
     changed: int
 
-    @property
-    def content(self) -> tuple[int, int, int]:
-        """What a rename leaves as it is."""
-        return self.inode, self.size, self.modified
+
+class _Image(NamedTuple):
+    """A file that was completely written, and when it was born; None where nobody knows."""
+
+    state: _State
+    born: int | None
+
+    def entry(self, name: str) -> "Entry":
+        """What a journal keeps of it; `name` is its path in the folder."""
+        inode, size, modified, _ = self.state
+        return {
+            "image": name,
+            "size": size,
+            "modified": modified,
+            "inode": inode,
+            "born": self.born,
+        }
 
 
 class FolderWatch:
@@ -41,11 +67,25 @@ class FolderWatch:
 
     Hidden files and folders are left out, as everywhere. An image that takes the place of
     another, by a rename or after it was deleted, is a new one; one that is rewritten where it
-    stands, or given another name within the folder, is not.
+    stands, or given another name within the folder, is not. A link to an image of the folder, and
+    a second name of it, are that image.
     """
 
-    def __init__(self, folder: Path, *, existing: bool = False) -> None:
-        """Watch `folder`; with `existing`, also the images that are already there.
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        existing: bool = False,
+        rewritten: bool = False,
+        known: Iterable["Entry"] = (),
+    ) -> None:
+        """Watch `folder`.
+
+        Args:
+            folder: to be watched.
+            existing: whether the images that are already there count as new.
+            rewritten: whether one whose content or time of change is another counts as new.
+            known: a journal's entries: images that are not new whatever `existing` says.
 
         Raises:
             DatasetError: there is no such folder.
@@ -54,12 +94,15 @@ class FolderWatch:
         if not folder.is_dir():
             raise DatasetError(f"{folder}: no such folder to watch")
         self.folder = folder
-        self._written: dict[str, _State] = {}
+        self._rewritten = rewritten
+        self._known = dict(_known_images(folder, known))
+        self._given: dict[str, _Image] = {}
         self._changing: dict[str, _State] = {}
         self._unreadable: dict[str, _State] = {}
         if not existing:
-            there = {entry.path: _state(entry) for entry in _images(folder)}
-            self._written = {path: state for path, state in there.items() if state is not None}
+            self._known |= {
+                path: _Image(state, _born(path)) for path, state in _images(folder).items()
+            }
 
     def look(self) -> list[Path]:
         """The images completely written since the last look, oldest first; each only once.
@@ -67,47 +110,98 @@ class FolderWatch:
         Raises:
             OSError: the folder itself is gone, or can no longer be read.
         """
-        found = {entry.path: entry for entry in _images(self.folder)}
-        gone_images = self._written.keys() - found.keys()
-        moved = {self._written[path].content for path in gone_images}
-        for states in (self._written, self._changing, self._unreadable):
-            for gone in states.keys() - found.keys():
-                del states[gone]
+        found = _images(self.folder)
+        gone = [self._known[path] for path in self._known.keys() - found.keys()]
+        moved = {image.state[:3]: image for image in gone}
+        for states in (self._known, self._given, self._changing, self._unreadable):
+            for path in states.keys() - found.keys():
+                del states[path]
         settled: list[tuple[int, str]] = []
-        for path, entry in found.items():
-            known = self._written.get(path)
-            if known is not None and known.inode == entry.inode():
+        for path, state in found.items():
+            if self._is_known(path, state) or state == self._unreadable.get(path):
                 continue
-            state = _state(entry)
-            if state is None or state == self._unreadable.get(path):
-                continue
-            if state.content in moved:
-                self._written[path] = state
+            was = moved.get(state[:3])
+            if was is not None and _is_same(was, state, path):
+                self._known[path] = _Image(state, was.born)
             elif state.size and state == self._changing.get(path):
                 settled.append((state.modified, path))
-                self._written[path] = self._changing.pop(path)
+                self._known[path] = self._given[path] = _Image(state, _born(path))
+                del self._changing[path]
             else:
                 self._changing[path] = state
         return [Path(path) for _, path in sorted(settled)]
 
+    def is_as_given(self, path: Path) -> bool:
+        """Whether the image is still the one that `look` saw; if not, `look` gives it anew."""
+        found = self._found(path)
+        image = self._given.get(found)
+        with contextlib.suppress(OSError):
+            if image is not None and _state(os.stat(found)) == image.state:
+                return True
+        self._forget(found)
+        return False
+
     def look_again(self, path: Path) -> None:
         """Have `look` return this image once more, which could not be read, when it changes."""
-        # Of the folder "." scandir gives "./a.jpg", and Path makes "a.jpg" of that.
-        found = os.path.join(self.folder, path.relative_to(self.folder))
+        found = self._found(path)
+        image = self._forget(found)
         # It may have gone since.
-        if found in self._written:
-            self._unreadable[found] = self._written.pop(found)
+        if image is not None:
+            self._unreadable[found] = image.state
+
+    def answered(self, path: Path) -> "Entry | None":
+        """Note that `path`, which `look` gave, needs no more; what a journal keeps of it."""
+        found = self._found(path)
+        image = self._given.pop(found, None)
+        return None if image is None else image.entry(self._name(found))
+
+    def entries(self) -> "list[Entry]":
+        """What a journal has to keep: of all images that are there and need no more."""
+        done = self._known.keys() - self._given.keys()
+        return [self._known[path].entry(self._name(path)) for path in sorted(done)]
+
+    def _is_known(self, path: str, state: _State) -> bool:
+        image = self._known.get(path)
+        if image is None:
+            return False
+        if image.state == state:
+            return True
+        if _is_same(image, state, path):
+            as_it_was = image.state[1:3] == state[1:3]
+            if as_it_was or not self._rewritten:
+                self._known[path] = _Image(state, image.born)
+                return True
+        self._forget(path)
+        return False
+
+    def _forget(self, found: str) -> _Image | None:
+        self._given.pop(found, None)
+        return self._known.pop(found, None)
+
+    def _found(self, path: Path) -> str:
+        # Of the folder "." scandir gives "./a.jpg", and Path makes "a.jpg" of that.
+        return os.path.join(self.folder, path.relative_to(self.folder))
+
+    def _name(self, found: str) -> str:
+        return Path(found).relative_to(self.folder).as_posix()
 
 
 class WatchedImages(ImageSource):
     """The images that appear in a watched folder, until the program is asked to stop."""
 
-    def __init__(self, watch: FolderWatch, stop: StopRequest, interval: float) -> None:
-        """Look every `interval` seconds, at least 0.1."""
+    def __init__(
+        self,
+        watch: FolderWatch,
+        stop: StopRequest,
+        interval: float,
+        journal: "Journal | None" = None,
+    ) -> None:
+        """Look every `interval` seconds, at least 0.1; what is answered goes into the journal."""
         self.announcement = f"watching {watch.folder}"
         self._watch = watch
         self._stop = stop
         self._interval = max(interval, _LEAST_BETWEEN_LOOKS)
+        self._journal = journal
 
     def __iter__(self) -> Iterator[SourceImage]:
         """The images.
@@ -117,7 +211,9 @@ class WatchedImages(ImageSource):
         """
         while not self._stop.made:
             for path in self._watch.look():
-                yield SourceImage(str(path), path, "retry")
+                # Those before it took their time; what stands there now may be half written.
+                if self._watch.is_as_given(path):
+                    yield SourceImage(str(path), path, "retry")
                 if self._stop.made:
                     return
             self._stop.waited(self._interval)
@@ -126,33 +222,145 @@ class WatchedImages(ImageSource):
         """Give an image that could not be read once more when it changes."""
         self._watch.look_again(Path(image.name))
 
+    def answered(self, image: SourceImage) -> None:
+        """Write it into the journal.
 
-def _state(entry: os.DirEntry[str]) -> _State | None:
-    """The state of a listed file; None where it has gone since."""
-    try:
-        status = entry.stat()
-    except OSError:
-        return None
-    return _State(entry.inode(), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        Raises:
+            OSError: that cannot be.
+        """
+        entry = self._watch.answered(Path(image.name))
+        if self._journal is None or entry is None:
+            return
+        self._journal.append(entry)
+        if self._journal.lines > _SPARE_LINES:
+            kept = self._watch.entries()
+            if self._journal.lines > 2 * len(kept) + _SPARE_LINES:
+                self._journal.rewrite(kept)
 
 
-def _images(folder: Path) -> Iterator[os.DirEntry[str]]:
+@contextlib.contextmanager
+def watch_with_journal(
+    folder: Path, path: Path, *, existing: bool, rewritten: bool
+) -> Iterator[tuple[FolderWatch, "Journal"]]:
+    """A watch that goes on where the one before it ended, by the journal at `path`.
+
+    A new journal begins with the images that are there, unless `existing` are to be answered. By
+    one that is there all images are new that it does not hold.
+
+    Raises:
+        DatasetError: see `FolderWatch` and `open_journal`.
+        OSError: the folder cannot be read, or the journal not written.
+    """
+    # Loads what writes files, which a watch without a journal has no use for.
+    from tinyedge.journal import open_journal
+
+    first = FolderWatch(folder, existing=existing)
+    with open_journal(path, os.path.realpath(folder), first.entries) as journal:
+        known = journal.entries
+        yield FolderWatch(folder, existing=True, rewritten=rewritten, known=known), journal
+
+
+def _known_images(folder: Path, entries: Iterable["Entry"]) -> Iterator[tuple[str, _Image]]:
+    for entry in entries:
+        match entry:
+            case {
+                "image": str(name),
+                "size": int(size),
+                "modified": int(modified),
+                "inode": int(inode),
+                "born": int() | None as born,
+            }:
+                yield os.path.join(folder, name), _Image(_State(inode, size, modified, -1), born)
+
+
+def _is_same(image: _Image, state: _State, path: str) -> bool:
+    """Whether the file at `path`, in that state now, is the one that `image` was.
+
+    By its birth where that is known of both. Else it is, where size and time of change are as they
+    were, whatever the inode (FUSE gives a file another one at times), or where inode and size are:
+    touched, or rewritten.
+    """
+    was = image.state
+    as_it_was = (was.size, was.modified) == (state.size, state.modified)
+    born = _born(path) if image.born is not None else None
+    if born is not None:
+        return born == image.born and (as_it_was or was.inode == state.inode)
+    return as_it_was or (was.inode, was.size) == (state.inode, state.size)
+
+
+def _images(folder: Path) -> dict[str, _State]:
     """Every image in `folder` and below; only `folder` itself has to be readable."""
-    with os.scandir(folder) as entries:
-        pending = list(entries)
-    seen = {(folder.stat().st_dev, folder.stat().st_ino)}
+    images: dict[str, _State] = {}
+    links: list[os.DirEntry[str]] = []
+    real = os.path.realpath(folder)
+    # Of every folder looked into, without links.
+    folders = {real}
+    linked: set[tuple[int, int]] = set()
+    pending = [(entry, real) for entry in _entries(folder)]
     while pending:
-        entry = pending.pop()
+        entry, parent = pending.pop()
         if entry.name.startswith("."):
             continue
-        try:
+        with contextlib.suppress(OSError):
             if entry.is_dir():
-                status = entry.stat()
-                if (status.st_dev, status.st_ino) not in seen:
-                    seen.add((status.st_dev, status.st_ino))
-                    with os.scandir(entry) as entries:
-                        pending += entries
+                real = _real(entry, parent)
+                if real not in folders:
+                    folders.add(real)
+                    pending += [(inside, real) for inside in _entries(entry)]
             elif is_image_name(entry.name) and entry.is_file():
-                yield entry
-        except OSError:
-            continue
+                if entry.is_symlink():
+                    links.append(entry)
+                    continue
+                status = entry.stat()
+                identity = (status.st_dev, status.st_ino)
+                if status.st_nlink > 1 and identity in linked:
+                    continue
+                linked.add(identity)
+                images[entry.path] = _state(status)
+    targets: set[str] = set()
+    for entry in sorted(links, key=lambda link: link.path):
+        with contextlib.suppress(OSError):
+            target = os.path.realpath(entry.path)
+            place, name = os.path.split(target)
+            if target not in targets and not (place in folders and is_image_name(name)):
+                targets.add(target)
+                images[entry.path] = _state(entry.stat())
+    return images
+
+
+def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def _real(entry: os.DirEntry[str], parent: str) -> str:
+    return os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(parent, entry.name)
+
+
+def _state(status: os.stat_result) -> _State:
+    return _State(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+# statx(2), which Python has from 3.15 on; the structure is the same on every machine.
+_AT_FDCWD = -100
+_STATX_BTIME = 0x800
+_STATX_BYTES = 256
+_BTIME_OFFSET = 80
+
+
+@cache
+def _statx() -> Any:
+    """The C library's, or None where it has none: glibc before 2.28, musl before 1.2.5."""
+    return getattr(ctypes.CDLL(None), "statx", None)
+
+
+def _born(path: str) -> int | None:
+    """When the file, or what the link points to, was made, ns; None where nobody knows."""
+    statx = _statx()
+    found = ctypes.create_string_buffer(_STATX_BYTES)
+    if statx is None or statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, found) != 0:
+        return None
+    (filled,) = struct.unpack_from("=I", found)
+    seconds, nanoseconds = struct.unpack_from("=qI", found, _BTIME_OFFSET)
+    born: int = seconds * 10**9 + nanoseconds
+    return born if filled & _STATX_BTIME else None

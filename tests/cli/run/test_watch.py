@@ -161,6 +161,42 @@ def test_after_sigkill_what_was_printed_is_whole_and_another_goes_on(
         assert len({image_of(command.answer()) for _ in range(50)}) == 50
 
 
+@pytest.mark.parametrize("number", [*INTERRUPTS, signal.SIGKILL])
+def test_with_a_journal_another_goes_on_where_it_ended(
+    model: Path, bags: list[Path], folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    names = [str(folder / f"{count:02}.png") for count in range(40)]
+    words = ("--existing", "--journal", tmp_path / "journal")
+    with watching(model, folder, *words) as command:
+        for name in names[:30]:
+            put(bags[0], Path(name))
+        answers = [command.answer() for _ in range(5)]
+        command.send(number)
+        answers += command.end()[1].splitlines()
+    for name in names[30:]:
+        put(bags[0], Path(name))
+    with watching(model, folder, *words) as command:
+        while image_of(answers[-1]) != names[-1]:
+            answers.append(command.answer())
+        command.send(signal.SIGTERM)
+        code, stdout, stderr = command.end()
+    assert (code, stdout, stderr) == (0, "", "")
+    given = [image_of(answer) for answer in answers]
+    # Killed between the answer and its line in the journal, one comes again.
+    assert len(given) - len(names) in ((0, 1) if number == signal.SIGKILL else (0,))
+    assert sorted(set(given)) == names
+
+
+def test_a_journal_that_is_none_is_an_error(model: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine\n")
+    done = run_as_user("run", model, "--watch", folder, "--journal", tmp_path / "notes")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: {tmp_path}/notes is no journal that tinyedge wrote: name another file\n"
+    )
+    assert (tmp_path / "notes").read_text() == "mine\n"
+
+
 def test_a_full_disk_is_an_error_and_a_second_try_succeeds(
     model: Path, bags: list[Path], folder: Path
 ) -> None:
@@ -207,6 +243,8 @@ def test_no_folder_is_an_error(model: Path, folder: Path) -> None:
         (("-", "--bench", "1"), "--bench times photos it can take again: name them, not -"),
         (("--camera", ""), "--camera takes a camera's number, a file or an address"),
         (("a.png", "--existing"), "--existing goes with --watch"),
+        (("a.png", "--rewritten"), "--rewritten goes with --watch"),
+        (("--camera", "0", "--journal", "j"), "--journal goes with --watch"),
     ],
 )
 def test_sources_do_not_mix(model: Path, words: tuple[str, ...], reason: str) -> None:

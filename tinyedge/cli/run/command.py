@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 @click.option("--watch", type=PATH, help="Answer new photos of this folder until interrupted.")
 @click.option("--existing", is_flag=True, help="With --watch, the photos already there too.")
 @click.option(
+    "--rewritten",
+    is_flag=True,
+    help="With --watch, a photo that is rewritten where it stands is a new one.",
+)
+@click.option(
+    "--journal",
+    type=PATH,
+    metavar="FILE",
+    help="With --watch, keep in FILE what was answered, and go on from there at the next start.",
+)
+@click.option(
     "--camera", metavar="NUMBER", help="Answer what this camera sees until interrupted: 0, say."
 )
 @click.option(
@@ -58,6 +69,8 @@ def command(
     images: tuple[str, ...],
     watch: Path | None,
     existing: bool,
+    rewritten: bool,
+    journal: Path | None,
     camera: str | None,
     interval: float,
     bench: int | None,
@@ -86,7 +99,10 @@ def command(
 
     With --json, one JSON object a line for each photo, or one of --bench.
     """
-    _check_sources(images, watch, camera, bench, existing=existing)
+    _check_sources(images, watch, camera, bench)
+    for name, given in (("existing", existing), ("rewritten", rewritten), ("journal", journal)):
+        if given and watch is None:
+            raise click.UsageError(f"--{name} goes with --watch")
     from tinyedge.cli.run.images import (
         answer_images,
         open_camera_source,
@@ -115,7 +131,9 @@ def command(
         bench_images(load, images, bench, as_json=as_json)
         return
     if watch is not None:
-        opened = open_folder(watch, existing=existing, interval=interval)
+        opened = open_folder(
+            watch, existing=existing, rewritten=rewritten, journal=journal, interval=interval
+        )
     elif camera is not None:
         opened = open_camera_source(camera, interval=interval)
     else:
@@ -134,8 +152,6 @@ def _check_sources(
     watch: Path | None,
     camera: str | None,
     bench: int | None,
-    *,
-    existing: bool,
 ) -> None:
     """Raise a UsageError unless there is one source of images, and options that go with it."""
     from tinyedge.images.stream import STDIN
@@ -149,5 +165,3 @@ def _check_sources(
         raise click.UsageError("--bench times photos it can take again: name them, not -")
     if camera == "":
         raise click.UsageError("--camera takes a camera's number, a file or an address")
-    if existing and watch is None:
-        raise click.UsageError("--existing goes with --watch")

@@ -33,18 +33,28 @@ def open_names(names: Sequence[str]) -> Iterator["ImageSource"]:
 
 
 @contextmanager
-def open_folder(folder: Path, *, existing: bool, interval: float) -> Iterator["ImageSource"]:
+def open_folder(
+    folder: Path, *, existing: bool, rewritten: bool, journal: Path | None, interval: float
+) -> Iterator["ImageSource"]:
     """The images that appear in `folder`, until a signal asks for the end.
 
     Raises:
-        DatasetError: there is no such folder.
-        OSError: it cannot be read.
+        DatasetError: there is no such folder, or the journal is not this folder's.
+        OSError: it cannot be read, or the journal not written.
     """
-    from tinyedge.images.watch import FolderWatch, WatchedImages
+    from tinyedge.images.watch import FolderWatch, WatchedImages, watch_with_journal
     from tinyedge.system import stop_request
 
     with stop_request() as stop:
-        yield WatchedImages(FolderWatch(folder, existing=existing), stop, interval)
+        if journal is None:
+            watch = FolderWatch(folder, existing=existing, rewritten=rewritten)
+            yield WatchedImages(watch, stop, interval)
+            return
+        with watch_with_journal(folder, journal, existing=existing, rewritten=rewritten) as (
+            watch,
+            kept,
+        ):
+            yield WatchedImages(watch, stop, interval, kept)
 
 
 @contextmanager
@@ -95,6 +105,7 @@ def answer_images(
                     partial(report.as_text, image, answer),
                     partial(report.as_json, image, answer),
                 )
+                source.answered(image)
                 answered += 1
             elif image.when_unreadable == "raise":
                 raise answer.error
