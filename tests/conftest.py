@@ -18,7 +18,9 @@ from tests.support.once import made_once
 
 # The same examples in every run, and no clock: a test that fails fails again. Others, and more of
 # them, with --hypothesis-profile=explore.
-settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, database=None, max_examples=50
+)
 settings.register_profile("explore", deadline=None, database=None, max_examples=3000)
 settings.load_profile("repeatable")
 

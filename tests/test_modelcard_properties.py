@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tinyedge.errors import ModelError
 from tinyedge.images.spec import FITS
 from tinyedge.modelcard import (
-    BatchNorm,
+    BatchNormFormula,
     CalibrationSource,
     Check,
     CheckImages,
@@ -79,7 +79,7 @@ def cards(draw: st.DrawFn) -> ModelCard:
                 noise_db=st.none() | _REAL,
             )
         ),
-        batch_norm=draw(_one_of(BatchNorm)),
+        batch_norm=draw(_one_of(BatchNormFormula)),
         normalization=draw(
             st.none()
             | st.builds(

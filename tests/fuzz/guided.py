@@ -6,6 +6,7 @@ What the reader does that it may not is written into the folder FINDS, each faul
 work goes on; a crash, a hang or too much memory ends the process, with a file of libFuzzer's own.
 """
 
+import resource
 import sys
 import warnings
 from pathlib import Path
@@ -37,9 +38,17 @@ def main(name: str, finds: Path, itself: str, arguments: list[str]) -> None:
                 found.trace, encoding="utf-8", errors="replace"
             )
 
+    if target.memory is not None:
+        limit = _address_space() + target.memory
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     mutator = {} if target.mutate is None else {"custom_mutator": target.mutate}
     atheris.Setup([itself, *arguments], one, **mutator)
     atheris.Fuzz()
+
+
+def _address_space() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
 
 
 if __name__ == "__main__":

@@ -86,9 +86,10 @@ def fuzz(
                 f"-runs={runs - done}",
                 *left,
                 f"-seed={seed + attempt}",
-                f"-dict={workplace.dictionary}",
+                *([f"-dict={workplace.dictionary}"] if target.words else []),
                 "-print_final_stats=1",
-                "-verbosity=1",
+                # A slow file is no find: beyond `_HANGS_AFTER` it is.
+                "-report_slow_units=1000",
                 str(workplace.learned),
                 str(workplace.known),
             )

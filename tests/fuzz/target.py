@@ -30,6 +30,8 @@ class Target:
         words: pieces of the format, for libFuzzer's dictionary.
         largest: bytes of the longest file that is made.
         runs: executions of it in a campaign.
+        memory: bytes that the process may take beyond what it begins with; None for what libFuzzer
+            allows.
         mutate: a file, the most bytes and a seed -> another file; libFuzzer's alone where None.
         alone: whether tests read it in a process of its own, for it may crash.
     """
@@ -40,6 +42,7 @@ class Target:
     words: tuple[str | bytes, ...] = ()
     largest: int = 4096
     runs: int = 1_000_000
+    memory: int | None = None
     mutate: Callable[[bytes, int, int], bytes] | None = None
     alone: bool = False
 
