@@ -64,7 +64,7 @@ def test_a_second_target_that_cannot_be_made_spares_the_first(tmp_path: Path) ->
     (tmp_path / "first").write_bytes(b"old")
     before = everything_in(tmp_path)
     with pytest.raises(OSError, match="File name too long"):
-        write_together({tmp_path / "first": b"new", tmp_path / ("n" * 250): b"new"})
+        write_together({tmp_path / "first": b"new", tmp_path / ("n" * 256): b"new"})
     assert everything_in(tmp_path) == before
 
 
@@ -132,7 +132,7 @@ class TestFolders:
         write_together({tmp_path / "model": {"old": b"1"}})
         before = everything_in(tmp_path)
         with pytest.raises(OSError, match="File name too long"):
-            write_together({tmp_path / "model": {"new": b"2"}, tmp_path / ("n" * 250): b""})
+            write_together({tmp_path / "model": {"new": b"2"}, tmp_path / ("n" * 256): b""})
         assert everything_in(tmp_path) == before
 
     def test_its_permissions_are_what_the_umask_leaves(self, tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ import errno
 import io
 import os
 import re
-import shutil
 import stat
-import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import IO, cast
 
 from tinyedge.errors import TinyedgeError
+from tinyedge.system import check_interrupted, interrupts_held
+from tinyedge.temporary import put_into_place, temporary_folder
 
 __all__ = [
     "Content",
@@ -117,27 +117,34 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
     """Write every file, or none of them.
 
     A target's content is that of a file or, for a folder, those of its files by their paths
-    inside it. Each is written under a temporary name beside its target and flushed to disk; only
-    when all are there are they renamed into place, replacing what stood there before. A folder
-    is replaced whole; for a moment, between two renames, it does not exist. `executables` are
-    paths inside the folders of files that may be executed.
+    inside it. Each is written into a temporary folder beside its target and flushed to disk; only
+    when all are there are they renamed into place, replacing what stood there before. A process
+    that is killed between two renames leaves every file whole, and the next that writes there
+    makes the rest of the renames; see `tinyedge.temporary`. `executables` are paths inside the
+    folders of files that may be executed.
 
     Raises:
         OSError: a folder cannot be made, or the disk is full; the targets are as they were.
     """
-    staged: list[tuple[Path, Path]] = []
-    try:
-        for target, content in contents.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
+    check_interrupted()
+    with contextlib.ExitStack() as stack:
+        folders: dict[Path, Path] = {}
+        renames: dict[Path, list[tuple[str, str]]] = {}
+        for number, (target, content) in enumerate(contents.items()):
+            place = target.parent
+            if place not in folders:
+                place.mkdir(parents=True, exist_ok=True)
+                folders[place] = stack.enter_context(temporary_folder(place))
+            check_replaceable(target, folder=not isinstance(content, bytes))
+            staged = folders[place] / str(number)
             if isinstance(content, bytes):
-                _stage_file(target, content, staged)
+                _write(staged, content)
             else:
-                _stage_folder(target, content, executables, staged)
-        for temporary, target in staged:
-            _put_into_place(temporary, target)
-    finally:
-        for temporary, _ in staged:
-            _remove(temporary)
+                _write_folder(staged, content, executables)
+            renames.setdefault(place, []).append((staged.name, target.name))
+        with interrupts_held():
+            for place, names in renames.items():
+                put_into_place(folders[place], names)
 
 
 def check_replaceable(target: Path, *, folder: bool = False) -> None:
@@ -160,7 +167,7 @@ def check_writable(folder: Path) -> None:
     """
     there = next(at for at in (folder, *folder.absolute().parents) if at.exists())
     try:
-        with tempfile.TemporaryDirectory(prefix=".tinyedge.", dir=there):
+        with temporary_folder(there):
             pass
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
@@ -274,65 +281,19 @@ def _own_stream(
     return content
 
 
-def _stage_file(target: Path, content: bytes, staged: list[tuple[Path, Path]]) -> None:
-    check_replaceable(target)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    staged.append((Path(name), target))
-    with os.fdopen(descriptor, "wb") as stream:
-        _write(stream.fileno(), content)
-    # mkstemp makes files for the owner alone; outputs get what the umask allows.
-    Path(name).chmod(0o666 & ~_umask())
-
-
-def _stage_folder(
-    target: Path,
-    contents: Mapping[str, bytes],
-    executables: Collection[str],
-    staged: list[tuple[Path, Path]],
+def _write_folder(
+    folder: Path, contents: Mapping[str, bytes], executables: Collection[str]
 ) -> None:
-    check_replaceable(target, folder=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    staged.append((folder, target))
+    folder.mkdir()
     for name, content in contents.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as stream:
-            _write(stream.fileno(), content)
-        if name in executables:
-            path.chmod(0o777 & ~_umask())
-    folder.chmod(0o777 & ~_umask())
+        _write(path, content, mode=0o777 if name in executables else 0o666)
 
 
-def _write(descriptor: int, content: bytes) -> None:
-    with os.fdopen(descriptor, "wb", closefd=False) as stream:
+def _write(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(descriptor)
-
-
-def _put_into_place(temporary: Path, target: Path) -> None:
-    if not target.is_dir():
-        temporary.replace(target)
-        return
-    # No rename replaces a folder that holds anything.
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
-        old = target.rename(Path(aside) / target.name)
-        try:
-            temporary.rename(target)
-        except OSError:
-            old.rename(target)
-            raise
-
-
-def _remove(path: Path) -> None:
-    """What is left of a staged output that was not put into place."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tinyedge import children
 from tinyedge.devices.edgetpu.partition import Partition
+from tinyedge.temporary import temporary_folder
 
 __all__ = [
     "MAPPED",
@@ -108,9 +109,9 @@ def run_compiler(
     The log says in `failure` where the compiler cannot be run, is killed or does not end.
     Returns the log and its text.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder(Path(tempfile.gettempdir())) as folder:
         oldest = [] if runtime is None else ["-m", str(runtime)]
-        command = [str(compiler), "-s", *oldest, "-o", folder, str(model.resolve())]
+        command = [str(compiler), "-s", *oldest, "-o", str(folder), str(model.resolve())]
         try:
             done = children.run(command, timeout=_TIMEOUT, stderr=subprocess.STDOUT)
         except subprocess.TimeoutExpired:

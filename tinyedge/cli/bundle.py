@@ -63,7 +63,9 @@ def command(
     from tinyedge.devices.bundle.target import find_target
     from tinyedge.devices.profile import find_profile
     from tinyedge.progress import progress_shown
+    from tinyedge.temporary import own_temporaries
 
+    click.get_current_context().with_resource(own_temporaries())
     target = find_target(
         find_profile(device), architecture=architecture, release=release, python=python
     )

@@ -81,7 +81,9 @@ def command(
     from tinyedge.devices.deploy.inventory import boards_of
     from tinyedge.devices.deploy.ssh import check_ssh
     from tinyedge.progress import progress_of_each
+    from tinyedge.temporary import own_temporaries
 
+    click.get_current_context().with_resource(own_temporaries())
     boards = boards_of(hosts, inventory, device)
     check_ssh()
     comparing = None if data is None else _comparing(models, data)

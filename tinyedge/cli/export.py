@@ -113,8 +113,10 @@ def command(
     from tinyedge.export import report
     from tinyedge.export.quantize.reorder import REWRITES
     from tinyedge.progress import progress_shown
+    from tinyedge.temporary import own_temporaries
     from tinyedge.zoo.source import find_source
 
+    click.get_current_context().with_resource(own_temporaries())
     profile = find_profile(device)
     with progress_shown(on_terminal=on_a_terminal()) as progress:
         found = find_source(source, progress=progress)

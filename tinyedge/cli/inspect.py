@@ -56,7 +56,9 @@ def command(
     from tinyedge.files import write_together
     from tinyedge.images.find import evenly_spaced, read_unlabelled
     from tinyedge.progress import progress_shown
+    from tinyedge.temporary import own_temporaries
 
+    click.get_current_context().with_resource(own_temporaries())
     check_tensorflow_is_installed()
     if plot is not None:
         from tinyedge.export.inspection.plot import check_plotting, inspection_plot

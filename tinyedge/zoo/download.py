@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tinyedge.errors import FetchError, MissingPackageError
 from tinyedge.progress import Progress
-from tinyedge.zoo.cache import RemoteFile, cache_folder, mismatch
+from tinyedge.temporary import put_into_place, temporary_folder
+from tinyedge.zoo.cache import RemoteFile, mismatch
 
 __all__ = ["RETRIES", "download"]
 
@@ -19,7 +20,7 @@ _CHUNK_BYTES = 1 << 15
 def download(files: Sequence[RemoteFile], *, progress: Progress, retries: int = RETRIES) -> None:
     """Download every file into the cache, replacing what stands in its place.
 
-    A file goes to a temporary name beside its target and is renamed only after its size and
+    A file goes into a temporary folder beside its target and is renamed only after its size and
     sha256 were checked.
 
     Args:
@@ -48,18 +49,21 @@ def _download(file: RemoteFile, retries: int, progress: Progress) -> None:
 
     # pooch reports each attempt on stderr; what matters comes back as an exception.
     pooch.get_logger().setLevel("ERROR")
-    registry = pooch.create(
-        path=cache_folder(),
-        base_url="",
-        # Without a hash pooch keeps what is there; a file that is missing has none to keep.
-        registry={file.name: _known_hash(file)},
-        urls={file.name: file.url},
-        retry_if_failed=retries,
-    )
+    name = file.path.name
     try:
-        registry.fetch(file.name, downloader=_downloader(file, progress))
-        # Temporary files are their owner's alone; a cache may be shared.
-        file.path.chmod(0o644)
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(file.path.parent) as folder:
+            registry = pooch.create(
+                path=folder,
+                base_url="",
+                registry={name: _known_hash(file)},
+                urls={name: file.url},
+                retry_if_failed=retries,
+            )
+            registry.fetch(name, downloader=_downloader(file, progress))
+            # Temporary files are their owner's alone; a cache may be shared.
+            (folder / name).chmod(0o644)
+            put_into_place(folder, [(name, name)])
     except (requests.exceptions.RequestException, ValueError) as error:
         raise FetchError(
             f"cannot download {file.url}: {_reason(error)};"
