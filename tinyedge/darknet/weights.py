@@ -384,15 +384,16 @@ def _is_biased(parameters: LayerParameters) -> bool:
 
 def _check_values(array: Floats, name: str, where: str, batch_norm: BatchNormFormula) -> None:
     wrong = ~np.isfinite(array)
-    if name == "variance":
+    if name == "variance" and not wrong.any():
         # The engine would divide by nan or by 0.
-        wrong |= ~has_deviation(array, batch_norm)
+        wrong = ~has_deviation(array, batch_norm)
     if wrong.any():
         first = int(np.argmax(wrong))
         cause = "the file is damaged, or was trained with another .cfg"
         if (
             name == "variance"
             and batch_norm == "outside"
+            and np.isfinite(array.flat[first])
             and has_deviation(array, "inside").flat[first]
         ):
             cause += ", or by an engine whose batch norm takes it: --batch-norm inside"
