@@ -11,6 +11,7 @@ import click
 
 from tinyedge.cli.output import show
 from tinyedge.errors import DatasetError
+from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
@@ -81,7 +82,7 @@ def answer_images(
     no image that comes meanwhile is missed.
 
     Raises:
-        ImageError: an image that has to be readable is not.
+        SystemExit: an image that was named is none: each was told of, and the others answered.
         DatasetError: none of several could be read.
         Whatever `load` and `source` raise.
     """
@@ -96,6 +97,7 @@ def answer_images(
     if source.announcement is not None:
         click.echo(source.announcement, err=True)
     answered = skipped = 0
+    failed = False
     answers = evaluate(lambda image: classifier.classify(image.content, top), source)
     with closing(answers):
         for image, answer in answers:
@@ -108,12 +110,15 @@ def answer_images(
                 source.answered(image)
                 answered += 1
             elif image.when_unreadable == "raise":
-                raise answer.error
+                click.echo(f"error: {answer.reason}", err=True)
+                failed = True
             elif image.when_unreadable == "retry":
                 _retry(source, image, answer)
             else:
                 click.echo(f"skipped: {answer.reason}", err=True)
                 skipped += 1
+    if failed:
+        raise SystemExit(ExitCode.ERROR)
     if skipped and not answered:
         raise DatasetError(f"none of the {skipped} images can be read")
 
