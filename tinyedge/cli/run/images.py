@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from tinyedge.cli.output import show
+from tinyedge.cli.output import say, show
 from tinyedge.errors import DatasetError
 from tinyedge.exit_codes import ExitCode
 
@@ -93,9 +91,9 @@ def answer_images(
     # A source may make signals wait for the end of an answer; loading has nothing to lose.
     with interruptible():
         classifier = load()
-    click.echo(report.running_on(classifier), err=True)
+    say(report.running_on(classifier), err=True)
     if source.announcement is not None:
-        click.echo(source.announcement, err=True)
+        say(source.announcement, err=True)
     answered = skipped = 0
     failed = False
     answers = evaluate(lambda image: classifier.classify(image.content, top), source)
@@ -110,12 +108,12 @@ def answer_images(
                 source.answered(image)
                 answered += 1
             elif image.when_unreadable == "raise":
-                click.echo(f"error: {answer.reason}", err=True)
+                say(f"error: {answer.reason}", err=True)
                 failed = True
             elif image.when_unreadable == "retry":
                 _retry(source, image, answer)
             else:
-                click.echo(f"skipped: {answer.reason}", err=True)
+                say(f"skipped: {answer.reason}", err=True)
                 skipped += 1
     if failed:
         raise SystemExit(ExitCode.ERROR)
@@ -127,4 +125,4 @@ def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") ->
     source.retry(image)
     # One that was taken away before it was read is nobody's concern.
     if Path(image.name).exists():
-        click.echo(f"note: {answer.reason}; it is tried again if it changes", err=True)
+        say(f"note: {answer.reason}; it is tried again if it changes", err=True)
