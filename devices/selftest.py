@@ -12,6 +12,7 @@ from tinyedge.accuracy.statistics import top1
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError
+from tinyedge.text import printable
 
 __all__ = [
     "FORMAT",
@@ -144,7 +145,7 @@ def selftest(bundle: Path) -> list[Outcome]:
 
 def as_text(outcomes: Sequence[Outcome]) -> str:
     """One line per model."""
-    return "\n".join(map(str, outcomes))
+    return "\n".join(printable(str(outcome)) for outcome in outcomes)
 
 
 def as_json(outcomes: Sequence[Outcome]) -> dict[str, object]:

@@ -1,8 +1,11 @@
 """Counts and paths as people read them."""
 
+import sys
+import unicodedata
+
 import pytest
 
-from tinyedge.text import counted, displayed, shortened
+from tinyedge.text import counted, printable, printable_lines, shortened
 
 
 @pytest.mark.parametrize(
@@ -12,10 +15,39 @@ def test_only_one_is_singular(number: int, text: str) -> None:
     assert counted(number, "image") == text
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
-    # As os.fsdecode gives the name of a file that is b"caf\xe9.jpg" on the disk.
-    assert displayed("caf\udce9.jpg") == "caf\N{REPLACEMENT CHARACTER}.jpg"
-    assert displayed("cafe\u0301.jpg") == "cafe\u0301.jpg"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        # As os.fsdecode gives the name of a file that is b"caf\xe9.jpg" on the disk.
+        ("caf\udce9.jpg", r"caf\xe9.jpg"),
+        (
+            "cafe\u0301 犬 \U0001f415\u200d\U0001f9ba.jpg",
+            "cafe\u0301 犬 \U0001f415\u200d\U0001f9ba.jpg",
+        ),
+        ("\x1b]0;title\x07\x1b[2J", r"\x1b]0;title\x07\x1b[2J"),
+        ("a\tb\nerror: c\rd\x7f\x9b2J", r"a\tb\nerror: c\rd\x7f\x9b2J"),
+        (
+            "\u202egpj.exe\u2066\u2028\u2029\u200f\ud800",
+            r"\u202egpj.exe\u2066\u2028\u2029\u200f\ud800",
+        ),
+        (r"C:\new\text", r"C:\new\text"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable_lines(f"{text}\n{text}") == f"{printable_lines(text)}\n{printable_lines(text)}"
+
+
+def test_every_character_of_the_kinds_is_escaped() -> None:
+    """Of the whole of Unicode, by its own categories: control, separators of lines, surrogates."""
+    for code in range(sys.maxunicode + 1):
+        letter = chr(code)
+        harmful = unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs")
+        turning = unicodedata.bidirectional(letter) in (
+            *("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"),
+        )
+        marks = letter in "\u061c\u200e\u200f"
+        assert (printable(letter) != letter) == (harmful or turning or marks), hex(code)
 
 
 def nested() -> object:

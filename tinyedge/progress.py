@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from tinyedge.text import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -108,9 +110,10 @@ def progress_of_each(*, on_terminal: bool) -> Iterator[Callable[[str], Progress]
         TextColumn("{task.fields[amount]}"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
+    encoding = sys.stderr.encoding if sys.stderr is not None else "utf-8"
     # A descriptor of its own, so that the bars live on while TensorFlow's output is hidden.
     with (
-        open(os.dup(2), "w", encoding="utf-8") as terminal,
+        open(os.dup(2), "w", encoding=encoding, errors="backslashreplace") as terminal,
         Bars(
             *columns,
             console=Console(file=terminal),
@@ -126,7 +129,7 @@ class _Bar:
 
     def __init__(self, display: "Bars", name: str) -> None:
         self._display = display
-        self._prefix = f"{name}: " if name else ""
+        self._prefix = f"{printable(name)}: " if name else ""
         self._total: float | None = None
         self._past = self._weight = 0.0
         self._stages = 0
@@ -145,7 +148,8 @@ class _Bar:
         with self._lock:
             self._stages += 1
             stage, done = self._stages, 0
-            text, amount = self._prefix + description, _amount(0, steps, unit)
+            text = self._prefix + printable(description)
+            amount = _amount(0, steps, unit)
             if total is None and self._total is not None:
                 self._past += self._weight
                 past = min(self._past, self._total)
@@ -187,7 +191,7 @@ class _Lines:
     """A line for the beginning of each stage, where rich is not installed."""
 
     def __init__(self, name: str) -> None:
-        self._prefix = f"{name}: " if name else ""
+        self._prefix = f"{printable(name)}: " if name else ""
 
     def __call__(
         self,
@@ -200,7 +204,7 @@ class _Lines:
     ) -> Advance:
         del steps, weight, total, unit
         # In one piece: others write too.
-        sys.stderr.write(f"{self._prefix}{description}\n")
+        sys.stderr.write(f"{self._prefix}{printable(description)}\n")
         return _nothing
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tinyedge.text import printable
+
 __all__ = ["WIDTH", "Column", "paragraph", "table"]
 
 WIDTH = 100
@@ -39,8 +41,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
 
     Columns are as wide as their longest cells as long as all fit into `width`; else those that
     can give way do, the widest first. The last cell of a row that has fewer cells than there are
-    columns takes what is left of the line, and is wrapped.
+    columns takes what is left of the line, and is wrapped. What a terminal would obey is escaped.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = _widths(columns, rows, width)
     heading = [column.heading for column in columns]
     return "\n".join(

@@ -1,9 +1,17 @@
-"""Pieces of text for people: counts, paths, and values from files."""
+"""Pieces of text for people: counts, values from files, and what strangers wrote, made harmless."""
 
 import os
+import re
 import reprlib
 
-__all__ = ["counted", "displayed", "shortened"]
+__all__ = ["counted", "printable", "printable_lines", "shortened"]
+
+# What moves a terminal's cursor, sets its title or ends a line (C0, DEL, C1, U+2028, U+2029), what
+# turns the direction of writing (Unicode TR 9, section 2) and so shows one text for another, and
+# bytes that are no text, as os.fsdecode hands them on.
+_HARMFUL = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
 
 _MOST_BITS = 64
 
@@ -13,9 +21,26 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def displayed(path: str | os.PathLike[str]) -> str:
-    """A path as text; bytes of a file's name that are not UTF-8 are replaced."""
-    return os.fsencode(path).decode(errors="replace")
+def printable(text: str | os.PathLike[str]) -> str:
+    r"""A stranger's text, or a path, in one line that a terminal only shows: the rest is escaped.
+
+    ``\x1b``, ``\u202e``, and ``\xff`` for a byte of a file's name that is no text. A line end is
+    escaped, too, and a tab; a backslash is not.
+    """
+    return _HARMFUL.sub(_escape, os.fspath(text))
+
+
+def printable_lines(text: str) -> str:
+    """`printable`, line by line: for text whose line feeds are tinyedge's own."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    short = {0x09: r"\t", 0x0A: r"\n", 0x0D: r"\r"}
+    return short.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def shortened(value: object) -> str:

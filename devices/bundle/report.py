@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tinyedge.devices.bundle.assembly import Bundle
 from tinyedge.files import bytes_sha256
-from tinyedge.text import displayed
+from tinyedge.text import printable
 
 __all__ = ["as_json", "as_text"]
 
@@ -12,7 +12,7 @@ __all__ = ["as_json", "as_text"]
 def as_text(bundle: Bundle, output: Path) -> str:
     """One line per file, then their sum and where they are."""
     lines = [f"{len(content):>12,}  {name}" for name, content in bundle.files.items()]
-    total = f"{bundle.bytes:>12,}  in {len(lines)} files: {displayed(output)}"
+    total = f"{bundle.bytes:>12,}  in {len(lines)} files: {printable(output)}"
     return "\n".join([*lines, total])
 
 

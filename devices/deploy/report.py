@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.table import WIDTH, Column, table
+from tinyedge.text import printable
 
 __all__ = ["as_json", "as_text"]
 
@@ -28,9 +29,9 @@ def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
     rows = [_row(report, compared=compared) for report in reports]
     columns = [*_COLUMNS, *(_COMPARED if compared else ()), _RESULT]
     lines = [table(columns, rows, width=width)]
-    lines += [f"{report.host}: note: {note}" for report in reports for note in report.notes]
+    lines += [printable(f"{each.host}: note: {note}") for each in reports for note in each.notes]
     lines += [
-        f"{report.host}: {report.failed_at}: {report.error}" for report in reports if report.error
+        printable(f"{each.host}: {each.failed_at}: {each.error}") for each in reports if each.error
     ]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from tinyedge.devices.latency.roofline import (
     usb_latencies,
 )
 from tinyedge.table import WIDTH, Column, paragraph, table
-from tinyedge.text import counted
+from tinyedge.text import counted, printable
 
 __all__ = ["as_json", "as_text"]
 
@@ -249,12 +249,8 @@ def _layer(tensor: str) -> str:
 
 def _plain(name: str) -> str:
     """A name from the file as a terminal can show it, no longer than half a line."""
-    shown = _printable(name)
+    shown = printable(name)
     return shown if len(shown) <= WIDTH // 2 else shown[: WIDTH // 2 - 3] + "..."
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _size(size: int) -> str:

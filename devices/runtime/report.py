@@ -2,7 +2,7 @@
 
 from tinyedge.devices.runtime.classifier import Classification, Classifier
 from tinyedge.images.stream import SourceImage
-from tinyedge.text import counted, displayed
+from tinyedge.text import counted, printable
 
 __all__ = ["as_json", "as_text", "running_on"]
 
@@ -26,6 +26,6 @@ def as_json(image: SourceImage, answer: Classification) -> dict[str, object]:
 def as_text(image: SourceImage, answer: Classification) -> str:
     """A line for the image and below it one line per class."""
     time = "" if image.time is None else f"  {image.time}"
-    lines = [f"{displayed(image.name)}{time}  {answer.milliseconds:.1f} ms"]
-    lines += [f"  {found.probability:.6f}  {found.label}" for found in answer]
+    lines = [f"{printable(image.name)}{time}  {answer.milliseconds:.1f} ms"]
+    lines += [f"  {found.probability:.6f}  {printable(found.label)}" for found in answer]
     return "\n".join(lines)

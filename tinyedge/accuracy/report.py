@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from tinyedge.accuracy.result import Comparison, ModelResult
+from tinyedge.text import printable
 
 __all__ = ["as_json", "as_text"]
 
@@ -128,7 +129,7 @@ def _divergence(c: Comparison) -> str:
 def _worst_classes(c: Comparison) -> str:
     return (
         "; ".join(
-            f"{item.label} {item.float_correct} to {item.int8_correct} of {item.images}"
+            f"{printable(item.label)} {item.float_correct} to {item.int8_correct} of {item.images}"
             for item in c.worst_classes[:_SHOWN_CLASSES]
         )
         or "no class lost an image"

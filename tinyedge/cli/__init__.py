@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from tinyedge import __version__
+from tinyedge.cli.output import say, say_lines
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode, exit_codes_of
 from tinyedge.system import Interrupted, check_interrupted, interruptible
@@ -73,7 +74,7 @@ class _LazyGroup(click.Group):
         except Interrupted as interrupted:
             # Where the terminal has closed nobody hears it.
             with contextlib.suppress(OSError):
-                click.echo(f"ended by {interrupted.number.name}", err=True)
+                say(f"ended by {interrupted.number.name}", err=True)
             raise SystemExit(128 + interrupted.number) from None
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -123,7 +124,7 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
     if debug:
         import traceback
 
-        traceback.print_exc()
+        say_lines(traceback.format_exc().rstrip("\n"), err=True)
     code = ExitCode.ERROR
     match error:
         case TinyedgeError():
@@ -140,7 +141,7 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
             said = " ".join(f"{type(error).__name__}: {error}".split())
             hint = "" if debug else "; tinyedge --debug COMMAND... shows where"
             message = f"unexpected {said}. This is a fault of tinyedge: please report it{hint}"
-    click.echo(f"error: {message}", err=True)
+    say(f"error: {message}", err=True)
     raise SystemExit(code)
 
 
@@ -148,8 +149,7 @@ def _show_warning(
     message: Warning | str, category: type[Warning], *_: object, **__: object
 ) -> None:
     if issubclass(category, TinyedgeWarning):
-        # Not err=True, which passes by the stream that a progress bar puts there to be redrawn.
-        click.echo(f"note: {message}", file=sys.stderr, err=True)
+        say(f"note: {message}", err=True)
 
 
 @click.command(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import say, show
 from tinyedge.cli.parameters import PATH, device_option, json_option, on_a_terminal
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ def command(
     write_bundle(bundle, output)
     if bundle.debian_packages:
         names = " ".join(bundle.debian_packages)
-        click.echo(f"note: the board needs Debian's packages too: apt install {names}", err=True)
+        say(f"note: the board needs Debian's packages too: apt install {names}", err=True)
     show(as_json, lambda: report.as_text(bundle, output), lambda: report.as_json(bundle, output))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import say, show
 from tinyedge.cli.parameters import (
     PATH,
     device_option,
@@ -94,12 +94,12 @@ def command(
         for file in (float_file, int8_file)
     )
     through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
-    click.echo(f"{running_on(float_model)}{through}", err=True)
+    say(f"{running_on(float_model)}{through}", err=True)
     with progress_shown(on_terminal=on_a_terminal()) as progress:
         comparison = tinyedge.compare(
             float_model, int8_model, data, max_drop=max_drop, progress=progress
         )
     for skipped in comparison.skipped:
-        click.echo(f"skipped: {skipped.reason}", err=True)
+        say(f"skipped: {skipped.reason}", err=True)
     show(as_json, lambda: report.as_text(comparison), lambda: report.as_json(comparison))
     context.exit(_EXIT_CODES[comparison.verdict])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from tinyedge.cli.output import say, say_lines
 from tinyedge.cli.parameters import PATH
 
 
@@ -43,7 +44,7 @@ def command(output: Path) -> None:
         ),
     )
     for title, words in steps:
-        click.echo(f"{title}\n$ tinyedge {shlex.join(words)}")
+        say_lines(f"{title}\n$ tinyedge {shlex.join(words)}")
         main(words, standalone_mode=False)
-        click.echo()
-    click.echo(f"The files are in {output.absolute()}. Next: tinyedge export --help")
+        say("")
+    say(f"The files are in {output.absolute()}. Next: tinyedge export --help")

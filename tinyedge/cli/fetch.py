@@ -2,7 +2,7 @@
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import say, show
 from tinyedge.cli.parameters import json_option, on_a_terminal
 from tinyedge.errors import FetchError
 
@@ -31,7 +31,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     found = {}
     for model in models:
         if model.packaged:
-            click.echo(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
+            say(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
         with progress_shown(on_terminal=on_a_terminal()) as progress:
             found[model.name] = fetch.fetch(model, progress=progress)
     show(as_json, lambda: fetch.as_text(found), lambda: fetch.as_json(found))

@@ -1,11 +1,15 @@
-"""How a command prints its result: text for people, or one line of JSON for programs."""
+"""How a command prints: its result as text or one line of JSON, and what it says besides.
+
+Nothing else of tinyedge writes to a terminal but a progress bar. What strangers wrote, and it may
+stand in any message, is escaped here.
+"""
 
 import sys
 from collections.abc import Callable
 
-import click
+from tinyedge.text import printable, printable_lines
 
-__all__ = ["output_width", "show"]
+__all__ = ["output_width", "say", "say_lines", "show"]
 
 _NARROWEST = 80
 
@@ -14,7 +18,32 @@ def show(as_json: bool, text: Callable[[], str], content: Callable[[], dict[str,
     """Write a result to stdout and flush: its `text`, or with `as_json` its `content` as a line."""
     import json
 
-    click.echo(json.dumps(content(), allow_nan=False) if as_json else text())
+    if as_json:
+        say(json.dumps(content(), allow_nan=False))
+    else:
+        say_lines(text())
+
+
+def say(message: str, *, err: bool = False) -> None:
+    """Write a message in one line, to stdout or with `err` to stderr, and flush."""
+    _write(printable(message), err=err)
+
+
+def say_lines(text: str, *, err: bool = False) -> None:
+    """Write text whose line feeds are tinyedge's own, and flush."""
+    _write(printable_lines(text), err=err)
+
+
+def _write(text: str, *, err: bool) -> None:
+    # Looked up now: a progress bar puts a stream there, to be redrawn below what is written.
+    stream = sys.stderr if err else sys.stdout
+    # None where it was closed before Python started.
+    if stream is None:
+        return
+    # What the terminal's encoding does not have is escaped, too. (click would write UTF-8.)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+    stream.flush()
 
 
 def output_width() -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tinyedge.devices.profile import Profile
+    from tinyedge.cli.output import say
+from tinyedge.devices.profile import Profile
 
 __all__ = [
     "FIT",
@@ -72,5 +73,5 @@ def running_profile(device: str) -> "Profile":
 
     profile = find_profile(device)
     if not this_machine_is(profile):
-        click.echo(f"note: this machine is no {profile.description}; running here", err=True)
+        say(f"note: this machine is no {profile.description}; running here", err=True)
     return profile

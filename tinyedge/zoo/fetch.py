@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tinyedge.errors import FetchError
 from tinyedge.progress import Progress, no_progress
+from tinyedge.text import printable
 from tinyedge.zoo.cache import RemoteFile, mismatch, pin
 from tinyedge.zoo.download import RETRIES, download
 from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile, SourceFiles
@@ -60,7 +61,7 @@ def locate(model: Model) -> SourceFiles:
     command = f"tinyedge fetch {model.name}"
     problems = list(filter(None, (_problem(file, command) for file in model.remote_files())))
     if problems:
-        raise FetchError("\n".join(problems))
+        raise FetchError("; ".join(problems))
     return _files(model)
 
 
@@ -94,7 +95,7 @@ def as_text(found: Mapping[str, SourceFiles]) -> str:
     for name, files in found.items():
         lines.append(f"{name}: {MODELS[name].title}")
         paths = asdict(files).items()
-        lines += [f"  {kind:<11} {path}" for kind, path in paths if path is not None]
+        lines += [f"  {kind:<11} {printable(path)}" for kind, path in paths if path is not None]
     return "\n".join(lines)
 
 

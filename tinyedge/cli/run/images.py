@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from tinyedge.cli.output import show
+from tinyedge.cli.output import say, show
 from tinyedge.errors import DatasetError
+from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
@@ -81,7 +80,7 @@ def answer_images(
     no image that comes meanwhile is missed.
 
     Raises:
-        ImageError: an image that has to be readable is not.
+        SystemExit: an image that was named is none: each was told of, and the others answered.
         DatasetError: none of several could be read.
         Whatever `load` and `source` raise.
     """
@@ -92,10 +91,11 @@ def answer_images(
     # A source may make signals wait for the end of an answer; loading has nothing to lose.
     with interruptible():
         classifier = load()
-    click.echo(report.running_on(classifier), err=True)
+    say(report.running_on(classifier), err=True)
     if source.announcement is not None:
-        click.echo(source.announcement, err=True)
+        say(source.announcement, err=True)
     answered = skipped = 0
+    failed = False
     answers = evaluate(lambda image: classifier.classify(image.content, top), source)
     with closing(answers):
         for image, answer in answers:
@@ -108,12 +108,15 @@ def answer_images(
                 source.answered(image)
                 answered += 1
             elif image.when_unreadable == "raise":
-                raise answer.error
+                say(f"error: {answer.reason}", err=True)
+                failed = True
             elif image.when_unreadable == "retry":
                 _retry(source, image, answer)
             else:
-                click.echo(f"skipped: {answer.reason}", err=True)
+                say(f"skipped: {answer.reason}", err=True)
                 skipped += 1
+    if failed:
+        raise SystemExit(ExitCode.ERROR)
     if skipped and not answered:
         raise DatasetError(f"none of the {skipped} images can be read")
 
@@ -122,4 +125,4 @@ def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") ->
     source.retry(image)
     # One that was taken away before it was read is nobody's concern.
     if Path(image.name).exists():
-        click.echo(f"note: {answer.reason}; it is tried again if it changes", err=True)
+        say(f"note: {answer.reason}; it is tried again if it changes", err=True)
