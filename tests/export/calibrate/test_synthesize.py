@@ -52,7 +52,8 @@ def synthesized(toy: Toy, seed: int, brightness: float = 1.0) -> tuple[NDArray[n
     learned = weights.layers[0]
     assert isinstance(learned, ConvolutionalWeights)
     assert learned.batch_norm is not None
-    scales, mean, variance = vars(learned.batch_norm).values()
+    norm = learned.batch_norm
+    scales, mean, variance = norm.scales, norm.mean, norm.variance
     norm = BatchNorm(scales, brightness * mean, brightness**2 * variance)
     layers = {**weights.layers, 0: replace(learned, batch_norm=norm)}
     weights = Weights(weights.header, layers)
