@@ -1,13 +1,14 @@
 """The whole of ``tinyedge export``: Darknet's files in, checked .tflite files out.
 
 `prepare` reads everything the user names and raises every error they can fix, without TensorFlow;
-`convert` builds, quantizes and converts the network with TensorFlow; `finish` puts the cards into
-the files, verifies them and writes them, all or none. Equal requests give equal bytes.
+`convert` builds, quantizes and converts the network with TensorFlow; `finish` verifies the files,
+runs each against what it was made of, puts the cards into them and writes them, all or none. Equal
+requests give equal bytes.
 """
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ from tinyedge.export.cards import (
     read_facts,
     versions,
 )
-from tinyedge.export.edgetpu.lower import edge_tpu_file, shortfall
+from tinyedge.export.check import FileCheck, Probe, make_probe
+from tinyedge.export.edgetpu.lower import EdgeTpuFile, edge_tpu_file, shortfall
 from tinyedge.export.request import ExportRequest, FileKind
 from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import (
@@ -46,13 +48,16 @@ from tinyedge.export.tensorflow import (
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, write_together
 from tinyedge.images.spec import InputSpec
-from tinyedge.modelcard import BatchNormFormula, ModelCard, append_card
+from tinyedge.modelcard import BatchNormFormula, Check, CheckImages, ModelCard, append_card
 from tinyedge.progress import Progress
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["Converted", "Exported", "Prepared", "convert", "export", "finish", "prepare"]
+
+
+_NOISE_IMAGES = 4  # to check a float file on, which needs no photos
 
 
 @dataclass
@@ -97,6 +102,7 @@ class Converted:
         keras: the .keras file.
         saved_model: the files of the SavedModel, by their paths inside it.
         made_by: the versions of the packages that made them.
+        probe: what the files are to be run on, and what the Keras model makes of it.
     """
 
     float_tflite: bytes
@@ -104,6 +110,7 @@ class Converted:
     keras: bytes | None
     saved_model: Mapping[str, bytes] | None
     made_by: Mapping[str, str]
+    probe: Probe
 
 
 @dataclass(frozen=True)
@@ -114,11 +121,13 @@ class Exported:
         files: where each file is, by kind: ``float``, then as asked for ``int8``, ``coral`` (for
             the Edge TPU), ``keras`` and ``saved_model``, which is a folder.
         card: the int8 file's, or where there is none the float file's.
+        checks: how close each .tflite is to what it was made of.
         partition: of the file for the Edge TPU, where one was made.
     """
 
     files: Mapping[FileKind, Path]
     card: ModelCard
+    checks: Mapping[FileKind, Check]
     partition: Partition | None = None
 
 
@@ -199,32 +208,42 @@ def convert(prepared: Prepared, *, progress: Progress) -> Converted:
         keras=_keras_file(model, progress) if request.keras else None,
         saved_model=_saved_model_files(model, progress) if request.saved_model else None,
         made_by=versions(),
+        probe=_probe(prepared, model, images),
     )
 
 
 def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> Exported:
-    """Put the cards into the files, verify them and write them, all or none.
+    """Verify the files, run each against what it was made of, and write them, all or none.
 
-    Warns (TinyedgeWarning) of what the Edge TPU leaves to the CPU.
+    Warns (TinyedgeWarning) of what the Edge TPU leaves to the CPU, and where int8 costs much.
 
     Raises:
-        ExportError: a file is not what was asked for.
+        ExportError: a file is not what was asked for, or far from what it was made of.
         OSError: a file cannot be written.
     """
-    done = Stage.FINISH.begin(progress)
     request = prepared.request
     card = float_card(
         request, prepared.network, prepared.facts, converted.made_by, prepared.batch_norm
     )
-    contents: dict[FileKind, Content] = {}
-    contents["float"] = _verified(converted.float_tflite, card, input_type="float32")
+    files: dict[FileKind, bytes] = {"float": converted.float_tflite}
+    cards: dict[FileKind, ModelCard] = {"float": card}
+    verify_model(converted.float_tflite, card, input_type="float32")
     partition = None
     if converted.int8_tflite is not None:
         calibration = prepared.calibration
         card = int8_card(request, card, calibration.sha256 if calibration is not None else ())
-        contents["int8"] = _verified(converted.int8_tflite, card, input_type=request.input_type)
+        files["int8"], cards["int8"] = converted.int8_tflite, card
+        verify_model(converted.int8_tflite, card, input_type=request.input_type)
         if request.makes_coral:
-            contents["coral"], partition = _coral_file(request, converted.int8_tflite, card)
+            lowered = _coral_file(request, converted.int8_tflite, card)
+            files["coral"], partition = lowered.content, lowered.partition
+            cards["coral"] = coral_card(card, lowered.lowered)
+    checks = _checked(prepared, converted.probe, files, cards, progress)
+    done = Stage.FINISH.begin(progress)
+    contents: dict[FileKind, Content] = {
+        kind: append_card(content, replace(cards[kind], check=checks[kind]))
+        for kind, content in files.items()
+    }
     if converted.keras is not None:
         contents["keras"] = converted.keras
     if converted.saved_model is not None:
@@ -232,7 +251,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     targets = request.targets()
     write_together({targets[kind]: content for kind, content in contents.items()})
     done()
-    return Exported(targets, card, partition)
+    return Exported(targets, card, checks, partition)
 
 
 def _check_output(request: ExportRequest) -> None:
@@ -266,7 +285,8 @@ def _check_int8(request: ExportRequest, network: Network) -> None:
 
 def _total_weight(request: ExportRequest) -> float:
     """The weight of all stages that an export goes through."""
-    stages = [Stage.READ_NETWORK, Stage.START_TENSORFLOW, Stage.CONVERT_TO_FLOAT, Stage.FINISH]
+    stages = [Stage.READ_NETWORK, Stage.START_TENSORFLOW, Stage.CONVERT_TO_FLOAT]
+    stages += [Stage.CHECK_FILES, Stage.FINISH]
     if not request.float_only:
         if request.data_free:
             stages.append(Stage.SYNTHESIZE_IMAGES)
@@ -387,19 +407,42 @@ def _saved_model_files(model: "keras.Model", progress: Progress) -> dict[str, by
     return contents
 
 
-def _verified(content: bytes, card: ModelCard, *, input_type: str) -> bytes:
-    """The file with its card, checked against it."""
-    carded = append_card(content, card)
-    verify_model(carded, card, input_type=input_type)
-    return carded
+def _probe(prepared: Prepared, model: "keras.Model", images: NDArray[np.float32] | None) -> Probe:
+    """What the files are to be run on: the images they were calibrated on, if there are any."""
+    network, request = prepared.network, prepared.request
+    with tensorflow_hushed():
+        if images is None:
+            from tinyedge.export.calibrate.synthesize import smooth_noise
+
+            images = smooth_noise(network.input, _NOISE_IMAGES, seed=request.seed)
+        source: CheckImages = "synthesized" if prepared.calibration is None else "photos"
+        return make_probe(network, model, images, source)
 
 
-def _coral_file(request: ExportRequest, int8: bytes, card: ModelCard) -> tuple[bytes, Partition]:
+def _checked(
+    prepared: Prepared,
+    probe: Probe,
+    files: Mapping[FileKind, bytes],
+    cards: Mapping[FileKind, ModelCard],
+    progress: Progress,
+) -> dict[FileKind, Check]:
+    """Each .tflite run against what it was made of."""
+    advance = Stage.CHECK_FILES.begin(progress, len(files) * len(probe.images))
+    check = FileCheck(prepared.network, probe, cards["float"], advance)
+    found: dict[FileKind, Check] = {"float": check.float_file(files["float"])}
+    if "int8" in files:
+        found["int8"] = check.int8_file(files["int8"], prepared.request.quantizer)
+    if "coral" in files:
+        found["coral"] = check.coral_file(files["coral"], cards["coral"].lowerings)
+    return found
+
+
+def _coral_file(request: ExportRequest, int8: bytes, card: ModelCard) -> EdgeTpuFile:
     """The file for the Edge TPU, made of the int8 file."""
     made = edge_tpu_file(int8)
-    content = _verified(made.content, coral_card(card, made.lowered), input_type=request.input_type)
+    verify_model(made.content, coral_card(card, made.lowered), input_type=request.input_type)
     verify_lowered(made.partition)
     found = shortfall(made.partition, request.targets()["coral"].name)
     if found is not None:
         warnings.warn(found, TinyedgeWarning, stacklevel=3)
-    return content, made.partition
+    return made

@@ -1,8 +1,10 @@
 """What an export made, for people and for programs."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.partition import Partition
+from tinyedge.export.check import told
 from tinyedge.export.pipeline import Exported
 from tinyedge.files import bytes_sha256
 from tinyedge.modelcard import ModelCard
@@ -11,7 +13,7 @@ __all__ = ["as_json", "as_text"]
 
 
 def as_text(exported: Exported) -> str:
-    """A line a file, a line on the network, and where there is one, on the file for Coral."""
+    """A line a file, one on the network, one a check, and on the file for Coral if there is one."""
     card = exported.card
     lines = [
         f"{path}  {sum(file.stat().st_size for file in _contents(path)):,} bytes"
@@ -22,6 +24,9 @@ def as_text(exported: Exported) -> str:
         f"input {card.width}x{card.height} {colour}, {card.fit}; {_output(card)}"
         + _calibration(card)
     )
+    lines += [
+        f"{kind} against {check.against}: {told(check)}" for kind, check in exported.checks.items()
+    ]
     return "\n".join(lines + _edge_tpu(exported))
 
 
@@ -39,6 +44,7 @@ def as_json(exported: Exported) -> dict[str, object]:
         "labels": card.labels is not None,
         "calibration": card.calibration,
         "calibration_images": len(card.calibration_sha256),
+        "check": {kind: asdict(check) for kind, check in exported.checks.items()},
         "edge_tpu": _edge_tpu_json(exported.partition),
         "versions": card.versions,
     }

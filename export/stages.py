@@ -26,7 +26,8 @@ class Stage(Enum):
     CONVERT_TO_FLOAT = "Converting to float .tflite", 1.0
     SAVE_KERAS = "Saving the Keras model", 0.3
     SAVE_SAVED_MODEL = "Saving the SavedModel", 0.5
-    FINISH = "Checking and writing the files", 0.5
+    CHECK_FILES = "Checking the files", 3.0
+    FINISH = "Writing the files", 0.5
 
     def __init__(self, description: str, weight: float) -> None:
         self.description = description

@@ -14,13 +14,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layers import Shape
 from tinyedge.darknet.network import Network
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.calibrate.images import check_can_synthesize
 from tinyedge.export.stages import Stage
 from tinyedge.progress import Progress
 
-__all__ = ["synthesize_images"]
+__all__ = ["smooth_noise", "synthesize_images"]
 
 Floats = NDArray[np.float32]
 
@@ -60,7 +61,9 @@ def synthesize_images(
     # The same bytes for the same seed, whatever the threads do.
     tf.config.experimental.enable_op_determinism()
     rng = np.random.default_rng(seed)
-    pixels = tf.Variable(_noise(rng, network))
+    height, width, _ = network.input
+    count = int(np.clip(_PIXELS // (height * width), _FEWEST, _MOST))
+    pixels = tf.Variable(_noise(rng, network.input, count))
     classes = None
     if network.features is None:
         classes = tf.constant(rng.integers(network.output.elements, size=pixels.shape[0]))
@@ -72,6 +75,21 @@ def synthesize_images(
         adam.apply([gradient(pixels)], [pixels])
         advance()
     return np.asarray(tf.sigmoid(pixels).numpy(), np.float32)
+
+
+def smooth_noise(size: Shape, count: int, *, seed: int) -> Floats:
+    """Images that are no photos and need no network: noise as smooth as photos are.
+
+    Args:
+        size: the network's input.
+        count: how many.
+        seed: of the noise; equal seeds give equal images.
+
+    Returns:
+        float32 (count, height, width, channels) in [0, 1].
+    """
+    noise = _noise(np.random.default_rng(seed), size, count)
+    return np.asarray(tf.sigmoid(noise).numpy(), np.float32)
 
 
 def _gradient(
@@ -101,10 +119,9 @@ def _gradient(
     return gradient  # type: ignore[no-any-return]
 
 
-def _noise(rng: np.random.Generator, network: Network) -> Floats:
+def _noise(rng: np.random.Generator, size: Shape, count: int) -> Floats:
     """Smooth noise to begin with, the sum of octaves, as logits of pixels."""
-    height, width, channels = network.input
-    count = int(np.clip(_PIXELS // (height * width), _FEWEST, _MOST))
+    height, width, channels = size
     noise = np.zeros((count, height, width, channels), np.float32)
     cells = 4
     while cells <= 2 * max(height, width):

@@ -177,5 +177,6 @@ OP_KERNELS: dict[str, Compute] = {
     "SUB": _binary(tf.subtract),
     "SUM": lambda o, i: [tf.reduce_sum(i[0], i[1], keepdims=o["keep_dims"])],
     "TANH": _unary(tf.tanh),
+    "TILE": lambda _, i: [tf.tile(*i)],
     "TRANSPOSE": lambda _, i: [tf.transpose(*i)],
 }

@@ -22,7 +22,7 @@ from tinyedge.tflite.model import Operator
 from tinyedge.tflite.quantization import QuantParams, per_channel
 from tinyedge.tflite.schema import AVERAGING_OPS, HOMOGENEOUS_OPS, SAME_SCALE_OPS
 
-__all__ = ["FloatWeights", "match_float_weights"]
+__all__ = ["FloatWeights", "match_float_weights", "operators_by_origin"]
 
 Floats = NDArray[np.float32]
 
@@ -65,8 +65,8 @@ def match_float_weights(
         ModelError: a layer with weights of one file has no counterpart in the other.
     """
     matcher = _Matcher(float_graph, int8_graph, sources)
-    counterparts = _by_origin(float_graph)
-    for origin, position in _by_origin(int8_graph).items():
+    counterparts = operators_by_origin(float_graph)
+    for origin, position in operators_by_origin(int8_graph).items():
         other = counterparts.get(origin)
         matcher.match(position, None if other is None else float_graph.operators[other])
     return matcher.found()
@@ -184,7 +184,7 @@ class _Matcher:
         )
 
 
-def _by_origin(graph: Graph) -> dict[tuple[str, int | None, int], int]:
+def operators_by_origin(graph: Graph) -> dict[tuple[str, int | None, int], int]:
     """Positions of the operators by name, Darknet layer, and how many such come before."""
     seen: Counter[tuple[str, int | None]] = Counter()
     origins = {}

@@ -7,6 +7,7 @@ from tinyedge.errors import ExportError
 from tinyedge.modelcard import ModelCard
 from tinyedge.system import native_output_hidden
 from tinyedge.tflite.model import Subgraph, parse_tflite
+from tinyedge.tflite.schema import SHARED_SCALE_OPS
 
 __all__ = ["check_int8_supported", "verify_lowered", "verify_model"]
 
@@ -34,7 +35,7 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     It loads in LiteRT. The input is (1, height, width, channels) and the output (1, classes), or
     without a head the features, both of `input_type`; each of the classes has a label where there
     are labels; and in an integer model no tensor is of a floating type, so that no operator can
-    compute in float.
+    compute in float, and what copies or compares integers has one scale for all of them.
 
     Raises:
         ExportError: the file is not what was asked for; it must not be written.
@@ -63,6 +64,7 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
                 f"the converted file is not full-integer: {len(floating)} tensors are float,"
                 f" the first is {floating[0]!r}"
             )
+        _verify_shared_scales(graph)
 
 
 def verify_lowered(partition: Partition) -> None:
@@ -85,6 +87,22 @@ def _load(content: bytes) -> None:
             model_content=content,
             experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         ).allocate_tensors()
+
+
+def _verify_shared_scales(graph: Subgraph) -> None:
+    """TFLite's kernels of some operators read no scale: each of their integers stands for itself.
+
+    (TFLite's quantization specification: "Input and outputs must all have same scale/zero_point".)
+    """
+    for operator in graph.operators:
+        tensors = (*graph.computed_inputs(operator), *operator.outputs)
+        scales = {graph.tensors[index].qparams for index in tensors}
+        if operator.name in SHARED_SCALE_OPS and len(scales - {None}) > 1:
+            name = graph.tensors[operator.outputs[0]].name
+            raise ExportError(
+                f"the converted file is another function: {operator.name} in {name!r} has another"
+                " scale at its input than at its output, which it does not convert"
+            )
 
 
 def _verify_interface(

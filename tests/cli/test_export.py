@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.support.exports import Exported, Models
 from tests.support.toy import CLASSES, HEIGHT, PHOTOS, WIDTH, Toy, write_toy
 from tinyedge.cli import main
 from tinyedge.devices.runtime.classifier import Classifier
-from tinyedge.modelcard import ModelCard, read_card
+from tinyedge.modelcard import Check, ModelCard, read_card
 from tinyedge.zoo.models import MODELS
 
 FLOATING = (schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64)
@@ -34,6 +35,12 @@ def card_of(path: Path) -> ModelCard:
     card = read_card(path)
     assert card is not None
     return card
+
+
+def check_of(path: Path) -> Check:
+    check = card_of(path).check
+    assert check is not None
+    return check
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -211,6 +218,10 @@ class TestPrinted:
             "labels": True,
             "calibration": "photos",
             "calibration_images": 200,
+            "check": {
+                kind: asdict(check_of(path))
+                for kind, path in zip(("float", "int8"), paths, strict=False)
+            },
             "edge_tpu": None,
             "versions": card_of(paths[1]).versions,
         }
@@ -223,6 +234,7 @@ class TestPrinted:
         assert result.stdout == (
             f"{model}  {model.stat().st_size:,} bytes\n"
             "input 8x6 RGB, stretch; 4 classes, no labels\n"
+            "float against keras: 4 of 4 images agree, equal but for float's rounding\n"
         )
         assert result.stderr == ""
         assert list(tmp_path.iterdir()) == [model]

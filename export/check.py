@@ -1,0 +1,372 @@
+"""The check that ends every export: each finished file is run against what it was made of.
+
+The float file against the Keras model, the int8 file against the float file, and the Edge TPU's
+against the int8 file, on the calibration images. What is another function is refused, however well
+the export went; what int8 costs is told.
+
+Three numbers say how close two files are: on how many images they name the same class, the KL
+divergence of their answers, and the noise of their scores before any softmax. They tell what int8
+costs, but not a wrong file of one network from a right one of another that int8 costs much. The
+layers one by one do: docs/fidelity.md has the numbers that the limits here were chosen from.
+"""
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.accuracy.statistics import kl_divergence, top1
+from tinyedge.darknet.network import Network
+from tinyedge.devices.runtime.runtimes import find_runtime
+from tinyedge.errors import ExportError, ModelError, TinyedgeWarning
+from tinyedge.modelcard import Check, CheckImages, ModelCard, Quantizer, Reference
+from tinyedge.progress import Advance
+from tinyedge.text import counted
+from tinyedge.tflite.quantization import QuantParams
+
+if TYPE_CHECKING:
+    import keras
+
+    from tinyedge.export.inspection.parting import LayerError
+
+__all__ = ["FileCheck", "Probe", "make_probe", "noise_db", "told"]
+
+Floats = NDArray[np.float32]
+Answers = NDArray[np.float64]
+
+# The check is to take a small part of the export: large networks are run on few images.
+_MOST_IMAGES, _FEWEST_IMAGES, _KERAS_IMAGES, _LAYER_IMAGES = 50, 4, 4, 3
+_OPERATIONS = 1e11  # of all images; a network counts multiplications and additions
+
+_FLOAT_ROUNDING = 1e-3
+"""A difference as a part of the largest score; Darknet's 27 classifiers have up to 4e-6."""
+_CLEAR_DB = 30.0
+"""Files of less noise are right: those that were not had 27 dB at most."""
+_FAR_DB = 6.0
+"""Right files have 14 dB or more, of trained networks and of random ones."""
+_MOST_STEPS = 5.0
+"""Of the error of one layer: right files have 3.2 at most, those of another function 126."""
+_UNROUNDED_DB = 18.0
+"""With the weights in int8 and no value: right files have 20 dB or more, others 15 at most."""
+_POOR_KL = 0.05
+"""Nats. Tiny Darknet has 0.009; 0.084 by TFLiteConverter's quantizer."""
+_POOR_DB = 12.0
+_CORAL_DB = 15.0
+"""Leaky activations as PRELU: fashion has 36 dB, Tiny Darknet 30."""
+_SPREAD_STEPS = 8.0
+_MUCH_CLIPPED = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """The images that files are compared on.
+
+    Attributes:
+        images: float32 (n, height, width, channels) in [0, 1].
+        source: whether they are photos.
+        keras: float64 (k, outputs), what the Keras model answers to the first k of them.
+    """
+
+    images: Floats
+    source: CheckImages
+    keras: Answers
+
+
+def make_probe(
+    network: Network, model: "keras.Model", images: Floats, source: CheckImages
+) -> Probe:
+    """Choose images, spread evenly over `images`, and run the Keras model on the first few.
+
+    Args:
+        network: whose operations bound the count.
+        model: the network's.
+        images: (n, height, width, channels) in [0, 1].
+        source: whether they are photos.
+    """
+    affordable = int(_OPERATIONS // max(network.operations, 1))
+    count = min(len(images), max(_FEWEST_IMAGES, min(_MOST_IMAGES, affordable)))
+    # A copy, which does not keep all the calibration images.
+    chosen = images[np.linspace(0, len(images) - 1, count).astype(int)]
+    first = chosen[:_KERAS_IMAGES]
+    answers = np.stack([np.asarray(model(image[np.newaxis])).reshape(-1) for image in first])
+    return Probe(chosen, source, answers.astype(np.float64))
+
+
+class FileCheck:
+    """The files of one export, checked in the order they are made of one another."""
+
+    def __init__(self, network: Network, probe: Probe, card: ModelCard, advance: Advance) -> None:
+        """Prepare the check.
+
+        Args:
+            network: named in errors.
+            probe: the images, and Keras's answers.
+            card: says what is done to the scores.
+            advance: is told of each image that a file has run on.
+        """
+        self._network, self._probe, self._card, self._advance = network, probe, card, advance
+        self._images = probe.images
+        self._float_file = b""
+        self._answers: dict[Reference, Answers] = {"keras": probe.keras}
+
+    def float_file(self, content: bytes) -> Check:
+        """Check the float file against the Keras model.
+
+        Warns (TinyedgeWarning) of images that the network has no finite answer to; they are left
+        out from here on.
+
+        Raises:
+            ExportError: the file is another function, or answers nothing with numbers.
+        """
+        keras, found = self._probe.keras, _answers(content, self._images, self._advance)
+        _check_float(self._network, keras, found[: len(keras)])
+        usable = np.asarray(np.isfinite(found).all(axis=1))
+        few = usable[: len(keras)]
+        _check_finite(self._network, usable, enough=bool(few.any()))
+        self._float_file, self._images = content, self._images[usable]
+        self._answers["float"] = found[usable]
+        return self._compared("keras", keras[few], found[: len(keras)][few], noise=None)
+
+    def int8_file(self, content: bytes, quantizer: Quantizer) -> Check:
+        """Check the int8 file against the float file, which was checked before.
+
+        Warns (TinyedgeWarning) where int8 costs much.
+
+        Raises:
+            ExportError: the file is far from the float file; the message names the layer where
+                they part.
+        """
+        reference = self._answers["float"]
+        found, scale = _int8_answers(content, self._images, self._advance)
+        self._answers["int8"] = found
+        check = self._compared("float", reference, found, noise=noise_db(reference, found, scale))
+        if check.noise_db is None or check.noise_db >= _CLEAR_DB:
+            return check
+        few = slice(None, None, -(-len(reference) // _LAYER_IMAGES))
+        far = check.noise_db < _FAR_DB
+        images, reference = self._images[few], reference[few]
+        found_wrong = _wrong(self._float_file, content, images, reference, scale, far=far)
+        if found_wrong is not None:
+            raise ExportError(
+                f"{self._network.source}: {found_wrong} ({told(check)}); {_way_out(quantizer)}"
+            )
+        _note_cost(check, quantizer)
+        return check
+
+    def coral_file(self, content: bytes, lowerings: Sequence[str]) -> Check:
+        """Check the Edge TPU's file against the int8 file, which was checked before.
+
+        Lowered operators compute the same integers, but for a leaky activation, which rounds
+        otherwise.
+
+        Args:
+            content: the file.
+            lowerings: the names of those that made it.
+
+        Raises:
+            ExportError: the file is another function.
+        """
+        reference = self._answers["int8"]
+        found, scale = _int8_answers(content, self._images, self._advance)
+        check = self._compared("int8", reference, found, noise=noise_db(reference, found, scale))
+        exact = "leaky-as-prelu" not in lowerings
+        if check.noise_db is not None and (exact or check.noise_db < _CORAL_DB):
+            raise ExportError(
+                f"{self._network.source}: the file for the Edge TPU is another function than the"
+                f" int8 file ({told(check)}), by one of {', '.join(lowerings)}; do without it:"
+                " --device host"
+            )
+        return check
+
+    def _compared(
+        self, against: Reference, reference: Answers, found: Answers, *, noise: float | None
+    ) -> Check:
+        return _check(against, self._probe.source, reference, found, self._card, noise=noise)
+
+
+def noise_db(reference: Answers, found: Answers, scale: float) -> float | None:
+    """How far the scores of an integer file lie from the reference's, signal over noise in dB.
+
+    10 lg of the variance of the reference's scores over the mean square of the error. The variance
+    is that of all numbers, about one mean over images and outputs: of one image too, and where
+    images differ little from one another, it tells by how much an answer is off. Scores that are
+    all but constant (one output, a logistic that saturates) would make noise of an error that int8
+    cannot avoid: the variance is counted as no less than that of `_SPREAD_STEPS` steps.
+
+    Args:
+        reference: (images, outputs), before any softmax.
+        found: the same of the integer file.
+        scale: one step of `found`.
+
+    Returns:
+        To a tenth, so that the processor's float rounding does not show; None of equal scores.
+    """
+    error = float(np.mean(np.square(found - reference)))
+    if error == 0:
+        return None
+    spread = float(np.var(reference)) + (_SPREAD_STEPS * scale) ** 2
+    return round(10 * float(np.log10(spread / error)), 1)
+
+
+def told(check: Check) -> str:
+    """A check's numbers: ``44 of 50 photos agree, KL 0.0841 nats, SNR 16 dB``."""
+    images = counted(check.images, "photo" if check.source == "photos" else "image")
+    parts = [f"on {images}" if check.agreement is None else f"{check.agreement} of {images} agree"]
+    if check.against == "keras":
+        return f"{parts[0]}, equal but for float's rounding"
+    if check.noise_db is None:
+        return f"{parts[0]}, equal scores"
+    if check.kl is not None:
+        parts.append(f"KL {check.kl:g} nats")
+    return ", ".join([*parts, f"SNR {check.noise_db:g} dB"])
+
+
+def _answers(content: bytes, images: Floats, advance: Advance) -> Answers:
+    """A float file's, (images, outputs)."""
+    interpreter = find_runtime().load(content, threads=os.cpu_count() or 1)
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    found = []
+    for image in images:
+        interpreter.set_tensor(source["index"], image[np.newaxis])
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(target["index"]).reshape(-1))
+        advance()
+    return np.asarray(found, np.float64)
+
+
+def _int8_answers(content: bytes, images: Floats, advance: Advance) -> tuple[Answers, float]:
+    """An integer file's (images, outputs), dequantized, and their scale."""
+    interpreter = find_runtime().load(content, threads=os.cpu_count() or 1)
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    pixels, scores = (
+        QuantParams.per_tensor(*details["quantization"], details["dtype"])
+        for details in (source, target)
+    )
+    found = []
+    for image in images:
+        interpreter.set_tensor(source["index"], pixels.quantize(image)[np.newaxis])
+        interpreter.invoke()
+        stored = interpreter.get_tensor(target["index"]).reshape(-1)
+        found.append(scores.dequantize(stored))
+        advance()
+    return np.asarray(found), scores.scale
+
+
+def _check(
+    against: Reference,
+    source: CheckImages,
+    reference: Answers,
+    found: Answers,
+    card: ModelCard,
+    *,
+    noise: float | None,
+) -> Check:
+    several = card.features is None and card.classes > 1
+    divergence = None
+    if several and card.softmax:
+        logits = (
+            each.reshape(len(each), card.softmax_groups, -1) / card.temperature
+            for each in (reference, found)
+        )
+        divergence = float(kl_divergence(*logits).sum(axis=1).mean())
+    return Check(
+        against=against,
+        images=len(reference),
+        source=source,
+        agreement=int(np.count_nonzero(top1(reference) == top1(found))) if several else None,
+        # For the same reason as the noise; what float's rounding makes of it, 1e-13 or so, is 0.
+        kl=None if divergence is None else float(f"{round(divergence, 6):.3g}"),
+        noise_db=noise,
+    )
+
+
+def _check_float(network: Network, keras: Answers, found: Answers) -> None:
+    """Infinite scores and NaN must be where Keras has them."""
+    finite = np.isfinite(keras)
+    same = bool(np.array_equal(finite, np.isfinite(found)))
+    largest = float(np.abs(keras).max(where=finite, initial=0))
+    error = float(np.abs(found - keras).max(where=finite, initial=0)) if same else np.inf
+    if not error <= _FLOAT_ROUNDING * largest:
+        raise ExportError(
+            f"{network.source}: TensorFlow's converter made another function of this network:"
+            f" scores of the float file differ by up to {error:.2g} from those of the Keras model,"
+            f" the largest of which is {largest:.2g}"
+        )
+
+
+def _check_finite(network: Network, usable: NDArray[np.bool_], *, enough: bool) -> None:
+    if usable.all():
+        return
+    lost = f"{np.count_nonzero(~usable)} of {counted(len(usable), 'image')}"
+    what = f"{network.source}: the network answers {lost} with infinite scores or NaN"
+    if not enough:
+        raise ExportError(f"{what}: are these its weights?")
+    warnings.warn(f"{what}; the check leaves them out", TinyedgeWarning, stacklevel=3)
+
+
+def _note_cost(check: Check, quantizer: Quantizer) -> None:
+    """Warn where int8 costs much."""
+    if check.noise_db is None or (check.noise_db >= _POOR_DB and (check.kl or 0) <= _POOR_KL):
+        return
+    better = "use --quantizer tuned, or calibrate" if quantizer == "default" else "calibrate"
+    warnings.warn(
+        f"int8 costs this network much ({told(check)}); {better} on more photos such as the"
+        " network will see; `tinyedge inspect` says which layer costs it",
+        TinyedgeWarning,
+        stacklevel=3,
+    )
+
+
+def _wrong(
+    float_file: bytes,
+    int8_file: bytes,
+    images: Floats,
+    reference: Answers,
+    scale: float,
+    *,
+    far: bool,
+) -> str | None:
+    """Why an int8 file must not be written, if so; `far`: it must not, whatever its layers say."""
+    from tinyedge.export.inspection.parting import layer_errors, without_rounding
+
+    another = "the int8 file is another function than the float file: they part at layer"
+    try:
+        layers = layer_errors(float_file, int8_file, images, reference, with_answers=far)
+    except ModelError:
+        # The layers do not match.
+        unrounded = without_rounding(float_file, int8_file, images)
+        noise = noise_db(reference, unrounded.answers, scale)
+        if far or (noise is not None and noise < _UNROUNDED_DB):
+            return f"{another} {unrounded.parting}, with no value rounded SNR {noise} dB"
+        return None
+    wrong = next((layer for layer in layers if layer.steps > _MOST_STEPS), None)
+    if wrong is not None:
+        return (
+            f"{another} {wrong.name}, which is off by up to {wrong.steps:.0f} steps of its int8"
+            f" scale where rounding makes less than {_MOST_STEPS:.0f}"
+        )
+    return f"the int8 file is far from the float file: {_worst(layers, reference)}" if far else None
+
+
+def _worst(layers: "Sequence[LayerError]", reference: Answers) -> str:
+    """The layer that does most damage alone."""
+
+    def damage(layer: "LayerError") -> float:
+        assert layer.answers is not None
+        return float(np.mean(np.square(layer.answers - reference)))
+
+    worst = max(layers, key=damage)
+    clipped = f", {100 * worst.clipped:.0f} % of its values at an end of its int8 range"
+    return (
+        f"layer {worst.name} does most of it, alone in int8"
+        f"{clipped if worst.clipped >= _MUCH_CLIPPED else ''}"
+    )
+
+
+def _way_out(quantizer: Quantizer) -> str:
+    other = "default" if quantizer == "tuned" else "tuned"
+    return f"try --quantizer {other}, other photos, or make the float file alone with --float-only"
