@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyedge import __version__
-from tinyedge.darknet.layers import Cost, Dropout, Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.request import ExportRequest
@@ -54,7 +53,7 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
             " labels and ids"
         )
     classes = network.output.elements
-    softmax = _last_softmax(network)
+    softmax = network.softmax
     if softmax is not None and classes == 1:
         warnings.warn(
             f"{files.cfg}:{softmax.line}: this softmax is over one score, and so 1 whatever the"
@@ -94,7 +93,7 @@ def float_card(
     batch_norm: BatchNormFormula,
 ) -> ModelCard:
     """The float model's card; `made_by` are the `versions`, `batch_norm` is as in the card."""
-    softmax = _last_softmax(network)
+    softmax = network.softmax
     features = network.features
     return ModelCard(
         name=request.name,
@@ -138,9 +137,3 @@ def int8_card(
 def coral_card(card: ModelCard, lowered: tuple[str, ...]) -> ModelCard:
     """The card of the Edge TPU's model, of the int8 model's; `lowered` names its lowerings."""
     return replace(card, lowerings=lowered)
-
-
-def _last_softmax(network: Network) -> Softmax | None:
-    computing = [layer for layer in network.layers if not isinstance(layer, Cost | Dropout)]
-    last = computing[-1] if computing else None
-    return last if isinstance(last, Softmax) else None

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.darknet.layer_names import layer_name
-from tinyedge.darknet.layers import Connected
+from tinyedge.darknet.layers import Connected, Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
 from tinyedge.export.build.model import KerasNetwork
@@ -36,8 +36,9 @@ class BlockStatistics:
         pre_activation: float32 (rows, channels), what goes into the activation at sampled pixels;
             of an averaged block (images, pixels, channels), every pixel.
         sensitivity: (channels,), mean square of the gradient of the network's answer by what
-            comes out of the activation; of an averaged block, by the average. The diagonal of
-            the Fisher information, by which an error there counts in the answer's KL divergence.
+            comes out of the activation; of an averaged block, by the average. Where a softmax is
+            the end, the diagonal of the Fisher information, by which an error there counts in the
+            answer's KL divergence; else how much it counts in the squared error of all answers.
         hessian: (window, window), of the squared error of the layer's output by its weights:
             mean product of any two inputs of its windows, in the kernel's order (row, column,
             channel); None of windows too large for it, or with groups.
@@ -140,7 +141,7 @@ def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Pr
             else built.outputs[block.pre_activation]
         )
         outputs.append(built.outputs[block.output + 1 if block.averaged else block.output])
-    classifies = network.features is None
+    softmax = network.softmax if network.features is None else None
     model = keras.Model(built.model.inputs, [built.model.output, inputs, pre_activations, outputs])
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
@@ -150,7 +151,10 @@ def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Pr
         with tf.GradientTape() as tape:
             tape.watch(pixels)
             logits, read, values, given = model(pixels, training=False)
-            loss = _fisher_loss(logits, noise) if classifies else _random_sum(logits, noise)
+            if softmax is None:
+                loss = _random_sum(logits, noise)
+            else:
+                loss = _fisher_loss(logits, noise, softmax)
         gradients = tape.gradient(loss, given)
         squares = [
             tf.reduce_sum(tf.square(gradient), axis=list(range(gradient.shape.rank - 1)))
@@ -161,18 +165,23 @@ def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Pr
     return probe  # type: ignore[no-any-return]
 
 
-def _fisher_loss(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+def _fisher_loss(logits: tf.Tensor, noise: tf.Tensor, softmax: Softmax) -> tf.Tensor:
     """The surprise at an answer drawn from the network's own probabilities, by the Gumbel trick.
 
     The mean square of its gradient is the diagonal of the Fisher information.
     """
+    if softmax.groups > 1:
+        runs = (-1, noise.shape[1] // softmax.groups)
+        logits, noise = tf.reshape(logits, runs), tf.reshape(noise, runs)
+    if softmax.temperature != 1:
+        logits = logits / softmax.temperature
     drawn = tf.argmax(logits + noise, axis=1)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(drawn, logits)
 
 
-def _random_sum(features: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-    """Features with random signs: the mean square of its gradient counts each squared error."""
-    return tf.reduce_sum(tf.reshape(features, noise.shape) * tf.sign(noise), axis=1)
+def _random_sum(answers: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    """Answers with random signs: the mean square of its gradient counts each squared error."""
+    return tf.reduce_sum(tf.reshape(answers, noise.shape) * tf.sign(noise), axis=1)
 
 
 class _BlockObserver:

@@ -109,7 +109,9 @@ def quantize(
             _set_qparams(editor, operators[index], qparams[index], len(group))
     # The logits' scale is chosen by the answers' KL divergence, not by their own error.
     if statistics.logits is not None:
-        logits = choose_logit_qparams(statistics.logits, margin=config.logit_margin)
+        logits = choose_logit_qparams(
+            statistics.logits, network.softmax, margin=config.logit_margin
+        )
         editor.set_qparams(editor.int8_output(), logits)
     # Weights come last: what is best for them depends on how the layer's input is quantized.
     read = input_scales(network, output_scales)

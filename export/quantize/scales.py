@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.accuracy.statistics import kl_divergence
+from tinyedge.darknet.layers import Softmax
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.observe import BlockStatistics
@@ -100,20 +101,28 @@ def align_scale_to_xnnpack(
     return QuantParams.per_tensor(after.scale * multiplier / XNNPACK_SLOPE_ONE, before.zero_point)
 
 
-def choose_logit_qparams(logits: Floats, *, margin: float) -> QuantParams:
+def choose_logit_qparams(logits: Floats, softmax: Softmax | None, *, margin: float) -> QuantParams:
     """Parameters of the logits that leave the least KL divergence from the float answers.
 
-    Small logits may be clipped, for their probability is nil; large ones may not.
+    Small logits may be clipped, for their probability is nil; large ones may not. Where no softmax
+    follows none may: each is an answer by itself.
 
     Args:
         logits: (images, classes).
+        softmax: what the network ends in.
         margin: the largest logit that can be represented, over the largest of `logits`.
     """
     low, high = float(logits.min()), margin * float(logits.max())
+    if softmax is None:
+        return QuantParams.from_range(margin * low, high)
     candidates = [QuantParams.from_range(cut * low, high) for cut in np.linspace(1, 0.2, 9)]
+
+    def runs(values: Floats) -> Floats:
+        return values.reshape(len(logits), softmax.groups, -1) / np.float32(softmax.temperature)
+
     return min(
         candidates,
-        key=lambda qparams: kl_divergence(logits, qparams.fake_quantize(logits)).mean(),
+        key=lambda qparams: kl_divergence(runs(logits), runs(qparams.fake_quantize(logits))).mean(),
     )
 
 

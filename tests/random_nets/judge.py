@@ -11,7 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from click.testing import CliRunner
@@ -31,6 +31,7 @@ from tinyedge.darknet.layers import (
     Layer,
     Local,
     Route,
+    Softmax,
 )
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights, write_weights
@@ -73,7 +74,8 @@ class Judgement:
         float_error: the largest difference of the float file's answers from the oracle's, divided
             by the oracle's largest; None where there is no file.
         db: spread of the float file's answers over unseen photos to the error of the int8 file's,
-            10 log10 of their squares; None where there is no file.
+            10 log10 of their squares, behind a softmax where there is one; None without a file.
+        logits_db: the same before the softmax, where what means nothing may be clipped.
         reachable: the same where the definition is rounded to 8 bits after every layer.
         agreement: on how many of the photos, 0 to 1, both name the same class; None of one output
             or of no head.
@@ -90,6 +92,7 @@ class Judgement:
     oracle: Literal["engine", "definition"]
     float_error: float | None
     db: float | None
+    logits_db: float | None
     reachable: float | None
     agreement: float | None
     kl: float | None
@@ -147,17 +150,22 @@ def _judged(
     if refused:
         return dataclasses.replace(found, verdict="refused", reason="float only")
     of_int8 = _answers(folder / "net_int8.tflite", unseen)
-    db = _decibels(of_float, of_int8)
-    reachable = _decibels(of_float, rounded_answers(network, weights, calibration, list(unseen)))
+    rounded = rounded_answers(network, weights, calibration, list(unseen))
+    softmax = net.network.softmax
+    right, by_int8, by_rounded = (
+        _answers_behind(softmax, scores) for scores in (of_float, of_int8, rounded)
+    )
+    db, reachable = _decibels(right, by_int8), _decibels(right, by_rounded)
     wrong = db < min(reachable, POOR) - MARGIN
     return dataclasses.replace(
         found,
         verdict="wrong" if wrong else "poor" if db < POOR else "right",
         reason=f"int8: {db:.1f} dB of {reachable:.1f} in reach" if wrong else "",
         db=db,
+        logits_db=_decibels(of_float, of_int8),
         reachable=reachable,
         agreement=_agreement(net.network, of_float, of_int8),
-        kl=_divergence(net.network, of_float, of_int8),
+        kl=None if softmax is None else _divergence(right, by_int8) / softmax.groups,
     )
 
 
@@ -170,6 +178,7 @@ def _unjudged(net: RandomNet) -> Judgement:
         oracle="engine" if by_engine else "definition",
         float_error=None,
         db=None,
+        logits_db=None,
         reachable=None,
         agreement=None,
         kl=None,
@@ -258,21 +267,19 @@ def _agreement(network: Network, of_float: Floats, of_int8: Floats) -> float | N
     return float((of_float.argmax(axis=1) == of_int8.argmax(axis=1)).mean())
 
 
-def _divergence(network: Network, of_float: Floats, of_int8: Floats) -> float | None:
-    softmax = [layer for layer in network.layers if layer.kind == "softmax"]
-    if not softmax:
-        return None
-    one, other = (_log_softmax(answers, softmax[-1]) for answers in (of_float, of_int8))
-    runs = getattr(softmax[-1], "groups", 1)
-    return float((np.exp(one) * (one - other)).sum(axis=1).mean() / runs)
+def _answers_behind(softmax: Softmax | None, scores: Floats) -> Floats:
+    """What `scores` become in the softmax that the network ends in."""
+    if softmax is None:
+        return scores
+    runs = scores.reshape(len(scores), softmax.groups, -1) / softmax.temperature
+    powers = np.exp(runs - runs.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True)).reshape(scores.shape)
 
 
-def _log_softmax(answers: Floats, softmax: Any) -> Floats:
-    runs = answers.reshape(len(answers), softmax.groups, -1) / softmax.temperature
-    runs = runs - runs.max(axis=-1, keepdims=True)
-    return np.asarray(runs - np.log(np.exp(runs).sum(axis=-1, keepdims=True))).reshape(
-        answers.shape
-    )
+def _divergence(right: Floats, found: Floats) -> float:
+    """Mean KL divergence of one image's probabilities, all groups together."""
+    ratio = np.maximum(right, 1e-300) / np.maximum(found, 1e-300)
+    return float((right * np.log(ratio)).sum(axis=1).mean())
 
 
 def main() -> None:

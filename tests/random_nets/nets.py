@@ -97,29 +97,43 @@ def _extent(network: Network) -> str:
 
 
 _SHORT = {"convolutional": "conv", "connected": "fc", "normalization": "lrn"}
-_SHOWN = ("filters", "size", "stride", "padding", "groups", "dilation", "sources", "source")
+# How a field is written, and the value with which it is left out.
+_FIELDS: dict[str, tuple[str, object]] = {
+    "filters": ("", None),
+    "size": ("k", None),
+    "stride": ("s", 1),
+    "padding": ("p", 0),
+    "groups": ("g", 1),
+    "dilation": ("d", 1),
+    "batch_normalize": ("n", False),
+    "sources": ("<", None),
+    "source": ("<", None),
+    "alpha": ("a", 1),
+    "beta": ("b", 1),
+    "scale": ("x", 1),
+    "temperature": ("t", 1),
+    "extra": ("e", 0),
+    "adjust": ("a", False),
+    "reverse": ("r", False),
+    "flatten": ("f", False),
+}
 
 
 def _gist(layer: Layer) -> str:
-    """Such as conv8k3s2-leaky."""
+    """Such as conv8k3s2n-leaky: 8 filters of 3x3, stride 2, batch norm."""
     said = _SHORT.get(layer.kind, layer.kind)
     if layer.kind == "connected":
         said += str(layer.output.channels)
-    for name in _SHOWN:
-        value = getattr(layer, name, None)
-        if name in ("sources", "source") and value is not None:
-            said += f"<{','.join(map(str, value if isinstance(value, tuple) else (value,)))}"
-        elif value is not None and (value, name) not in _USUAL:
-            said += f"{'' if name == 'filters' else _LETTERS[name]}{value}"
-    said += "n" if getattr(layer, "batch_normalize", False) else ""
-    for name in ("alpha", "beta", "scale", "adjust", "reverse", "flatten", "extra", "temperature"):
-        value = getattr(layer, name, None)
-        if layer.kind != "normalization" and value not in (None, 1, 0):
-            said += f"{name[0]}{value:g}"
-        elif value is True:
-            said += name[0]
-    return said + (f"-{name}" if (name := _activation(layer)) != "linear" else "")
-
-
-_USUAL = {(1, "stride"), (0, "padding"), (1, "groups"), (1, "dilation")}
-_LETTERS = {"size": "k", "stride": "s", "padding": "p", "groups": "g", "dilation": "d"}
+    for name, (letter, usual) in _FIELDS.items():
+        value = getattr(layer, name, usual)
+        if value == usual:
+            continue
+        match value:
+            case bool():
+                said += letter
+            case tuple():
+                said += letter + ",".join(map(str, value))
+            case _:
+                said += f"{letter}{value:g}"
+    activation = _activation(layer)
+    return said if activation == "linear" else f"{said}-{activation}"

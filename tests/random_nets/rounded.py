@@ -29,13 +29,15 @@ def rounded_answers(
     outputs: list[list[Planes]] = [[] for _ in now]
     for layer in network.layers:
         parameters = weights.layers.get(layer.index)
-        now = [
-            pre_activation(layer, each, before, parameters)
-            for each, before in zip(now, outputs, strict=True)
-        ]
+        with np.errstate(invalid="ignore"):
+            now = [
+                pre_activation(layer, each, before, parameters)
+                for each, before in zip(now, outputs, strict=True)
+            ]
         if not _is_fused(layer):
             now = _rounded(now, seen)
-        now = _rounded([activate(layer, each) for each in now], seen)
+        # An l2norm of what rounding made nothing is no number; TFLite's is 0.
+        now = _rounded([np.nan_to_num(activate(layer, each)) for each in now], seen)
         for each, before in zip(now, outputs, strict=True):
             before.append(each)
     return np.stack([each.ravel() for each in now[seen:]])

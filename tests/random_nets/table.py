@@ -36,6 +36,7 @@ def _quantiles(found: Sequence[Judgement]) -> str:
     measures = {
         "int8, dB": ([each.db for each in found], ".1f"),
         "in reach, dB": ([each.reachable for each in found], ".1f"),
+        "logits, dB": ([each.logits_db for each in found], ".1f"),
         "agreement": ([each.agreement for each in found], ".3f"),
         "KL": ([each.kl for each in found], ".5f"),
         "float, off by": ([each.float_error for each in found], ".1e"),

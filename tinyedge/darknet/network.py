@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.darknet.cfg import Section, read_cfg
-from tinyedge.darknet.layers import LAYER_TYPES, BuildContext, Layer, Route, Shape, Shortcut
+from tinyedge.darknet.layers import (
+    LAYER_TYPES,
+    BuildContext,
+    Cost,
+    Dropout,
+    Layer,
+    Route,
+    Shape,
+    Shortcut,
+    Softmax,
+)
 from tinyedge.darknet.options import (
     FOREIGN_SECTIONS,
     NET_OPTIONS,
@@ -82,6 +92,12 @@ class Network:
     def features(self) -> Shape | None:
         """The output of a network without a head, which is still an image; None of others."""
         return self.output if self.output.height * self.output.width > 1 else None
+
+    @property
+    def softmax(self) -> Softmax | None:
+        """The softmax that it ends in, if it does."""
+        last = [layer for layer in self.layers if not isinstance(layer, Cost | Dropout)][-1:]
+        return last[0] if last and isinstance(last[0], Softmax) else None
 
     @property
     def operations(self) -> int:

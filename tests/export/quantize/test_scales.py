@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tinyedge.darknet.cfg import parse_cfg
+from tinyedge.darknet.layers import Softmax
 from tinyedge.darknet.network import build_network
 from tinyedge.export.quantize.blocks import Block, find_blocks
 from tinyedge.export.quantize.config import QuantizerConfig
@@ -101,9 +102,36 @@ def test_the_same_seed_gives_the_same_scales() -> None:
     assert (first.output_scale != other.output_scale).any()
 
 
+def softmax(options: str = "") -> Softmax:
+    text = CFG.replace("ACTIVATION", "linear") + f"[softmax]\n{options}\n"
+    network = build_network(parse_cfg(text, "n.cfg"))
+    assert network.softmax is not None
+    return network.softmax
+
+
 def test_logits_are_clipped_below_but_never_above() -> None:
     logits = np.random.default_rng(8).normal(0, 3, (50, 100)).astype(np.float32)
     logits[:, 0] = -200  # a class that never comes
-    low, high = choose_logit_qparams(logits, margin=1.25).range
+    low, high = choose_logit_qparams(logits, softmax(), margin=1.25).range
     assert high >= 1.2 * logits.max()
     assert low > -60
+
+
+def test_a_group_of_logits_far_below_another_is_not_clipped() -> None:
+    logits = np.random.default_rng(8).normal(0, 3, (50, 20)).astype(np.float32)
+    logits[:, 10:] -= 30
+    assert choose_logit_qparams(logits, softmax("groups=2"), margin=1.25).range[0] < -35
+    assert choose_logit_qparams(logits, softmax(), margin=1.25).range[0] > -25
+
+
+def test_logits_that_a_temperature_brings_together_are_not_clipped() -> None:
+    logits = np.random.default_rng(8).normal(0, 3, (50, 20)).astype(np.float32)
+    logits[:, 10:] -= 30
+    assert choose_logit_qparams(logits, softmax("temperature=30"), margin=1.25).range[0] < -35
+
+
+def test_answers_that_no_softmax_follows_are_clipped_nowhere() -> None:
+    answers = np.random.default_rng(8).normal(-20, 3, (50, 3)).astype(np.float32)
+    low, high = choose_logit_qparams(answers, None, margin=1.25).range
+    assert low <= 1.2 * answers.min()
+    assert high >= 0
