@@ -1,10 +1,12 @@
 """The systemd service that classifies what comes into a folder; ``install.sh`` starts it."""
 
+import os
 import sys
 from pathlib import Path
 
 from tinyedge.devices.selftest import read_manifest
 from tinyedge.errors import DeviceError, TinyedgeError
+from tinyedge.files import bytes_sha256
 from tinyedge.text import is_plain_name
 
 __all__ = ["unit_text"]
@@ -59,6 +61,10 @@ def unit_text(prefix: Path, folder: Path, *, user: str | None, system: bool) -> 
     # Variables are put into all words but the program's path.
     command = [_quoted(program)]
     command += [_quoted(word).replace("$", "$$") for word in words]
+    # A journal a folder: %S is where StateDirectory is. What comes while the service starts again
+    # is answered then.
+    journal = f"watch-{bytes_sha256(os.fsencode(folder))[:12]}.journal"
+    command += ['"--journal"', f'"%S/tinyedge/{journal}"']
     values = {
         "@COMMAND@": " ".join(command),
         "@USER@": f"User={user}\n" if user else "",

@@ -315,9 +315,12 @@ class TestService:
     def test_it_watches_with_the_int8_model(self, prefix: Path, tmp_path: Path) -> None:
         folder = tmp_path / '100% "of" $it \\ it\'s'
         unit = Unit(unit_text(prefix, folder, user="pi", system=True))
-        assert unit.command(prefix / "state") == [
+        *command, journal = unit.command(prefix / "state")
+        assert re.fullmatch(rf"{prefix}/state/tinyedge/watch-[0-9a-f]{{12}}\.journal", journal)
+        assert command == [
             *(f"{prefix}/bin/tinyedge", "run", f"{prefix}/current/models/fashion_int8.tflite"),
             *("--watch", str(folder), "--device", f"{prefix}/current/profile/host.toml", "--json"),
+            "--journal",
         ]
         assert unit.settings["User"] == "pi"
         assert unit.settings["StateDirectory"] == "tinyedge"
@@ -370,6 +373,7 @@ class TestService:
         folder = tmp_path / "in % $HOME"
         folder.mkdir()
         unit = Unit(unit_text(prefix, folder, user="pi", system=True))
+        (tmp_path / "state" / unit.settings["StateDirectory"]).mkdir(parents=True)
         image = sorted((fashion_images / "Trouser").iterdir())[0]
         again = {}
         for end in ("TERM", "INT", "KILL", "SEGV", "the folder is taken away"):
@@ -384,15 +388,19 @@ class TestService:
                 assert process.stderr is not None
                 while "watching" not in process.stderr.readline():
                     assert process.poll() is None
+                if end == "SEGV":  # what came while it was not running is not lost
+                    assert json.loads(process.stdout.readline())["image"].endswith("/between.png")
                 shutil.copy(image, folder / f"{end}.png")
                 answer = json.loads(process.stdout.readline())
                 assert answer["predictions"][0]["label"] == "Trouser"
-                if end in signal.Signals.__members__ or f"SIG{end}" in signal.Signals.__members__:
+                if f"SIG{end}" in signal.Signals.__members__:
                     process.send_signal(signal.Signals[f"SIG{end}"])
                 else:
                     shutil.rmtree(folder)
                 process.communicate(timeout=60)
             again[end] = unit.starts_again(process.returncode)
+            if end == "KILL":
+                shutil.copy(image, folder / "between.png")
         assert again == {
             "TERM": False,
             "INT": False,
