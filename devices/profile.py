@@ -1,6 +1,7 @@
 """Device profiles: what a board is and how models run on it, one ``.toml`` each."""
 
 import os
+import platform
 import sys
 import tomllib
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from tinyedge.errors import DeviceError
+from tinyedge.text import is_plain_name
 
 __all__ = [
     "Architecture",
@@ -21,6 +23,7 @@ __all__ = [
     "profile_names",
     "read_profile",
     "running_board",
+    "system_architecture",
     "this_machine_is",
     "user_folder",
 ]
@@ -61,7 +64,8 @@ class Profile:
         memory_bandwidth: its peak by data sheet, bytes/s.
         threads: how many to use at most, at least 1.
         runtimes: the TFLite runtimes in the order to try them.
-        delegate: the shared library of an accelerator, None for the CPU alone.
+        delegate: the shared library of an accelerator, None for the CPU alone. It is code: whoever
+            runs a model by the profile loads it.
         input_type: what an int8 model made for it takes and gives.
         files: what export writes for it.
     """
@@ -83,9 +87,32 @@ class Profile:
     input_type: InputType = "int8"
     files: tuple[ModelKind, ...] = ("float", "int8")
 
+    @property
+    def delegate_warning(self) -> str | None:
+        """What a user should know of the delegate before it is loaded; None where there is none."""
+        if self.delegate is None:
+            return None
+        return f"delegate {self.delegate}: a shared library, whose code runs wherever this is used"
+
     def usable_threads(self) -> int:
         """The profile's threads, but no more than the cores this process may use."""
         return max(1, min(self.threads, len(os.sched_getaffinity(0))))
+
+
+def system_architecture(machine: str | None = None, bits: int | None = None) -> str:
+    """What programs are built for on a system, an `Architecture` where a profile knows it.
+
+    Args:
+        machine: the kernel's name of the CPU; by default this machine's.
+        bits: of a pointer of its Python; by default this one's. A 64-bit kernel may run a 32-bit
+            system. ARMv6 (Pi Zero, Zero W, Pi 1) is 32-bit too, and what is built for ARMv7 crashes
+            there: it stays ``armv6l``.
+    """
+    machine = platform.machine() if machine is None else machine
+    bits = (64 if sys.maxsize > 2**32 else 32) if bits is None else bits
+    if bits == 32:
+        machine = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}.get(machine, machine)
+    return machine
 
 
 def user_folder() -> Path:
@@ -126,7 +153,7 @@ def find_profile(name_or_path: str) -> Profile:
     board = running_board() if name_or_path in _ANY_BOARD else None
     if board is None:
         return profile
-    if sys.maxsize < 2**32:  # the 32-bit Raspberry Pi OS
+    if system_architecture() == "armv7l":  # the 32-bit Raspberry Pi OS
         board = replace(board, architecture="armv7l")
     unknown = [name for name in _NUMBERS if getattr(profile, name) is None]
     profile = replace(profile, **{name: getattr(board, name) for name in unknown})
@@ -137,8 +164,13 @@ def read_profile(path: Path) -> Profile:
     """The profile in a ``.toml``, named as the file is.
 
     Raises:
-        DeviceError: the file cannot be read or does not describe a device.
+        DeviceError: the file cannot be read or does not describe a device, or its name holds
+            something else than ``A-Z a-z 0-9 . _ -``: it becomes part of scripts and paths.
     """
+    if not is_plain_name(path.stem):
+        raise DeviceError(
+            f"{path.stem!r} is no device's name: call the file by letters, digits, . _ and - alone"
+        )
     return Profile(name=path.stem, **_values(path))
 
 

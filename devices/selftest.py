@@ -1,9 +1,8 @@
 """Whether a bundle's models answer here as they did on the computer that made it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, TypedDict, cast
 
 import numpy as np
@@ -11,7 +10,9 @@ import numpy as np
 from tinyedge.accuracy.statistics import top1
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
-from tinyedge.errors import ModelError
+from tinyedge.errors import ModelError, TinyedgeError
+from tinyedge.files import read_bytes
+from tinyedge.json_values import ValueCheck, parse_json, real, several, text
 from tinyedge.text import printable
 
 __all__ = [
@@ -30,6 +31,9 @@ __all__ = [
 MANIFEST = "bundle.json"
 FORMAT = 1
 """Of the manifest: a bundle of another one is refused."""
+
+# A score of a class takes some 22 bytes.
+_MOST_BYTES = 64 << 20
 
 # Its int8 kernels give the same bits on x86-64 and ARM, whatever the threads. Sums of floats
 # depend on their order, and that on the processor: AVX-512 and NEON differ in the last bits.
@@ -109,24 +113,56 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MANIFEST
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = parse_json(read_bytes(path, limit=_MOST_BYTES, what="a bundle's manifest"))
+    except (OSError, TinyedgeError, ValueError) as error:
         raise ModelError(
             f"{bundle} is no tinyedge bundle ({MANIFEST}: {getattr(error, 'strerror', error)})"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ModelError(f"{path} is not of format {FORMAT}, which this tinyedge reads")
-    models = content.get("models")
-    if (
-        not isinstance(content.get("profile"), str)
-        or not isinstance(models, list)
-        or not all(
-            isinstance(entry, dict) and entry.keys() >= BundledModel.__required_keys__
-            for entry in models
-        )
-    ):
-        raise ModelError(f"{path} is damaged: make the bundle again")
+    try:
+        for name, check in _CHECKS.items():
+            check(content.get(name))
+    except ValueError as error:
+        raise ModelError(
+            f"{path} is damaged ({name} is not {error}): make the bundle again"
+        ) from None
     return cast(Manifest, content)
+
+
+def _model(value: object) -> None:
+    """Raise a ValueError unless it is a `BundledModel`."""
+    if not isinstance(value, dict):
+        raise ValueError("an object")
+    for name, check in _MODEL_CHECKS.items():
+        check(value.get(name))
+
+
+def _file(value: object) -> None:
+    """Raise a ValueError unless it is a path that stays inside the bundle."""
+    path = PurePosixPath(text(value))
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError("a path inside the bundle")
+
+
+def _truth(value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+
+
+def _scores(value: object) -> None:
+    if not several(real())(value):
+        raise ValueError("a list of numbers")
+
+
+_MODEL_CHECKS: dict[str, ValueCheck] = {
+    "file": _file,
+    "picture": _file,
+    "scores": _scores,
+    "quantized": _truth,
+    "runtime": several(text, 2),
+}
+_CHECKS: dict[str, ValueCheck] = {"profile": _file, "model": _file, "models": several(_model)}
 
 
 def selftest(bundle: Path) -> list[Outcome]:

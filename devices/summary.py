@@ -47,6 +47,8 @@ def as_text(network: Network, costs: DeviceCosts | None = None) -> str:
         lines.append(f"{costs.profile.name}: memory {said}")
         lines += [f"  {name:<7} needs at least {need}" for name, need in costs.needs.items()]
         lines.append(indent(report.as_text(costs.latency), "  "))
+        if costs.profile.delegate_warning is not None:
+            lines.append(f"  {costs.profile.delegate_warning}")
     return "\n".join(lines)
 
 
@@ -57,6 +59,7 @@ def as_json(network: Network, costs: DeviceCosts | None = None) -> dict[str, obj
         content |= {
             "device": costs.profile.name,
             "device_memory": costs.profile.memory,
+            "delegate": costs.profile.delegate,
             "needs": {name: need.total for name, need in costs.needs.items()},
             "latency_estimate": report.as_json(costs.latency),
         }

@@ -235,8 +235,9 @@ def reproducible_tar(
             # What is large is compressed already: more effort takes time and saves nothing.
             zipped = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0)
             target = cast("IO[bytes]", stack.enter_context(zipped))
+        # BusyBox passes over the names of PAX's headers, which a long name is in.
         archive = stack.enter_context(
-            tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT)
+            tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT)
         )
         for name, content in members:
             member = tarfile.TarInfo(name)

@@ -4,7 +4,7 @@ import os
 import re
 import reprlib
 
-__all__ = ["counted", "printable", "printable_lines", "shortened"]
+__all__ = ["counted", "is_plain_name", "printable", "printable_lines", "shortened"]
 
 # What moves a terminal's cursor, sets its title or ends a line (C0, DEL, C1, U+2028, U+2029), what
 # turns the direction of writing (Unicode TR 9, section 2) and so shows one text for another, and
@@ -14,6 +14,8 @@ _HARMFUL = re.compile(
 )
 
 _MOST_BITS = 64
+# No shell, unit file or archive takes any of it for something else.
+_PLAIN_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def counted(number: int, noun: str) -> str:
@@ -41,6 +43,14 @@ def _escape(match: re.Match[str]) -> str:
         code -= 0xDC00
     short = {0x09: r"\t", 0x0A: r"\n", 0x0D: r"\r"}
     return short.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether it is letters, digits, ``. _ -`` alone: fit for a script, a path, a host.
+
+    One that begins with ``.`` or ``-`` is not: it would be hidden, or taken for an option.
+    """
+    return _PLAIN_NAME.fullmatch(name) is not None
 
 
 def shortened(value: object) -> str:

@@ -1,6 +1,9 @@
 """A bundle's files: the models, what runs them, and what installs and tests both."""
 
+import io
 import json
+import shlex
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +17,12 @@ from tinyedge.devices.profile import find_profile, profile_files
 from tinyedge.devices.selftest import FORMAT, MANIFEST, BundledModel
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
+from tinyedge.text import is_plain_name
 
 __all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "answer", "assemble"]
 
 CHECKSUMS = "SHA256SUMS"
 INSTALLER = "install.sh"
-# sha256sum writes these in another way, and a shell may take them for something else.
-_AWKWARD = "\n\r\\'\"$`"
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Bundle:
         profile: the path of the device's profile inside it.
         files: path inside it -> content, by path; `INSTALLER` alone is to be executable.
         debian_packages: what the board must have of its own.
+        delegate: the shared library that the profile has the board load, or None.
     """
 
     name: str
     profile: str
     files: Mapping[str, bytes]
     debian_packages: tuple[str, ...] = ()
+    delegate: str | None = None
 
     @property
     def identity(self) -> str:
@@ -49,12 +53,24 @@ class Bundle:
         """Of all files."""
         return sum(map(len, self.files.values()))
 
+    @property
+    def installed_bytes(self) -> int:
+        """Of all that an install puts on the disk beside the bundle; less than it takes there."""
+        installed = 0
+        for name, content in self.files.items():
+            if not name.startswith("wheels/"):
+                installed += len(content)
+            elif not name.startswith("wheels/pip-"):
+                with zipfile.ZipFile(io.BytesIO(content)) as wheel:
+                    installed += sum(member.file_size for member in wheel.infolist())
+        return installed
+
 
 def answer(models: Sequence[Path], device: str) -> dict[Path, Reference]:
     """What each of `models` says here of an image, to be compared with `device`'s answer.
 
     Raises:
-        DatasetError: two models have the same name, or one that no shell can be trusted with.
+        DatasetError: two models have the same name, or one with anything but A-Z a-z 0-9 . _ -.
         DeviceError: there is no such device.
         MissingPackageError, ModelError, OSError: see `reference`.
     """
@@ -123,7 +139,9 @@ def assemble(
     files = dict(sorted(files.items()))
     sums = [f"{bytes_sha256(content)}  {name}\n" for name, content in files.items()]
     files[CHECKSUMS] = "".join(sums).encode()
-    return Bundle(f"tinyedge-{profile.name}", profile_name, files, wheels.debian_packages)
+    return Bundle(
+        f"tinyedge-{profile.name}", profile_name, files, wheels.debian_packages, profile.delegate
+    )
 
 
 def _check_names(models: Sequence[Path]) -> None:
@@ -131,8 +149,10 @@ def _check_names(models: Sequence[Path]) -> None:
     for model in models:
         if model.name in names:
             raise DatasetError(f"{model}: two models are called {model.name}; rename one")
-        if any(character in model.name for character in _AWKWARD):
-            raise DatasetError(f"{model}: rename it without quotes, backslashes or line ends")
+        if not is_plain_name(model.name):
+            raise DatasetError(
+                f"{model}: on a board a file's name is letters, digits, . _ and - alone: rename it"
+            )
         names.add(model.name)
 
 
@@ -157,15 +177,16 @@ def _installer(
 ) -> str:
     # A 64-bit kernel may run a 32-bit system.
     machines = ("armv7l", "armv8l", "aarch64") if target.bits == 32 else (target.architecture,)
+    accepted = [shlex.quote(f"{target.python} {name} {target.bits}") for name in machines]
     values = {
-        "DEVICE": device,
-        "PYTHON": target.python,
-        "ARCHITECTURE": target.architecture,
-        "ACCEPTED": " | ".join(f'"{target.python} {name} {target.bits}"' for name in machines),
-        "DEBIAN_PACKAGES": " ".join(debian_packages),
-        "VENV_OPTIONS": "--system-site-packages" if debian_packages else "",
+        "ACCEPTED": " | ".join(accepted),
+        "ARCHITECTURE": shlex.quote(target.architecture),
+        "DEBIAN_PACKAGES": shlex.quote(" ".join(debian_packages)),
+        "DEVICE": shlex.quote(device),
         "INDEX_OPTIONS": "" if online else "--no-index",
-        "MODEL": model,
+        "MODEL": shlex.quote(model),
+        "PYTHON": shlex.quote(target.python),
+        "VENV_OPTIONS": "--system-site-packages" if debian_packages else "",
     }
     text = Path(__file__).with_name("install.sh").read_text(encoding="utf-8")
     for name, value in values.items():

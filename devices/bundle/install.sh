@@ -1,18 +1,25 @@
 #!/bin/sh
-# Installs this bundle on the board it was made for: sh install.sh [--service FOLDER] [PREFIX]
+# Installs this bundle on the board it was made for:
+#
+#     sh install.sh [--service FOLDER [--root]] [PREFIX]
 #
 # PREFIX (default: ~/tinyedge) gets a folder per version and the link `current` to the one in
 # use. A version is finished and tested before the link moves, in one step, so that an install
 # that fails or is killed leaves what was there before; the next one clears up behind it.
 #
 # --service FOLDER also starts a systemd service that classifies each photo that comes into
-# FOLDER. Exit codes: 0 installed, 1 the self-test failed, 2 another error.
+# FOLDER. `sudo sh install.sh` installs for the user who calls sudo: the files are theirs, and so
+# the machine's service runs as them. Root's own service needs --root.
+#
+# Exit codes: 0 installed, 1 the self-test failed, 2 another error.
 set -eu
 
-device='@DEVICE@'
-python_version='@PYTHON@'
-architecture='@ARCHITECTURE@'
-debian_packages='@DEBIAN_PACKAGES@'
+device=@DEVICE@
+python_version=@PYTHON@
+architecture=@ARCHITECTURE@
+debian_packages=@DEBIAN_PACKAGES@
+model=@MODEL@
+unit=tinyedge-watch.service
 
 say() { printf '%s\n' "$*" >&2; }
 fail() {
@@ -20,7 +27,7 @@ fail() {
     exit 2
 }
 
-service='' prefix=''
+service='' prefix='' as_root=''
 while [ $# -gt 0 ]; do
     case $1 in
     --service)
@@ -28,6 +35,7 @@ while [ $# -gt 0 ]; do
         service=$2
         shift
         ;;
+    --root) as_root=yes ;;
     -h | --help)
         sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p;}' "$0"
         exit 0
@@ -40,12 +48,88 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -n "$prefix" ] || prefix=${HOME:?names no home: say where to install}/tinyedge
-[ -z "$service" ] || [ -d "$service" ] || fail "$service is no folder to watch"
+
+# Whom it is for: root installs for the user who called sudo.
+user=''
+if [ "$(id -u)" = 0 ] && [ -z "$as_root" ]; then
+    user=${SUDO_USER:-}
+    [ "$user" != root ] || user=''
+    case $user in *[!A-Za-z0-9._-]* | -*) fail "SUDO_USER, '$user', is no name of a user" ;; esac
+    [ -z "$user" ] || id "$user" >/dev/null 2>&1 ||
+        fail "SUDO_USER, '$user', is no user of this machine"
+    [ -n "$user" ] || [ -z "$service" ] ||
+        fail "a service does not run as root unless asked: log in as the user it is for" \
+            "(sudo sh install.sh ... from there), or add --root"
+fi
+as_user() {
+    if [ -n "$user" ]; then
+        python3 -c 'import os, pwd, sys
+user = pwd.getpwnam(sys.argv[1])
+os.initgroups(user.pw_name, user.pw_gid)
+os.setgid(user.pw_gid)
+os.setuid(user.pw_uid)
+os.environ.update(HOME=user.pw_dir, USER=user.pw_name, LOGNAME=user.pw_name)
+os.execvp(sys.argv[2], sys.argv[2:])' "$user" "$@"
+    else
+        "$@"
+    fi
+}
 
 here=$(cd "$(dirname "$0")" && pwd)
-(cd "$here" && sha256sum --quiet -c SHA256SUMS >&2) ||
+if [ -z "$prefix" ]; then
+    prefix=$(as_user sh -c 'printf %s "${HOME:?names no home: say where to install}"')/tinyedge
+fi
+case $prefix in /*) ;; *) prefix=$(pwd)/$prefix ;; esac
+[ -z "$service" ] || as_user test -d "$service" -a -r "$service" -a -x "$service" ||
+    fail "$service is no folder to watch${user:+ for $user}"
+[ -z "$service" ] || service=$(cd "$service" && pwd)
+# They would be read by a shell once more, in the first lines that pip gives its programs.
+case $prefix in
+*[\"\$\`\\]* | *'
+'*) fail "$prefix: a shell takes some of its characters for something else: choose another folder" ;;
+esac
+
+start_service() {
+    if [ "$(id -u)" = 0 ]; then
+        folder=/etc/systemd/system manager='' kind="system $user"
+    else
+        folder=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user manager=--user kind=session
+    fi
+    # Not of $prefix/bin: Python looks for its environment beside the folder it is started from.
+    # shellcheck disable=SC2086 # one word or two
+    text=$(as_user "$prefix/current/bin/python" -m tinyedge.devices.bundle.service \
+        "$prefix" "$service" $kind) || fail "tinyedge is installed, its service is not (see above)"
+    mkdir -p "$folder" && printf '%s\n' "$text" >"$folder/.$unit.$$" &&
+        mv -f "$folder/.$unit.$$" "$folder/$unit" ||
+        fail "tinyedge is installed, its service is not: cannot write $folder/$unit"
+    # There where systemd manages this machine: sd_booted(3).
+    if ! [ -d /run/systemd/system ] || ! command -v systemctl >/dev/null; then
+        say "note: wrote $folder/$unit; systemd does not run here, so it is not started"
+        return
+    fi
+    for words in daemon-reload "enable $unit" "restart $unit"; do
+        # shellcheck disable=SC2086 # none or one word, one word or two
+        systemctl $manager $words >&2 ||
+            fail "tinyedge is installed, its service is not: systemctl $manager $words"
+    done
+    say "started $unit, watching $service; its answers: journalctl ${manager:+$manager }-fu $unit"
+    [ -z "$manager" ] || say "note: to run it while nobody is logged in: loginctl enable-linger"
+}
+
+if [ -n "$user" ]; then
+    as_user test -r "$0" || fail "$user may not read this bundle: put it where they can"
+    if ! [ -e "$prefix" ] && ! as_user mkdir -p "$prefix" 2>/dev/null; then
+        mkdir -p "$prefix" && chown "$user" "$prefix" || fail "cannot make $prefix"
+    fi
+    as_user env TINYEDGE_FOR_SUDO=yes sh "$0" "$prefix" || exit $?
+    [ -z "$service" ] || start_service
+    exit 0
+fi
+
+sums=$(cd "$here" && sha256sum -c SHA256SUMS 2>&1) || {
+    say "$sums" | sed '/: OK$/d' >&2
     fail "this bundle is damaged or incomplete: copy it here again"
+}
 
 # Is this the board? A command of that name may be a shim that only says it is not there.
 python='' found=''
@@ -62,6 +146,11 @@ print("%d.%d" % sys.version_info[:2], platform.machine(), 8 * struct.calcsize("P
     esac
 done
 [ -n "$found" ] || fail "Python is missing: sudo apt install python3 python3-venv"
+case $found in
+*" armv6l "*)
+    fail "no TFLite runtime has a wheel for ARMv6 (Pi Zero, Zero W, Pi 1)"
+    ;;
+esac
 [ -n "$python" ] ||
     fail "this bundle is for Python $python_version on $architecture, here is Python $found-bit:" \
         "make another on the computer (tinyedge bundle --help: --os, --python, --architecture)"
@@ -136,14 +225,14 @@ for link in bin models; do
 done
 # The version before stays until the next install: a service may still be running from it.
 clear_up
-say "installed: $prefix/bin/tinyedge run $prefix/@MODEL@ PHOTO"
-if [ -z "$service" ]; then
+say "installed: $prefix/bin/tinyedge run $prefix/$model PHOTO"
+if [ -n "$service" ]; then
+    start_service
+elif [ -z "${TINYEDGE_FOR_SUDO:-}" ]; then
     for manager in '' --user; do
         # shellcheck disable=SC2086 # none or one word
-        systemctl $manager is-active --quiet tinyedge-watch.service 2>/dev/null || continue
-        say "note: tinyedge-watch.service runs what it was started with: install with --service"
+        systemctl $manager is-active --quiet "$unit" 2>/dev/null || continue
+        say "note: $unit runs what it was started with: install with --service"
     done
-    exit 0
 fi
-# Not of $prefix/bin: Python looks for its environment beside the folder it is started from.
-exec "$prefix/current/bin/python" -m tinyedge.devices.bundle.service "$prefix" "$service"
+exit 0

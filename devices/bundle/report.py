@@ -29,4 +29,5 @@ def as_json(bundle: Bundle, output: Path) -> dict[str, object]:
         "bytes": bundle.bytes,
         "files": files,
         "debian_packages": list(bundle.debian_packages),
+        "delegate": bundle.delegate,
     }

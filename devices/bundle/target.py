@@ -1,13 +1,13 @@
 """Which Python, on which machine, a bundle's wheels are for."""
 
 import os
-import platform
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tinyedge.devices.profile import Architecture, Profile
+from tinyedge.devices.profile import Architecture, Profile, system_architecture
 from tinyedge.errors import DeviceError
 
 __all__ = ["RELEASES", "Release", "Target", "find_target", "glibc_minor"]
@@ -61,13 +61,17 @@ class Target:
         Raises:
             DeviceError: no TFLite runtime has a wheel for it, or tinyedge does not run there.
         """
+        if self.architecture == "armv6l":
+            raise DeviceError(
+                "no TFLite runtime has a wheel for ARMv6 (Pi Zero, Zero W, Pi 1): it takes a Pi"
+                " Zero 2 W, or a Pi 2 or later"
+            )
         if self.architecture not in get_args(Architecture):
             known = ", ".join(get_args(Architecture))
             raise DeviceError(f"no runtime has a wheel for {self.architecture}; known: {known}")
-        parts = self.python.split(".")
-        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        if not re.fullmatch("[0-9]{1,2}[.][0-9]{1,3}", self.python):
             raise DeviceError(f"{self.python!r} is no version of Python such as 3.11")
-        version = tuple(map(int, parts))
+        version = tuple(map(int, self.python.split(".")))
         if version < _FIRST_PYTHON:
             raise DeviceError(f"tinyedge needs Python 3.11 or newer, not {self.python}")
         if self.architecture == "armv7l" and version > _LAST_32_BIT:
@@ -93,7 +97,7 @@ def find_target(
     Raises:
         DeviceError: no TFLite runtime has a wheel for it, or tinyedge does not run there.
     """
-    machine = platform.machine()
+    machine = system_architecture()
     here = profile.name == "host" and architecture in (None, machine)
     system = architecture or (machine if here else profile.architecture or "aarch64")
     if here and release is None:

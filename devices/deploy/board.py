@@ -1,73 +1,37 @@
 """One board: reached, installed, tested and measured."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict, cast
+from typing import Literal
 
 from tinyedge.devices.bundle.archive import tar_gz
 from tinyedge.devices.bundle.assembly import Bundle
 from tinyedge.devices.bundle.target import Target, glibc_minor
-from tinyedge.devices.deploy import scripts
+from tinyedge.devices.deploy import answers, scripts
+from tinyedge.devices.deploy.answers import BoardFacts, ComparisonJson, SelftestJson, last_error
 from tinyedge.devices.deploy.images import PackedImages
 from tinyedge.devices.deploy.ssh import Finished, Ssh
-from tinyedge.devices.profile import Profile
+from tinyedge.devices.profile import Profile, system_architecture
 from tinyedge.errors import DeployError, TinyedgeError
 from tinyedge.progress import Progress
 
-__all__ = ["BoardReport", "Comparing", "ComparisonJson", "SelftestJson", "Step", "deploy_to"]
+__all__ = ["BoardReport", "Comparing", "Service", "Step", "deploy_to"]
 
-_WHOLE_COMMAND_FAILED = 126
 _NOTE = "note: "
-
-
-class _BoardFacts(TypedDict):
-    """What `scripts.PROBE` says of a board.
-
-    ``libc`` is its C library's name and version, ``board`` what the device tree says or None,
-    ``installed`` the identity of the bundle there or None.
-    """
-
-    prefix: str
-    python: str
-    machine: str
-    bits: int
-    libc: tuple[str, str]
-    board: str | None
-    installed: str | None
-    has_images: bool
-
-
-class _Tested(TypedDict):
-    passed: bool
-
-
-class SelftestJson(TypedDict):
-    """What is read of ``tinyedge selftest --json``, which says more."""
-
-    passed: bool
-    models: list[_Tested]
-
-
-class _Accuracy(TypedDict):
-    top1: float
-
-
-class _Drop(TypedDict):
-    top1: float
-    interval: list[float]
-
-
-class ComparisonJson(TypedDict):
-    """What is read of ``tinyedge compare --json``, which says more."""
-
-    float: _Accuracy
-    int8: _Accuracy
-    drop: _Drop
-
+# In the time a board has for its first answer: installing unpacks 130 MB and may download them, a
+# self-test starts Python once and each model, a comparison runs two models on each photo.
+_INSTALLING, _TESTING, _COMPARING, _A_PHOTO = 30, 10, 10, 1 / 3
 
 Step = Literal["connect", "bundle", "install", "self-test", "compare"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A folder of a board to watch, and whether root's login may have root's service do it."""
+
+    folder: str
+    as_root: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +83,7 @@ def deploy_to(
     bundle_for: Callable[[Target], Bundle],
     *,
     prefix: str,
-    service: str | None,
+    service: Service | None,
     comparing: Comparing | None,
     progress: Progress,
 ) -> BoardReport:
@@ -130,7 +94,7 @@ def deploy_to(
         profile: the board's.
         bundle_for: makes the bundle for what the board runs.
         prefix: where to install, as the board's shell would take it.
-        service: a folder of the board to watch, or None.
+        service: one to start there, or None.
         comparing: an accuracy check to make there, or None.
         progress: told what is done.
     """
@@ -140,12 +104,14 @@ def deploy_to(
     try:
         progress("connecting")
         facts = _probe(ssh, prefix, comparing)
-        target = _note_facts(report, facts, profile)
+        target = _note_facts(report, facts, profile, service)
         step = "bundle"
         progress("choosing wheels")
         bundle = bundle_for(target)
         step = "install"
-        report.already_installed = facts["installed"] == bundle.identity and service is None
+        report.already_installed = facts.installed == bundle.identity and service is None
+        if not report.already_installed:
+            _check_fits(bundle, facts)
         finished = _install(
             ssh, bundle, facts, service=service, already=report.already_installed, progress=progress
         )
@@ -153,7 +119,7 @@ def deploy_to(
         said = [line for line in finished.stderr.splitlines() if line.startswith(_NOTE)]
         report.notes += [line.removeprefix(_NOTE) for line in dict.fromkeys(said)]
         step = "self-test"
-        report.selftest = cast("SelftestJson", _json(finished, "the self-test"))
+        report.selftest = answers.selftest(finished)
         if not report.selftest["passed"]:
             raise DeployError("the models answer otherwise there: see the self-test")
         if comparing is not None:
@@ -167,70 +133,110 @@ def deploy_to(
     return report
 
 
-def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> _BoardFacts:
+def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> BoardFacts:
     images = comparing.images.identity if comparing else "none"
-    finished = ssh.run(["python3", "-c", scripts.PROBE, prefix, images])
-    if finished.code >= _WHOLE_COMMAND_FAILED:
-        raise DeployError("it has no python3: sudo apt install python3 python3-venv")
-    return cast("_BoardFacts", _json(finished, "Python there"))
+    words = [scripts.PROBE_PYTHON, prefix, images]
+    return answers.board_facts(ssh.run(scripts.PROBE, words, seconds=ssh.timeout))
 
 
-def _note_facts(report: BoardReport, facts: _BoardFacts, profile: Profile) -> Target:
-    # A 64-bit kernel may run a 32-bit system.
-    machine = "armv7l" if facts["bits"] == 32 else facts["machine"]
-    report.board, report.prefix = facts["board"], facts["prefix"]
-    report.python, report.architecture = facts["python"], machine
+def _note_facts(
+    report: BoardReport, facts: BoardFacts, profile: Profile, service: Service | None
+) -> Target:
+    """Put the facts into the report; what the board runs, where an install can go well there.
+
+    Raises:
+        DeployError, DeviceError: it cannot, and why.
+    """
+    report.board, report.prefix = facts.board, facts.prefix
+    report.python = facts.python
+    report.architecture = system_architecture(facts.machine, facts.bits)
     expected = profile.device_tree_model
     if expected is not None and not (report.board or "").startswith(expected):
-        report.notes.append(f"this is no {profile.description}: {report.board or machine}")
-    return Target(machine, facts["python"], glibc_minor(*facts["libc"])).checked()
+        found = report.board or report.architecture
+        report.notes.append(f"this is no {profile.description}: {found}")
+    if profile.delegate_warning is not None:
+        report.notes.append(profile.delegate_warning)
+    name, version = (*facts.libc, "", "")[:2]
+    target = Target(report.architecture, facts.python, glibc_minor(name, version)).checked()
+    if name != "glibc":
+        raise DeployError(
+            f"no TFLite runtime has a wheel for its C library, {name or 'which is no glibc'}"
+            f"{version and ' '}{version}: put a system with glibc on it, such as Raspberry Pi OS"
+        )
+    if facts.problem is not None:
+        raise DeployError(facts.problem)
+    if service is not None and facts.is_root and not service.as_root:
+        raise DeployError(
+            "a service does not run as root unless asked: log in as the user it is for, or add"
+            " --root"
+        )
+    return target
+
+
+def _check_fits(bundle: Bundle, facts: BoardFacts) -> None:
+    """Raise a DeployError where the board has no room, or lacks Debian's packages."""
+    needed = bundle.bytes + bundle.installed_bytes
+    if facts.free < needed:
+        raise DeployError(
+            f"No space left on device: {facts.prefix} has {facts.free / 1e6:,.0f} MB free, and an"
+            f" install needs {needed / 1e6:,.0f} MB"
+        )
+    if bundle.debian_packages and len(set(facts.modules)) < len(bundle.debian_packages):
+        names = " ".join(bundle.debian_packages)
+        raise DeployError(f"there are no wheels of these for this board: sudo apt install {names}")
 
 
 def _install(
     ssh: Ssh,
     bundle: Bundle,
-    facts: _BoardFacts,
+    facts: BoardFacts,
     *,
-    service: str | None,
+    service: Service | None,
     already: bool,
     progress: Progress,
 ) -> Finished:
-    prefix = facts["prefix"]
     if already:
         progress("self-test")
-        return ssh.run(["sh", "-c", scripts.SELFTEST, "tinyedge", prefix])
-    options = [] if service is None else ["--service", service]
+        return ssh.run(scripts.SELFTEST, [facts.prefix], seconds=_TESTING * ssh.timeout)
+    options = [] if service is None else ["--service", service.folder]
+    options += ["--root"] if service is not None and service.as_root else []
     finished = _send(
         ssh,
         scripts.INSTALL,
-        [prefix, *options],
+        [facts.prefix, *options],
         tar_gz(bundle),
+        seconds=(_INSTALLING + _TESTING) * ssh.timeout,
         progress=progress,
         doing="copying",
         then="installing",
     )
     # 1 is the self-test's, whose outcome the installer shows.
     if finished.code != 0:
-        raise DeployError(_last_error(finished))
+        raise DeployError(last_error(finished))
     return finished
 
 
 def _compare(
-    ssh: Ssh, bundle: Bundle, facts: _BoardFacts, comparing: Comparing, progress: Progress
+    ssh: Ssh, bundle: Bundle, facts: BoardFacts, comparing: Comparing, progress: Progress
 ) -> ComparisonJson:
-    prefix, images = facts["prefix"], comparing.images
-    if not facts["has_images"]:
-        words = [prefix, images.identity]
+    prefix, images = facts.prefix, comparing.images
+    if not facts.has_images:
         finished = _send(
-            ssh, scripts.IMAGES, words, images.archive, progress=progress, doing="copying photos"
+            ssh,
+            scripts.IMAGES,
+            [prefix, images.identity],
+            images.archive,
+            seconds=_TESTING * ssh.timeout,
+            progress=progress,
+            doing="copying photos",
         )
         if finished.code != 0:
-            raise DeployError(_last_error(finished))
+            raise DeployError(last_error(finished))
     progress(f"comparing on {images.count} photos")
     models = [comparing.float_model, comparing.int8_model]
     words = [prefix, *models, images.identity, bundle.profile]
-    finished = ssh.run(["sh", "-c", scripts.COMPARE, "tinyedge", *words])
-    return cast("ComparisonJson", _json(finished, "compare"))
+    seconds = (_COMPARING + _A_PHOTO * images.count) * ssh.timeout
+    return answers.comparison(ssh.run(scripts.COMPARE, words, seconds=seconds))
 
 
 def _send(
@@ -239,6 +245,7 @@ def _send(
     words: list[str],
     content: bytes,
     *,
+    seconds: float,
     progress: Progress,
     doing: str,
     then: str | None = None,
@@ -254,27 +261,4 @@ def _send(
         if gone == len(content) and then is not None:
             progress(then)
 
-    return ssh.run(["sh", "-c", script, "tinyedge", *words], send=content, sent=sent)
-
-
-def _json(finished: Finished, what: str) -> dict[str, object]:
-    """What a program of tinyedge's printed; an exit code of its own says more than 0 and 1."""
-    try:
-        # Some login scripts print a greeting first.
-        found = json.loads(finished.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        raise DeployError(f"{what}: {_last_error(finished)}") from None
-    if not isinstance(found, dict):
-        raise DeployError(f"{what}: printed {finished.stdout.strip()!r}")
-    return found
-
-
-def _last_error(finished: Finished) -> str:
-    """The line that says most: the error's, or a self-test's that failed, or the last."""
-    lines = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
-    lines += [line.strip() for line in finished.stdout.splitlines() if line.strip()]
-    for sign in ("FAILED", "No space left", "error: ", "ERROR: "):
-        found = [line for line in lines if sign in line]
-        if found:
-            return found[0].removeprefix("error: ")
-    return lines[-1] if lines else f"ended with exit code {finished.code} and without a word"
+    return ssh.run(script, words, seconds=seconds, send=content, sent=sent)

@@ -9,7 +9,7 @@ from tinyedge.children import stop_children
 from tinyedge.devices.bundle.assembly import Bundle, answer, assemble
 from tinyedge.devices.bundle.reference import Reference
 from tinyedge.devices.bundle.target import Target
-from tinyedge.devices.deploy.board import BoardReport, Comparing, deploy_to
+from tinyedge.devices.deploy.board import BoardReport, Comparing, Service, deploy_to
 from tinyedge.devices.deploy.inventory import BoardAddress
 from tinyedge.devices.deploy.ssh import Ssh
 from tinyedge.devices.profile import find_profile
@@ -26,9 +26,10 @@ def deploy(
     *,
     ssh_options: Sequence[str] = (),
     may_ask: bool = False,
+    timeout: float = 60.0,
     online: bool = False,
     prefix: str = "~/tinyedge",
-    service: str | None = None,
+    service: Service | None = None,
     comparing: Comparing | None = None,
     progress_of: Callable[[str], Progress],
 ) -> list[BoardReport]:
@@ -39,9 +40,11 @@ def deploy(
         boards: where to.
         ssh_options: see `Ssh`.
         may_ask: see `Ssh`.
+        timeout: see `Ssh`; also how long each may take for its first answer, seconds, and the
+            measure of how long for others.
         online: have the boards download their packages.
         prefix: where to install on each.
-        service: a folder that each is to watch, or None.
+        service: one to start on each, or None.
         comparing: an accuracy check to make on each, or None.
         progress_of: for a host, what to tell of its stages; called from several threads.
 
@@ -54,7 +57,7 @@ def deploy(
 
     def one(board: BoardAddress) -> BoardReport:
         return deploy_to(
-            Ssh(board.host, tuple(ssh_options), may_ask),
+            Ssh(board.host, tuple(ssh_options), may_ask, timeout),
             find_profile(board.device),
             lambda target: bundles.of(board.device, target),
             prefix=prefix,

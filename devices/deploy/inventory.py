@@ -1,5 +1,6 @@
 """Which boards: named one by one, or listed in a file."""
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,14 @@ from pathlib import Path
 from tinyedge.errors import DeployError
 
 __all__ = ["BoardAddress", "boards_of"]
+
+
+_NAME = "[A-Za-z0-9_][A-Za-z0-9._-]*"
+# A name or an IPv6 address, perhaps with a zone; or as a URL, with a port.
+_HOST = re.compile(
+    f"({_NAME}@)?({_NAME}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%{_NAME})?)"
+    rf"|ssh://({_NAME}@)?({_NAME}|\[[0-9A-Fa-f:.]+(%{_NAME})?\])(:[0-9]{{1,5}})?/?"
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,11 @@ def boards_of(hosts: Sequence[str], inventory: Path | None, device: str) -> list
         raise DeployError(f"{where} no board: name one with --host USER@HOST")
     seen = set()
     for board in boards:
-        # ssh would take it for an option, were it not for its --; nobody means it.
-        if not board.host or board.host.startswith("-") or not board.host.isprintable():
-            raise DeployError(f"{board.host!r} is no host; expected USER@HOST")
+        # A user's ssh_config may hand it to a shell, as %h of a ProxyCommand.
+        if not _HOST.fullmatch(board.host):
+            raise DeployError(
+                f"{board.host!r} is no host; expected USER@HOST, of letters, digits, . _ and -"
+            )
         if board.host in seen:
             raise DeployError(f"{board.host} is named twice")
         seen.add(board.host)

@@ -1,7 +1,6 @@
 """Which TFLite runtime this machine has."""
 
 import importlib
-import platform
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import NamedTuple, Protocol, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.devices.profile import RuntimeName
+from tinyedge.devices.profile import RuntimeName, system_architecture
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
 from tinyedge.system import native_output_hidden
 
@@ -170,14 +169,15 @@ def find_runtime(order: Sequence[RuntimeName] = tuple(RUNTIMES)) -> Runtime:
 
 def runtime_advice(
     order: Sequence[RuntimeName] = tuple(RUNTIMES),
-    machine: str = platform.machine(),
+    machine: str | None = None,
     python: tuple[int, ...] = sys.version_info[:2],
-    bits: int = 64 if sys.maxsize > 2**32 else 32,
+    bits: int | None = None,
 ) -> str:
     """What to type for a runtime of `order` on this machine and this Python of so many bits."""
-    # A 32-bit system says aarch64 where its kernel has 64 bits.
-    is_arm_32 = bits == 32 and machine.startswith(("arm", "aarch64"))
-    if is_arm_32 or "ai-edge-litert" not in order:
+    architecture = system_architecture(machine, bits)
+    if architecture == "armv6l":
+        return "No TFLite runtime has a wheel for ARMv6 (Pi Zero, Zero W, Pi 1)"
+    if architecture == "armv7l" or "ai-edge-litert" not in order:
         if "tflite-runtime" not in order:
             return "Type: pip install tensorflow"
         if python < (3, 12):

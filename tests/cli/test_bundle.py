@@ -4,11 +4,14 @@ import hashlib
 import json
 import os
 import platform
+import pwd
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from tests.support.once import made_once
 from tinyedge import __version__
 from tinyedge.cli import main
 from tinyedge.devices.bundle.service import unit_text
+from tinyedge.errors import DeviceError, ModelError
 
 
 def bundle(*words: object) -> Result:
@@ -141,7 +145,7 @@ class TestContents:
             assert f"-{tag}-{tag}-manylinux" in name
             assert name.endswith("_aarch64.whl")
         assert not any("x86_64" in name for name in names)
-        assert f"python_version='{python}'" in (out / "install.sh").read_text()
+        assert f"\npython_version={python}\n" in (out / "install.sh").read_text()
 
     def test_a_32_bit_pi_gets_tflite_runtime_and_debians_numpy(
         self, fashion_models: Models, tmp_path: Path
@@ -269,6 +273,34 @@ class TestInstaller:
         assert done.returncode == 2
         assert f"error: {tmp_path}/bin is there already and is not tinyedge's" in done.stderr
 
+    @pytest.mark.parametrize("character", ['"', "$", "`", "\\", "\n"])
+    def test_a_folder_that_a_shell_would_read_again_is_refused(
+        self, made: Path, tmp_path: Path, character: str
+    ) -> None:
+        done = install(made, tmp_path / f"a{character}b")
+        assert done.returncode == 2
+        assert "a shell takes some of its characters for something else" in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("machine", ["armv6l", "armv7l"])
+    def test_armv6_is_told_that_there_is_no_bundle_for_it(
+        self, fashion_models: Models, tmp_path: Path, machine: str
+    ) -> None:
+        """A python3 that says it is on a Pi Zero W, and one on another 32-bit board."""
+        out, tools = tmp_path / "out", tmp_path / "tools"
+        words = ("--device", "pi3", "--architecture", "armv7l", "--python", "3.11", "--online")
+        run_in_process("bundle", fashion_models.int8_model, *words, "-o", out)
+        tools.mkdir()
+        for name in ("python3", "python3.11"):
+            (tools / name).write_text(
+                f"#!/bin/sh\ncase $2 in *platform*) echo 3.11 {machine} 32 ;; *) exit 9 ;; esac\n"
+            )
+            (tools / name).chmod(0o755)
+        done = install(out, tmp_path / "board", PATH=f"{tools}:{os.environ['PATH']}")
+        assert done.returncode == 2
+        expected = "no TFLite runtime has a wheel for ARMv6 (Pi Zero, Zero W, Pi 1)\n"
+        assert (done.stderr == f"error: {expected}") is (machine == "armv6l")
+
     @pytest.mark.parametrize("words", [("--serivce",), ("--service",), ("a", "b")])
     def test_wrong_words_are_refused(self, made: Path, words: tuple[str, ...]) -> None:
         done = install(made, *words)
@@ -278,32 +310,195 @@ class TestInstaller:
 
 
 class TestService:
-    """The systemd unit."""
+    """The systemd unit, and whom it runs as."""
 
     def test_it_watches_with_the_int8_model(self, prefix: Path, tmp_path: Path) -> None:
-        folder = tmp_path / '100% "of" $it'
-        text = unit_text(prefix, folder, user="pi", system=True)
-        escaped = str(folder).replace("%", "%%").replace('"', '\\"').replace("$", "$$")
-        assert (
-            f'\nExecStart="{prefix}/bin/tinyedge" "run"'
-            f' "{prefix}/current/models/fashion_int8.tflite" "--watch" "{escaped}"'
-            f' "--device" "{prefix}/current/profile/host.toml" "--json"\nUser=pi\n'
-        ) in text
-        assert "@" not in text
+        folder = tmp_path / '100% "of" $it \\ it\'s'
+        unit = Unit(unit_text(prefix, folder, user="pi", system=True))
+        *command, journal = unit.command(prefix / "state")
+        assert re.fullmatch(rf"{prefix}/state/tinyedge/watch-[0-9a-f]{{12}}\.journal", journal)
+        assert command == [
+            *(f"{prefix}/bin/tinyedge", "run", f"{prefix}/current/models/fashion_int8.tflite"),
+            *("--watch", str(folder), "--device", f"{prefix}/current/profile/host.toml", "--json"),
+            "--journal",
+        ]
+        assert unit.settings["User"] == "pi"
+        assert unit.settings["StateDirectory"] == "tinyedge"
+        assert unit.settings["ProtectSystem"] == "strict"
+        assert "@" not in unit.text
 
-    @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
-    def test_systemd_takes_it(self, prefix: Path, tmp_path: Path) -> None:
-        for system, user in ((True, "daemon"), (False, None)):
-            path = tmp_path / "tinyedge-watch.service"
-            path.write_text(unit_text(prefix, tmp_path / "a b%", user=user, system=system))
-            done = subprocess.run(
-                ["systemd-analyze", "verify", "--man=no", *(() if system else ("--user",)), path],
-                capture_output=True,
+    @pytest.mark.parametrize("name", ["plain", "tiny edge", "100% of $HOME ${x} %h"])
+    def test_systemd_finds_the_program(self, made: Path, tmp_path: Path, name: str) -> None:
+        """What it would run is the file of that very name: its own reading of what is quoted."""
+        _need("systemd-analyze")
+        prefix = tmp_path / name
+        (prefix / "bin").mkdir(parents=True)
+        (prefix / "current").symlink_to(made)
+        (prefix / "bin" / "tinyedge").write_text("#!/bin/sh\n")
+        for mode in (0o755, 0o644):
+            (prefix / "bin" / "tinyedge").chmod(mode)
+            for system, user in ((True, "daemon"), (False, None)):
+                path = tmp_path / "tinyedge-watch.service"
+                path.write_text(unit_text(prefix, tmp_path / "a b%", user=user, system=system))
+                done = subprocess.run(
+                    [
+                        *("systemd-analyze", "verify", "--man=no"),
+                        "--system" if system else "--user",
+                        path,
+                    ],
+                    env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                if mode == 0o755:
+                    assert (done.returncode, done.stderr) == (0, "")
+                else:
+                    assert f"{prefix}/bin/tinyedge is not executable" in done.stderr
+
+    def test_a_path_no_unit_can_hold_is_refused(self, prefix: Path, tmp_path: Path) -> None:
+        for folder, where, user in (
+            (tmp_path / "a\nb", prefix, "pi"),
+            (tmp_path, Path('/a "board"'), "pi"),
+            (tmp_path, prefix, "pi\nExecStartPre=/bin/sh"),
+        ):
+            with pytest.raises((DeviceError, ModelError)) as refused:
+                unit_text(where, folder, user=user, system=True)
+            assert "\n" not in str(refused.value)
+
+    def test_systemd_starts_it_again_when_it_was_killed_and_not_when_it_was_stopped(
+        self, prefix: Path, fashion_images: Path, tmp_path: Path
+    ) -> None:
+        """What ExecStart says is run, ended in each way, and its end judged as systemd does."""
+        folder = tmp_path / "in % $HOME"
+        folder.mkdir()
+        unit = Unit(unit_text(prefix, folder, user="pi", system=True))
+        (tmp_path / "state" / unit.settings["StateDirectory"]).mkdir(parents=True)
+        image = sorted((fashion_images / "Trouser").iterdir())[0]
+        again = {}
+        for end in ("TERM", "INT", "KILL", "SEGV", "the folder is taken away"):
+            with subprocess.Popen(
+                unit.command(tmp_path / "state"),
+                env=board_environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
-                check=False,
+            ) as process:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                while "watching" not in process.stderr.readline():
+                    assert process.poll() is None
+                if end == "SEGV":  # what came while it was not running is not lost
+                    assert json.loads(process.stdout.readline())["image"].endswith("/between.png")
+                shutil.copy(image, folder / f"{end}.png")
+                answer = json.loads(process.stdout.readline())
+                assert answer["predictions"][0]["label"] == "Trouser"
+                if f"SIG{end}" in signal.Signals.__members__:
+                    process.send_signal(signal.Signals[f"SIG{end}"])
+                else:
+                    shutil.rmtree(folder)
+                process.communicate(timeout=60)
+            again[end] = unit.starts_again(process.returncode)
+            if end == "KILL":
+                shutil.copy(image, folder / "between.png")
+        assert again == {
+            "TERM": False,
+            "INT": False,
+            "KILL": True,
+            "SEGV": True,
+            "the folder is taken away": True,
+        }
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="root alone installs for others")
+    def test_root_installs_for_the_user_who_called_sudo(self, made: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="tinyedge-") as name:
+            board = Path(name)
+            board.chmod(0o755)
+            shutil.copytree(made, board / "bundle")
+            (board / "in").mkdir()
+            words = ("--service", board / "in", board / "tiny edge")
+            done = install_as_root(board / "bundle", *words, SUDO_USER="daemon")
+            assert done.returncode == 0, done.stderr
+            unit = Unit(done.stdout)
+            assert unit.settings["User"] == "daemon"
+            assert unit.command(board)[0] == f"{board}/tiny edge/bin/tinyedge"
+            owners = {path.lstat().st_uid for path in (board / "tiny edge").rglob("*")}
+            assert owners == {pwd.getpwnam("daemon").pw_uid}
+            assert "nothing" not in done.stderr
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can run a service as root")
+    def test_a_service_runs_as_root_only_when_asked(self, made: Path, tmp_path: Path) -> None:
+        for variables in ({}, {"SUDO_USER": "root"}):
+            done = install_as_root(made, "--service", tmp_path, tmp_path / "board", **variables)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr == (
+                "error: a service does not run as root unless asked: log in as the user it is for"
+                " (sudo sh install.sh ... from there), or add --root\n"
             )
-            assert "tinyedge-watch" not in done.stderr
-            assert done.returncode == 0 or "Failed to initialize manager" in done.stderr
+            assert not (tmp_path / "board").exists()
+        words = ("--root", "--service", tmp_path, tmp_path / "board")
+        done = install_as_root(made, *words, SUDO_USER="daemon")
+        assert done.returncode == 0, done.stderr
+        assert "User" not in Unit(done.stdout).settings
+        assert (tmp_path / "board" / "current").lstat().st_uid == 0
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="root alone installs for others")
+    @pytest.mark.parametrize("user", ["pi; touch PWNED", "-x", "nobody-of-this-name"])
+    def test_whoever_called_sudo_is_a_user(self, made: Path, tmp_path: Path, user: str) -> None:
+        done = install(made, tmp_path / "board", SUDO_USER=user)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+class Unit:
+    """A unit file, as systemd.syntax(7) and systemd.service(5) have it read."""
+
+    # systemd.service(5), Restart=: the exit code and the signals that are no failure.
+    _CLEAN = (
+        0,
+        *(-number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)),
+    )
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        lines = (line.partition("=") for line in text.splitlines() if "=" in line)
+        self.settings = {key: value for key, _, value in lines}
+
+    def command(self, state: Path) -> list[str]:
+        """The words of ExecStart, where the state folders are in `state`."""
+        written = self.settings["ExecStart"]
+        words = [
+            re.sub(r"\\(.)", r"\1", word) for word in re.findall(r'"((?:\\.|[^"\\])*)"', written)
+        ]
+        specifiers = {"%%": "%", "%S": str(state)}
+        words = [re.sub("%.", lambda found: specifiers[found[0]], word) for word in words]
+        program, *arguments = words
+        return [program, *(word.replace("$$", "$") for word in arguments)]
+
+    def starts_again(self, code: int) -> bool:
+        """Whether systemd starts it again after this end, as subprocess tells it."""
+        assert self.settings["Restart"] == "on-failure"
+        return code not in self._CLEAN
+
+
+def install_as_root(
+    bundle: Path, *words: object, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Install with a folder for units of this command's own; they are printed to stdout."""
+    show = 'mount -t tmpfs tmpfs /etc/systemd && "$@" && cat /etc/systemd/system/*.service'
+    path = f"{os.path.dirname(sys.executable)}:/usr/bin:/bin:/usr/sbin:/sbin"
+    before = ("unshare", "--mount", "sh", "-c", show, "sh")
+    return install(bundle, *words, before=before, PATH=path, **variables)
+
+
+def _need(program: str) -> None:
+    """Skip where it is not installed; on CI fail."""
+    if shutil.which(program) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"on CI nothing may be missing: {program}")
+        pytest.skip(f"{program} is not installed")
 
 
 class TestBadInput:
@@ -325,8 +520,93 @@ class TestBadInput:
         (tmp_path / "thesis.txt").write_text("years of work")
         result = bundle(fashion_models.int8_model, "-o", tmp_path)
         assert result.exit_code == 2
-        assert result.stderr.startswith(f"error: {tmp_path} holds something that is no bundle")
+        assert result.stderr.startswith(
+            f"error: {tmp_path} holds something that no bundle wrote, such as thesis.txt, and a"
+        )
         assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+    def test_a_folder_with_somebodys_own_bundle_json_is_not_replaced(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "web"
+        (out / "src").mkdir(parents=True)
+        (out / "src" / "app.js").write_text("years of work")
+        for content in (
+            b'{"name": "webpack stuff"}',
+            b"[" * 100_000,
+            b"\xff\xfe",
+            b'{"format": 1, "profile": "x", "models": []}',
+        ):
+            (out / "bundle.json").write_bytes(content)
+            result = bundle(fashion_models.int8_model, "-o", out)
+            assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+            assert result.stderr.startswith(f"error: {out} holds no whole bundle, and a bundle ")
+        assert (out / "bundle.json").read_bytes() == content
+        assert (out / "src" / "app.js").read_text() == "years of work"
+
+    def test_a_bundle_is_replaced_and_nothing_else(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        out, model = tmp_path / "out", fashion_models.int8_model
+        run_in_process("bundle", model, "-o", out, "--online")
+        for name in ("notes.txt", "models/mine.tflite", "src/app.js", "empty/", "link"):
+            added = out / name
+            added.parent.mkdir(exist_ok=True)
+            if name == "link":
+                added.symlink_to(tmp_path)
+            elif name.endswith("/"):
+                added.mkdir()
+            else:
+                added.write_text("mine")
+            result = bundle(model, "-o", out, "--online")
+            assert result.exit_code == 2
+            assert f"no bundle wrote, such as {name.rstrip('/')}, and" in result.stderr
+            if added.is_dir() and not added.is_symlink():
+                added.rmdir()
+            else:
+                added.unlink()
+            if name == "src/app.js":
+                added.parent.rmdir()
+        old = (out / "bundle.json").stat().st_ino
+        run_in_process("bundle", model, "-o", out, "--online")
+        assert (out / "bundle.json").stat().st_ino != old
+
+    def test_an_output_of_the_other_kind_is_refused_at_once(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a.tar.gz").mkdir()
+        (tmp_path / "file").write_text("mine")
+        (tmp_path / "link").symlink_to(tmp_path)
+        for name in ("a.tar.gz", "file", "link"):
+            result = bundle(fashion_models.int8_model, "-o", tmp_path / name)
+            assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+            assert name in result.stderr
+        assert (tmp_path / "file").read_text() == "mine"
+
+    @pytest.mark.parametrize(
+        "name", ["pi'; touch PWNED; echo '", "$(touch PWNED)", "a b", "-x", "pi\n", "ü", ".pi"]
+    )
+    def test_names_are_letters_digits_dots_and_dashes(
+        self, fashion_models: Models, tmp_path: Path, name: str
+    ) -> None:
+        profile = tmp_path / f"{name}.toml"
+        profile.write_text('description = "a board"\nthreads = 1\n')
+        model = tmp_path / f"{name}.tflite"
+        shutil.copy(fashion_models.int8_model, model)
+        out = tmp_path / "out"
+        for words in ((fashion_models.int8_model, "--device", profile), (model,)):
+            result = bundle(*words, "--online", "-o", out)
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert "letters, digits, . _ and - alone" in result.stderr
+            assert not out.exists()
+
+    def test_a_delegate_is_named_as_code(self, fashion_models: Models, tmp_path: Path) -> None:
+        profile = tmp_path / "mine.toml"
+        profile.write_text('description = "a board"\nthreads = 1\ndelegate = "./evil.so"\n')
+        words = ("--device", profile, "--online", "-o", tmp_path / "out", "--json")
+        result = run_in_process("bundle", fashion_models.int8_model, *words)
+        assert json.loads(result.stdout)["delegate"] == "./evil.so"
+        assert "note: delegate ./evil.so: a shared library, whose code runs" in result.stderr
 
     def test_two_models_of_one_name(self, fashion_models: Models, tmp_path: Path) -> None:
         copied = tmp_path / fashion_models.int8_model.name

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -134,16 +135,16 @@ def kill_once_there_is(prefix: Path, sign: str, *words: object) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("megabytes", [30, 80])
-def test_a_full_disk_on_the_board_is_its_error_and_leaves_nothing(
-    fashion_models: Models, tmp_path: Path, megabytes: int
+@pytest.mark.parametrize("files_left", [12, 200])
+def test_a_disk_that_runs_full_on_the_board_is_its_error_and_leaves_nothing(
+    fashion_models: Models, tmp_path: Path, files_left: int
 ) -> None:
-    """A disk on which the bundle does not fit, and one on which it does, but not installed."""
+    """No room for the bundle's files, and none for the installed ones, where bytes are left."""
     disk, left = tmp_path / "disk", tmp_path / "left"
     disk.mkdir()
     small = tmp_path / "small"
     small.write_text(
-        f"mount -t tmpfs -o size={megabytes}m tmpfs {disk}\n"
+        f"mount -t tmpfs -o size=1g,nr_inodes={files_left} tmpfs {disk}\n"
         'sh -c "$SSH_ORIGINAL_COMMAND"\n'
         f"code=$?; ls -A {disk} > {left}; exit $code\n"
     )
@@ -190,7 +191,7 @@ def test_what_ssh_refuses_is_said_with_what_to_do(
             "Permission denied (publickey): put your key there with ssh-copy-id, or start an agent"
         ),
         (sshd.options[1], "UserKnownHostsFile=/dev/null", port): (
-            "Host key verification failed: connect once by hand, to accept its key"
+            "its host key is not known yet: connect once by hand, to accept its key"
         ),
         (f"Port={closed_port()}",): "Connection refused",
     }
@@ -203,13 +204,65 @@ def test_what_ssh_refuses_is_said_with_what_to_do(
         assert board["error"].endswith(reason)
 
 
+def test_a_host_key_that_changed_is_told_from_one_that_is_not_known(
+    sshd: Sshd, fashion_models: Models, tmp_path: Path
+) -> None:
+    """As of a card that was flashed anew; what is said to type makes the key one not known."""
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True
+    )
+    known = tmp_path / "known hosts"
+    name = f"[127.0.0.1]:{sshd.port}"
+    known.write_text(f"{name} {(tmp_path / 'other.pub').read_text()}")
+    options = (f"UserKnownHostsFile='{known}'", *sshd.options[:3])
+    words = [word for option in options for word in ("--ssh-option", option)]
+    errors = []
+    for _ in range(2):
+        result = deploy(fashion_models.int8_model, "--host", sshd.host, "--json", *words)
+        assert result.exit_code == 1
+        (board,) = boards(result)
+        assert board["failed_at"] == "connect"
+        errors.append(board["error"])
+        typed = f"ssh-keygen -f '{known}' -R '{name}'"
+        if not errors[1:]:
+            subprocess.run(shlex.split(typed), check=True, capture_output=True)
+    assert errors[0] == (
+        f"its host key has CHANGED: if its card was flashed anew, type {typed} and connect once by"
+        " hand; if not, this may be another machine that listens in"
+    )
+    assert "its host key is not known yet: connect once by hand, to accept its key" in errors[1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root's login alone is root's")
+def test_roots_login_gets_no_service_unless_asked(
+    sshd: Sshd, fashion_models: Models, tmp_path: Path
+) -> None:
+    words = ("--host", sshd.host, "--prefix", tmp_path / "board", *sshd.words)
+    result = deploy(fashion_models.int8_model, *words, "--service", tmp_path, "--json")
+    assert result.exit_code == 1
+    (board,) = boards(result)
+    assert (board["failed_at"], board["error"]) == (
+        "connect",
+        "a service does not run as root unless asked: log in as the user it is for, or add --root",
+    )
+    assert not (tmp_path / "board").exists()
+    result = deploy(fashion_models.int8_model, *words, "--root")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--root goes with --service" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        ("b.txt", "pi@$(touch${IFS}x)\n", "of letters, digits, . _ and -"),
+        ("b.txt", "pi;x@a\n", "'pi;x@a' is no host; expected USER@HOST, of letters, digits"),
+        ("b.toml", "[[board]]\nhost = 'a`x`'\n", "'a`x`' is no host"),
+        ("b.toml", "[[board]]\nhost = 'a b'\n", "'a b' is no host"),
+        ("b.toml", '[[board]]\nhost = "a\\n"\n', "is no host"),
         ("b.txt", "pi@a pi4 now\n", "b.txt:1: expected HOST or HOST DEVICE, not 'pi@a pi4 now'"),
         ("b.txt", "# none\n\n", "b.txt names no board: name one with --host USER@HOST"),
         ("b.txt", "pi@a\npi@a pi4\n", "pi@a is named twice"),
-        ("b.txt", "-oProxyCommand=x\n", "'-oProxyCommand=x' is no host; expected USER@HOST"),
+        ("b.txt", "-oProxyCommand=x\n", "'-oProxyCommand=x' is no host; expected USER@HOST, of"),
         ("b.txt", "pi@a toaster\n", "unknown device 'toaster'"),
         ("b.toml", "[[board]\n", "b.toml: "),
         ("b.toml", "[[boards]]\nhost = 'a'\n", "tables [[board]] and nothing else"),

@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from getpass import getuser
@@ -35,8 +35,10 @@ class Sshd:
 
 
 @contextmanager
-def private_sshd(folder: Path, *, force_command: str = "") -> Iterator[Sshd]:
-    """Run one while the block does.
+def private_sshd(
+    folder: Path, *, force_command: str = "", more_addresses: Sequence[str] = ()
+) -> Iterator[Sshd]:
+    """Run one while the block does, on 127.0.0.1 and `more_addresses` of the loopback.
 
     With a `force_command` the user's shell runs that in the place of what a client asks, which it
     finds in ``SSH_ORIGINAL_COMMAND``.
@@ -50,7 +52,8 @@ def private_sshd(folder: Path, *, force_command: str = "") -> Iterator[Sshd]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     lines = [
-        "ListenAddress 127.0.0.1",
+        *(f"ListenAddress {address}" for address in ("127.0.0.1", *more_addresses)),
+        "MaxStartups 100",
         f"Port {port}",
         f"HostKey {folder}/host",
         f"AuthorizedKeysFile {folder}/user.pub",
@@ -63,7 +66,7 @@ def private_sshd(folder: Path, *, force_command: str = "") -> Iterator[Sshd]:
         lines.append(f"ForceCommand {force_command}")
     (folder / "config").write_text("".join(f"{line}\n" for line in lines))
     key = (folder / "host.pub").read_text()
-    (folder / "known").write_text(f"[127.0.0.1]:{port} {key}")
+    (folder / "known").write_text(f"[127.0.0.*]:{port} {key}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # it insists, and only its service makes it
     with subprocess.Popen(

@@ -66,9 +66,8 @@ def command(
     from tinyedge.temporary import own_temporaries
 
     click.get_current_context().with_resource(own_temporaries())
-    target = find_target(
-        find_profile(device), architecture=architecture, release=release, python=python
-    )
+    profile = find_profile(device)
+    target = find_target(profile, architecture=architecture, release=release, python=python)
     check_output(output)
     with progress_shown(on_terminal=on_a_terminal()) as progress:
         progress("running the models here")
@@ -76,6 +75,8 @@ def command(
         progress(f"choosing wheels for Python {target.python} on {target.architecture}")
         bundle = assemble(answers, device, target, online=online)
     write_bundle(bundle, output)
+    if profile.delegate_warning is not None:
+        say(f"note: {profile.delegate_warning}", err=True)
     if bundle.debian_packages:
         names = " ".join(bundle.debian_packages)
         say(f"note: the board needs Debian's packages too: apt install {names}", err=True)

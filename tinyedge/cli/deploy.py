@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import output_width, show
-from tinyedge.cli.parameters import PATH, json_option, on_a_terminal
+from tinyedge.cli.parameters import PATH, json_option, not_nan, on_a_terminal
 from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -45,6 +45,20 @@ if TYPE_CHECKING:
 @click.option(
     "--service", metavar="FOLDER", help="Have a service watch this folder of a board for photos."
 )
+@click.option(
+    "--root",
+    is_flag=True,
+    help="With --service, where the login is root's: run it as root.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1, max=86400),
+    callback=not_nan,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a board may take for its first answer; later ones have a multiple of it.",
+)
 @click.option("--online", is_flag=True, help="Have the boards download their packages.")
 @click.option(
     "--ssh-option",
@@ -65,6 +79,8 @@ def command(
     data: Path | None,
     prefix: str,
     service: str | None,
+    root: bool,
+    timeout: float,
     online: bool,
     ssh_options: tuple[str, ...],
     as_json: bool,
@@ -77,12 +93,15 @@ def command(
     where there is one board and a terminal. Boards are served side by side.
     """
     from tinyedge.devices.deploy import report
+    from tinyedge.devices.deploy.board import Service
     from tinyedge.devices.deploy.fleet import deploy
     from tinyedge.devices.deploy.inventory import boards_of
     from tinyedge.devices.deploy.ssh import check_ssh
     from tinyedge.progress import progress_of_each
     from tinyedge.temporary import own_temporaries
 
+    if root and service is None:
+        raise click.UsageError("--root goes with --service")
     click.get_current_context().with_resource(own_temporaries())
     boards = boards_of(hosts, inventory, device)
     check_ssh()
@@ -93,9 +112,10 @@ def command(
             boards,
             ssh_options=ssh_options,
             may_ask=on_a_terminal() and len(boards) == 1,
+            timeout=timeout,
             online=online,
             prefix=prefix,
-            service=service,
+            service=None if service is None else Service(service, as_root=root),
             comparing=comparing,
             progress_of=progress_of,
         )
