@@ -6,7 +6,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,6 +21,7 @@ __all__ = [
     "check_writable",
     "file_sha256",
     "open_bytes",
+    "opened_parent",
     "read_bytes",
     "read_text",
     "reproducible_tar",
@@ -33,6 +34,8 @@ Content = bytes | Mapping[str, bytes]
 
 # A zip's members must bear a date; this is the first that they can.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+# Bytes of a path that every system takes; Linux 4,096.
+_LONGEST_PATH = 1000
 _OWN_STREAM = re.compile("/dev/(?:stdin|fd/([0-9]{1,6}))")
 # What pipes gave, by their device and inode: they can be read once, and a model's card, graph and
 # sha256 are asked for one after the other.
@@ -93,12 +96,14 @@ def open_bytes(
     """
     own = _OWN_STREAM.fullmatch(str(path))
     try:
-        status = os.stat(path)
-        if own is not None and not stat.S_ISREG(status.st_mode):
-            return io.BytesIO(_own_stream(int(own[1] or 0), path, limit, what, error))
-        _check_regular(status, path, error)
-        # A FIFO that took the file's place since would block without.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with opened_parent(path) as (name, parent):
+            status = os.stat(name, dir_fd=parent)
+            if own is not None and not stat.S_ISREG(status.st_mode):
+                return io.BytesIO(_own_stream(int(own[1] or 0), path, limit, what, error))
+            _check_regular(status, path, error)
+            # A FIFO that took the file's place since would block without.
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=parent)
     except ValueError as fault:
         raise error(f"{str(path)!r} is no name of a file ({fault})") from fault
     stream = os.fdopen(descriptor, "rb")
@@ -111,6 +116,33 @@ def open_bytes(
         stream.close()
         raise
     return stream
+
+
+@contextlib.contextmanager
+def opened_parent(path: str | Path) -> Iterator[tuple[str, int | None]]:
+    """A name for `path`, and the descriptor of the folder that it is relative to.
+
+    That is the path itself and None but where it is longer than the system takes (PATH_MAX).
+
+    Raises:
+        OSError: a folder on the way to it cannot be opened.
+    """
+    rest = os.fsencode(path)
+    if len(rest) < _LONGEST_PATH:
+        yield str(path), None
+        return
+    slash = os.fsencode(os.sep)
+    parent = os.open(slash if rest.startswith(slash) else b".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        rest = rest.strip(slash)
+        while len(rest) >= _LONGEST_PATH and slash in rest:
+            end = rest.rfind(slash, 0, _LONGEST_PATH)
+            inside = os.open(rest[:end], os.O_RDONLY | os.O_DIRECTORY, dir_fd=parent)
+            os.close(parent)
+            parent, rest = inside, rest[end:].lstrip(slash)
+        yield os.fsdecode(rest), parent
+    finally:
+        os.close(parent)
 
 
 def write_together(contents: Mapping[Path, Content], *, executables: Collection[str] = ()) -> None:
@@ -182,7 +214,9 @@ def file_sha256(path: Path) -> str:
     # Loads OpenSSL, which a board that only runs has no use for.
     import hashlib
 
-    with path.open("rb") as stream:
+    with opened_parent(path) as (name, parent):
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
+    with os.fdopen(descriptor, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
