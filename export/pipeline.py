@@ -46,7 +46,7 @@ from tinyedge.export.tensorflow import (
     tensorflow_hushed,
 )
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
-from tinyedge.files import Content, check_replaceable, check_writable, write_together
+from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import BatchNormFormula, Check, CheckImages, ModelCard, append_card
 from tinyedge.progress import Progress
@@ -266,8 +266,12 @@ def _check_output(request: ExportRequest) -> None:
 
 
 def _check_saved_model(folder: Path) -> None:
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():
-        raise ExportError(f"{folder} is a folder but no SavedModel; move it out of the way")
+    foreign = unlisted(folder) if folder.is_dir() else []
+    if foreign:
+        raise ExportError(
+            f"{folder} would be replaced, and holds what tinyedge did not write, such as"
+            f" {foreign[0]}; move it out of the way"
+        )
 
 
 def _check_int8(request: ExportRequest, network: Network) -> None:

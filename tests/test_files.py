@@ -3,6 +3,7 @@
 import io
 import os
 import resource
+import stat
 import subprocess
 import time
 import zipfile
@@ -10,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tinyedge.files import reproducible_tar, reproducible_zip, write_together
+from tinyedge.files import (
+    reproducible_tar,
+    reproducible_zip,
+    unlisted,
+    with_list,
+    write_together,
+)
 
 
 def everything_in(folder: Path) -> dict[str, bytes | None]:
@@ -170,3 +177,59 @@ def test_a_tar_is_the_same_every_time_and_any_tool_reads_it(tmp_path: Path, comp
     found = {path for path in tmp_path.rglob("*") if path.is_file()}
     assert {str(path.relative_to(tmp_path)): path.read_bytes() for path in found} == members
     assert [path.name for path in found if os.access(path, os.X_OK)] == ["tool"]
+
+
+class TestWhatIsNotReplaced:
+    """Devices, pipes, links to links, and folders of somebody else."""
+
+    def test_a_device_or_a_pipe(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        for target in (pipe, Path("/dev/null")):
+            with pytest.raises(OSError, match="is a device or a pipe, not a file to replace"):
+                write_together({tmp_path / "a": b"a", target: b"x"})
+        assert everything_in(tmp_path).keys() == {"pipe"}
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+    def test_a_link_to_a_device(self, tmp_path: Path) -> None:
+        link = tmp_path / "out.json"
+        link.symlink_to("/dev/null")
+        with pytest.raises(OSError, match="is a device or a pipe"):
+            write_together({link: b"x"})
+        assert link.readlink() == Path("/dev/null")
+
+    def test_a_link_to_a_link(self, tmp_path: Path) -> None:
+        """As /dev/stdout is, which leads to /proc/self/fd/1, which leads to a file, say."""
+        kept = tmp_path / "kept"
+        kept.write_bytes(b"kept")
+        (tmp_path / "one").symlink_to("kept")
+        (tmp_path / "two").symlink_to("one")
+        with pytest.raises(OSError, match="is a link to a link"):
+            write_together({tmp_path / "two": b"x"})
+        assert (tmp_path / "two").readlink() == Path("one")
+        # A link alone is replaced, what it leads to is not.
+        write_together({tmp_path / "one": b"x"})
+        assert not (tmp_path / "one").is_symlink()
+        assert kept.read_bytes() == b"kept"
+
+    def test_a_folder_is_known_by_its_list(self, tmp_path: Path) -> None:
+        folder = tmp_path / "model"
+        assert unlisted(tmp_path) == []
+        write_together({folder: with_list({"a.pb": b"a", "variables/b": b"b"})})
+        assert unlisted(folder) == []
+        (folder / "variables" / "c").write_bytes(b"somebody's")
+        (folder / "empty").mkdir()
+        (folder / "link").symlink_to(tmp_path)
+        assert unlisted(folder) == ["empty", "link", "variables/c"]
+
+    @pytest.mark.parametrize(
+        "content", [None, b"", b"[]", b"{}", b'{"format": 2, "files": ["a"]}', b"[" * 10**5]
+    )
+    def test_without_a_list_of_its_own_all_is_somebody_elses(
+        self, tmp_path: Path, content: bytes | None
+    ) -> None:
+        (tmp_path / "a").write_bytes(b"a")
+        if content is not None:
+            (tmp_path / "tinyedge-files.json").write_bytes(content)
+        assert "a" in unlisted(tmp_path)

@@ -3,10 +3,11 @@
 import contextlib
 import errno
 import io
+import json
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,10 +22,13 @@ __all__ = [
     "check_writable",
     "file_sha256",
     "open_bytes",
+    "opened_parent",
     "read_bytes",
     "read_text",
     "reproducible_tar",
     "reproducible_zip",
+    "unlisted",
+    "with_list",
     "write_together",
 ]
 
@@ -33,6 +37,10 @@ Content = bytes | Mapping[str, bytes]
 
 # A zip's members must bear a date; this is the first that they can.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+# Bytes of a path that every system takes; Linux 4,096.
+_LONGEST_PATH = 1000
+_LIST, _LIST_FORMAT = "tinyedge-files.json", 1
+_MOST_LISTED = 1 << 20
 _OWN_STREAM = re.compile("/dev/(?:stdin|fd/([0-9]{1,6}))")
 # What pipes gave, by their device and inode: they can be read once, and a model's card, graph and
 # sha256 are asked for one after the other.
@@ -93,12 +101,14 @@ def open_bytes(
     """
     own = _OWN_STREAM.fullmatch(str(path))
     try:
-        status = os.stat(path)
-        if own is not None and not stat.S_ISREG(status.st_mode):
-            return io.BytesIO(_own_stream(int(own[1] or 0), path, limit, what, error))
-        _check_regular(status, path, error)
-        # A FIFO that took the file's place since would block without.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with opened_parent(path) as (name, parent):
+            status = os.stat(name, dir_fd=parent)
+            if own is not None and not stat.S_ISREG(status.st_mode):
+                return io.BytesIO(_own_stream(int(own[1] or 0), path, limit, what, error))
+            _check_regular(status, path, error)
+            # A FIFO that took the file's place since would block without.
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=parent)
     except ValueError as fault:
         raise error(f"{str(path)!r} is no name of a file ({fault})") from fault
     stream = os.fdopen(descriptor, "rb")
@@ -111,6 +121,33 @@ def open_bytes(
         stream.close()
         raise
     return stream
+
+
+@contextlib.contextmanager
+def opened_parent(path: str | Path) -> Iterator[tuple[str, int | None]]:
+    """A name for `path`, and the descriptor of the folder that it is relative to.
+
+    That is the path itself and None but where it is longer than the system takes (PATH_MAX).
+
+    Raises:
+        OSError: a folder on the way to it cannot be opened.
+    """
+    rest = os.fsencode(path)
+    if len(rest) < _LONGEST_PATH:
+        yield str(path), None
+        return
+    slash = os.fsencode(os.sep)
+    parent = os.open(slash if rest.startswith(slash) else b".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        rest = rest.strip(slash)
+        while len(rest) >= _LONGEST_PATH and slash in rest:
+            end = rest.rfind(slash, 0, _LONGEST_PATH)
+            inside = os.open(rest[:end], os.O_RDONLY | os.O_DIRECTORY, dir_fd=parent)
+            os.close(parent)
+            parent, rest = inside, rest[end:].lstrip(slash)
+        yield os.fsdecode(rest), parent
+    finally:
+        os.close(parent)
 
 
 def write_together(contents: Mapping[Path, Content], *, executables: Collection[str] = ()) -> None:
@@ -148,15 +185,45 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
 
 
 def check_replaceable(target: Path, *, folder: bool = False) -> None:
-    """Refuse a target of `write_together` that exists and is of the other kind.
+    """Refuse a target of `write_together` that is there and is none to replace.
+
+    A link to a file is replaced itself, and what it leads to stays.
 
     Raises:
-        OSError: a file's target is a folder; or a `folder`'s is a file, or a link.
+        OSError: a file's target is a folder, a FIFO, socket or device, leads to one, or is a link
+            to a link, as ``/dev/stdout`` is; a `folder`'s is a file, or a link.
     """
     if folder and (target.is_symlink() or (target.exists() and not target.is_dir())):
         raise NotADirectoryError(errno.ENOTDIR, "is no folder to replace", str(target))
     if not folder and target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a file to replace", str(target))
+    if not folder and target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "is a device or a pipe, not a file to replace", str(target))
+    if target.is_symlink() and (target.parent / os.readlink(target)).is_symlink():
+        raise OSError(errno.ELOOP, "is a link to a link, not a file to replace", str(target))
+
+
+def with_list(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of a folder and a list of them, by which `unlisted` knows them again."""
+    listed = {"format": _LIST_FORMAT, "files": sorted(files)}
+    return {**files, _LIST: f"{json.dumps(listed, indent=1)}\n".encode()}
+
+
+def unlisted(folder: Path) -> list[str]:
+    """What stands in a folder and below it that its list (`with_list`) does not have, sorted.
+
+    All of it where there is no such list: nothing then says who wrote it. Links count, and folders
+    without a file.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    names = {
+        os.path.relpath(os.path.join(inside, name), folder)
+        for inside, folders, files in os.walk(folder)
+        for name in [*files, *(each for each in folders if not _holds_files(inside, each))]
+    }
+    return sorted(names - _listed(folder))
 
 
 def check_writable(folder: Path) -> None:
@@ -182,7 +249,9 @@ def file_sha256(path: Path) -> str:
     # Loads OpenSSL, which a board that only runs has no use for.
     import hashlib
 
-    with path.open("rb") as stream:
+    with opened_parent(path) as (name, parent):
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
+    with os.fdopen(descriptor, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -245,6 +314,22 @@ def reproducible_tar(
             member.mode = 0o755 if name in executables else 0o644
             archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()
+
+
+def _holds_files(parent: str, name: str) -> bool:
+    """Whether a folder is none to be named by itself: no link, and not empty."""
+    path = os.path.join(parent, name)
+    return not os.path.islink(path) and bool(os.listdir(path))
+
+
+def _listed(folder: Path) -> set[str]:
+    try:
+        content = json.loads(read_bytes(folder / _LIST, limit=_MOST_LISTED, what="a list of files"))
+        if content["format"] == _LIST_FORMAT:
+            return {_LIST, *map(str, content["files"])}
+    except (TinyedgeError, OSError, ValueError, RecursionError, LookupError, TypeError):
+        pass
+    return set()
 
 
 def _check_regular(status: os.stat_result, path: Path, error: type[TinyedgeError]) -> None:

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from tinyedge.export.tensorflow import tensorflow_hushed
+from tinyedge.files import with_list
 
 __all__ = ["saved_model_files"]
 
@@ -25,17 +26,19 @@ def saved_model_files(model: keras.Model) -> dict[str, bytes]:
     """The content of the folder that `tf.saved_model.load` reads, by path inside it.
 
     Its one signature, ``serving_default``, and its function ``serve`` take ``image``, float32
-    (1, height, width, channels) in [0, 1], and give ``logits``, as the .tflite files do.
+    (1, height, width, channels) in [0, 1], and give ``logits``, as the .tflite files do. A list of
+    the files stands beside them, by which the next export knows that it may replace them.
     """
     with tempfile.TemporaryDirectory() as folder:
         with tensorflow_hushed():
             module, signature = _module(model)
             tf.saved_model.save(module, folder, signatures=signature)
-        return {
+        files = {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(Path(folder).rglob("*"))
             if path.is_file() and path.name != _RANDOM
         }
+    return with_list(files)
 
 
 def _module(model: keras.Model) -> tuple[tf.Module, Signature]:

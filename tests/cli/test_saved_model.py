@@ -84,7 +84,8 @@ def test_a_folder_of_other_things_is_not_replaced(toy: Toy, tmp_path: Path) -> N
     result = CliRunner().invoke(main, [str(word) for word in words])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        f"error: {notes.parent} is a folder but no SavedModel; move it out of the way\n"
+        f"error: {notes.parent} would be replaced, and holds what tinyedge did not write, such as"
+        " notes.txt; move it out of the way\n"
     )
     assert list((tmp_path / "out").iterdir()) == [notes.parent]
     assert notes.read_text() == "precious"

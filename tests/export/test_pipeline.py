@@ -206,7 +206,7 @@ def photos_elsewhere(request: ExportRequest) -> ExportRequest:
         (file_for_folder, ExportError, "is a file; -o names a folder"),
         (folder_for_file, IsADirectoryError, "is a folder, not a file to replace"),
         (file_for_saved_model, NotADirectoryError, "is no folder to replace"),
-        (other_folder_for_saved_model, ExportError, "is a folder but no SavedModel"),
+        (other_folder_for_saved_model, ExportError, "holds what tinyedge did not write"),
         (nowhere, OSError, "/proc/nowhere"),
     ],
 )

@@ -1,11 +1,15 @@
 """Which files a folder, a pattern, a manifest or a tree of class folders stands for."""
 
+import glob
 import hashlib
 import os
-from collections.abc import Iterable
+import socket
+import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import file_sha256
@@ -16,6 +20,7 @@ from tinyedge.images.find import (
     read_labelled,
     read_unlabelled,
 )
+from tinyedge.images.load import read_pixels
 
 LABELS = ["tench", "kit fox", "crane", "T-shirt/top", "crane", "7", "Kit_Fox"]
 IDS = ["n01440764", "n02119789", "n02012849", "n04370456", "n03126707", "n7", "n8"]
@@ -82,7 +87,7 @@ def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt")
     message = (
         f"{tmp_path}: no image in this folder or below it"
-        " (of .bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp)"
+        " (of .bmp .gif .jfif .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp)"
     )
     with pytest.raises(DatasetError) as caught:
         read_unlabelled(tmp_path)
@@ -334,3 +339,123 @@ def test_file_sha256(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"pixels" * 100_000)
     assert file_sha256(path) == hashlib.sha256(b"pixels" * 100_000).hexdigest()
+
+
+# What strangers leave in folders.
+
+
+def test_only_regular_files_are_images(tmp_path: Path) -> None:
+    folder = touch(tmp_path / "photos", "a.jpg", "sub/b.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    os.mkfifo(tmp_path / "outside")
+    (folder / "linked.jpg").symlink_to(tmp_path / "outside")
+    (folder / "null.png").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(folder / "socket.gif"))
+        for source in (folder, f"{folder}/*", f"{folder}/**/*.*"):
+            with pytest.warns(TinyedgeWarning, match=r"left out: \d called like photos"):
+                found = find_images([str(source)])
+            assert below(folder, found) == ["a.jpg", "sub/b.jpg"]
+
+
+def test_a_class_folder_has_no_pipes(tmp_path: Path) -> None:
+    root = touch(tmp_path, "tench/a.jpg", "@eaDir/a.jpg", "loose.heic")
+    os.mkfifo(root / "tench" / "pipe.jpg")
+    with pytest.warns(TinyedgeWarning, match="left out: 1 called like photos"):
+        assert classes(root, labelled(root)) == {"tench/a.jpg": 0}
+
+
+def test_thumbnails_and_what_was_deleted_are_no_images(tmp_path: Path) -> None:
+    names = ("@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", ".thumbnails/a.jpg", ".@__thumb/a.jpg")
+    touch(tmp_path, "a.jpg", "sub/b.jpg", *names, "#recycle/c.jpg", "sub/@eaDir/b.jpg/x.jpg")
+    expected = ["a.jpg", "sub/b.jpg"]
+    assert below(tmp_path, find_images([str(tmp_path)])) == expected
+    assert below(tmp_path, find_images([f"{tmp_path}/**/*.jpg"])) == expected
+    # Unless they are asked for.
+    named = find_images([str(tmp_path / "#recycle")])
+    assert below(tmp_path, named) == ["#recycle/c.jpg"]
+
+
+def test_photos_of_other_formats_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.HEIC", "sub/c.heic", "d.avif", "e.jfif", "f.NEF", "notes.txt")
+    said = r"left out: 4 files of formats not read: \.heic 2, \.avif 1, \.nef 1$"
+    for source in (str(tmp_path), f"{tmp_path}/**"):
+        with pytest.warns(TinyedgeWarning, match=said):
+            assert below(tmp_path, find_images([source])) == ["a.jpg", "e.jfif"]
+    with pytest.raises(DatasetError, match=r"no image .*; left out: 1 file of .*: \.heic 1$"):
+        find_images([str(tmp_path / "sub")])
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a photo 1,300 levels down: Python recurses less far, and 4,096 bytes, all
+    that a path may have, end sooner.
+    """
+    folder = tmp_path / "top"
+    folder.mkdir()
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(1300):
+        os.mkdir("deep", dir_fd=at)
+        inside = os.open("deep", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inside
+    Image.new("RGB", (3, 2)).save(tmp_path / "photo.png")
+    photo = os.open("photo.png", os.O_WRONLY | os.O_CREAT, dir_fd=at)
+    os.write(photo, (tmp_path / "photo.png").read_bytes())
+    os.close(photo)
+    os.close(at)
+    yield folder
+    # Python's own, by which pytest would do it, recurses.
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+@pytest.mark.parametrize("pattern", ["{}", pytest.param("{}/**/*.png", marks=pytest.mark.long)])
+def test_folders_of_any_depth(deep: Path, pattern: str) -> None:
+    (found,) = find_images([pattern.format(deep)])
+    assert len(str(found)) > 6500
+    assert read_pixels(found, 3).shape == (2, 3, 3)
+    content = (deep.parent / "photo.png").read_bytes()
+    assert file_sha256(found) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_pattern_over_loops_of_links_ends(tmp_path: Path) -> None:
+    """Two links a folder: glob would follow 2 ** 40 ways."""
+    touch(tmp_path, "a.jpg", "x/b.jpg", "y/c.jpg")
+    for folder in (tmp_path, tmp_path / "x", tmp_path / "y"):
+        (folder / "one").symlink_to(tmp_path)
+        (folder / "two").symlink_to(tmp_path / "x")
+    for pattern in ("**/*.jpg", "**", "**/**/*.jpg", "*/**/*.jpg"):
+        found = find_images([f"{tmp_path}/{pattern}"])
+        assert len(found) == len({path.resolve() for path in found}) or pattern == "*/**/*.jpg"
+        assert {path.name for path in found} == {"a.jpg", "b.jpg", "c.jpg"}
+
+
+PATTERNS = """
+*.jpg * s*/* **/*.jpg ** sub/** **/* ?.jpg [ab].* **/d*/*.png sub/*.png none/*.jpg */*/*.png
+./*.jpg ../{here}/*.jpg sub//*.png .h*/*
+"""
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.split())
+def test_a_pattern_matches_what_globs_does(
+    tmp_path: Path, pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held against Python's glob where no link leads anywhere twice."""
+    touch(tmp_path, "a.jpg", "b.jpg", ".c.jpg", "sub/d.png", "sub/deep/e.png", ".hidden/f.png")
+    monkeypatch.chdir(tmp_path)
+    pattern = pattern.format(here=tmp_path.name)
+    matches = map(Path, glob.glob(pattern, recursive=True))
+    expected: set[Path] = set()
+    for match in matches:
+        if match.is_dir():
+            expected |= {
+                path
+                for path in match.rglob("*.*g")
+                if not any(part[0] == "." for part in path.relative_to(match).parts)
+            }
+        elif not match.name.startswith("."):
+            expected.add(match)
+    try:
+        assert set(find_images([pattern])) == expected
+    except DatasetError:
+        assert not expected

@@ -4,11 +4,13 @@ import hashlib
 import os
 import re
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -58,8 +60,12 @@ class Handler(BaseHTTPRequestHandler):
         status, body, announced = self.server.answers[number]
         self.send_response(status)
         self.send_header("Content-Length", str(announced))
+        if status in (301, 302):
+            self.send_header("Location", body.decode())
         self.end_headers()
-        self.wfile.write(body)
+        # A client may have enough.
+        with suppress(ConnectionError):
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Keep the tests' output quiet."""
@@ -255,12 +261,79 @@ def test_locate_names_expected_and_found(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_every_missing_file_gets_a_line() -> None:
+def test_every_missing_file_is_named() -> None:
     with pytest.raises(FetchError) as caught:
         locate(MODELS["tiny"])
-    lines = str(caught.value).splitlines()
-    assert len(lines) == 3
+    assert str(caught.value).count("run `tinyedge fetch tiny`") == 3
+    assert "\n" not in str(caught.value)
     assert "https://pjreddie.com/media/files/tiny.weights" in str(caught.value)
+
+
+def test_a_download_stops_at_the_size_that_the_file_has(server: Server, folder: Path) -> None:
+    server.will_answer((200, CONTENT + bytes(5_000_000)))
+    progress = Counted()
+    for model in (model_of(server.address()), unseen_model_of(server.address())):
+        with pytest.raises(
+            FetchError, match="what came has more than 76800 bytes, all that it can"
+        ):
+            fetch(model, progress=progress, retries=0)
+    assert max(progress.counts) <= len(CONTENT)
+    assert files_below(folder) == []
+
+
+@pytest.mark.usefixtures("folder")
+class TestRedirects:
+    """From one address to another, and never away from TLS."""
+
+    @pytest.fixture
+    def secure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+        """A server that speaks TLS, by a certificate made for it."""
+        key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+        command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+        subprocess.run(
+            [
+                *(*command.split(), "-addext", "subjectAltName=IP:127.0.0.1"),
+                *("-keyout", key, "-out", certificate),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        with Server(("127.0.0.1", 0), Handler) as running:
+            running.socket = context.wrap_socket(running.socket, server_side=True)
+            thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+            thread.start()
+            yield running
+            running.shutdown()
+            thread.join()
+
+    def test_from_tls_to_tls(self, secure: Server) -> None:
+        address = secure.address().replace("http:", "https:")
+        secure.will_answer((302, b"/elsewhere"), (301, address.encode()), (200, CONTENT))
+        assert fetch(model_of(address)).weights.read_bytes() == CONTENT
+        assert secure.requests == 3
+
+    def test_from_tls_to_plain(self, secure: Server, server: Server, folder: Path) -> None:
+        address = secure.address().replace("http:", "https:")
+        secure.will_answer((302, server.address().encode()))
+        with pytest.raises(FetchError) as caught:
+            fetch(model_of(address), retries=0)
+        assert str(caught.value).startswith(
+            f"cannot download {address}: it is redirected from https to {server.address()},"
+        )
+        assert files_below(folder) == []
+
+    def test_from_plain_to_plain(self, server: Server) -> None:
+        server.will_answer((302, server.address("other").encode()), (200, CONTENT))
+        assert fetch(model_of(server.address())).weights.read_bytes() == CONTENT
+
+    def test_in_circles(self, server: Server) -> None:
+        server.will_answer((302, b"/net.weights"))
+        with pytest.raises(FetchError, match="it is redirected more than 10 times"):
+            fetch(model_of(server.address()), retries=0)
+        assert server.requests == 10
 
 
 def test_progress_counts_the_bytes(server: Server, folder: Path) -> None:
@@ -402,8 +475,8 @@ class TestPinning:
         with pytest.warns(TinyedgeWarning) as said:
             fetch(unseen_model_of(server.address()))
         assert [str(warning.message) for warning in said] == [
-            f"{folder}/net/net.weights: nobody has vouched for this file; its sha256, {digest},"
-            " is kept in net.weights.sha256 and must be the same from now on"
+            f"{folder}/net/net.weights: trusted as it came, for nobody has vouched for this file;"
+            f" its sha256, {digest}, is kept in net.weights.sha256 and must be the same from now on"
         ]
         assert (folder / "net" / "net.weights.sha256").read_text() == f"{digest}\n"
 
@@ -461,7 +534,9 @@ class TestPinning:
     ) -> None:
         path = put(folder, CONTENT)
         (folder / "net" / "net.weights.sha256").mkdir()
-        assert fetch(unseen_model_of(server.address())).weights == path
+        digest = hashlib.sha256(CONTENT).hexdigest()
+        with pytest.warns(TinyedgeWarning, match=f"{digest}, cannot be kept beside it"):
+            assert fetch(unseen_model_of(server.address())).weights == path
 
 
 class TestModels:

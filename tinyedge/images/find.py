@@ -1,32 +1,35 @@
 """Which images: folders, class folders, manifests and patterns, always in the same order.
 
-A folder is searched with its subfolders, links to folders followed once; hidden files (macOS
-leaves ``._photo.jpg`` beside photos) are no images. A manifest is a UTF-8 text file of
-``path<TAB>label`` lines, the paths relative to its own folder; ``#`` starts a comment line.
+A folder is searched with its subfolders; see `tinyedge.images.walk`. A manifest is a UTF-8 text
+file of ``path<TAB>label`` lines, the paths relative to its own folder; ``#`` starts a comment line.
 """
 
 import glob
-import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.images.labels import ClassNames, listed
+from tinyedge.images.walk import (
+    SUFFIXES,
+    LeftOut,
+    folder_identity,
+    is_image_name,
+    is_passed_over,
+    listed_folder,
+    matching,
+    walk,
+)
 
 __all__ = [
     "LabelledImage",
     "evenly_spaced",
     "find_images",
-    "is_image_name",
     "read_labelled",
     "read_unlabelled",
 ]
-
-_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
-)
 
 
 @dataclass(frozen=True)
@@ -122,63 +125,40 @@ def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
 # Folders.
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file found in a folder counts as an image: by its suffix, and not hidden."""
-    return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
-
-
 def _images_in(folder: Path) -> list[Path]:
-    images = sorted(_walk(folder, set()), key=Path.as_posix)
+    left_out = LeftOut()
+    images = sorted(walk(folder, set(), left_out), key=Path.as_posix)
     if not images:
-        suffixes = " ".join(sorted(_SUFFIXES))
-        raise DatasetError(f"{folder}: no image in this folder or below it (of {suffixes})")
+        besides = f"; left out: {left_out}" if str(left_out) else ""
+        raise DatasetError(
+            f"{folder}: no image in this folder or below it (of {' '.join(sorted(SUFFIXES))})"
+            f"{besides}"
+        )
+    left_out.tell(folder)
     return images
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Every image below `folder`; `seen` are the folders, by device and inode, to leave out."""
-    identity = _identity(folder)
-    if identity in seen:
-        return
-    seen.add(identity)
-    # Sorted, so that of several links to one folder the same is followed everywhere.
-    for name in sorted(os.listdir(folder)):
-        path = folder / name
-        if path.is_dir():
-            if not name.startswith("."):
-                yield from _walk(path, seen)
-        # A dangling link is passed on: whoever loads the image reports it.
-        elif is_image_name(name) and (path.is_file() or path.is_symlink()):
-            yield path
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
-
-
 def _matching(pattern: str) -> list[Path]:
-    found: list[Path] = []
-    for match in sorted(map(Path, glob.glob(pattern, recursive=True)), key=Path.as_posix):
-        if match.is_dir():
-            found += sorted(_walk(match, set()), key=Path.as_posix)
-        elif is_image_name(match.name):
-            found.append(match)
-    if not found:
-        raise DatasetError(f"{pattern}: no image matches this pattern")
+    left_out = LeftOut()
     # Under ** a folder and the files in it match alike.
-    return list(dict.fromkeys(found))
+    found = dict.fromkeys(sorted(matching(pattern, left_out), key=Path.as_posix))
+    if not found:
+        besides = f"; left out: {left_out}" if str(left_out) else ""
+        raise DatasetError(f"{pattern}: no image matches this pattern{besides}")
+    left_out.tell(pattern)
+    return list(found)
 
 
 def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
-    visible = [name for name in sorted(os.listdir(root)) if not name.startswith(".")]
-    folders = [name for name in visible if (root / name).is_dir()]
-    loose = [name for name in visible if not (root / name).is_dir() and is_image_name(name)]
+    left_out = LeftOut()
+    visible = [entry for entry in listed_folder(root) if not is_passed_over(entry.name)]
+    folders = [name for name, kind in visible if kind == "folder"]
+    loose = [name for name, kind in visible if kind == "file" and is_image_name(name)]
     images: list[LabelledImage] = []
     unknown: list[str] = []
     for name in folders:
         # A link back to the root would file every class under this one.
-        inside = list(_walk(root / name, {_identity(root)}))
+        inside = list(walk(root / name, {folder_identity(root)}, left_out))
         # A folder without images decides nothing, whatever its name.
         index = names.find(name, str(root / name)) if inside else None
         if index is not None:
@@ -202,6 +182,7 @@ def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
             TinyedgeWarning,
             stacklevel=3,
         )
+    left_out.tell(root)
     return sorted(images, key=lambda image: image.path.as_posix())
 
 

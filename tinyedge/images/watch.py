@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinyedge.errors import DatasetError
-from tinyedge.images.find import is_image_name
 from tinyedge.images.stream import ImageSource, SourceImage
+from tinyedge.images.walk import is_image_name, is_passed_over
 from tinyedge.system import StopRequest
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ def _images(folder: Path) -> dict[str, _State]:
     pending = [(entry, real) for entry in _entries(folder)]
     while pending:
         entry, parent = pending.pop()
-        if entry.name.startswith("."):
+        if is_passed_over(entry.name):
             continue
         with contextlib.suppress(OSError):
             if entry.is_dir():

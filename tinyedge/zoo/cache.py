@@ -87,18 +87,19 @@ def mismatch(file: RemoteFile, path: Path) -> str | None:
 def pin(file: RemoteFile) -> None:
     """Remember the sha256 of `file`, of which none is known; say so in a TinyedgeWarning.
 
-    Does nothing where there is one. A cache that cannot be written keeps no pin.
+    Does nothing where there is one. A cache that cannot be written keeps no pin, which is said.
     """
     if file.expected_sha256 is not None:
         return
     digest = file_sha256(file.path)
+    kept = f"is kept in {file.pin_path.name} and must be the same from now on"
     try:
         write_together({file.pin_path: f"{digest}\n".encode()})
-    except OSError:
-        return
+    except OSError as error:
+        kept = f"cannot be kept beside it ({error.strerror}), so that another would be taken too"
     warnings.warn(
-        f"{file.path}: nobody has vouched for this file; its sha256, {digest}, is kept in"
-        f" {file.pin_path.name} and must be the same from now on",
+        f"{file.path}: trusted as it came, for nobody has vouched for this file; its sha256,"
+        f" {digest}, {kept}",
         TinyedgeWarning,
         stacklevel=2,
     )

@@ -1,12 +1,19 @@
-"""Downloads into the cache: retried, checked, and in place only when whole."""
+"""Downloads into the cache: retried, checked, and in place only when whole.
+
+No more is written than the file can have, and what begins on TLS is never led away from it.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyedge.errors import FetchError, MissingPackageError
 from tinyedge.progress import Progress
 from tinyedge.temporary import put_into_place, temporary_folder
 from tinyedge.zoo.cache import RemoteFile, mismatch
+
+if TYPE_CHECKING:
+    from requests import Response
 
 __all__ = ["RETRIES", "download"]
 
@@ -15,6 +22,9 @@ RETRIES = 2
 
 _TIMEOUT_SECONDS = 20
 _CHUNK_BYTES = 1 << 15
+# Of a file whose size is not known, a list of labels or a .cfg.
+_MOST_BYTES = 1 << 24
+_MOST_REDIRECTS = 10
 
 
 def download(files: Sequence[RemoteFile], *, progress: Progress, retries: int = RETRIES) -> None:
@@ -87,23 +97,46 @@ def _downloader(file: RemoteFile, progress: Progress) -> Callable[[str, str, obj
     pooch's own leaves the connection open when the server answers with an error, and checks the
     hash alone; the size tells another page in the file's place from a damaged file.
     """
-    import requests
+    most = max(file.bytes, default=_MOST_BYTES)
 
     def attempt(url: str, output_file: str, registry: object) -> None:
         del registry
         advance = progress(file.name, max(file.bytes, default=None), unit="B")
-        with (
-            requests.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response,
-            Path(output_file).open("wb") as stream,
-        ):
+        with _answer(url) as response, Path(output_file).open("wb") as stream:
             response.raise_for_status()
+            left = most
             for chunk in response.iter_content(_CHUNK_BYTES):
+                left -= len(chunk)
+                if left < 0:
+                    raise ValueError(f"what came has more than {most} bytes, all that it can have")
                 stream.write(chunk)
                 advance(len(chunk))
         if problem := mismatch(file, Path(output_file)):
             raise ValueError(f"what came {problem}")
 
     return attempt
+
+
+def _answer(url: str) -> "Response":
+    """The answer to a request, or to the last of those it is redirected to; to be closed.
+
+    Raises:
+        ValueError: https is redirected to something else, or there is no end of it.
+        requests.exceptions.RequestException: there is no answer.
+    """
+    from urllib.parse import urljoin, urlsplit
+
+    import requests
+
+    for _ in range(_MOST_REDIRECTS):
+        response = requests.get(url, stream=True, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+        if not response.is_redirect:
+            return response
+        response.close()
+        before, url = url, urljoin(url, response.headers["location"])
+        if urlsplit(before).scheme == "https" and urlsplit(url).scheme != "https":
+            raise ValueError(f"it is redirected from https to {url}, which anybody could change")
+    raise ValueError(f"it is redirected more than {_MOST_REDIRECTS} times")
 
 
 def _reason(error: Exception) -> str:
