@@ -118,3 +118,13 @@ def test_a_full_disk_leaves_no_part_of_a_line(tmp_path: Path) -> None:
         assert path.stat().st_size == size
         journal.append({"c": 3})
     assert entries(path) == [{"a": 1}, {"c": 3}]
+
+
+def test_what_anothers_journal_says_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text('{"schema": "tinyedge.journal/1", "of": "a\\nb"}\n')
+    with (
+        pytest.raises(DatasetError, match=r"is the journal of 'a\\nb', not of /photos"),
+        open_journal(path, "/photos"),
+    ):
+        pass

@@ -17,13 +17,15 @@ from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import write_together
-from tinyedge.text import counted
+from tinyedge.text import counted, shortened
 
 __all__ = ["Entry", "Journal", "open_journal"]
 
 Entry = Mapping[str, str | int | None]
 
 _SCHEMA = "tinyedge.journal/1"
+# Of millions of photos.
+_MOST_BYTES = 2**30
 
 
 class Journal:
@@ -77,16 +79,20 @@ class Journal:
 
     def _read(self) -> list[Entry]:
         with open(self._descriptor, "rb", closefd=False) as stream:
-            content = stream.read()
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise DatasetError(
+                f"{self._path}: more than {_MOST_BYTES:,} bytes, the most that a journal may have"
+            )
         whole = content.rfind(b"\n") + 1
         header, *lines = content[:whole].split(b"\n")
         begins = _parsed(header)
         if begins is None or begins.get("schema") != _SCHEMA:
             raise DatasetError(f"{self._path} is no journal that tinyedge wrote: name another file")
-        if begins.get("of") != self._subject:
+        if (of := begins.get("of")) != self._subject:
+            shown = of if isinstance(of, str) and of.isprintable() else shortened(of)
             raise DatasetError(
-                f"{self._path} is the journal of {begins.get('of')}, not of {self._subject}: name"
-                " another file"
+                f"{self._path} is the journal of {shown}, not of {self._subject}: name another file"
             )
         if whole < len(content):
             os.ftruncate(self._descriptor, whole)

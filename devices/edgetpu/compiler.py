@@ -29,9 +29,9 @@ __all__ = [
 
 MAPPED = "Mapped to Edge TPU"
 _TIMEOUT = 600  # seconds; it gives up by itself after 180
-_ROW = re.compile(r"^([A-Z][A-Z0-9_]*)\s+(\d+)\s+(\S.*?)\s*$")
+_ROW = re.compile(r"^([A-Z][A-Z0-9_]*)\s+(\d{1,9})\s+(\S.*?)\s*$")
 _VERSION = re.compile(r"^Edge TPU Compiler version (\S+)")
-_AMOUNT = re.compile(r"^([\d.]+)\s*(B|KiB|MiB|GiB)$")
+_AMOUNT = re.compile(r"^(\d{1,12}(?:\.\d{1,12})?)\s*(B|KiB|MiB|GiB)$")
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _FAILURES = (
     *("ERROR:", "Invalid model:", "Model could not be parsed", "Model not quantized"),
@@ -182,4 +182,4 @@ def _bytes(lines: list[str], what: str) -> int | None:
 
 def _count(lines: list[str], what: str) -> int | None:
     said = _said(lines, what)
-    return int(said) if said is not None and said.isdecimal() else None
+    return int(said) if said is not None and re.fullmatch(r"\d{1,9}", said) else None

@@ -1,5 +1,6 @@
 """Reading a .cfg: what is kept, what is warned of; the errors are in test_invalid.py."""
 
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -137,8 +138,13 @@ def test_darknets_own_cfgs_give_no_warning(name: str) -> None:
         read_network(CFGS / f"{name}.cfg")
 
 
-def test_a_file_too_large_for_a_cfg_is_not_read_whole() -> None:
-    with pytest.raises(CfgError, match=r"more than 1048576 bytes; this is no Darknet \.cfg"):
+def test_a_file_too_large_for_a_cfg_is_not_read_whole(tmp_path: Path) -> None:
+    large = tmp_path / "large.cfg"
+    large.touch()
+    os.truncate(large, 2**40)
+    with pytest.raises(CfgError, match=r"more than 1,048,576 bytes, the most that a Darknet \.cfg"):
+        read_cfg(large)
+    with pytest.raises(CfgError, match="is a device, not a file"):
         read_cfg(Path("/dev/zero"))
 
 

@@ -244,10 +244,10 @@ def test_no_whole_floats(file: Path, network: Network) -> None:
 
 
 def test_no_file(tmp_path: Path, network: Network) -> None:
-    with pytest.raises(WeightsError, match=r"is not a file$"):
+    with pytest.raises(WeightsError, match=r"is a folder, not a file$"):
         read_weights(tmp_path, network)
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(WeightsError, match=r"is not a file$"):
+    with pytest.raises(WeightsError, match=r"is a named pipe, not a file$"):
         read_weights(tmp_path / "fifo", network)
     with pytest.raises(FileNotFoundError):
         read_weights(tmp_path / "none.weights", network)

@@ -35,7 +35,8 @@ def _read_labels(content: bytes) -> None:
 
 
 @functools.cache
-def _photos() -> Path:
+def photo_folder() -> Path:
+    """A folder of three small images."""
     folder = scratch() / "photos"
     folder.mkdir()
     for name in ("a.png", "b.png", "däd.png"):
@@ -44,7 +45,7 @@ def _photos() -> Path:
 
 
 def _read_manifest(content: bytes) -> None:
-    path = _photos() / "manifest.tsv"
+    path = photo_folder() / "manifest.tsv"
     with open(path, "wb", buffering=0) as stream:
         stream.write(content)
     listed = read_unlabelled(path)
@@ -60,7 +61,7 @@ def _read_names(content: bytes) -> None:
     name = content.partition(b"\n")[0].decode("utf-8", "surrogateescape")
     # Nothing outside the folder of photos: what is there is the machine's affair.
     if "\0" not in name and ".." not in name:
-        find_images([f"{_photos()}/{name}"])
+        find_images([f"{photo_folder()}/{name}"])
 
 
 def _label_seeds() -> Iterator[bytes]:

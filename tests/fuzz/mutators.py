@@ -24,6 +24,18 @@ def mutate_json(content: bytes, most: int, seed: int) -> bytes:
     return _mutated(content, most, random.Random(seed), _with_value)
 
 
+def mutate_lines(content: bytes, most: int, seed: int) -> bytes:
+    """The same for a text a line."""
+
+    def change(content: bytes, chance: random.Random) -> bytes:
+        lines = content.split(b"\n")
+        number = chance.randrange(len(lines))
+        lines[number] = _with_value(lines[number], chance)
+        return b"\n".join(lines)
+
+    return _mutated(content, most, random.Random(seed), change)
+
+
 def mutate_answers(content: bytes, most: int, seed: int) -> bytes:
     """The same for several texts, `END` between them."""
 

@@ -379,3 +379,16 @@ def test_pillow_is_left_as_it_was(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         load_input(path, SPEC)
     assert Image.MAX_IMAGE_PIXELS == PILLOWS_MOST // 2
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_jpeg_whose_segment_is_shorter_than_its_length_is_damaged(
+    tmp_path: Path, length: int
+) -> None:
+    from tinyedge.images.headers import read_jpeg_header
+
+    path = tmp_path / "damaged.jpg"
+    path.write_bytes(bytes((0xFF, 0xD8, 0xFF, 0xE0, 0, length)) + b"JFIF")
+    # Of a file, unlike one in memory, no negative number of bytes can be read.
+    with path.open("rb") as stream:
+        assert read_jpeg_header(stream) is None

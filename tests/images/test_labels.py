@@ -107,10 +107,18 @@ def test_a_line_that_names_nothing_is_an_error(tmp_path: Path) -> None:
 
 def test_what_is_no_text_is_an_error(tmp_path: Path) -> None:
     path = listed(tmp_path, b"\x89PNG\r\n\x1a\n\xff\xff")
-    with pytest.raises(DatasetError, match="is not a text file of labels"):
+    with pytest.raises(DatasetError, match="is no UTF-8 text, as a list of labels is: byte 0x89"):
         read_labels(path, 1)
 
 
 def test_a_missing_list_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_labels(tmp_path / "none", 1)
+
+
+def test_an_index_of_thousands_of_digits_is_no_class() -> None:
+    """Python converts no more than 4,300 of them."""
+    names = ClassNames(None, None, 10)
+    assert names.find("9" * 5000, "here") is None
+    assert names.find("0" * 5000 + "7", "here") == 7
+    assert names.find("000", "here") == 0

@@ -19,7 +19,8 @@ _TEXT = (
 _FILES = _TEXT.filter(
     lambda name: name not in (".", "..") and not name.startswith("#") and len(name.encode()) < 200
 )
-_LABELS = st.lists(_TEXT, min_size=1, max_size=8, unique=True)
+# One label alone is that of a model of one output, which has two classes.
+_LABELS = st.lists(_TEXT, min_size=2, max_size=8, unique=True)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tinyedge.errors import CfgError, TinyedgeWarning
+from tinyedge.files import read_bytes
 
 __all__ = ["Option", "Section", "parse_cfg", "read_cfg"]
 
@@ -140,13 +141,11 @@ def read_cfg(path: Path) -> tuple[Section, ...]:
     """The sections of the .cfg at `path`, in order; the first is ``[net]``.
 
     Raises:
-        CfgError: the file is not UTF-8 text, comments aside, or breaks a rule of the format.
+        CfgError: the file is not UTF-8 text, comments aside, is larger than any .cfg, is no
+            regular file, or breaks a rule of the format.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as stream:
-        content = stream.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise CfgError(f"{path}: more than {_MOST_BYTES} bytes; this is no Darknet .cfg")
+    content = read_bytes(path, limit=_MOST_BYTES, what="a Darknet .cfg", error=CfgError)
     # Other encodings are common in comments, which mean nothing; `parse_cfg` looks at the rest.
     return parse_cfg(content.decode("utf-8-sig", "surrogateescape"), str(path))
 

@@ -9,12 +9,13 @@ AlexeyAB's ``[batchnorm]`` has biases, which stand before its scales; the origin
 count tells the two apart as well.
 """
 
+import os
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from tinyedge.darknet.batch_norm import difference, formula_of_revision, has_dev
 from tinyedge.darknet.layers import BatchNormalization, Connected, Convolutional, Local
 from tinyedge.darknet.network import Network
 from tinyedge.errors import TinyedgeWarning, WeightsError
-from tinyedge.files import write_together
+from tinyedge.files import open_bytes, write_together
 from tinyedge.modelcard import BatchNormFormula
 from tinyedge.text import counted
 
@@ -47,6 +48,8 @@ WeightedLayer = Convolutional | Connected | Local | BatchNormalization
 """The layers that have parameters in a .weights."""
 
 _FLOAT = np.dtype("<f4")
+# What a network takes is checked by count; beyond this no file is looked at.
+_MOST_BYTES = 2**36
 # Of a layer's output. The nets that Darknet publishes stay below 0.0002 of it, an int8 value is
 # rounded by more than this, and variances of 1e-5 make it 0.3.
 _ROUNDING = 0.001
@@ -185,21 +188,23 @@ def read_weights(
             rolling variance is so negative that the batch norm is no number.
         OSError: the file cannot be read.
     """
-    if path.exists() and not path.is_file():
-        raise WeightsError(f"{path}: is not a file")
-    header, size = _read_header(path, network)
-    start = struct.calcsize(header.layout)
-    if (size - start) % _FLOAT.itemsize:
-        raise WeightsError(
-            f"{path}: {size:,} bytes are not a header of {start} and whole 4-byte floats;"
-            " the file is damaged or no .weights"
-        )
-    found = (size - start) // _FLOAT.itemsize
-    biased = found == _biased_parameters(network) != network.parameters
-    if not biased:
-        _check_count(path, network, found)
-    floats: Floats = np.fromfile(path, _FLOAT, offset=start)
-    floats.flags.writeable = False
+    with open_bytes(path, limit=_MOST_BYTES, what="a .weights", error=WeightsError) as stream:
+        header, size = _read_header(stream, path, network)
+        start = struct.calcsize(header.layout)
+        if (size - start) % _FLOAT.itemsize:
+            raise WeightsError(
+                f"{path}: {size:,} bytes are not a header of {start} and whole 4-byte floats;"
+                " the file is damaged or no .weights"
+            )
+        found = (size - start) // _FLOAT.itemsize
+        biased = found == _biased_parameters(network) != network.parameters
+        if not biased:
+            _check_count(path, network, found)
+        stream.seek(start)
+        content = stream.read(size - start)
+    if len(content) < size - start:
+        raise WeightsError(f"{path}: it became shorter while it was read")
+    floats: Floats = np.frombuffer(content, _FLOAT)
     formula = batch_norm or formula_of_revision(header.revision)
     layers = {}
     position = 0
@@ -327,16 +332,15 @@ def _norm(channels: int) -> list[tuple[str, tuple[int, ...]]]:
     return [("scales", (channels,)), ("mean", (channels,)), ("variance", (channels,))]
 
 
-def _read_header(path: Path, network: Network) -> tuple[Header, int]:
+def _read_header(stream: IO[bytes], path: Path, network: Network) -> tuple[Header, int]:
     """The header, and the size of the whole file in bytes.
 
     Nothing in it tells the two sizes of a size_t apart; the count of the network's floats does,
     but for a file of the larger one that lost its last float: there the first float would be the
     upper half of ``seen``, which is 0.
     """
-    with path.open("rb") as stream:
-        begin = stream.read(20)
-        size = stream.seek(0, 2)
+    begin = stream.read(20)
+    size = stream.seek(0, os.SEEK_END)
     if len(begin) >= 16:
         header = Header(*struct.unpack_from("<3i", begin))
         narrow = replace(header, size_t=4)

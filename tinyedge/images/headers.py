@@ -50,7 +50,7 @@ def read_jpeg_header(stream: BinaryIO) -> JpegHeader | None:
         if marker in _ALONE:
             continue
         length = stream.read(2)
-        data = stream.read(struct.unpack(">H", length)[0] - 2) if len(length) == 2 else b""
+        data = stream.read(max(0, struct.unpack(">H", length)[0] - 2)) if len(length) == 2 else b""
         if marker in _FRAMES and len(data) >= 6:
             progressive = marker in _PROGRESSIVE
             rows, columns, count = struct.unpack_from(">HHB", data, 1)

@@ -11,11 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
-from tinyedge.text import counted
+from tinyedge.files import read_text
+from tinyedge.text import counted, shortened
 
 __all__ = ["ClassNames", "class_count", "class_names", "listed", "read_labels"]
 
 _SHOWN = 5
+# The 21,842 names of Darknet's longest list take half a million.
+_MOST_BYTES = 2**24
+# No network has more classes than an integer of so many digits counts.
+_MOST_DIGITS = 10
 
 
 def class_count(outputs: int) -> int:
@@ -48,12 +53,10 @@ def read_labels(path: Path, outputs: int) -> tuple[str, ...]:
             names more than two classes for one output.
         OSError: the file cannot be read.
     """
-    try:
-        # Not splitlines(), which also breaks at characters that a label may hold: Darknet's
-        # get_labels ends lines at the line feed alone.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not a text file of labels ({error.reason})") from error
+    text = read_text(path, limit=_MOST_BYTES, what="a list of labels", error=DatasetError)
+    # Not splitlines(), which also breaks at characters that a label may hold: Darknet's get_labels
+    # ends lines at the line feed alone.
+    lines = text.split("\n")
     names = tuple(line.strip() for line in lines)
     while names and not names[-1]:
         names = names[:-1]
@@ -126,11 +129,12 @@ class ClassNames:
                 return indices[0]
             if indices:
                 raise DatasetError(
-                    f"{where}: {name!r} names {len(indices)} classes"
+                    f"{where}: {shortened(name)} names {len(indices)} classes"
                     f" ({', '.join(map(self._unambiguous, indices))}); use ids or indices"
                 )
-        if name.isascii() and name.isdigit() and int(name) < self._classes:
-            return int(name)
+        digits = name.lstrip("0") or name[-1:]
+        if name.isascii() and name.isdigit() and len(digits) <= _MOST_DIGITS:
+            return int(digits) if int(digits) < self._classes else None
         return None
 
     def expected(self) -> str:
@@ -160,5 +164,5 @@ def _loosened(label: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """The first few names, quoted, for a message."""
-    shown = ", ".join(map(repr, names[:_SHOWN]))
+    shown = ", ".join(map(shortened, names[:_SHOWN]))
     return f"{shown}, ..." if len(names) > _SHOWN else shown

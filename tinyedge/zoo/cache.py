@@ -10,6 +10,9 @@ from tinyedge.files import file_sha256, write_together
 
 __all__ = ["RemoteFile", "cache_folder", "mismatch", "pin"]
 
+# A sha256 has 64.
+_PIN_BYTES = 100
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -42,7 +45,10 @@ class RemoteFile:
     def expected_sha256(self) -> str | None:
         """The sha256 it must have: the known one, else the pinned one, or None."""
         if self.sha256 is None and self.pin_path.is_file():
-            return self.pin_path.read_text(encoding="ascii", errors="replace").strip()
+            with self.pin_path.open("rb") as stream:
+                found = stream.read(_PIN_BYTES)
+            # In one line, whatever it is.
+            return " ".join(found.decode("ascii", "replace").split())
         return self.sha256
 
 

@@ -97,3 +97,10 @@ def test_the_prediction_is_held_against_the_log_operator_by_operator() -> None:
         Difference("RELU", predicted=1, mapped=2),
         Difference("TANH", predicted=1, mapped=0),
     )
+
+
+@pytest.mark.parametrize("amount", ["1.4.1MiB", f"{'9' * 400}GiB", "MiB", ".", "-1B", "1.MiB"])
+def test_an_amount_of_no_sense_is_none(amount: str) -> None:
+    line = f"On-chip memory used for caching model parameters: {amount}"
+    assert parse_log(line).cached_bytes is None
+    assert parse_log(f"Number of Edge TPU subgraphs: {'9' * 5000}").subgraphs is None
