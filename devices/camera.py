@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -95,7 +96,7 @@ def open_camera(source: str) -> Camera:
         DeviceError: there is no such camera or video, or it is in use.
         MissingPackageError: neither picamera2 nor OpenCV is installed.
     """
-    number = int(source) if source.isdecimal() else None
+    number = int(source) if re.fullmatch("[0-9]{1,9}", source) else None
     picamera2 = _imported("picamera2") if number is not None else None
     if picamera2 and number is not None and number < len(picamera2.Picamera2.global_camera_info()):
         return _PiCamera(picamera2, number)

@@ -3,14 +3,14 @@
 import os
 import platform
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from tinyedge.errors import DeviceError
-from tinyedge.text import is_plain_name
+from tinyedge.text import is_plain_name, shortened
+from tinyedge.toml import read_toml
 
 __all__ = [
     "Architecture",
@@ -148,7 +148,7 @@ def find_profile(name_or_path: str) -> Profile:
         return read_profile(Path(name_or_path))
     files = profile_files()
     if name_or_path not in files:
-        raise DeviceError(f"unknown device {name_or_path!r}; known: {', '.join(files)}")
+        raise DeviceError(f"unknown device {shortened(name_or_path)}; known: {', '.join(files)}")
     profile = read_profile(files[name_or_path])
     board = running_board() if name_or_path in _ANY_BOARD else None
     if board is None:
@@ -273,18 +273,16 @@ def _values(path: Path) -> dict[str, Any]:
             not allowed; says which file, which key and what is allowed.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path, what="a device profile", error=DeviceError)
     except OSError as error:
         raise DeviceError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DeviceError(f"{path}: it is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DeviceError(f"{path}: {error}") from error
     for name, value in content.items():
         if name not in _KEYS:
-            raise DeviceError(f"{path}: unknown key {name!r}; known: {', '.join(_KEYS)}")
+            raise DeviceError(f"{path}: unknown key {shortened(name)}; known: {', '.join(_KEYS)}")
         if not _KEYS[name].allows(value):
-            raise DeviceError(f"{path}: {name} is {value!r}; allowed: {_KEYS[name].allowed}")
+            raise DeviceError(
+                f"{path}: {name} is {shortened(value)}; allowed: {_KEYS[name].allowed}"
+            )
     missing = [name for name, key in _KEYS.items() if key.required and name not in content]
     if missing:
         raise DeviceError(f"{path}: a device profile needs {' and '.join(missing)}")

@@ -6,6 +6,7 @@
     ├── CfgError              a .cfg that cannot be read or built; says file:line and section
     ├── WeightsError          a .weights that does not belong to its cfg; says the layer
     ├── ImageError            a file that is no image
+    │   └── AnswerError       or one that a model answers with scores that are no numbers
     ├── DatasetError          a folder or manifest that does not hold what was asked of it
     ├── ModelError            a .tflite that is not what the command needs
     ├── ExportError           a network that cannot become the file that was asked for
@@ -18,6 +19,7 @@
 """
 
 __all__ = [
+    "AnswerError",
     "CfgError",
     "DatasetError",
     "DeployError",
@@ -47,6 +49,10 @@ class WeightsError(TinyedgeError):
 
 class ImageError(TinyedgeError):
     """A file that cannot be decoded as an image."""
+
+
+class AnswerError(ImageError):
+    """An image that a model answers with infinite scores or NaN; the fault may be either's."""
 
 
 class DatasetError(TinyedgeError):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
@@ -41,6 +42,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LONGEST_PATH = 1000
 _LIST, _LIST_FORMAT = "tinyedge-files.json", 1
 _MOST_LISTED = 1 << 20
+_MOST_OF_A_STREAM = 2**31
 _OWN_STREAM = re.compile("/dev/(?:stdin|fd/([0-9]{1,6}))")
 # What pipes gave, by their device and inode: they can be read once, and a model's card, graph and
 # sha256 are asked for one after the other.
@@ -93,7 +95,7 @@ def read_text(
 
 def open_bytes(
     path: Path, *, limit: int, what: str, error: type[TinyedgeError] = TinyedgeError
-) -> IO[bytes]:
+) -> io.BufferedReader | io.BytesIO:
     """A stream, to be closed, that can seek over what `read_bytes` reads; see there.
 
     Raises:
@@ -244,14 +246,13 @@ def file_sha256(path: Path) -> str:
     """The sha256 of a file's content, hexadecimal.
 
     Raises:
+        TinyedgeError: it is no file that `read_bytes` would read, but for its size.
         OSError: the file cannot be read.
     """
     # Loads OpenSSL, which a board that only runs has no use for.
     import hashlib
 
-    with opened_parent(path) as (name, parent):
-        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=parent)
-    with os.fdopen(descriptor, "rb") as stream:
+    with open_bytes(path, limit=sys.maxsize, what="a file") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -354,6 +355,7 @@ def _own_stream(
 ) -> bytes:
     """What comes to its end on one of this process's own descriptors."""
     status = os.fstat(descriptor)
+    limit = min(limit, _MOST_OF_A_STREAM)
     pipe = stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)
     key = (status.st_dev, status.st_ino)
     content = _read_from_pipes.get(key) if pipe else None

@@ -18,6 +18,7 @@ from tinyedge.devices.selftest import FORMAT, MANIFEST, BundledModel
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
 from tinyedge.text import is_plain_name
+from tinyedge.tflite.model import read_tflite_bytes
 
 __all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "answer", "assemble"]
 
@@ -107,7 +108,7 @@ def assemble(
             "scores": list(said.scores),
         }
         entries.append(entry)
-        files[f"models/{model.name}"] = model.read_bytes()
+        files[f"models/{model.name}"] = read_tflite_bytes(model)
         files[f"selftest/{model.name}.png"] = said.image
     wheels = download_wheels(target)
     files |= _packages(wheels, online=online)

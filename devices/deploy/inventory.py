@@ -1,14 +1,18 @@
 """Which boards: named one by one, or listed in a file."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.errors import DeployError
+from tinyedge.files import read_text
+from tinyedge.text import shortened
+from tinyedge.toml import read_toml
 
 __all__ = ["BoardAddress", "boards_of"]
+
+_MOST_BYTES = 2**20
 
 
 _NAME = "[A-Za-z0-9_][A-Za-z0-9._-]*"
@@ -41,10 +45,7 @@ def boards_of(hosts: Sequence[str], inventory: Path | None, device: str) -> list
     boards = [BoardAddress(host, device) for host in hosts]
     if inventory is not None:
         read = _read_toml if inventory.suffix == ".toml" else _read_lines
-        try:
-            boards += read(inventory, inventory.read_text(encoding="utf-8"), device)
-        except UnicodeDecodeError as error:
-            raise DeployError(f"{inventory} is no text in UTF-8") from error
+        boards += read(inventory, device)
     if not boards:
         where = f"{inventory} names" if inventory is not None else "there is"
         raise DeployError(f"{where} no board: name one with --host USER@HOST")
@@ -53,7 +54,8 @@ def boards_of(hosts: Sequence[str], inventory: Path | None, device: str) -> list
         # A user's ssh_config may hand it to a shell, as %h of a ProxyCommand.
         if not _HOST.fullmatch(board.host):
             raise DeployError(
-                f"{board.host!r} is no host; expected USER@HOST, of letters, digits, . _ and -"
+                f"{shortened(board.host)} is no host; expected USER@HOST, of letters, digits, . _"
+                " and -"
             )
         if board.host in seen:
             raise DeployError(f"{board.host} is named twice")
@@ -61,22 +63,22 @@ def boards_of(hosts: Sequence[str], inventory: Path | None, device: str) -> list
     return boards
 
 
-def _read_lines(inventory: Path, text: str, device: str) -> list[BoardAddress]:
+def _read_lines(inventory: Path, device: str) -> list[BoardAddress]:
+    text = read_text(inventory, limit=_MOST_BYTES, what="an inventory", error=DeployError)
     boards = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition("#")[0].split()
         if len(words) > 2:
-            raise DeployError(f"{inventory}:{number}: expected HOST or HOST DEVICE, not {line!r}")
+            raise DeployError(
+                f"{inventory}:{number}: expected HOST or HOST DEVICE, not {shortened(line)}"
+            )
         if words:
             boards.append(BoardAddress(words[0], words[1] if len(words) == 2 else device))
     return boards
 
 
-def _read_toml(inventory: Path, text: str, device: str) -> list[BoardAddress]:
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DeployError(f"{inventory}: {error}") from error
+def _read_toml(inventory: Path, device: str) -> list[BoardAddress]:
+    content = read_toml(inventory, what="an inventory", error=DeployError)
     tables = content.pop("board", [])
     if content or not isinstance(tables, list):
         raise DeployError(f"{inventory}: an inventory has tables [[board]] and nothing else")

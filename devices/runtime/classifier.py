@@ -12,15 +12,23 @@ from typing import NamedTuple, NoReturn, cast, get_args, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.accuracy.model import Inference, is_probability
+from tinyedge.accuracy.model import Inference, check_finite, is_probability
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
-from tinyedge.devices.runtime.runtimes import Interpreter, Runtime, TensorDetails, find_runtime
-from tinyedge.errors import ModelError, TinyedgeWarning
+from tinyedge.devices.runtime.runtimes import (
+    RUNTIME_ERRORS,
+    Interpreter,
+    Runtime,
+    TensorDetails,
+    find_runtime,
+)
+from tinyedge.errors import AnswerError, ModelError, TinyedgeWarning
 from tinyedge.images.labels import read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.modelcard import ModelCard, TensorType, read_card
+from tinyedge.tflite.flatbuffer import FlatbufferError
+from tinyedge.tflite.model import read_tflite_bytes
 from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Classification", "Classifier", "Prediction"]
@@ -28,6 +36,7 @@ __all__ = ["Classification", "Classifier", "Prediction"]
 _TENSOR_TYPES = get_args(TensorType)
 # What TFLite fixes for the output of a quantized softmax or logistic, so that it spans [0, 1].
 _PROBABILITY_SCALE = 1 / 256
+_MOST_OF_A_REASON = 300
 
 StrPath = str | os.PathLike[str]
 
@@ -127,9 +136,7 @@ class Classifier:
         self.path = file.path
         self.delegate = file.delegate
         self.threads = threads or profile.usable_threads()
-        content = file.path.read_bytes()
-        if not content:
-            raise ModelError(f"{file.path} is empty")
+        content = read_tflite_bytes(file.path)
         self.bytes = len(content)
         card = read_card(file.path) or file.card
         _check_head(card, file.path)
@@ -167,13 +174,18 @@ class Classifier:
 
         Raises:
             ImageError: the file is no image, or the array none.
-            ModelError: see `ranked`.
+            AnswerError: the model answers it with infinite scores or NaN.
+            ModelError: the runtime cannot run the model; or see `ranked`.
             TypeError: `image` is nothing of that.
             ValueError: `top` is less than 1.
         """
         if top < 1:
             raise ValueError(f"top is {top}; at least one class is asked for")
-        scores, milliseconds = self.infer(self.preprocess(image))
+        inputs = self.preprocess(image)
+        try:
+            scores, milliseconds = self.infer(inputs)
+        except AnswerError as error:
+            raise AnswerError(f"{_called(image)}: {error}") from error
         return Classification(tuple(self.ranked(scores, top)), scores, milliseconds)
 
     def preprocess(self, image: ImageLike) -> NDArray[np.generic]:
@@ -189,11 +201,26 @@ class Classifier:
         """Run the model on one input tensor, and time that.
 
         The scores are those before the softmax where ``card.softmax`` is true.
+
+        Raises:
+            AnswerError: some are infinite or NaN; see `check_finite`.
+            ModelError: the runtime cannot run the model.
         """
+        found = self._answer(inputs)
+        check_finite(found.scores, self.card, self.path)
+        return found
+
+    def _answer(self, inputs: NDArray[np.generic]) -> Inference:
+        """What `infer` gives, whatever the scores are."""
         start = perf_counter()
-        self._interpreter.set_tensor(self._input["index"], inputs)
-        self._interpreter.invoke()
-        found = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+        try:
+            self._interpreter.set_tensor(self._input["index"], inputs)
+            self._interpreter.invoke()
+            found = self._interpreter.get_tensor(self._output["index"]).reshape(-1)
+        except RUNTIME_ERRORS as error:
+            raise ModelError(
+                f"{self.path}: {self.runtime} cannot run it ({_reason(error)})"
+            ) from error
         scores = np.asarray(found, np.float64)
         if self._output["dtype"] != np.float32:
             scale, zero_point = self._output["quantization"]
@@ -201,7 +228,7 @@ class Classifier:
         return Inference(scores, 1000 * (perf_counter() - start))
 
     def logits(self, inputs: NDArray[np.generic]) -> NDArray[np.float64]:
-        """The scores that `infer` gives: (classes,)."""
+        """The scores that `infer` gives: (classes,); raises as it does."""
         return self.infer(inputs).scores
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -254,7 +281,7 @@ class Classifier:
             scale, _ = self._output["quantization"]
             return bool(np.isclose(scale, _PROBABILITY_SCALE, rtol=1e-3))
         grey = np.full(self._input["shape"], 0.5, np.float32)
-        scores = self.logits(self.spec.quantize(grey))
+        scores = self._answer(self.spec.quantize(grey)).scores
         return bool(scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3)
 
     def _check_card(self) -> None:
@@ -272,10 +299,12 @@ def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: 
     try:
         delegates = [] if file.delegate is None else [runtime.load_delegate(file.delegate)]
         return runtime.load(content, threads=threads, delegates=delegates)
-    except (ValueError, RuntimeError) as error:
+    except FlatbufferError as error:
+        raise ModelError(f"{file.path}: no .tflite file that can be run: {error}") from error
+    except RUNTIME_ERRORS as error:
         from tinyedge.devices.edgetpu.partition import COMPILED
 
-        reason = " ".join(str(error).split()) or "no reason given"
+        reason = _reason(error)
         if COMPILED in reason:
             raise ModelError(
                 f"{file.path}: it was compiled for the Edge TPU and runs nowhere else: use"
@@ -284,6 +313,18 @@ def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: 
         raise ModelError(
             f"{file.path}: {runtime} cannot load it as a TFLite model ({reason})"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What a runtime says, in one line."""
+    if isinstance(error, MemoryError):
+        return "it takes more memory than there is"
+    reason = " ".join(str(error).split()) or "no reason given"
+    return reason if len(reason) <= _MOST_OF_A_REASON else f"{reason[:_MOST_OF_A_REASON]}..."
+
+
+def _called(image: ImageLike) -> str:
+    return str(image) if isinstance(image, str | os.PathLike) else "the image"
 
 
 def _no_fit(model: Path) -> NoReturn:

@@ -20,6 +20,7 @@ def main(library: str, model: Path, runtimes: "list[RuntimeName]") -> dict[str, 
     """Load `library`, then `model` through it, and run one inference on zeros."""
     from tinyedge.devices.runtime.runtimes import find_runtime
     from tinyedge.system import native_output_hidden
+    from tinyedge.tflite.model import read_tflite_bytes
 
     stage = "runtime"
     try:
@@ -28,7 +29,7 @@ def main(library: str, model: Path, runtimes: "list[RuntimeName]") -> dict[str, 
         with native_output_hidden():
             delegate = runtime.load_delegate(library)
         stage = "model"
-        interpreter = runtime.load(model.read_bytes(), threads=1, delegates=[delegate])
+        interpreter = runtime.load(read_tflite_bytes(model), threads=1, delegates=[delegate])
         stage = "inference"
         with native_output_hidden():
             interpreter.invoke()

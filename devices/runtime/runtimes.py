@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from tinyedge.devices.profile import RuntimeName, system_architecture
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
 from tinyedge.system import native_output_hidden
+from tinyedge.tflite.check import check_tflite
 
 __all__ = [
     "RUNTIMES",
+    "RUNTIME_ERRORS",
     "Choice",
     "Interpreter",
     "Runtime",
@@ -31,6 +33,9 @@ RUNTIMES: Mapping[RuntimeName, str] = {
     "tflite-runtime": "tflite_runtime.interpreter",
     "tensorflow": "tensorflow.lite.python.interpreter",
 }
+
+# What an interpreter raises where it cannot do as it is told.
+RUNTIME_ERRORS = (ValueError, RuntimeError, SystemError, MemoryError)
 
 
 class TensorDetails(TypedDict):
@@ -87,12 +92,15 @@ class Runtime:
     def load(self, model: bytes, *, threads: int, delegates: Sequence[object] = ()) -> Interpreter:
         """An interpreter of the .tflite, its tensors allocated; what the runtime prints is hidden.
 
-        What `delegates` take of it runs through them. Warns (TinyedgeWarning) where an int8 model
+        The file is checked first, for a runtime that is given a wrong one may crash. What
+        `delegates` take of it runs through them. Warns (TinyedgeWarning) where an int8 model
         is slower here than it need be.
 
         Raises:
-            ValueError, RuntimeError: the runtime cannot load it.
+            FlatbufferError: it is no .tflite file that any runtime should be given.
+            ValueError, RuntimeError, SystemError, MemoryError: this runtime cannot load it.
         """
+        check_tflite(model)
         # TensorFlow's interpreter warns that ai-edge-litert replaces it.
         with native_output_hidden(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

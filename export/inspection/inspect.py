@@ -29,6 +29,7 @@ from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.load import load_float_input
 from tinyedge.progress import Progress, no_progress
+from tinyedge.tflite.model import read_tflite_bytes
 
 __all__ = ["inspect_files"]
 
@@ -79,7 +80,7 @@ class _Inspector:
         self._models = float_model, int8_model
         sources = self._sources = str(float_model.path), str(int8_model.path)
         float_graph, self._graph = (
-            read_graph(model.path.read_bytes(), source)
+            read_graph(read_tflite_bytes(model.path), source)
             for model, source in zip(self._models, sources, strict=True)
         )
         _check_kinds(float_graph, self._graph, sources)

@@ -10,7 +10,7 @@ from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.accuracy.compare import compare
 from tinyedge.accuracy.result import ClassResult, Comparison, SkippedImage
 from tinyedge.devices.runtime.classifier import Classifier
-from tinyedge.errors import DatasetError, ImageError, ModelError, TinyedgeWarning
+from tinyedge.errors import AnswerError, DatasetError, ImageError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.find import LabelledImage
 from tinyedge.progress import Advance
@@ -272,11 +272,16 @@ def test_a_label_beyond_the_classes_is_refused(tmp_path: Path) -> None:
         compare(*models(tmp_path), [LabelledImage(image.path, 3)])
 
 
-def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_scores_that_are_no_numbers_are_an_error_of_their_photo(tmp_path: Path) -> None:
     broken: Rows = ((math.nan, 0, 0), (0, 1, 0), (0, 0, 1))
     i = classifier(tmp_path / "i.tflite", broken, quantization="int8")
-    with pytest.raises(ModelError, match=r"i\.tflite answers .*0\.png with infinite"):
-        compare(classifier(tmp_path / "f"), i, photos(tmp_path))
+    images = photos(tmp_path)
+    with pytest.raises(AnswerError, match=r"0\.png: .*i\.tflite answers with infinite"):
+        compare(classifier(tmp_path / "f"), i, images, skip_unreadable=False)
+    with pytest.raises(
+        DatasetError, match=r"none of the 6 images could be read; the first: .*0\.p"
+    ):
+        compare(classifier(tmp_path / "f"), i, images)
 
 
 ONE: Rows = ((1.0,),)

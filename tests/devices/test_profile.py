@@ -191,7 +191,7 @@ def test_what_is_no_toml_at_all(tmp_path: Path) -> None:
         find_profile(str(path))
     assert str(refusal.value).startswith(f"{path}: ")
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(DeviceError, match=r"board\.toml: it is not UTF-8 text"):
+    with pytest.raises(DeviceError, match=r"board\.toml is no UTF-8 text"):
         find_profile(str(path))
     path.write_text("threads = 1 2\n")
     with pytest.raises(DeviceError, match="line 1, column"):

@@ -269,14 +269,14 @@ def _vector(builder: Any, offsets: list[int]) -> int:
 def test_what_is_no_tflite_file_says_so(tmp_path: Path) -> None:
     path = tmp_path / "photo.tflite"
     for content, message in (
-        (b"", "does not bear TFL3"),
+        (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n", "does not bear TFL3"),
         (b"\xff\0\0\0TFL3", "an offset leads out of the file"),
     ):
         path.write_bytes(content)
         with pytest.raises(ModelError, match=message) as caught:
             read_tflite(path)
-        assert str(caught.value).startswith(f"{path}: no readable .tflite file: ")
+        assert str(caught.value).startswith(str(path))
     model = schema.ModelT.InitFromPackedBuf(_SMALL, 0)
     model.version = 2
     path.write_bytes(packed(model))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
-from tinyedge.accuracy.model import Inference, ScoringModel, is_probability
+from tinyedge.accuracy.model import Inference, ScoringModel, check_finite, is_probability
 from tinyedge.accuracy.result import (
     Answer,
     Comparison,
@@ -24,7 +24,7 @@ from tinyedge.accuracy.result import (
     SkippedImage,
     conclude,
 )
-from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
+from tinyedge.errors import AnswerError, DatasetError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import LabelledImage
@@ -58,11 +58,12 @@ def compare(
         progress: is told of every image.
 
     Raises:
-        ModelError: the models differ in classes, labels, input or fit, are given in the wrong
-            order, or answer with infinities or NaN.
+        ModelError: the models differ in classes, labels, input or fit, or are given in the wrong
+            order.
         DatasetError: an image was used to calibrate a model, a label is none of the classes,
             or there is no readable image.
-        ImageError: a file is no image, unless `skip_unreadable`.
+        ImageError: a file is no image, or a model answers it with infinities or NaN, unless
+            `skip_unreadable`.
         ValueError: `max_drop` is out of range.
     """
     if max_drop is not None and not 0 <= max_drop <= 100:
@@ -232,8 +233,7 @@ class _Observer:
         """Run both on the image, read once.
 
         Raises:
-            ImageError: it cannot be read.
-            ModelError: a model answers with infinities or NaN.
+            ImageError: it cannot be read, or a model answers it with infinities or NaN.
         """
         path, label = turn.image.path, turn.image.index
         pixels = load_float_input(path, self._float_model.spec)
@@ -253,9 +253,11 @@ class _Observer:
 
 
 def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:
-    inference = model.infer(model.spec.quantize(pixels)[np.newaxis])
-    if not np.isfinite(inference.scores).all():
-        raise ModelError(f"{model.path} answers {path} with infinite scores or NaN")
+    try:
+        inference = model.infer(model.spec.quantize(pixels)[np.newaxis])
+        check_finite(inference.scores, model.card, model.path)
+    except AnswerError as error:
+        raise AnswerError(f"{path}: {error}") from error
     if model.classes == 1 and not is_probability(inference.scores[0]):
         raise ModelError(
             f"{model.path} answers {path} with {inference.scores[0]:.6g}, no probability: one"

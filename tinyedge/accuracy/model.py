@@ -6,10 +6,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.errors import AnswerError
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard
 
-__all__ = ["Inference", "ScoringModel", "is_probability"]
+__all__ = ["Inference", "ScoringModel", "check_finite", "is_probability"]
 
 # A step of an int8 output, by which one may lie outside [0, 1].
 _ROUNDING = 1 / 128
@@ -52,3 +53,16 @@ class ScoringModel(Protocol):
 def is_probability(score: float) -> bool:
     """Whether the one score of a model may be one, give or take its rounding."""
     return bool(-_ROUNDING <= score <= 1 + _ROUNDING)
+
+
+def check_finite(scores: NDArray[np.float64], card: ModelCard, path: Path) -> None:
+    """Refuse scores of the model at `path` from which no probabilities can be made.
+
+    Raises:
+        AnswerError: some are infinite or NaN, or are once they are divided by the card's
+            temperature.
+    """
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(scores / card.temperature).all()
+    if not finite:
+        raise AnswerError(f"{path} answers with infinite scores or NaN")

@@ -11,9 +11,11 @@ from tinyedge.darknet.layers import Layer
 
 __all__ = ["activation_name", "bias_layer", "layer_name", "named_layer"]
 
-_NAMED = re.compile(r"(?:^|[/;])(\d+)_([a-z0-9]+)")
+_NAMED = re.compile(r"(?:^|[/;])([0-9]{1,9})_([a-z0-9]+)")
 # Of a bias: kernels of grouped layers lose their layer's name. One output's is added by an Add.
-_BIAS = re.compile(r"(?:^|[/;])(\d+)_(?:convolutional|connected)(?:_\d+)?/(?:Bias)?Add(?![a-zA-Z])")
+_BIAS = re.compile(
+    r"(?:^|[/;])([0-9]{1,9})_(?:convolutional|connected)(?:_\d+)?/(?:Bias)?Add(?![a-zA-Z])"
+)
 
 
 def layer_name(layer: Layer) -> str:

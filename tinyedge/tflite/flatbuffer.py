@@ -7,12 +7,12 @@ description is "FlatBuffers internals".
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FlatbufferError", "Table", "root_table"]
+__all__ = ["FlatbufferError", "Table", "Verifier", "root_table"]
 
 
 class FlatbufferError(ValueError):
@@ -131,3 +131,123 @@ def root_table(content: bytes, identifier: bytes) -> Table:
         raise FlatbufferError(f"it does not bear {identifier.decode()}, as such a file does")
     buffer = _Buffer(content)
     return Table(buffer, buffer.follow(0))
+
+
+class Verifier:
+    """Whether every byte that a reader of some schema's FlatBuffer can ask for is there.
+
+    Those that C++ programs read do not look where an offset leads. What is verified is what
+    FlatBuffers' own verifier does: tables, vtables, vectors and strings lie inside the file, each
+    number at a position that its size divides; and text is UTF-8, for all but that verifier.
+
+    Args:
+        schema: the fields of each table in order: the bytes of a number, ``s`` for a string,
+            ``[`` before either for a vector, a table's name, ``|`` and a union's name, whose
+            number is the field before it, or ``-`` for what nobody reads. A union's row has its
+            name behind ``|`` and its tables from number 1.
+    """
+
+    def __init__(self, schema: Mapping[str, Sequence[str]]) -> None:
+        self._schema = schema
+
+    def verify(self, content: bytes, root: str) -> None:
+        """Verify a file whose outermost table is `root`.
+
+        Raises:
+            FlatbufferError: something leads out of the file, is out of line, or is no text.
+        """
+        self._content = content
+        self._size = len(content)
+        # Tables may be shared, and refer to each other.
+        self._done: set[tuple[int, str]] = set()
+        self._todo = [(self._follow(0), root)]
+        while self._todo:
+            found = self._todo.pop()
+            if found not in self._done:
+                self._done.add(found)
+                self._table(*found)
+
+    def _table(self, position: int, name: str) -> None:
+        size = self._size
+        if position % 4 or position + 4 > size:
+            raise FlatbufferError("an offset leads out of the file")
+        vtable = position - _I32(self._content, position)[0]
+        if vtable < 0 or vtable % 2 or vtable + 4 > size:
+            raise FlatbufferError("an offset leads out of the file")
+        length, extent = _U16_PAIR(self._content, vtable)
+        if length % 2 or length < 4 or vtable + length > size or position + extent > size:
+            raise FlatbufferError("a table lies outside the file")
+        fields = self._schema[name]
+        count = min((length - 4) // 2, len(fields))
+        entries = struct.unpack_from(f"<{count}H", self._content, vtable + 4)
+        for number, (inside, kind) in enumerate(zip(entries, fields, strict=False)):
+            if not inside or kind == "-":
+                continue
+            at = position + inside
+            width = int(kind) if kind.isdecimal() else 4
+            if at % width or inside < 4 or at + width > size or inside + width > extent:
+                raise FlatbufferError("a field lies outside its table")
+            if not kind.isdecimal():
+                before = entries[number - 1] if kind[0] == "|" else 0
+                self._reference(kind, self._follow(at), position + before if before else 0)
+
+    def _reference(self, kind: str, target: int, union: int) -> None:
+        if kind == "s":
+            self._text(target)
+        elif kind[0] == "|":
+            number = self._content[union] if union else 0
+            members = self._schema[kind]
+            # Of a union's table that the schema does not have, no reader knows a field.
+            if 0 < number <= len(members):
+                self._todo.append((target, members[number - 1]))
+        elif kind[0] == "[":
+            self._vector(kind[1:], target)
+        else:
+            self._todo.append((target, kind))
+
+    def _vector(self, kind: str, at: int) -> None:
+        if (at, "[" + kind) in self._done:
+            return
+        self._done.add((at, "[" + kind))
+        width = int(kind) if kind.isdecimal() else 4
+        count = self._length(at)
+        if (at + 4) % width or at + 4 + count * width > self._size:
+            raise FlatbufferError("a vector is longer than the file")
+        if kind.isdecimal():
+            return
+        if len(self._done) + len(self._todo) + count > self._size // 4:
+            raise FlatbufferError("its offsets point to the same bytes over and over")
+        offsets = struct.unpack_from(f"<{count}I", self._content, at + 4)
+        for place, offset in enumerate(offsets):
+            target = at + 4 + 4 * place + offset
+            if kind == "s":
+                self._text(target)
+            else:
+                self._todo.append((target, kind))
+
+    def _text(self, at: int) -> None:
+        if (at, "s") in self._done:
+            return
+        self._done.add((at, "s"))
+        end = at + 4 + self._length(at)
+        if end >= self._size or self._content[end]:
+            raise FlatbufferError("a text has no end")
+        try:
+            self._content[at + 4 : end].decode()
+        except UnicodeDecodeError as error:
+            raise FlatbufferError("a name is no UTF-8 text") from error
+
+    def _length(self, at: int) -> int:
+        if at % 4 or at + 4 > self._size:
+            raise FlatbufferError("an offset leads out of the file")
+        return int(_U32(self._content, at)[0])
+
+    def _follow(self, at: int) -> int:
+        if at + 4 > self._size:
+            raise FlatbufferError("an offset leads out of the file")
+        return at + int(_U32(self._content, at)[0])
+
+
+_I32 = struct.Struct("<i").unpack_from
+_U32 = struct.Struct("<I").unpack_from
+_U16_PAIR = struct.Struct("<2H").unpack_from

@@ -14,21 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
+from tinyedge.files import read_bytes
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, root_table
 from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS, OptionValue, read_options
 
 __all__ = [
+    "IDENTIFIER",
     "Operator",
     "Subgraph",
     "Tensor",
     "TfliteModel",
     "parse_tflite",
     "read_tflite",
+    "read_tflite_bytes",
 ]
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
+"""What stands in the 4th to 8th byte of every .tflite."""
 _SCHEMA_VERSION = 3
+# Offsets of a FlatBuffer are 32 bits with a sign.
+_MOST_BYTES = 2**31 - 1
 # The schema's TensorType, from 0.
 _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64"),
@@ -176,11 +182,24 @@ def read_tflite(path: Path) -> TfliteModel:
         ModelError: it is none, is damaged, or is of another version of the schema.
         OSError: the file cannot be read.
     """
-    content = path.read_bytes()
+    content = read_tflite_bytes(path)
     try:
         return parse_tflite(content)
     except FlatbufferError as error:
         raise ModelError(f"{path}: no readable .tflite file: {error}") from error
+
+
+def read_tflite_bytes(path: Path) -> bytes:
+    """The content of a .tflite file, which nobody has looked at yet.
+
+    Raises:
+        ModelError: it is empty, no file, or larger than a FlatBuffer can be.
+        OSError: the file cannot be read.
+    """
+    content = read_bytes(path, limit=_MOST_BYTES, what="a .tflite file", error=ModelError)
+    if not content:
+        raise ModelError(f"{path} is empty")
+    return content
 
 
 def parse_tflite(content: bytes) -> TfliteModel:
@@ -189,7 +208,7 @@ def parse_tflite(content: bytes) -> TfliteModel:
     Raises:
         FlatbufferError: they are none, are damaged, or of another version of the schema.
     """
-    model = root_table(content, _IDENTIFIER)
+    model = root_table(content, IDENTIFIER)
     version = model.number(0, "I")
     if version != _SCHEMA_VERSION:
         raise FlatbufferError(f"its schema is version {version}, not {_SCHEMA_VERSION}")
@@ -288,6 +307,8 @@ def _operator(table: Table, codes: list[tuple[str, bool, int]], tensors: int) ->
     if index >= len(codes):
         raise FlatbufferError(f"an operator is of kind {index} of {len(codes)}")
     name, custom, version = codes[index]
+    # Of states inside a recurrent operator; runtimes read them of any.
+    _tensor_indices(table, 8, tensors, least=-1)
     options = {} if custom else read_options(name, int(table.number(3, "B")), table.table(4))
     return Operator(
         name=name,

@@ -150,8 +150,15 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
     {
         "ABS": OperatorFacts(homogeneous=True),
         "ADD": _binary(11, homogeneous=True),
+        "ARG_MAX": OperatorFacts(options=OptionsTable(40, {"output_type": Option(0, "b")})),
+        "ARG_MIN": OperatorFacts(options=OptionsTable(57, {"output_type": Option(0, "b")})),
         "AVERAGE_POOL_2D": OperatorFacts(
             options=OptionsTable(5, _POOL_2D), averages=True, shares_scale=True
+        ),
+        "BATCH_MATMUL": OperatorFacts(
+            options=OptionsTable(
+                101, {"adj_x": Option(0, "?", False), "adj_y": Option(1, "?", False)}
+            )
         ),
         "CONCATENATION": OperatorFacts(
             options=OptionsTable(10, {"axis": Option(0, "i"), "fused_activation": _activation(1)}),
@@ -180,6 +187,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "L2_NORMALIZATION": OperatorFacts(
             options=OptionsTable(12, {"fused_activation": _activation(0)}), fixed_output=True
         ),
+        "L2_POOL_2D": OperatorFacts(options=OptionsTable(5, _POOL_2D)),
         "LEAKY_RELU": OperatorFacts(
             options=OptionsTable(75, {"alpha": Option(0, "f", 0.0)}), homogeneous=True
         ),
@@ -195,6 +203,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
             options=OptionsTable(77, {"mode": Option(0, _MIRRORS)}), same_scale=True
         ),
         "MUL": _binary(21),
+        "ONE_HOT": OperatorFacts(options=OptionsTable(61, {"axis": Option(0, "i")})),
         "PACK": OperatorFacts(
             options=OptionsTable(59, {"values_count": Option(0, "i"), "axis": Option(1, "i")})
         ),
@@ -202,6 +211,9 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "PADV2": OperatorFacts(same_scale=True),
         "PRELU": OperatorFacts(homogeneous=True, int8_version=1),
         "QUANTIZE": OperatorFacts(homogeneous=True),
+        "REDUCE_ALL": OperatorFacts(options=_REDUCER),
+        "REDUCE_ANY": OperatorFacts(options=_REDUCER),
+        "REDUCE_PROD": OperatorFacts(options=_REDUCER),
         "REDUCE_MAX": OperatorFacts(options=_REDUCER, shares_scale=True),
         "REDUCE_MIN": OperatorFacts(options=_REDUCER, shares_scale=True),
         "RELU": OperatorFacts(homogeneous=True),
@@ -245,6 +257,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
             same_scale=True,
             int8_version=2,
         ),
+        "SPLIT_V": OperatorFacts(options=OptionsTable(79, {"num_splits": Option(0, "i")})),
         "SQUEEZE": OperatorFacts(
             options=OptionsTable(30, {"squeeze_dims": Option(0, "numbers")}), same_scale=True
         ),
@@ -255,6 +268,9 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "TILE": OperatorFacts(same_scale=True),
         "TRANSPOSE": OperatorFacts(same_scale=True),
         "TRANSPOSE_CONV": OperatorFacts(options=OptionsTable(49, _TRANSPOSE_CONV)),
+        "UNPACK": OperatorFacts(
+            options=OptionsTable(64, {"num": Option(0, "i"), "axis": Option(1, "i")})
+        ),
         "UNIDIRECTIONAL_SEQUENCE_LSTM": OperatorFacts(
             options=OptionsTable(
                 71, {"fused_activation": _activation(0), "time_major": Option(3, "?", False)}

@@ -1,0 +1,234 @@
+"""Files that crash a TFLite runtime are refused, those of every operator that run are not."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from tests.support import strangers
+from tests.support.edgetpu_models import PASSING, with_floats
+from tests.support.exports import Models
+from tests.support.tflite_writer import Op, T, constant, packed, write_model
+from tinyedge.tflite.check import check_tflite
+from tinyedge.tflite.flatbuffer import FlatbufferError
+
+_IMAGE = T((1, 4, 4, 8))
+_OUTPUT = T((1, 4, 4, 2))
+_KERNEL = constant(np.ones((2, 3, 3, 8)))
+_BIAS = replace(constant([1, 1], "int32"), scale=1 / 256)
+
+
+def convolution(
+    image: T = _IMAGE,
+    kernel: T | None = _KERNEL,
+    bias: T | None = _BIAS,
+    output: T = _OUTPUT,
+    **fields: int,
+) -> Op:
+    options = {"strideW": 1, "strideH": 1, **fields}
+    return Op("CONV_2D", [image, kernel, bias], [output], "Conv2DOptions", options, version=3)
+
+
+def integers(*numbers: int) -> T:
+    return constant(numbers, "int32")
+
+
+def changed(op: Op, change: Callable[[Any], object]) -> bytes:
+    """The file of one operator after `change` was made to the schema's ModelT."""
+    model = schema.ModelT.InitFromPackedBuf(write_model(op), 0)
+    change(model)
+    return packed(model)
+
+
+def runs(content: bytes) -> int:
+    """The signal that ends a process that runs the file: 0 for none, whatever is raised."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+
+            interpreter = Interpreter(model_content=content, num_threads=1)
+            interpreter.allocate_tensors()
+            interpreter.invoke()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+@pytest.mark.parametrize("name", [name for name in PASSING if "LSTM" not in name])
+def test_a_file_of_any_operator_passes(name: str) -> None:
+    check_tflite(write_model(PASSING[name]))
+
+
+@pytest.mark.parametrize("name", ["ADD", "MEAN", "PAD", "RESIZE_BILINEAR", "SOFTMAX", "SPLIT"])
+def test_a_file_of_floats_passes(name: str) -> None:
+    check_tflite(write_model(with_floats(PASSING[name])))
+
+
+def test_files_of_tinyedge_and_of_tensorflows_converter_pass(fashion_models: Models) -> None:
+    check_tflite(fashion_models.float_model.read_bytes())
+    check_tflite(fashion_models.int8_model.read_bytes())
+    for content in (
+        *(strangers.float_model(softmax=True), strangers.two_inputs(), strangers.two_outputs()),
+        *(strangers.quantized_model("uint8", "int8"), strangers.open_size()),
+        strangers.float_inside(),
+    ):
+        check_tflite(content)
+
+
+def _metadata() -> Any:
+    metadata = schema.MetadataT()
+    metadata.name, metadata.buffer = "min_runtime_version", 99
+    return metadata
+
+
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "weights left out": (
+        write_model(convolution(kernel=None)),
+        r"operator 0, CONV_2D: its input 1 is left out",
+    ),
+    "stride of 0": (write_model(convolution(strideW=0)), "its stride is 0"),
+    "dilation below 0": (write_model(convolution(dilationHFactor=-1)), "its dilation is -1"),
+    "kernel of other channels": (
+        write_model(convolution(kernel=constant(np.ones((2, 3, 3, 5))))),
+        r"its kernel \(2, 3, 3, ...\) does not fit its input",
+    ),
+    "kernel of three dimensions": (
+        write_model(convolution(kernel=constant(np.ones((2, 3, 8))))),
+        "its input 1 has 3 dimensions, not 4",
+    ),
+    "bias too short": (write_model(convolution(bias=integers(1))), "its bias has shape"),
+    "another output": (
+        write_model(convolution(output=T((1, 9, 9, 2)))),
+        r"its output has shape .* of its inputs comes",
+    ),
+    "no scale": (
+        write_model(convolution(output=T((1, 4, 4, 2), scale=0))),
+        "is int8 and has no scale",
+    ),
+    "window of 0": (
+        write_model(Op("MAX_POOL_2D", [_IMAGE], [_IMAGE], "Pool2DOptions", {"strideW": 1})),
+        "its size is 0",
+    ),
+    "axis that is not there": (
+        write_model(
+            Op("CONCATENATION", [_IMAGE, _IMAGE], [_IMAGE], "ConcatenationOptions", {"axis": 4})
+        ),
+        "axis 4 of 4 dimensions",
+    ),
+    "split by 0": (
+        write_model(Op("SPLIT", [integers(3), _IMAGE], [_IMAGE], "SplitOptions")),
+        "in 0 parts",
+    ),
+    "index beyond the end": (
+        write_model(
+            Op("GATHER", [_IMAGE, integers(8)], [T((1, 4, 4, 1))], "GatherOptions", {"axis": 3})
+        ),
+        "an index is not below 8",
+    ),
+    "shape of other elements": (
+        write_model(Op("RESHAPE", [_IMAGE, integers(7, -1)], [T((7, 18))], "ReshapeOptions")),
+        "is no shape of 128 numbers",
+    ),
+    "scale that ends the process": (
+        write_model(Op("ADD", [replace(_IMAGE, scale=1e6), _IMAGE], [_IMAGE], "AddOptions")),
+        "its output's scale is too small",
+    ),
+    "a scale of infinity": (
+        write_model(Op("RELU", [replace(_IMAGE, scale=float("inf"))], [_IMAGE])),
+        "a scale that is no number above 0",
+    ),
+    "a constant of too few bytes": (
+        changed(convolution(), lambda model: setattr(model.buffers[1], "data", [1, 2, 3])),
+        "has 3 bytes",
+    ),
+    "tensors of an earlier operator's": (
+        changed(convolution(), lambda model: setattr(model.subgraphs[0], "inputs", [])),
+        "reads what is not yet computed",
+    ),
+    "a constant that is written": (
+        changed(
+            convolution(), lambda model: setattr(model.subgraphs[0].operators[0], "outputs", [1])
+        ),
+        "writes what is there already",
+    ),
+    "an enormous tensor": (
+        write_model(Op("RELU", [T((2**20, 2**20))], [T((2**20, 2**20))])),
+        "a tensor has shape",
+    ),
+    "more memory than there is": (
+        write_model(
+            *[
+                Op("TANH", [source], [T((1, 2**31 - 1), "float32")])
+                for source in (T((1, 2**31 - 1), "float32"), 0)
+            ]
+        ),
+        "more than this machine's memory",
+    ),
+    "a file elsewhere": (
+        changed(
+            convolution(),
+            lambda model: setattr(model, "externalBufferGroups", [schema.ExternalBufferGroupT()]),
+        ),
+        "from other files",
+    ),
+    "a custom operator": (
+        write_model(Op("mine", [_IMAGE], [_IMAGE])),
+        "no runtime has this custom operator",
+    ),
+    "a state": (
+        write_model(Op("VAR_HANDLE", [], [T((1,), "int32")])),
+        "it keeps a state",
+    ),
+    "metadata elsewhere": (
+        changed(convolution(), lambda model: setattr(model, "metadata", [_metadata()])),
+        "metadata are in a buffer that is not there",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_runtime_should_be_given_is_refused(name: str) -> None:
+    content, message = REFUSED[name]
+    with pytest.raises(FlatbufferError, match=message) as refusal:
+        check_tflite(content)
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["weights left out", "scale that ends the process"])
+def test_the_runtime_does_crash_on_them(name: str) -> None:
+    assert runs(REFUSED[name][0]) in (signal.SIGSEGV, signal.SIGABRT)
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    content = write_model(convolution()).replace(b"\x02\0\0\0t0\0", b"\x02\0\0\0t\xff\0")
+    with pytest.raises(FlatbufferError, match="a name is no UTF-8 text"):
+        check_tflite(content)
+
+
+def test_every_cut_and_every_flipped_bit_is_refused_or_runs() -> None:
+    """The reader of tables never raises anything else; the runtime never ends the process."""
+    content = write_model(convolution(), Op("RELU", [0], [T((1, 4, 4, 2))]))
+    random = np.random.default_rng(5)
+    passed = 0
+    for length in range(0, len(content), 7):
+        with pytest.raises(FlatbufferError):
+            check_tflite(content[:length])
+    for position in random.choice(len(content) - 8, 300, replace=False) + 8:
+        changed_file = bytearray(content)
+        changed_file[position] ^= 1 << int(random.integers(8))
+        try:
+            check_tflite(bytes(changed_file))
+        except FlatbufferError:
+            continue
+        passed += 1
+        if passed % 5 == 0:
+            assert runs(bytes(changed_file)) == 0
+    assert passed > 20  # constants, names, scales

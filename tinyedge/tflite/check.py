@@ -1,0 +1,194 @@
+"""Whether a TFLite runtime may be given a .tflite file: they trust it, and crash on a wrong one.
+
+The file is checked in this order: its bytes, against every table of the schema; its tensors, each
+by itself; the order in which the graph computes them; each operator, by its rule in
+`tinyedge.tflite.operator_rules`. It takes milliseconds and no memory to speak of. That it is wide
+enough is measured: `python -m tests.fuzz runtime` gives a runtime what passes of mutated files.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from tinyedge.text import shortened
+from tinyedge.tflite.flatbuffer import FlatbufferError, Table, Verifier, root_table
+from tinyedge.tflite.model import IDENTIFIER, Operator, Subgraph, Tensor, TfliteModel, parse_tflite
+from tinyedge.tflite.operator_rules import OPERATOR_RULES, OperatorError, check_operator
+from tinyedge.tflite.quantization import QuantParams
+
+__all__ = ["check_tflite"]
+
+# Numbers of fields in the schema.
+_SUBGRAPHS, _BUFFERS, _METADATA, _SIGNATURES = 2, 4, 6, 7
+_EXTERNAL_BUFFERS, _EXTERNAL_GROUPS = 9, 8
+_COMPILED = "edgetpu-custom-op"
+# What these are given is not in the file's tensors alone.
+_STATEFUL = ("HASHTABLE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "RANDOM_")
+_CALLING = frozenset(
+    (
+        *("CALL", "CALL_ONCE", "DELEGATE", "IF", "WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE"),
+        *("STABLEHLO_CUSTOM_CALL", "STABLEHLO_REDUCE", "STABLEHLO_REDUCE_WINDOW"),
+        *("STABLEHLO_SCATTER", "STABLEHLO_SORT", "STABLEHLO_WHILE"),
+    )
+)
+# Kernels count numbers in an int.
+_MOST_ELEMENTS = 2**31 - 1
+
+
+def check_tflite(content: bytes) -> TfliteModel:
+    """Refuse a .tflite file's bytes that no runtime should be given.
+
+    Returns what `tinyedge.tflite.model.parse_tflite` does.
+
+    Raises:
+        FlatbufferError: they are no .tflite file, are damaged, or ask for what crashes a
+            runtime; says which operator.
+    """
+    # Before the tables are verified, for a file of another kind.
+    root_table(content, IDENTIFIER)
+    Verifier(_schema()).verify(content, "Model")
+    model = parse_tflite(content)
+    _check_tables(root_table(content, IDENTIFIER), model)
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            _check_tensor(tensor)
+        _check_order(graph)
+        for number, operator in enumerate(graph.operators):
+            try:
+                _check_operator(graph, operator)
+            except OperatorError as error:
+                raise FlatbufferError(
+                    f"operator {number}, {shortened(operator.name)[1:-1]}: {error}"
+                ) from error
+        _check_memory(graph)
+    return model
+
+
+@cache
+def _schema() -> Mapping[str, Sequence[str]]:
+    """The tables of TFLite's schema; see `Verifier`."""
+    lines = (Path(__file__).parent / "tables.txt").read_text("utf-8").splitlines()
+    rows = (line.partition(":") for line in lines)
+    return {name: tuple(fields.split()) for name, _, fields in rows}
+
+
+def _check_tables(root: Table, model: TfliteModel) -> None:
+    """What runtimes read and `parse_tflite` does not."""
+    if any(True for field in (_EXTERNAL_GROUPS, _EXTERNAL_BUFFERS) for _ in root.tables(field)):
+        raise FlatbufferError("it takes its constants from other files")
+    buffers = sum(1 for _ in root.tables(_BUFFERS))
+    for metadata in root.tables(_METADATA):
+        if not metadata.number(1, "I") < buffers:
+            raise FlatbufferError("its metadata are in a buffer that is not there")
+    for signature in root.tables(_SIGNATURES):
+        graph = int(signature.number(4, "I"))
+        if graph >= len(model.subgraphs):
+            raise FlatbufferError("a signature is of a graph that is not there")
+        tensors = len(model.subgraphs[graph].tensors)
+        for field in (0, 1):
+            for name in signature.tables(field):
+                if not name.number(1, "I") < tensors:
+                    raise FlatbufferError("a signature names a tensor that is not there")
+    for graph_table in root.tables(_SUBGRAPHS):
+        for tensor in graph_table.tables(0):
+            if tensor.table(6) is not None:
+                raise FlatbufferError("a tensor is sparse, which is not supported")
+
+
+def _check_tensor(tensor: Tensor) -> None:
+    shape = tensor.shape
+    # No product of sides can be too large to be counted: each is below 2^31, and 8 at most.
+    if len(shape) > 8 or tensor.elements > _MOST_ELEMENTS:
+        raise FlatbufferError(f"a tensor has shape {shortened(shape)}")
+    if len(tensor.signature) != len(shape) or any(
+        signed not in (-1, side) for signed, side in zip(tensor.signature, shape, strict=True)
+    ):
+        raise FlatbufferError(
+            f"a tensor's shapes are {shortened(shape)} and {shortened(tensor.signature)}"
+        )
+    if not (tensor.has_numbers or tensor.type in ("int4", "int2", "uint4", "bfloat16")):
+        raise FlatbufferError(f"a tensor is of type {tensor.type}, which is not supported")
+    if tensor.stored is not None:
+        wanted = tensor.bytes if tensor.has_numbers else _packed_bytes(tensor)
+        if len(tensor.stored) != wanted:
+            raise FlatbufferError(
+                f"a constant of shape {shortened(shape)} and type {tensor.type} has"
+                f" {len(tensor.stored)} bytes"
+            )
+    if tensor.qparams is not None:
+        _check_qparams(tensor.qparams, tensor)
+
+
+def _packed_bytes(tensor: Tensor) -> int:
+    bits = {"int4": 4, "uint4": 4, "int2": 2, "bfloat16": 16}[tensor.type]
+    return -(-tensor.elements * bits // 8)
+
+
+def _check_qparams(qparams: QuantParams, tensor: Tensor) -> None:
+    scales = qparams.scales
+    if not (np.isfinite(scales).all() and (scales > 0).all()):
+        raise FlatbufferError("a tensor has a scale that is no number above 0")
+    if not qparams.is_per_tensor and len(scales) != tensor.shape[qparams.axis]:
+        raise FlatbufferError(
+            f"a tensor of shape {shortened(tensor.shape)} has {len(scales)} scales"
+        )
+    if tensor.type in ("int8", "uint8", "int16"):
+        limits = np.iinfo(tensor.type)
+        if (qparams.zero_points < limits.min).any() or (qparams.zero_points > limits.max).any():
+            raise FlatbufferError("a tensor's zero point is beyond its type")
+
+
+def _check_order(graph: Subgraph) -> None:
+    """Every tensor is there before it is read, and is written once."""
+    ready = {
+        number
+        for number, tensor in enumerate(graph.tensors)
+        if tensor.constant or tensor.variable or tensor.elements == 0
+    }
+    if len({*graph.inputs}) != len(graph.inputs) or ready & {*graph.inputs}:
+        raise FlatbufferError("an input of its graph is a constant, or stands there twice")
+    ready |= {*graph.inputs}
+    for number, operator in enumerate(graph.operators):
+        name = shortened(operator.name)[1:-1]
+        if not {n for n in operator.inputs if n >= 0} <= ready:
+            raise FlatbufferError(f"operator {number}, {name}, reads what is not yet computed")
+        written = {*operator.outputs}
+        if len(written) != len(operator.outputs) or written & ready:
+            raise FlatbufferError(f"operator {number}, {name}, writes what is there already")
+        ready |= written
+    if not {*graph.outputs} <= ready:
+        raise FlatbufferError("an output of its graph is computed by no operator")
+
+
+def _check_operator(graph: Subgraph, operator: Operator) -> None:
+    if operator.custom:
+        if operator.name != _COMPILED:
+            raise OperatorError("no runtime has this custom operator")
+        return
+    if operator.name.startswith(_STATEFUL) or operator.name in _CALLING:
+        raise OperatorError("it keeps a state or calls another graph, as no classifier does")
+    if operator.name not in OPERATOR_RULES and -1 in operator.inputs:
+        raise OperatorError("an input is left out")
+    check_operator(graph, operator)
+
+
+def _check_memory(graph: Subgraph) -> None:
+    """The computed tensors that must be there at one time fit into the machine."""
+    last_read = {n: at for at, op in enumerate(graph.operators) for n in op.inputs}
+    last_read |= dict.fromkeys(graph.outputs, len(graph.operators))
+    ends: dict[int, int] = {}
+    live = most = sum(graph.tensors[n].bytes for n in graph.inputs)
+    for at, operator in enumerate(graph.operators):
+        for number in operator.outputs:
+            live += graph.tensors[number].bytes
+            end = last_read.get(number, at)
+            ends[end] = ends.get(end, 0) + graph.tensors[number].bytes
+        most = max(most, live)
+        live -= ends.pop(at, 0)
+    if most > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        raise FlatbufferError(
+            f"its tensors take {most / 1e6:,.0f} MB, more than this machine's memory"
+        )
