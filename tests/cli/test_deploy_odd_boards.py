@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.bundles import selftest_of
-from tests.support.commands import run_in_process
+from tests.support.commands import need_programs, run_in_process
 from tests.support.exports import Models
 from tests.support.odd_boards import (
     GOOD_BOARDS,
@@ -119,7 +119,7 @@ def test_a_reason_stands_here_for_each() -> None:
 def test_the_true_reason_is_said_before_anything_is_copied(
     run: Boards, reports: dict[str, dict[str, Any]], kind: str
 ) -> None:
-    _need(kind)
+    need_programs(*ALL[kind].needs)
     report = reports[kind]
     assert REASONS[kind] in report["error"]
     assert "\n" not in report["error"]
@@ -142,14 +142,9 @@ def test_a_strange_answer_is_that_boards_failure(
 
 @pytest.mark.parametrize("kind", GOOD_BOARDS)
 def test_the_others_are_served(run: Boards, reports: dict[str, dict[str, Any]], kind: str) -> None:
-    _need(kind)
+    need_programs(*ALL[kind].needs)
     report = reports[kind]
     assert (report["error"], report["failed_at"]) == (None, None)
     assert report["comparison"]["images"] == 50
     assert report["selftest"] == selftest_of(Path(report["prefix"]))
     assert run.received(kind) > 10_000_000
-
-
-def _need(kind: str) -> None:
-    if ALL[kind].missing:
-        pytest.skip(f"needs {' and '.join(ALL[kind].missing)}")

@@ -67,6 +67,14 @@ def test_a_model_of_the_zoo() -> None:
     assert json.loads(result.stdout)["parameters"] == read_network(model.cfg.path).parameters
 
 
+def test_a_delegate_is_named_as_code(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text('description = "a board"\nthreads = 1\ndelegate = "./evil.so"\n')
+    said = "  delegate ./evil.so: a shared library, whose code runs wherever this is used\n"
+    assert _run(POOLS, "--device", profile).stdout.endswith(said)
+    assert json.loads(_run(POOLS, "--device", profile, "--json").stdout)["delegate"] == "./evil.so"
+
+
 def test_a_mistake_is_one_line_on_stderr() -> None:
     result = _run(CFGS / "invalid" / "size_abc.cfg")
     assert result.exit_code == 2

@@ -1,6 +1,7 @@
 """Device profiles: those that ship, a user's own, and the messages about those that are wrong."""
 
 import os
+import platform
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from tinyedge.devices.profile import (
     find_profile,
     profile_names,
     running_board,
+    system_architecture,
     this_machine_is,
 )
 from tinyedge.devices.runtime.runtimes import RUNTIMES
@@ -251,7 +253,28 @@ def test_pi_is_as_wide_as_its_system(device_tree: Path, monkeypatch: pytest.Monk
     device_tree.write_bytes(PI_4)
     assert find_profile("pi").architecture == "aarch64"
     monkeypatch.setattr(sys, "maxsize", 2**31 - 1)
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert find_profile("pi").architecture == "armv7l"
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "architecture"),
+    [
+        ("aarch64", 64, "aarch64"),
+        ("x86_64", 64, "x86_64"),
+        # 32-bit systems under a 64-bit kernel.
+        ("aarch64", 32, "armv7l"),
+        ("armv8l", 32, "armv7l"),
+        ("x86_64", 32, "i686"),
+        ("armv7l", 32, "armv7l"),
+        ("armv6l", 32, "armv6l"),
+        ("riscv64", 64, "riscv64"),
+    ],
+)
+def test_programs_are_built_for_the_system_not_the_kernel(
+    machine: str, bits: int, architecture: str
+) -> None:
+    assert system_architecture(machine, bits) == architecture
     assert find_profile("pi4").architecture == "aarch64"
 
 

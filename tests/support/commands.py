@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from tinyedge.cli import main
@@ -67,6 +68,15 @@ def watched(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     return done, {name.split(".")[0] for name in json.loads(report.read_text())}
+
+
+def need_programs(*names: str) -> None:
+    """Skip the test where one of these is not installed; on CI, where all must be, fail it."""
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"on CI nothing may be missing: {missing[0]}", pytrace=False)
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed")
 
 
 def copy_sources(folder: Path) -> None:

@@ -100,6 +100,7 @@ def test_tflite_runtime_is_not_loaded_beside_numpy_2(package: Path) -> None:
         ("armv7l", 32, (3, 11), "Type: pip install tflite-runtime==2.14.0 'numpy<2'"),
         # Raspberry Pi OS: 32 bits under a 64-bit kernel.
         ("aarch64", 32, (3, 11), "Type: pip install tflite-runtime==2.14.0 'numpy<2'"),
+        ("armv6l", 32, (3, 11), "No TFLite runtime has a wheel for ARMv6 (Pi Zero, Zero W, Pi 1)"),
         (
             *("armv7l", 32, (3, 13)),
             "tflite-runtime ends with Python 3.11, this is 3.13: use a 64-bit system",
