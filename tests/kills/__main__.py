@@ -1,0 +1,105 @@
+"""``python -m tests.kills``: kill each command many times and print what is left of it."""
+
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from tests.kills.campaign import Tally, campaign
+from tests.kills.commands import Bundle, Command, Compare, Deploy, Export, Watch
+from tests.support.commands import run_as_user
+from tests.support.private_sshd import private_sshd
+from tests.support.toy import write_toy
+from tinyedge.table import Column, table
+
+COMMANDS = ("export", "bundle", "deploy", "compare", "watch")
+_WIDTH = 80
+
+
+@contextmanager
+def commands(folder: Path, names: tuple[str, ...]) -> Iterator[dict[str, Command]]:
+    """The commands of those names, ready to be killed; what they need is in `folder`."""
+    toy = write_toy(folder / "toy")
+    # Other photos than those that calibrate.
+    others = write_toy(folder / "others", channels=1)
+    for name, size in (("a", "8x6"), ("b", "10x8")):
+        words = ["export", *toy.source(), "--calib", toy.photos, "--size", size]
+        done = run_as_user(*words, "-o", folder / name)
+        assert done.returncode == 0, done.stderr
+    models = [folder / name / "toy_int8.tflite" for name in "ab"]
+    both = [folder / "a" / f"toy_{kind}.tflite" for kind in ("float", "int8")]
+    for name in names:
+        (folder / name / "out").mkdir(parents=True)
+    watch = folder / "watch"
+    photo = min(toy.photos.rglob("*.png"))
+    with private_sshd(folder / "sshd") as sshd:
+        makers: dict[str, Callable[[], Command]] = {
+            "export": lambda: Export(folder / "export" / "out", toy=toy),
+            "bundle": lambda: Bundle(folder / "bundle" / "out", models=models),
+            "deploy": lambda: Deploy(folder / "deploy" / "prefix", sshd, models),
+            "compare": lambda: Compare(both, others.photos),
+            "watch": lambda: Watch(models[0], watch / "out", photo, watch / "answers"),
+        }
+        yield {name: makers[name]() for name in names}
+
+
+def as_text(tallies: list[Tally]) -> str:
+    """The table, 80 columns wide."""
+    headings = ("command", "run", "kills", "early", "late", "half", "mixed", "strays", "children")
+    columns = [Column(headings[0]), *(Column(name, "right") for name in headings[1:])]
+    columns += [Column(name, "right") for name in ("lost", "twice", "codes")]
+    rows = [
+        [
+            each.command,
+            f"{each.seconds:.1f} s",
+            *map(str, (each.kills, each.early, each.late, each.half_made, each.mixed)),
+            f"{each.strays_at_once}+{each.strays}",
+            *map(str, (each.children, each.lost, each.twice, each.wrong_codes)),
+        ]
+        for each in tallies
+    ]
+    return table(columns, rows, width=_WIDTH)
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(COMMANDS))
+@click.option("--kills", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--parallel", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of all that was counted.")
+def command(*, names: tuple[str, ...], kills: int, parallel: int, as_json: bool) -> None:
+    """Kill each command by SIGTERM, SIGHUP, SIGINT and SIGKILL in turn; all NAMES by default.
+
+    half: outputs neither old nor new; mixed: sets not of one run until the next run; strays: left
+    at once by another signal than SIGKILL + left after the next run; early: before Python had
+    loaded tinyedge; late: it had ended. Exit 1 where anything went wrong.
+    """
+    names = names or COMMANDS
+    with (
+        tempfile.TemporaryDirectory(prefix="kills-") as folder,
+        commands(Path(folder), names) as found,
+        ThreadPoolExecutor(parallel) as pool,
+        click.progressbar(length=kills * len(names), file=sys.stderr, label="kills") as bar,
+    ):
+        jobs = [
+            pool.submit(campaign, each, Path(folder) / name / "run", kills, bar.update)
+            for name, each in found.items()
+        ]
+        tallies = [job.result() for job in jobs]
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in tallies]))
+    else:
+        click.echo(as_text(tallies))
+        for each in tallies:
+            for note in each.notes:
+                click.echo(f"{each.command}: {note}", err=True)
+    sys.exit(any(each.faults for each in tallies))
+
+
+if __name__ == "__main__":
+    command()

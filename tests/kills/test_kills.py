@@ -1,0 +1,25 @@
+"""The campaign's short version: two kills of each command by each signal."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kills.__main__ import COMMANDS, as_text, commands
+from tests.kills.campaign import SIGNALS, Tally, campaign
+
+pytestmark = [pytest.mark.long, pytest.mark.sshd]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nothing_is_half_made_left_or_lost(tmp_path: Path, name: str) -> None:
+    with commands(tmp_path, (name,)) as found:
+        tally = campaign(found[name], tmp_path / name / "run", 2 * len(SIGNALS))
+    assert tally.faults == 0, tally.notes
+    # Of SIGKILL between an answer and its line in the journal.
+    assert tally.twice <= 2
+    assert tally.kills > len(SIGNALS)
+
+
+def test_the_table_fits_a_terminal() -> None:
+    tally = Tally("compare", seconds=123.4, kills=100, early=10, late=10)
+    assert all(len(line) <= 80 for line in as_text([tally]).splitlines())
