@@ -157,7 +157,7 @@ def test_several_graphs_and_strange_names_are_said_on_one_line(tmp_path: Path) -
     result = check(path)
     assert "the file holds 2" in result.stdout
     assert "\x1b" not in result.stdout
-    assert "mine?[2J" in result.stdout
+    assert r"mine\x1b[2J" in result.stdout
     assert max(map(len, result.stdout.splitlines()[1:])) <= 100
 
 

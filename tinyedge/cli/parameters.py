@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import say
+
 if TYPE_CHECKING:
-    from tinyedge.cli.output import say
-from tinyedge.devices.profile import Profile
+    from tinyedge.devices.profile import Profile
 
 __all__ = [
     "FIT",

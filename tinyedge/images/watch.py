@@ -13,14 +13,15 @@ import contextlib
 import ctypes
 import os
 import struct
+import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinyedge.errors import DatasetError
+from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.images.stream import ImageSource, SourceImage
-from tinyedge.images.walk import is_image_name, is_passed_over
+from tinyedge.images.walk import is_image_name, is_passed_over, is_unread_format
 from tinyedge.system import StopRequest
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class FolderWatch:
             raise DatasetError(f"{folder}: no such folder to watch")
         self.folder = folder
         self._rewritten = rewritten
+        self._told: set[str] = set()
         self._known = dict(_known_images(folder, known))
         self._given: dict[str, _Image] = {}
         self._changing: dict[str, _State] = {}
@@ -110,7 +112,9 @@ class FolderWatch:
         Raises:
             OSError: the folder itself is gone, or can no longer be read.
         """
-        found = _images(self.folder)
+        unread: set[str] = set()
+        found = _images(self.folder, unread)
+        self._tell(unread)
         gone = [self._known[path] for path in self._known.keys() - found.keys()]
         moved = {image.state[:3]: image for image in gone}
         for states in (self._known, self._given, self._changing, self._unreadable):
@@ -130,6 +134,16 @@ class FolderWatch:
             else:
                 self._changing[path] = state
         return [Path(path) for _, path in sorted(settled)]
+
+    def _tell(self, unread: set[str]) -> None:
+        """Say once of each suffix that photos of its format are not read."""
+        for suffix in sorted(unread - self._told):
+            warnings.warn(
+                f"{self.folder}: photos of the format {suffix} are not read",
+                TinyedgeWarning,
+                stacklevel=3,
+            )
+        self._told |= unread
 
     def is_as_given(self, path: Path) -> bool:
         """Whether the image is still the one that `look` saw; if not, `look` gives it anew."""
@@ -288,8 +302,11 @@ def _is_same(image: _Image, state: _State, path: str) -> bool:
     return as_it_was or (was.inode, was.size) == (state.inode, state.size)
 
 
-def _images(folder: Path) -> dict[str, _State]:
-    """Every image in `folder` and below; only `folder` itself has to be readable."""
+def _images(folder: Path, unread: set[str] | None = None) -> dict[str, _State]:
+    """Every image in `folder` and below; only `folder` itself has to be readable.
+
+    `unread` is added the suffixes of photos whose formats are not read.
+    """
     images: dict[str, _State] = {}
     links: list[os.DirEntry[str]] = []
     real = os.path.realpath(folder)
@@ -307,6 +324,8 @@ def _images(folder: Path) -> dict[str, _State]:
                 if real not in folders:
                     folders.add(real)
                     pending += [(inside, real) for inside in _entries(entry)]
+            elif unread is not None and is_unread_format(entry.name):
+                unread.add(os.path.splitext(entry.name)[1].lower())
             elif is_image_name(entry.name) and entry.is_file():
                 if entry.is_symlink():
                     links.append(entry)
