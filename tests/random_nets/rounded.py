@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from tests.support.naive import Planes, activate, pre_activation
 from tinyedge.darknet.activations import ACTIVATIONS
-from tinyedge.darknet.layers import Layer
+from tinyedge.darknet.layers import L2Norm, Layer, Logistic
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 
 __all__ = ["rounded_answers"]
+
+# Scales that TFLite's specification of int8 quantization fixes, whatever values there are.
+_FIXED = {"logistic": 1 / 256, "tanh": 1 / 128, "loggy": 1 / 128, "l2norm": 1 / 128}
 
 Images = Sequence[NDArray[np.float32]]
 
@@ -37,10 +40,22 @@ def rounded_answers(
         if not _is_fused(layer):
             now = _rounded(now, seen)
         # An l2norm of what rounding made nothing is no number; TFLite's is 0.
-        now = _rounded([np.nan_to_num(activate(layer, each)) for each in now], seen)
+        now = [np.nan_to_num(activate(layer, each)) for each in now]
+        fixed = _FIXED.get(_activation(layer))
+        now = (
+            _rounded(now, seen)
+            if fixed is None
+            else [np.rint(each / fixed) * fixed for each in now]
+        )
         for each, before in zip(now, outputs, strict=True):
             before.append(each)
     return np.stack([each.ravel() for each in now[seen:]])
+
+
+def _activation(layer: Layer) -> str:
+    if isinstance(layer, Logistic | L2Norm):
+        return layer.kind
+    return getattr(layer, "activation", "linear")
 
 
 def _is_fused(layer: Layer) -> bool:
