@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import run
+from benchmarks.fidelity.limits import limits_path
 from benchmarks.fidelity.table import markdown
 from tests.support import c_engine
 from tests.support.shipped import CFGS, DARKNETS
@@ -48,7 +49,7 @@ def main() -> None:
             rows[cfg.stem] = _measure(cfg)
             _save(rows)
     # The table is of all there is, also of what was measured on another day.
-    text = markdown([rows[name] for name in sorted(rows)])
+    text = markdown([rows[name] for name in sorted(rows)], _limits())
     if arguments.output is None:
         print(text, end="")
     else:
@@ -108,9 +109,14 @@ def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
-def _state() -> Path:
+def state_folder() -> Path:
+    """Where what was measured is kept."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tinyedge-benchmarks" / "fidelity.json"
+    return Path(base) / "tinyedge-benchmarks"
+
+
+def _state() -> Path:
+    return state_folder() / "fidelity.json"
 
 
 def _load() -> dict[str, _Row]:
@@ -118,6 +124,13 @@ def _load() -> dict[str, _Row]:
     if not path.is_file():
         return {}
     rows: dict[str, _Row] = json.loads(path.read_text(encoding="utf-8"))
+    return rows
+
+
+def _limits() -> list[_Row]:
+    """What `benchmarks.fidelity.limits` measured."""
+    path = limits_path(state_folder())
+    rows: list[_Row] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return rows
 
 

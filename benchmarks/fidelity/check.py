@@ -32,14 +32,27 @@ from tinyedge.darknet.summary import layer_table
 from tinyedge.darknet.weights import read_weights, write_weights
 from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.build.fold import fold
+from tinyedge.modelcard import Quantizer, read_card
 from tinyedge.progress import no_progress
 
-__all__ = ["CALIBRATION_IMAGES", "TOLERANCE", "Fidelity", "check"]
+__all__ = [
+    "CALIBRATION_IMAGES",
+    "TOLERANCE",
+    "TUNED_OPERATIONS",
+    "TUNED_PARAMETERS",
+    "Fidelity",
+    "check",
+    "quantizer_of",
+]
 
 TOLERANCE = 1e-4
 """How far an output may be off, as a part of the engine's largest output."""
 
 CALIBRATION_IMAGES = 4
+TUNED_OPERATIONS, TUNED_PARAMETERS = 6e9, 1e7
+"""Up to these a network is quantized by tinyedge's own quantizer, larger ones by the converter's,
+which takes a tenth of the time.
+"""
 _SEED = 3
 
 
@@ -56,6 +69,9 @@ class Fidelity:
             the engine's tensor before the softmax, divided by the largest of the engine's.
         int8_bytes: the size of the int8 file, asserted full-integer; None where there is none.
         int8_refusal: why there is none; empty where there is one.
+        quantizer: that made it.
+        int8_noise_db: what the export's own check says of it, signal over noise; None where that
+            was not kept.
         engine_seconds: the C engine's part of the run.
     """
 
@@ -70,6 +86,8 @@ class Fidelity:
     int8_bytes: int | None
     int8_refusal: str
     engine_seconds: float
+    quantizer: Quantizer = "default"
+    int8_noise_db: float | None = None
 
     @property
     def shortcoming(self) -> str:
@@ -108,7 +126,8 @@ def check(cfg: Path, folder: Path) -> Fidelity:
     engine_seconds = time.monotonic() - start
     error = _relative_error(engine)
     of_keras = error(_apart(_keras_output, cfg, weights, pixels))
-    refusal = _export(cfg, weights, folder)
+    quantizer = quantizer_of(network)
+    refusal = _export(cfg, weights, folder, quantizer)
     of_tflite = error(_tflite_output(folder / "net_float.tflite", pixels))
     return Fidelity(
         layers=len(network.layers),
@@ -121,8 +140,21 @@ def check(cfg: Path, folder: Path) -> Fidelity:
         tflite=of_tflite,
         int8_bytes=None if refusal else (folder / "net_int8.tflite").stat().st_size,
         int8_refusal=refusal,
+        quantizer=quantizer,
+        int8_noise_db=None if refusal else _noise(folder / "net_int8.tflite"),
         engine_seconds=engine_seconds,
     )
+
+
+def quantizer_of(network: Network) -> Quantizer:
+    """Which quantizer its int8 file is made with here."""
+    small = network.operations <= TUNED_OPERATIONS and network.parameters <= TUNED_PARAMETERS
+    return "tuned" if small else "default"
+
+
+def _noise(model: Path) -> float | None:
+    card = read_card(model)
+    return card.check.noise_db if card is not None and card.check is not None else None
 
 
 def _last_layer(network: Network) -> int:
@@ -179,7 +211,7 @@ def _planar(output: NDArray[np.float64]) -> NDArray[np.float64]:
     return output.transpose(2, 0, 1).ravel() if output.ndim == 3 else output
 
 
-def _export(cfg: Path, weights: Path, folder: Path) -> str:
+def _export(cfg: Path, weights: Path, folder: Path, quantizer: Quantizer) -> str:
     """Make the files in `folder`; the reason where there is no int8 file, else nothing."""
     from tinyedge.export.pipeline import export
     from tinyedge.export.request import ExportRequest
@@ -190,7 +222,7 @@ def _export(cfg: Path, weights: Path, folder: Path) -> str:
         files=SourceFiles(cfg=cfg, weights=weights, calibration=_calibration(folder)),
         output=folder,
         calibration_count=CALIBRATION_IMAGES,
-        quantizer="default",
+        quantizer=quantizer,
     )
     try:
         export(request, progress=no_progress)
