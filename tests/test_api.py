@@ -19,6 +19,7 @@ from tests.support.exports import Models
 from tests.support.toy import PHOTOS, Toy, write_toy
 
 _PUBLIC = [
+    "AnswerError",
     "CfgError",
     "Classification",
     "Classifier",

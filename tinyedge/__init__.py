@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tinyedge.devices.profile import InputType, Profile
     from tinyedge.devices.runtime.classifier import Classification, Classifier, Prediction
     from tinyedge.errors import (
+        AnswerError,
         CfgError,
         DatasetError,
         DeployError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnswerError",
     "CfgError",
     "Classification",
     "Classifier",

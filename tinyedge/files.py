@@ -7,7 +7,6 @@ import json
 import os
 import re
 import stat
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
@@ -43,6 +42,7 @@ _LONGEST_PATH = 1000
 _LIST, _LIST_FORMAT = "tinyedge-files.json", 1
 _MOST_LISTED = 1 << 20
 _MOST_OF_A_STREAM = 2**31
+_ANY_SIZE = 2**63
 _OWN_STREAM = re.compile("/dev/(?:stdin|fd/([0-9]{1,6}))")
 # What pipes gave, by their device and inode: they can be read once, and a model's card, graph and
 # sha256 are asked for one after the other.
@@ -252,7 +252,7 @@ def file_sha256(path: Path) -> str:
     # Loads OpenSSL, which a board that only runs has no use for.
     import hashlib
 
-    with open_bytes(path, limit=sys.maxsize, what="a file") as stream:
+    with open_bytes(path, limit=_ANY_SIZE, what="a file") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

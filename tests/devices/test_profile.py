@@ -200,7 +200,7 @@ def test_what_is_no_toml_at_all(tmp_path: Path) -> None:
         find_profile(str(path))
     path.unlink()
     path.mkdir()
-    with pytest.raises(DeviceError, match="Is a directory"):
+    with pytest.raises(DeviceError, match="is a folder, not a file"):
         find_profile(str(path))
 
 

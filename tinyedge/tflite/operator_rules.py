@@ -429,7 +429,7 @@ def _added(call: _Call) -> list[Shape]:
         if tensor.type in _EIGHT_BIT and tensor.qparams is not None
     ]
     # The kernel shifts both by 20 bits, and then multiplies by a number that must be below 1.
-    if scales:
+    if len(scales) == 3:
         *inputs, output = scales
         _require(max(inputs) < 2**19 * output, "its output's scale is too small for its inputs'")
     return _pairwise(call)
