@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.fuzz.forked import DiedError, Forked
 from tests.fuzz.mutators import mutate_json
-from tests.fuzz.target import Target, written
+from tests.fuzz.target import Target, check_message, written
 from tests.fuzz.tflite_mutator import mutate
 from tests.support.edgetpu_models import EVERY, PASSING, with_floats
 from tests.support.tflite_writer import Op, T, constant, write_model
@@ -25,6 +25,8 @@ from tinyedge.devices.runtime.runtimes import find_runtime
 from tinyedge.errors import TinyedgeError
 from tinyedge.export.inspection.graph import read_graph
 from tinyedge.modelcard import ModelCard, append_card, read_card
+from tinyedge.tflite.check import check_tflite
+from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.model import read_tflite
 
 _MEMBER = "model_card.json"
@@ -136,7 +138,11 @@ _forked = Forked(lambda content: _run(written("running.tflite", content)))
 
 def _read_and_run(content: bytes) -> None:
     """What the check lets through is run in a process of its own, which must live."""
-    model = read_tflite(written("fuzzed.tflite", content))
+    try:
+        model = check_tflite(content)
+    except FlatbufferError as error:
+        check_message(str(error))
+        return
     find_runtime(_host().runtimes)
     try:
         _forked(content)

@@ -100,6 +100,20 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         write_model(convolution(kernel=None)),
         r"operator 0, CONV_2D: its input 1 is left out",
     ),
+    "depthwise without a bias": (
+        write_model(
+            Op(
+                "DEPTHWISE_CONV_2D",
+                [_IMAGE, constant(np.ones((1, 3, 3, 8)))],
+                [_IMAGE],
+                "DepthwiseConv2DOptions",
+                {"strideW": 1, "strideH": 1, "depthMultiplier": 1},
+                version=3,
+            )
+        ),
+        "DEPTHWISE_CONV_2D: it has 2 inputs",
+    ),
+    "no outputs": (write_model(Op("RELU", [_IMAGE], [])), "it has no outputs"),
     "stride of 0": (write_model(convolution(strideW=0)), "its stride is 0"),
     "dilation below 0": (write_model(convolution(dilationHFactor=-1)), "its dilation is -1"),
     "kernel of other channels": (
@@ -208,7 +222,9 @@ def test_what_no_runtime_should_be_given_is_refused(name: str) -> None:
     assert str(refusal.value).isprintable()
 
 
-@pytest.mark.parametrize("name", ["weights left out", "scale that ends the process"])
+@pytest.mark.parametrize(
+    "name", ["weights left out", "depthwise without a bias", "scale that ends the process"]
+)
 def test_the_runtime_does_crash_on_them(name: str) -> None:
     assert ended(REFUSED[name][0]) in (-signal.SIGSEGV, -signal.SIGABRT)
 

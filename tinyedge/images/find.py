@@ -109,7 +109,9 @@ def read_labelled(
             raise DatasetError(f"{entry.where}: no label; expected path<TAB>label")
         index = names.find(entry.label, entry.where)
         if index is None:
-            raise DatasetError(f"{entry.where}: no class {entry.label!r}; {names.expected()}")
+            raise DatasetError(
+                f"{entry.where}: no class {shortened(entry.label)}; {names.expected()}"
+            )
         images.append(LabelledImage(entry.path, index))
     return images
 

@@ -130,6 +130,7 @@ def check_operator(graph: Subgraph, operator: Operator) -> None:
         [graph.tensors[n] if n >= 0 else None for n in operator.inputs],
         [graph.tensors[n] for n in operator.outputs],
     )
+    _require(bool(call.outputs), "it has no outputs")
     for tensor in (*call.inputs, *call.outputs):
         if tensor is not None:
             _require(
@@ -876,7 +877,8 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "CONCATENATION": OperatorRule((1, None), _concatenated, quantized=False),
         "CONV_2D": OperatorRule((2, 3), _convolution, optional=(2,)),
         "CUMSUM": _two(_accumulated),
-        "DEPTHWISE_CONV_2D": OperatorRule((2, 3), _depthwise, optional=(2,)),
+        # Its kernels read a third input without asking how many there are.
+        "DEPTHWISE_CONV_2D": OperatorRule((3, 3), _depthwise, optional=(2,)),
         "DEPTH_TO_SPACE": _moving(1, _unblocked),
         "DEQUANTIZE": _one(_converted),
         "EXPAND_DIMS": _moving(2, _expanded),
