@@ -41,6 +41,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LONGEST_PATH = 1000
 _LIST, _LIST_FORMAT = "tinyedge-files.json", 1
 _MOST_LISTED = 1 << 20
+_PART = 1 << 20
 _MOST_OF_A_STREAM = 2**31
 _ANY_SIZE = 2**63
 _OWN_STREAM = re.compile("/dev/(?:stdin|fd/([0-9]{1,6}))")
@@ -67,7 +68,12 @@ def read_bytes(
         OSError: there is none, or it cannot be read.
     """
     with open_bytes(path, limit=limit, what=what, error=error) as stream:
-        content = stream.read(limit + 1)
+        # Not up to the limit at once, for Python would take as much memory before it reads.
+        in_memory = isinstance(stream, io.BytesIO)
+        size = limit if in_memory else os.fstat(stream.fileno()).st_size
+        content = stream.read(size + 1)
+        if len(content) > size:
+            content += _read_in_parts(stream, limit)
     if len(content) > limit:  # it has grown since
         raise error(_too_large(path, limit, what))
     return content
@@ -350,6 +356,13 @@ def _too_large(path: Path, limit: int, what: str) -> str:
     return f"{path}: more than {limit:,} bytes, the most that {what} may have"
 
 
+def _read_in_parts(stream: IO[bytes], most: int) -> bytes:
+    content = bytearray()
+    while len(content) < most and (part := stream.read(min(_PART, most - len(content)))):
+        content += part
+    return bytes(content)
+
+
 def _own_stream(
     descriptor: int, path: Path, limit: int, what: str, error: type[TinyedgeError]
 ) -> bytes:
@@ -361,7 +374,7 @@ def _own_stream(
     content = _read_from_pipes.get(key) if pipe else None
     if content is None:
         with os.fdopen(os.dup(descriptor), "rb") as stream:
-            content = stream.read(limit + 1)
+            content = _read_in_parts(stream, limit + 1)
     if len(content) > limit:
         raise error(_too_large(path, limit, what))
     if pipe:

@@ -78,7 +78,7 @@ def test_neither_can_a_name_or_a_message_that_holds_it(model: Path, tmp_path: Pa
     assert f"skipped: {tmp_path}/f{SHOWN}/bad.png is not an image" in text
     text = harmless(on_a_terminal(["run", model, folder / "missing.png"]))
     assert text.startswith(f"error: {tmp_path}/f{SHOWN}/missing.png: ")
-    text = harmless(on_a_terminal(["--debug", "summary", folder / "none.cfg"]))
+    text = harmless(on_a_terminal(["--debug", "run", folder / "none.tflite", folder / "good.png"]))
     assert "Traceback" in text
 
 
