@@ -39,6 +39,7 @@ def as_json(exported: Exported) -> dict[str, object]:
         "files": [_file(file) for path in exported.files.values() for file in _contents(path)],
         "input": [card.height, card.width, card.channels],
         "fit": card.fit,
+        "batch_norm": card.batch_norm,
         "classes": card.classes,
         "features": card.features,
         "labels": card.labels is not None,

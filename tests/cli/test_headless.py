@@ -52,7 +52,7 @@ def refused(*words: object) -> Result:
 
 
 def test_the_export_says_what_comes_out(exported: Export) -> None:
-    assert exported.printed.splitlines()[-1] == (
+    assert exported.printed.splitlines()[2] == (
         "input 16x12 RGB, crop; no head: features 12x16x4 (height, width, channels) come out;"
         " calibrated on 1 images"
     )
