@@ -17,6 +17,7 @@ from tests.support.linear_model import write_image, write_linear_model
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier, Prediction
 from tinyedge.errors import (
+    AnswerError,
     DatasetError,
     DeviceError,
     ImageError,
@@ -351,12 +352,30 @@ class TestOneOutput:
 
     def test_no_probability_is_none_of_two_classes(self, tmp_path: Path) -> None:
         photo = write_image(tmp_path / "white.png", 255)
-        for value in (-3.0, 1.5, math.nan):
+        for value in (-3.0, 1.5):
             model = write_linear_model(
                 tmp_path / f"{value}.tflite", ((value,),), softmax_groups=0, labels=("cat", "dog")
             )
             with pytest.raises(ModelError, match=f"answers with {value:g}, no probability"):
                 Classifier(model).classify(photo)
+
+    @pytest.mark.parametrize("rows", [((math.nan,),), ((math.nan, 1.0),)])
+    def test_scores_that_are_no_numbers_are_an_error_of_their_photo(
+        self, tmp_path: Path, rows: tuple[tuple[float, ...], ...]
+    ) -> None:
+        photo = write_image(tmp_path / "white.png", 255)
+        classifier = Classifier(write_linear_model(tmp_path / "m.tflite", rows, softmax_groups=0))
+        with pytest.raises(
+            AnswerError, match=r"white\.png: \S+ answers with infinite scores or NaN"
+        ):
+            classifier.classify(photo)
+        with pytest.raises(AnswerError, match=r"^the image: "):
+            classifier.classify(np.full((1, 1), 255, np.uint8))
+
+    def test_a_temperature_that_makes_infinities_of_scores(self, tmp_path: Path) -> None:
+        model = write_linear_model(tmp_path / "m.tflite", ((9.0, 1.0),), temperature=1e-308)
+        with pytest.raises(AnswerError, match="answers with infinite scores"):
+            Classifier(model).classify(write_image(tmp_path / "white.png", 255))
 
     def test_a_step_of_int8_beyond_is_rounding(self, tmp_path: Path) -> None:
         model = write_linear_model(
