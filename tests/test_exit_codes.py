@@ -112,6 +112,30 @@ def test_a_signal_ends_a_command_and_a_second_one_spares_its_cleaning(
         assert command.end() == (128 + number, "", f"clean\nended by {number.name}\n")
 
 
+_LOSES = """
+import os, signal, weakref
+import tinyedge.system as system
+class Thing:
+    pass
+def lose():
+    thing = Thing()
+    # What is raised in a callback of a weak reference Python prints, and goes on.
+    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), {number}))
+    del thing
+"""
+
+
+@pytest.mark.parametrize("number", INTERRUPTS)
+def test_a_signal_that_python_loses_is_raised_again(number: signal.Signals) -> None:
+    program = _LOSES.format(number=int(number)) + _GOES_ON.replace(
+        "        time.sleep(600)", "        lose(); print('lost', file=sys.stderr); time.sleep(600)"
+    )
+    with Running(program=program) as command:
+        command.said("lost")
+        command.said("cleaning")
+        assert command.end() == (128 + number, "", f"clean\nended by {number.name}\n")
+
+
 def test_what_nohup_ignores_stays_ignored() -> None:
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     with Running(program=ignoring + _GOES_ON) as command:

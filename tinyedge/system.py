@@ -15,6 +15,7 @@ __all__ = [
     "Interrupted",
     "StopRequest",
     "check_interrupted",
+    "forget_interrupt",
     "interruptible",
     "interrupts_held",
     "native_output_hidden",
@@ -27,6 +28,8 @@ INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 # Of a second signal within so many seconds of the first nothing comes: who presses Ctrl-C twice
 # gets no half-made cleaning up. One that comes later ends a cleaning up that hangs.
 _GRACE = 5.0
+# After so many seconds an interrupt that got lost is raised again.
+_AGAIN = 0.3
 
 
 @contextlib.contextmanager
@@ -81,6 +84,7 @@ class _Interrupts:
     """What has come; the main thread alone writes it."""
 
     def __init__(self) -> None:
+        self.blocks = 0
         self.held = 0
         self.forget()
 
@@ -97,13 +101,53 @@ class _Interrupts:
         if self.first is not None and now - self.at < _GRACE:
             return
         self.first, self.at = self.first or signal.Signals(number), now
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
         if self.held:
             self.pending = True
         else:
             raise Interrupted(self.first)
 
+    def come_again(self, number: int, frame: FrameType | None) -> None:
+        """The timer's handler: raise what has got lost.
+
+        Python drops an exception that is raised in a callback of a weak reference, in __del__ or
+        in what native code calls, and goes on.
+        """
+        del number, frame
+        if self.first is None:
+            return
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        if not self.held and not _is_interrupted(sys.exc_info()[1]):
+            raise Interrupted(self.first)
+
+    @contextlib.contextmanager
+    def lost_and_raised_again(self) -> Iterator[None]:
+        """Have it raised until it gets through."""
+        hook, handler = sys.unraisablehook, signal.signal(signal.SIGALRM, self.come_again)
+
+        def unless_interrupted(lost: "sys.UnraisableHookArgs") -> None:
+            if not isinstance(lost.exc_value, Interrupted):
+                hook(lost)
+
+        sys.unraisablehook = unless_interrupted
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, handler)
+            sys.unraisablehook = hook
+
 
 _interrupts = _Interrupts()
+
+
+def _is_interrupted(error: BaseException | None) -> bool:
+    """Whether that is what is cleaned up after just now."""
+    while error is not None:
+        if isinstance(error, Interrupted):
+            return True
+        error = error.__context__
+    return False
 
 
 @contextlib.contextmanager
@@ -111,14 +155,27 @@ def interruptible() -> Iterator[None]:
     """While this block runs, each of `INTERRUPTS` raises `Interrupted` in the main thread.
 
     One that is ignored, as nohup has it of SIGHUP and a shell of its background jobs' SIGINT,
-    stays so. In another thread the block does nothing.
+    stays so. Uses SIGALRM. In another thread the block does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    with contextlib.ExitStack() as stack:
+        if not _interrupts.blocks:
+            _interrupts.forget()
+            stack.enter_context(_interrupts.lost_and_raised_again())
+        _interrupts.blocks += 1
+        try:
+            with _handled(_interrupts.come):
+                yield
+                check_interrupted()
+        finally:
+            _interrupts.blocks -= 1
+
+
+def forget_interrupt() -> None:
+    """Have the end that one of `INTERRUPTS` asked for be an ordinary one."""
     _interrupts.forget()
-    with _handled(_interrupts.come):
-        yield
 
 
 @contextlib.contextmanager
@@ -141,10 +198,7 @@ def interrupts_held() -> Iterator[None]:
 
 
 def check_interrupted() -> None:
-    """Raise `Interrupted` where one of `INTERRUPTS` has come; any thread may ask.
-
-    Python loses an exception that a signal raises inside a callback of native code.
-    """
+    """Raise `Interrupted` where one of `INTERRUPTS` has come; any thread may ask."""
     if _interrupts.first is not None:
         raise Interrupted(_interrupts.first)
 
@@ -182,6 +236,7 @@ def stop_request() -> Iterator[StopRequest]:
     Only the main thread may enter it. One that is ignored stays so; inside an `interruptible`
     block they raise again.
     """
+    check_interrupted()
     request = StopRequest()
     try:
         with _handled(request._make):

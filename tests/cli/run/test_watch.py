@@ -145,6 +145,29 @@ def test_a_signal_ends_it_between_answers(
     ]
 
 
+@pytest.mark.parametrize("where", ["before", "during"])
+def test_a_signal_that_python_loses_while_it_begins_ends_it(
+    model: Path, folder: Path, where: str
+) -> None:
+    program = (
+        "import os, signal, sys, weakref\n"
+        "import tinyedge, tinyedge.cli.run.command as command\n"
+        "class Thing:\n    pass\n"
+        "def lose():\n"
+        "    thing = Thing()\n"
+        "    reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "    del thing\n"
+        "name = {'before': 'running_profile', 'during': 'Classifier'}[sys.argv.pop(1)]\n"
+        "place = command if name == 'running_profile' else tinyedge\n"
+        "real = getattr(place, name)\n"
+        "def losing(*words, **more):\n    lose()\n    return real(*words, **more)\n"
+        "setattr(place, name, losing)\n"
+        "from tinyedge.cli import main\nmain(sys.argv[1:])\n"
+    )
+    with Running(where, "run", model, "--watch", folder, program=program) as command:
+        assert command.end() == (0, "", "")
+
+
 def test_after_sigkill_what_was_printed_is_whole_and_another_goes_on(
     model: Path, bags: list[Path], folder: Path
 ) -> None:

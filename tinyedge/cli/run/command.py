@@ -109,7 +109,7 @@ def command(
         open_folder,
         open_names,
     )
-    from tinyedge.system import Interrupted
+    from tinyedge.system import Interrupted, forget_interrupt
 
     profile = running_profile(device)
 
@@ -145,6 +145,7 @@ def command(
         # Before the first image, or after the last.
         if watch is None and camera is None:
             raise
+        forget_interrupt()
 
 
 def _check_sources(
