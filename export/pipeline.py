@@ -240,7 +240,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
             cards["coral"] = coral_card(card, lowered.lowered)
     checks = _checked(prepared, converted.probe, files, cards, progress)
     done = Stage.FINISH.begin(progress)
-    cards = {kind: replace(cards[kind], check=check) for kind, check in checks.items()}
+    cards = {kind: replace(each, check=checks[kind]) for kind, each in cards.items()}
     contents: dict[FileKind, Content] = {
         kind: append_card(content, cards[kind]) for kind, content in files.items()
     }
@@ -251,8 +251,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     targets = request.targets()
     write_together({targets[kind]: content for kind, content in contents.items()})
     done()
-    card = cards.get("int8", cards["float"])
-    return Exported(targets, card, checks, partition)
+    return Exported(targets, cards["int8" if "int8" in cards else "float"], checks, partition)
 
 
 def _check_output(request: ExportRequest) -> None:
