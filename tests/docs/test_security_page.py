@@ -36,9 +36,15 @@ def test_every_limit_of_a_reader_is_told() -> None:
     for folder, package in (("tinyedge", ""), ("devices", "tinyedge."), ("export", "tinyedge.")):
         for path in sorted((ROOT / folder).rglob("*.py")):
             module = package + ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            used |= {(module, name) for name in _limits_in(path)}
+            used |= {(module, name) for name in _limits_in(path) if _is_limit(module, name)}
     assert len(used) > 5
     assert sorted(used - set(limits())) == []
+
+
+def _is_limit(module: str, name: str) -> bool:
+    """Whether it is one: a sum is made of a file of any size, piece by piece."""
+    value: int = getattr(importlib.import_module(module), name)
+    return value < 2**60
 
 
 def _limits_in(path: Path) -> set[str]:
