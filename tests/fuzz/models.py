@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.fuzz.forked import DiedError, Forked
 from tests.fuzz.mutators import mutate_json
-from tests.fuzz.target import Target, check_message, written
+from tests.fuzz.target import Target, check_message, scratch, written
 from tests.fuzz.tflite_mutator import mutate
 from tests.support.edgetpu_models import EVERY, PASSING, with_floats
 from tests.support.tflite_writer import Op, T, constant, write_model
@@ -148,6 +148,8 @@ def _read_and_run(content: bytes) -> None:
         check_message(str(error))
         return
     find_runtime(_host().runtimes)
+    # Made here, for a child that is killed removes nothing.
+    scratch()
     try:
         _forked(content)
     except DiedError as error:
