@@ -2,7 +2,7 @@
 
 The file is checked in this order: its bytes, against every table of the schema; its tensors, each
 by itself; the order in which the graph computes them; each operator, by its rule in
-`tinyedge.tflite.operator_rules`. It takes milliseconds and no memory to speak of. That it is wide
+`tinyedge.tflite.rules`. It takes milliseconds and no memory to speak of. That it is wide
 enough is measured: `python -m tests.fuzz runtime` gives a runtime what passes of mutated files.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from tinyedge.text import shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, Verifier, root_table
 from tinyedge.tflite.model import IDENTIFIER, Operator, Subgraph, Tensor, TfliteModel, parse_tflite
-from tinyedge.tflite.operator_rules import OPERATOR_RULES, OperatorError, check_operator
 from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.rules import OPERATOR_RULES, OperatorError, check_operator
 
 __all__ = ["check_tflite"]
 
