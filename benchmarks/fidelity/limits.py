@@ -31,6 +31,7 @@ __all__ = ["KINDS", "limits_path", "markdown"]
 _Row = dict[str, Any]
 _PHOTOS = 32
 _LAYER_PHOTOS = 3
+_BATCH = 10  # nets a process: what TensorFlow does not free stays small
 
 KINDS = {
     "tuned": "right, tuned",
@@ -215,11 +216,11 @@ def main() -> None:
     count = parser.parse_args().nets
     context = multiprocessing.get_context("spawn")
     rows: list[_Row] = []
-    # In processes of their own: what TensorFlow does not free stays small.
-    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=5) as pool:
-        for found in pool.map(_measure, range(count)):
-            rows += found
-            print(*found, sep="\n", flush=True)
+    for start in range(0, count, _BATCH):
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            for found in pool.map(_measure, range(start, min(count, start + _BATCH))):
+                rows += found
+                print(*found, sep="\n", flush=True)
     path = limits_path(state_folder())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
