@@ -42,6 +42,7 @@ __all__ = [
     "Probe",
     "make_probe",
     "noise_db",
+    "refusal",
     "run_float",
     "run_int8",
     "told",
@@ -156,15 +157,17 @@ class FileCheck:
         found, scale = run_int8(content, self._images, self._advance)
         self._answers["int8"] = found
         check = self._compared("float", reference, found, noise=noise_db(reference, found, scale))
-        if check.noise_db is None or check.noise_db >= CLEAR_DB:
-            return check
-        few = slice(None, None, -(-len(reference) // _LAYER_IMAGES))
-        far = check.noise_db < FAR_DB
-        images, reference = self._images[few], reference[few]
-        found_wrong = _wrong(self._float_file, content, images, reference, scale, far=far)
-        if found_wrong is not None:
+        wrong = refusal(
+            self._float_file,
+            content,
+            self._images,
+            reference=reference,
+            found=found,
+            scale=scale,
+        )
+        if wrong is not None:
             raise ExportError(
-                f"{self._network.source}: {found_wrong} ({told(check)}); {_way_out(quantizer)}"
+                f"{self._network.source}: {wrong} ({told(check)}); {_way_out(quantizer)}"
             )
         _note_cost(check, quantizer)
         return check
@@ -333,27 +336,44 @@ def _note_cost(check: Check, quantizer: Quantizer) -> None:
     )
 
 
-def _wrong(
+def refusal(
     float_file: bytes,
     int8_file: bytes,
     images: Floats,
-    reference: Answers,
-    scale: float,
     *,
-    far: bool,
+    reference: Answers,
+    found: Answers,
+    scale: float,
 ) -> str | None:
-    """Why an int8 file must not be written, if so; `far`: it must not, whatever its layers say."""
+    """Why an int8 file must not be written, the layer named; None of one that may be.
+
+    Args:
+        float_file: what it was made of.
+        int8_file: the file.
+        images: (n, height, width, channels) in [0, 1].
+        reference: (n, outputs), the float file's answers.
+        found: the int8 file's.
+        scale: one step of them.
+    """
+    noise = noise_db(reference, found, scale)
+    if noise is None or noise >= CLEAR_DB:
+        return None
     from tinyedge.export.inspection.parting import layer_errors, without_rounding
 
+    far = noise < FAR_DB
+    few = slice(None, None, -(-len(images) // _LAYER_IMAGES))
+    images, reference = images[few], reference[few]
     another = "the int8 file is another function than the float file: they part at layer"
     try:
         layers = layer_errors(float_file, int8_file, images, reference, with_answers=far)
     except ModelError:
         # The layers do not match.
         unrounded = without_rounding(float_file, int8_file, images)
-        noise = noise_db(reference, unrounded.answers, scale)
-        if far or (noise is not None and noise < UNROUNDED_DB):
-            return f"{another} {unrounded.parting}, with no value rounded SNR {noise} dB"
+        unrounded_noise = noise_db(reference, unrounded.answers, scale)
+        # NaN is no answer either.
+        close = unrounded_noise is None or unrounded_noise >= UNROUNDED_DB
+        if far or not close:
+            return f"{another} {unrounded.parting}, with no value rounded SNR {unrounded_noise} dB"
         return None
     wrong = next((layer for layer in layers if layer.steps > MOST_STEPS), None)
     if wrong is not None:

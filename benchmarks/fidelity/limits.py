@@ -103,7 +103,7 @@ def _converted(folder: Path, quantizer: Quantizer) -> tuple[bytes, bytes]:
 
 def _off(float_file: bytes, int8_file: bytes, images: np.ndarray[Any, Any]) -> _Row:
     """SNR of the answers, the largest error of a layer in steps, and SNR with nothing rounded."""
-    from tinyedge.export.check import noise_db, run_float, run_int8
+    from tinyedge.export.check import noise_db, refusal, run_float, run_int8
     from tinyedge.export.inspection.parting import layer_errors, without_rounding
 
     advance = no_progress("")
@@ -115,11 +115,15 @@ def _off(float_file: bytes, int8_file: bytes, images: np.ndarray[Any, Any]) -> _
         steps = max(layer.steps for layer in layers)
     except ModelError:
         steps = None
-    unrounded = without_rounding(float_file, int8_file, images[few])
+    unrounded = without_rounding(float_file, int8_file, images[few]).answers
+    finite = bool(np.isfinite(unrounded).all())
     return {
         "db": noise_db(wanted, found, scale),
         "steps": steps,
-        "unrounded_db": noise_db(wanted[few], unrounded.answers, scale),
+        "unrounded_db": noise_db(wanted[few], unrounded, scale) if finite else None,
+        "refused": refusal(
+            float_file, int8_file, images, reference=wanted, found=found, scale=scale
+        ),
     }
 
 
@@ -166,14 +170,16 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
         f"{len({row['seed'] for row in rows})} random nets (`tests/random_nets`), by"
         " `python -m benchmarks.fidelity.limits`.",
         "",
-        "| files | n | SNR of the answers, dB | worst layer alone, steps | nothing rounded, dB |",
-        "|---|---:|---:|---:|---:|",
+        "| files | n | refused | SNR of the answers, dB | worst layer alone, steps | nothing rounded,"
+        " dB |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for kind, told in KINDS.items():
         of_kind = [row for row in rows if row["kind"] == kind]
         if of_kind:
             cells = (_span([row[name] for row in of_kind]) for name in _MEASURES)
-            lines.append(f"| {told} | {len(of_kind)} | {' | '.join(cells)} |")
+            refused = sum(row["refused"] is not None for row in of_kind)
+            lines.append(f"| {told} | {len(of_kind)} | {refused} | {' | '.join(cells)} |")
     return [
         *lines,
         "",
@@ -183,7 +189,8 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
         "nine in ten of the values that come out are off by no more steps of their int8 scale;",
         "rounding makes the same few in any network. n is less there: the rest are files whose",
         "layers do not match, which a factor at one layer does too. *Nothing rounded*: the answers",
-        "of the file's weights with its values in float, which tells those.",
+        "of the file's weights with its values in float, which tells those. Wrong files that are not",
+        "refused answer about as the right file does: what was edited does not count.",
         "",
         f"So, where the SNR is below {check.CLEAR_DB:g} dB, a layer off by more than"
         f" {check.MOST_STEPS:g} steps is an error, and",
