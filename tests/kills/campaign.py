@@ -135,19 +135,17 @@ class Campaign:
     def _check(self, number: signal.Signals, code: int, *, running: bool, share: float) -> None:
         tally, command = self.tally, self._command
         where = f"{number.name} at {share:.0%}"
-        early = code == -number != -signal.SIGKILL
+        said = self._stderr.read_text()
+        # Python itself ends with 1 where Ctrl-C comes before it runs anybody's code.
+        unborn = code == 1 and "Fatal Python error: init_import_site" in said
+        early = unborn or code == -number != -signal.SIGKILL
         tally.early += early
-        right = {-signal.SIGKILL} if number == signal.SIGKILL else {128 + number, -number}
-        if command.ends_well and number != signal.SIGKILL:
-            # Before its own code runs it is what any other command is.
-            right = {0, -number} | ({128 + number} if share < 0.5 else set())
-        # It may have been ending when the signal came.
-        if code not in ({*right, 0} if number != signal.SIGKILL or not running else right):
+        if not unborn and code not in self._right_codes(number, running=running, share=share):
             tally.wrong_codes += 1
-            tally.notes.append(f"{where}: exit code {code}: {self._stderr.read_text()[-300:]}")
-        elif not early and "Traceback" in self._stderr.read_text():
+            tally.notes.append(f"{where}: exit code {code}: {said[-300:]}")
+        elif not early and "Traceback" in said:
             tally.wrong_codes += 1
-            tally.notes.append(f"{where}: {self._stderr.read_text()[-600:]}")
+            tally.notes.append(f"{where}: {said[-600:]}")
         left = self._children(patience=10.0 if number == signal.SIGKILL else 0.0)
         tally.children += len(left)
         tally.notes += [f"{where}: still runs: {line}" for line in left]
@@ -162,6 +160,16 @@ class Campaign:
             tally.strays_at_once += len(strays)
             tally.notes += [f"{where}: left: {name}" for name in strays]
         self._of_kills = {*command.leftovers(), *self._temporaries()}
+
+    def _right_codes(self, number: signal.Signals, *, running: bool, share: float) -> set[int]:
+        # It may have ended, or been ending, when the signal came.
+        ended = set() if running and number == signal.SIGKILL else {0}
+        if number == signal.SIGKILL:
+            return {-number, *ended}
+        if self._command.ends_well and share > 0.5:
+            return {0, -number}
+        # Before tinyedge's own code runs it is what any other program is.
+        return {128 + number, -number, 0}
 
     def _start(self, words: Sequence[object]) -> "subprocess.Popen[bytes]":
         environment = os.environ | {_MARK: self._mark, "TMPDIR": str(self._temporary)}
