@@ -170,8 +170,8 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
         f"{len({row['seed'] for row in rows})} random nets (`tests/random_nets`), by"
         " `python -m benchmarks.fidelity.limits`.",
         "",
-        "| files | n | refused | SNR of the answers, dB | worst layer alone, steps | nothing rounded,"
-        " dB |",
+        "| files | n | refused | SNR of the answers, dB | worst layer alone, steps"
+        " | nothing rounded, dB |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for kind, told in KINDS.items():
@@ -189,8 +189,8 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
         "nine in ten of the values that come out are off by no more steps of their int8 scale;",
         "rounding makes the same few in any network. n is less there: the rest are files whose",
         "layers do not match, which a factor at one layer does too. *Nothing rounded*: the answers",
-        "of the file's weights with its values in float, which tells those. Wrong files that are not",
-        "refused answer about as the right file does: what was edited does not count.",
+        "of the file's weights with its values in float, which tells those. Wrong files that are",
+        "not refused answer about as the right file does: what was edited does not count.",
         "",
         f"So, where the SNR is below {check.CLEAR_DB:g} dB, a layer off by more than"
         f" {check.MOST_STEPS:g} steps is an error, and",
