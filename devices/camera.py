@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinyedge.errors import DeviceError, MissingPackageError
 from tinyedge.images.stream import ImageSource, SourceImage
 from tinyedge.system import StopRequest, native_output_hidden
+from tinyedge.text import shortened
 
 __all__ = ["Camera", "CameraImages", "Frame", "open_camera"]
 
@@ -96,7 +97,9 @@ def open_camera(source: str) -> Camera:
         DeviceError: there is no such camera or video, or it is in use.
         MissingPackageError: neither picamera2 nor OpenCV is installed.
     """
-    number = int(source) if re.fullmatch("[0-9]{1,9}", source) else None
+    if re.fullmatch("[0-9]{10,}", source):  # more than the int that drivers take holds
+        raise DeviceError(f"camera {shortened(source)} is none that there can be")
+    number = int(source) if re.fullmatch("[0-9]+", source) else None
     picamera2 = _imported("picamera2") if number is not None else None
     if picamera2 and number is not None and number < len(picamera2.Picamera2.global_camera_info()):
         return _PiCamera(picamera2, number)
@@ -254,8 +257,8 @@ def _opened(cv2: ModuleType, source: str | int, name: str, driver: str) -> Any:
     try:
         with native_output_hidden():
             capture = cv2.VideoCapture(source)
-    except cv2.error as error:  # a number beyond a C int
-        raise DeviceError(f"{name} is none that {driver} can have") from error
+    except cv2.error as error:
+        raise DeviceError(f"{name} cannot be opened by {driver} ({error})") from error
     if not capture.isOpened():
         raise DeviceError(
             f"{name} cannot be opened by {driver}: is it there, may you read it, and does no other"

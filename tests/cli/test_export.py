@@ -213,6 +213,7 @@ class TestPrinted:
             ],
             "input": [28, 28, 1],
             "fit": "crop",
+            "batch_norm": "outside",
             "classes": 10,
             "features": None,
             "labels": True,

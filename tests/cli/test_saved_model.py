@@ -64,15 +64,22 @@ def test_the_same_inputs_give_the_same_bytes(exported: Path, tmp_path: Path) -> 
 
 def test_it_replaces_another_whole(toy: Toy, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    stale = out / "toy_saved_model" / "variables" / "of-another-save"
-    stale.parent.mkdir(parents=True)
-    stale.write_bytes(b"")
-    (out / "toy_saved_model" / "saved_model.pb").write_bytes(b"old")
+    folder = out / "toy_saved_model"
     words = ("export", *toy.source(), "--float-only", "--saved-model", "-o", out)
+    run_in_process(*words)
+    first = sorted(contents(folder))
+    (folder / "saved_model.pb").write_bytes(b"old")
+    stale = "variables/of-another-save"
+    (folder / stale).write_bytes(b"")
+    listed = json.loads((folder / "tinyedge-files.json").read_text())
+    listed["files"].append(stale)
+    (folder / "tinyedge-files.json").write_text(json.dumps(listed))
     lines = run_in_process(*words).stdout.splitlines()
-    assert not stale.exists()
-    size = sum(map(len, contents(out / "toy_saved_model").values()))
-    assert lines[1] == f"{out / 'toy_saved_model'}  {size:,} bytes"
+    found = contents(folder)
+    assert sorted(found) == first
+    assert found["saved_model.pb"] != b"old"
+    size = sum(map(len, found.values()))
+    assert lines[1] == f"{folder}  {size:,} bytes"
     assert sorted(path.name for path in out.iterdir()) == ["toy_float.tflite", "toy_saved_model"]
 
 
