@@ -27,6 +27,7 @@ from tinyedge.errors import (
 )
 from tinyedge.images.find import read_labelled
 from tinyedge.images.labels import ClassNames, read_labels
+from tinyedge.modelcard import read_card
 from tinyedge.tflite.model import read_tflite
 
 
@@ -57,6 +58,7 @@ READERS = [
     Reader("boards.txt", lambda path: boards_of((), path, "pi4"), DeployError),
     Reader("bundle.json", lambda path: read_manifest(path.parent), ModelError),
     Reader("net.tflite", read_tflite, ModelError),
+    Reader("card.tflite", read_card, ModelError),
 ]
 _DIGITS = b"9" * 5000
 

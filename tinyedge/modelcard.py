@@ -17,9 +17,10 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 from tinyedge.errors import ModelError
+from tinyedge.files import open_bytes, reproducible_zip
 from tinyedge.images.spec import Fit
 from tinyedge.json_values import (
     ValueCheck,
@@ -60,6 +61,8 @@ Precision = Literal["int8", "hybrid", "float32"]
 Reference = Literal["keras", "float", "int8"]
 CheckImages = Literal["photos", "synthesized"]
 
+# Of a FlatBuffer with its card: offsets are 32 bits with a sign.
+_MOST_BYTES = 2**31 - 1
 _MEMBER = "model_card.json"
 _FORMAT = 2
 _FORMATS_READ = (1, 2)
@@ -186,8 +189,6 @@ class ModelCard:
 
 def append_card(model: bytes, card: ModelCard) -> bytes:
     """The .tflite's bytes with the card behind them; equal inputs give equal bytes."""
-    from tinyedge.files import reproducible_zip
-
     content = json.dumps(
         {"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1, allow_nan=False
     )
@@ -201,7 +202,9 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
         ModelError: a card is there but damaged, or of a newer format than this tinyedge reads.
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as stream:
+    with open_bytes(
+        Path(path), limit=_MOST_BYTES, what="a .tflite file", error=ModelError
+    ) as stream:
         try:
             found = _text_of_card(stream)
             content = None if found is None else parse_json(found)
@@ -212,7 +215,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
     return None if found is None else _card(content, Path(path))
 
 
-def _text_of_card(stream: BinaryIO) -> bytes | None:
+def _text_of_card(stream: IO[bytes]) -> bytes | None:
     if not zipfile.is_zipfile(stream):
         return None
     with zipfile.ZipFile(stream) as archive:

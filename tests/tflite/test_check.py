@@ -161,6 +161,31 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         write_model(Op("ADD", [replace(_IMAGE, scale=1e6), _IMAGE], [_IMAGE], "AddOptions")),
         "its output's scale is too small",
     ),
+    "a square that ends the process": (
+        write_model(Op("SQUARED_DIFFERENCE", [replace(_IMAGE, scale=128), _IMAGE], [_IMAGE])),
+        "its output's scale is too small",
+    ),
+    "a comparison that ends the process": (
+        write_model(
+            Op("LESS", [replace(_IMAGE, scale=1), _IMAGE], [T((1, 4, 4, 8), "bool")], version=2)
+        ),
+        "it compares with a scale of 1",
+    ),
+    "a difference that ends the process": (
+        write_model(Op("SUB", [replace(_IMAGE, scale=2**15), _IMAGE], [_IMAGE], "SubOptions")),
+        "its output's scale is too small",
+    ),
+    "int16 of two shapes": (
+        write_model(
+            Op(
+                "ADD",
+                [T((1, 4, 4, 8), "int16"), T((8,), "int16")],
+                [T((1, 4, 4, 8), "int16")],
+                "AddOptions",
+            )
+        ),
+        "it adds int16 of two shapes",
+    ),
     "a scale of infinity": (
         write_model(Op("RELU", [replace(_IMAGE, scale=float("inf"))], [_IMAGE])),
         "a scale that is no number above 0",

@@ -140,16 +140,20 @@ class OperatorFacts:
     int8_version: int | None = None
 
 
-def _binary(union: int, *, homogeneous: bool = False) -> OperatorFacts:
-    options = OptionsTable(union, {"fused_activation": _activation(0)})
-    return OperatorFacts(options=options, homogeneous=homogeneous)
+def _binary(union: int) -> OperatorFacts:
+    return OperatorFacts(options=OptionsTable(union, {"fused_activation": _activation(0)}))
+
+
+def _sum(union: int) -> OperatorFacts:
+    options = {"fused_activation": _activation(0), "pot_scale_int16": Option(1, "?", True)}
+    return OperatorFacts(options=OptionsTable(union, options), homogeneous=True)
 
 
 # The numbers of options are those of tensorflow/compiler/mlir/lite/schema/schema.fbs.
 OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
     {
         "ABS": OperatorFacts(homogeneous=True),
-        "ADD": _binary(11, homogeneous=True),
+        "ADD": _sum(11),
         "ARG_MAX": OperatorFacts(options=OptionsTable(40, {"output_type": Option(0, "b")})),
         "ARG_MIN": OperatorFacts(options=OptionsTable(57, {"output_type": Option(0, "b")})),
         "AVERAGE_POOL_2D": OperatorFacts(
@@ -262,7 +266,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
             options=OptionsTable(30, {"squeeze_dims": Option(0, "numbers")}), same_scale=True
         ),
         "STRIDED_SLICE": OperatorFacts(options=OptionsTable(32, _STRIDED_SLICE), same_scale=True),
-        "SUB": _binary(28, homogeneous=True),
+        "SUB": _sum(28),
         "SUM": OperatorFacts(options=_REDUCER),
         "TANH": OperatorFacts(fixed_output=True),
         "TILE": OperatorFacts(same_scale=True),

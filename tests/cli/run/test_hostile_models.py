@@ -1,6 +1,8 @@
 """Models that crash a runtime, or answer with what is no number, given to the commands."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,3 +106,13 @@ def test_a_bench_of_no_numbers_is_an_error(tmp_path: Path, photos: Path) -> None
     result = run(model(tmp_path, _LOGARITHM), photos / "a.png", "--bench", 2, "--json")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "answers with infinite scores or NaN" in result.stderr
+
+
+def test_a_model_may_come_through_a_pipe(photos: Path) -> None:
+    command = [sys.executable, "-m", "tinyedge", "run", "/dev/stdin", str(photos / "b.png")]
+    # Its card, its graph and the runtime's copy are read one after the other.
+    done = subprocess.run(
+        [*command, "--fit", "stretch"], input=_LOGARITHM, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{photos}/b.png" in done.stdout.decode()

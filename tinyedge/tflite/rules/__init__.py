@@ -123,7 +123,7 @@ _UNCHANGED = (
 )
 _PAIRWISE = (
     *("ATAN2", "DIV", "FLOOR_DIV", "FLOOR_MOD", "LOGICAL_AND", "LOGICAL_OR", "MAXIMUM"),
-    *("MINIMUM", "MUL", "POW", "SQUARED_DIFFERENCE"),
+    *("MINIMUM", "MUL", "POW"),
 )
 _COMPARISONS = ("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL")
 _REDUCERS = (
@@ -186,6 +186,7 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "SPLIT_V": _moving(3, places.split_unequally),
         "SQUEEZE": _moving(1, places.squeezed),
         "STRIDED_SLICE": _moving(4, places.strided),
+        "SQUARED_DIFFERENCE": _two(elements.squared_difference),
         "SUB": _two(elements.subtracted),
         "TILE": _moving(2, places.tiled),
         "TOPK_V2": _moving(2, elements.top),

@@ -1,6 +1,6 @@
 """An operator with its tensors, as its rule sees it, and what all rules ask."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tinyedge.tflite.model import Operator, Tensor
@@ -16,6 +16,7 @@ __all__ = [
     "ranks",
     "require",
     "same_types",
+    "scales_of",
     "shown",
 ]
 
@@ -114,6 +115,16 @@ def same_types(call: OperatorCall) -> None:
     """The outputs must have the first input's type."""
     for tensor in call.outputs:
         require(tensor.type == call.kind(0), f"it makes {tensor.type} of {call.kind(0)}")
+
+
+def scales_of(call: OperatorCall, types: Collection[str], *, outputs: bool = True) -> list[float]:
+    """The largest scale of each of the first two inputs and of the first output, of those types."""
+    tensors = [call.tensor(0), call.tensor(1), *(call.outputs[:1] if outputs else ())]
+    return [
+        float(tensor.qparams.scales.max())
+        for tensor in tensors
+        if tensor.type in types and tensor.qparams is not None
+    ]
 
 
 def broadcast(one: Shape, other: Shape) -> Shape:

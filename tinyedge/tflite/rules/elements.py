@@ -4,12 +4,14 @@ import math
 
 from tinyedge.tflite.rules.call import (
     EIGHT_BIT,
+    QUANTIZED,
     OperatorCall,
     Shape,
     broadcast,
     ranks,
     require,
     same_types,
+    scales_of,
     shown,
 )
 
@@ -32,6 +34,7 @@ __all__ = [
     "real_unchanged",
     "reduced",
     "shape_of",
+    "squared_difference",
     "subtracted",
     "summed",
     "top",
@@ -76,12 +79,9 @@ def pairwise(call: OperatorCall) -> list[Shape]:
 
 
 def compared(call: OperatorCall) -> list[Shape]:
-    for tensor in (call.tensor(0), call.tensor(1)):
-        if tensor.type in EIGHT_BIT and tensor.qparams is not None:
-            # The kernels multiply by the scales as numbers below 1.
-            require(
-                tensor.qparams.scale < 1, f"it compares with a scale of {tensor.qparams.scale:g}"
-            )
+    # The kernels multiply by the scales as numbers below 1.
+    scales = scales_of(call, QUANTIZED, outputs=False)
+    require(max(scales, default=0) < 1, f"it compares with a scale of {max(scales, default=0):g}")
     return _broadcasting(call)
 
 
@@ -111,7 +111,8 @@ def _check_choice(call: OperatorCall) -> None:
 
 
 def added(call: OperatorCall) -> list[Shape]:
-    scales = _eight_bit_scales(call)
+    _check_powers_of_2(call)
+    scales = scales_of(call, EIGHT_BIT)
     # The kernel shifts both by 20 bits, and then multiplies by a number that must be below 1.
     if len(scales) == 3:
         *inputs, output = scales
@@ -120,7 +121,8 @@ def added(call: OperatorCall) -> list[Shape]:
 
 
 def subtracted(call: OperatorCall) -> list[Shape]:
-    scales = _eight_bit_scales(call)
+    _check_powers_of_2(call)
+    scales = scales_of(call, EIGHT_BIT)
     # Of a number of 1, and of that alone, the kernel ends the process.
     if len(scales) == 3:
         *inputs, output = scales
@@ -131,13 +133,19 @@ def subtracted(call: OperatorCall) -> list[Shape]:
     return pairwise(call)
 
 
-def _eight_bit_scales(call: OperatorCall) -> list[float]:
-    """Of both inputs and the output, as far as they are of 8 bits and have one."""
-    return [
-        tensor.qparams.scale
-        for tensor in (call.tensor(0), call.tensor(1), call.outputs[0])
-        if tensor.type in EIGHT_BIT and tensor.qparams is not None
-    ]
+def squared_difference(call: OperatorCall) -> list[Shape]:
+    scales = scales_of(call, EIGHT_BIT)
+    # As of a sum, but the difference is shifted by 7 bits and then squared.
+    if len(scales) == 3:
+        *inputs, output = scales
+        require(max(inputs) ** 2 < 2**12 * output, "its output's scale is too small")
+    return pairwise(call)
+
+
+def _check_powers_of_2(call: OperatorCall) -> None:
+    """Scales of 16 bits that are powers of 2 are for tensors of one shape alone."""
+    if call.kind(0) == "int16" and call.option("pot_scale_int16"):
+        require(call.shape(0) == call.shape(1), "it adds int16 of two shapes by powers of 2")
 
 
 def summed(call: OperatorCall) -> list[Shape]:

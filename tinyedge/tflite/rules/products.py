@@ -30,6 +30,7 @@ _LARGEST_SIDE = 2**15
 _MOST_PLACES = 2**28
 # Kernels shift an int by it; a network's is below 1, or little more.
 _LARGEST_FACTOR = 2.0**24
+_LARGEST_FACTOR_OF_MATRICES = 2.0**6
 
 
 def _window(call: OperatorCall, size: tuple[int, int], *, batch: int, channels: int) -> Shape:
@@ -82,7 +83,9 @@ def _weights(call: OperatorCall, axis: int) -> None:
     _requantized(call, 0, 1)
 
 
-def _requantized(call: OperatorCall, one: int, other: int) -> None:
+def _requantized(
+    call: OperatorCall, one: int, other: int, largest: float = _LARGEST_FACTOR
+) -> None:
     """Products of quantized numbers are brought to the output's scale by a shift of an int."""
     scales = [
         float(tensor.qparams.scales.max())
@@ -91,7 +94,7 @@ def _requantized(call: OperatorCall, one: int, other: int) -> None:
     ]
     if len(scales) == 3:
         factor = scales[0] * scales[1] / scales[2]
-        require(factor < _LARGEST_FACTOR, f"its output's scale is {factor:g} times too small")
+        require(factor < largest, f"its output's scale is {factor:g} times too small")
 
 
 def convolution(call: OperatorCall) -> list[Shape]:
@@ -182,7 +185,7 @@ def dense(call: OperatorCall) -> list[Shape]:
 def matrices(call: OperatorCall) -> list[Shape]:
     one, other = call.shape(0), call.shape(1)
     require(min(len(one), len(other)) >= 2 and max(len(one), len(other)) <= 5, "no matrices")
-    _requantized(call, 0, 1)
+    _requantized(call, 0, 1, _LARGEST_FACTOR_OF_MATRICES)
     rows, inner = one[-2:][::-1] if call.option("adj_x") else one[-2:]
     depth, columns = other[-2:][::-1] if call.option("adj_y") else other[-2:]
     require(inner == depth, f"{shown(one)} times {shown(other)}")
