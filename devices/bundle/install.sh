@@ -180,7 +180,7 @@ clear_up() {
 }
 undo() {
     status=$?
-    trap '' HUP INT TERM
+    trap '' HUP INT PIPE TERM
     rm -rf "$version" "$prefix/.current.$$"
     rmdir "$prefix/versions" "$prefix" 2>/dev/null || true
     if [ -n "$before" ]; then
@@ -192,7 +192,7 @@ undo() {
 }
 clear_up
 trap undo EXIT
-trap 'exit 2' HUP INT TERM
+trap 'exit 2' HUP INT PIPE TERM
 
 say "installing tinyedge for $device into $prefix"
 "$python" -m venv --without-pip @VENV_OPTIONS@ "$version" >&2 ||
@@ -219,7 +219,7 @@ cp -R "$here/models" "$here/selftest" "$here/profile" "$here/bundle.json" "$here
 sync
 ln -s "versions/$name" "$prefix/.current.$$"
 mv -fT "$prefix/.current.$$" "$prefix/current"
-trap - EXIT HUP INT TERM
+trap - EXIT HUP INT PIPE TERM
 for link in bin models; do
     [ -L "$prefix/$link" ] || ln -s "current/$link" "$prefix/$link"
 done

@@ -104,13 +104,13 @@ done
 incoming=.incoming-$$
 undo() {
     status=$?
-    trap '' HUP INT TERM
+    trap '' HUP INT PIPE TERM
     cd "$prefix" && rm -rf "$incoming"
     rmdir "$prefix/photos" "$prefix" 2>/dev/null || :
     exit "$status"
 }
 trap undo EXIT
-trap 'exit 2' HUP INT TERM
+trap 'exit 2' HUP INT PIPE TERM
 mkdir "$incoming"
 """
 
