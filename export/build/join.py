@@ -15,10 +15,21 @@ __all__ = ["route", "shortcut"]
 
 def route(layer: Route, built: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
     """Earlier outputs one behind the other along channels."""
-    tensors = [_part(built[source], layer) for source in layer.sources]
-    if len(tensors) == 1:
-        return tensors[0]
-    return keras.layers.Concatenate(name=layer_name(layer))(tensors)
+    # The converter leaves in float what is concatenated with itself.
+    sources = list(dict.fromkeys(layer.sources))
+    tensors = [_part(built[source], layer) for source in sources]
+    joined = tensors[0]
+    if len(tensors) > 1:
+        joined = keras.layers.Concatenate(name=layer_name(layer))(tensors)
+    if len(sources) == len(layer.sources):
+        return joined
+    ends = np.cumsum([tensor.shape[-1] for tensor in tensors])
+    places = {
+        source: np.arange(end - tensor.shape[-1], end)
+        for source, tensor, end in zip(sources, tensors, ends, strict=True)
+    }
+    chosen = np.concatenate([places[source] for source in layer.sources])
+    return keras.ops.take(joined, chosen, axis=-1)
 
 
 def shortcut(

@@ -132,15 +132,18 @@ def normalization(layer: Normalization, tensor: keras.KerasTensor) -> keras.Kera
     return tensor * keras.ops.exp(-layer.beta * keras.ops.log(norms))
 
 
-def l2_norm(_: L2Norm, tensor: keras.KerasTensor) -> keras.KerasTensor:
+def l2_norm(layer: L2Norm, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Each pixel's channels over their Euclidean norm.
 
-    The converter makes one L2_NORMALIZATION of this, of these operations alone. Its int8 kernel
-    sums in 32 bits, where squares and their root in int8 have next to nothing in common with the
-    float file's: the square of a small number, and so its root's inverse, is a step or none.
+    The converter makes one L2_NORMALIZATION of this, of these operations alone; the reshape keeps
+    it from making something else of the square and what comes before. Its int8 kernel sums in 32
+    bits, where squares and their root in int8 have next to nothing in common with the float
+    file's: the square of a small number, and so its root's inverse, is a step or none.
     """
-    squares = keras.ops.sum(keras.ops.square(tensor), axis=-1, keepdims=True)
-    return tensor * keras.ops.rsqrt(squares)
+    height, width, channels = layer.input
+    flat = keras.layers.Reshape((height * width, channels))(tensor)
+    squares = keras.ops.sum(keras.ops.square(flat), axis=-1, keepdims=True)
+    return keras.layers.Reshape((height, width, channels))(flat * keras.ops.rsqrt(squares))
 
 
 def planar(tensor: keras.KerasTensor) -> keras.KerasTensor:

@@ -124,15 +124,24 @@ class _Matcher:
             np.moveaxis(quantized, outputs, 0),
             stored.qparams,
         )
+        bias = self._float_bias(counterpart, len(output_scale))
+        if operator.bias is not None:
+            # A dead channel's kernel tells nothing, and its bias is all that comes out of it.
+            silent = ~np.moveaxis(expected, outputs, 0).reshape(len(bias), -1).any(axis=1)
+            found = self._graph.tensors[operator.bias].values()
+            known = silent & (bias * found > 0)
+            output_scale = np.where(known, bias / np.where(known, found, 1), output_scale)
         divisor = per_channel(output_scale, outputs, kernel.ndim)
         self._constants[position, 1] = np.asarray(expected / divisor, np.float32)
         self._weight_factors[position] = np.asarray(divisor / input_scale, np.float32)
         if operator.bias is not None:
-            bias = np.zeros(len(output_scale), np.float32)
-            if counterpart.bias is not None:
-                bias = self._float_graph.tensors[counterpart.bias].values()
             self._constants[position, 2] = np.asarray(bias / output_scale, np.float32)
         self._equalization[operator.outputs[0]] = output_scale
+
+    def _float_bias(self, operator: Operator, outputs: int) -> Floats:
+        if operator.bias is None:
+            return np.zeros(outputs, np.float32)
+        return np.asarray(self._float_graph.tensors[operator.bias].values(), np.float32)
 
     def _match_constants(self, position: int, counterpart: Operator) -> None:
         """The constants of an operator without weights: factors and summands."""

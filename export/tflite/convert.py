@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tinyedge.devices.profile import InputType
 from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import tensorflow_hushed
+from tinyedge.export.tflite.editor import ModelEditor
 
 __all__ = ["convert_float", "convert_int8"]
 
@@ -52,7 +53,9 @@ def convert_int8(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(input_type)
         converter.inference_output_type = tf.dtypes.as_dtype(input_type)
-        return _convert(converter)
+        content = _convert(converter)
+    editor = ModelEditor(content)
+    return editor.content() if editor.widen_dead() else content
 
 
 def _convert(converter: tf.lite.TFLiteConverter) -> bytes:

@@ -5,6 +5,7 @@ replace operators.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import flatbuffers
@@ -40,6 +41,9 @@ _NAMES: dict[int, str] = {
 # Of a scale: as far as rounding moves a number, and a little for the rounding of the scale.
 _HALF = 0.51
 _FLOAT32 = 1e-5  # of a number: what float32 arithmetic in another order leaves
+_DEAD = 1e-7  # the converter's scale of zeros is 1e-8
+# In 32 bits, with as much again for what the kernel adds to it.
+_LARGEST_BIAS = 2**30
 _DTYPES: dict[int, np.dtype[np.generic]] = {
     getattr(schema.TensorType, name.upper()): np.dtype(name)
     for name in ("int8", "uint8", "int32", "int64")
@@ -196,6 +200,20 @@ class ModelEditor:
             self._write_qparams(each, qparams)
         self._set_uint8_interface(shared, qparams.shifted(np.uint8))
         return True
+
+    def widen_dead(self) -> bool:
+        """Give tensors that were nothing but zeros on all images the scale of numbers up to one.
+
+        The converter's is next to none for them: a runtime cannot add to such a scale, and ends the
+        process, nor does the bias of what reads them fit in 32 bits. Returns whether there are any.
+        """
+        found = False
+        for index in {int(each) for operator in self.operators for each in operator.outputs}:
+            qparams = self.qparams(index) if self._is_int8(index) else None
+            if qparams is not None and qparams.is_per_tensor and qparams.scale < _DEAD:
+                wide = QuantParams.per_tensor(1 / 255, qparams.zero_point)
+                found |= self.set_qparams(index, wide, producers=len(self.operators))
+        return found
 
     def holds_weights(
         self, operator: OperatorT, kernel: NDArray[np.float32], bias: NDArray[np.float32]
@@ -366,17 +384,35 @@ class ModelEditor:
             self._biases[index] = qparams.dequantize(stored)
 
     def _requantize_bias(self, operator: OperatorT) -> None:
+        index = int(operator.inputs[2])
+        input_scale = np.float32(self.input_scale(operator))
+        self._make_room(operator, np.abs(self._biases[index]) / float(input_scale))
         kernel = self.qparams(operator.inputs[1])
         assert kernel is not None
-        index = int(operator.inputs[2])
         # TFLite's specification: the product of the input's and the kernel's, here in float32.
-        product = np.float32(self.input_scale(operator)) * kernel.scales.astype(np.float32)
+        product = input_scale * kernel.scales.astype(np.float32)
         scales = product.astype(np.float64)
-        limits = np.iinfo(np.int32)
-        integers = np.clip(np.rint(self._biases[index] / scales), limits.min, limits.max)
-        self._write_constant(index, integers.astype(np.int32))
+        self._write_constant(index, np.rint(self._biases[index] / scales).astype(np.int32))
         zeros = np.zeros(len(scales), np.int64)
         self._write_qparams(index, QuantParams(scales, zeros, np.dtype(np.int32)))
+
+    def _make_room(self, operator: OperatorT, bias: NDArray[np.float64]) -> None:
+        """Make kernel scales coarser where `bias`, in the input's scale, would not fit in 32 bits.
+
+        That is so where the input is nothing but a dead layer's zeros, whose scale is tiny.
+        """
+        index = operator.inputs[1]
+        kernel, stored = self.qparams(index), self.constant(index)
+        assert kernel is not None
+        assert stored is not None
+        least = bias / _LARGEST_BIAS
+        if kernel.is_per_tensor:
+            least = least.max(keepdims=True)
+        if (kernel.scales >= least).all():
+            return
+        coarser = replace(kernel, scales=np.maximum(kernel.scales, least))
+        self._write_constant(index, coarser.quantize(kernel.dequantize(stored)))
+        self._write_qparams(index, coarser)
 
     def _sharing(self, index: int) -> set[int]:
         """A tensor and all activations whose scale must be the same."""

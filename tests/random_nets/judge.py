@@ -52,6 +52,8 @@ POOR = 16.0
 MARGIN = 6.0
 """dB that a poor file may lie below what 8 bits leave of the definition."""
 
+_FAR = "the int8 file is far from the float file"
+_FLOAT_ONLY = "float only"
 _MOST = 99.0
 
 CALIBRATION, UNSEEN, COMPARED = 32, 32, 4
@@ -67,7 +69,9 @@ class Judgement:
         verdict: ``right``; ``poor``, whose int8 file is less than `POOR` dB above its error;
             ``wrong``, which is poor and more than `MARGIN` dB worse than 8 bits explain, or whose
             float file is not `CLOSE` to Darknet's answer; ``refused`` as the documentation says,
-            the float file being right; ``failed``, an error without such a ground; ``crashed``.
+            the float file being right: an activation without int8 kernels, or a net that the check
+            at the end finds far from its float file and that does not bear 8 bits; ``failed``, an
+            error without such a ground; ``crashed``.
         reason: in a line, of what is neither right nor poor.
         oracle: what the float file was compared with: Darknet's C engine, or the definition where
             the engine has no such layer or crashes in it.
@@ -122,8 +126,9 @@ def _judged(
     found = _unjudged(net)
     words = ["--calib", str(folder / "photos"), "--quantizer", quantizer]
     error, crashed = _export(folder, *words)
-    refused = bool(error) and not crashed and not net.has_int8_form
-    if refused:
+    refusal = ""
+    if error and not crashed and (_FAR in error or not net.has_int8_form):
+        refusal = error if net.has_int8_form else _FLOAT_ONLY
         error, crashed = _export(folder, "--float-only")
     elif not error and not net.has_int8_form:
         error = "an int8 file with an activation that TFLite has in float alone"
@@ -131,31 +136,31 @@ def _judged(
         return dataclasses.replace(found, verdict="crashed" if crashed else "failed", reason=error)
     network = _cut(net.network)
     calibration, unseen = list(pixels[:CALIBRATION]), pixels[CALIBRATION:]
-    given = unseen[:COMPARED]
-    if found.oracle == "engine":
-        right = c_engine.layer_outputs(
-            folder / "net.cfg", folder / "net.weights", given, network.layers[-1].index
-        ).astype(np.float64)
-    else:
-        right = np.stack([forward(network, weights, each) for each in given])
     of_float = _answers(folder / "net_float.tflite", unseen)
-    error_of_float = float(np.abs(of_float[:COMPARED] - right).max() / np.abs(right).max())
+    right = _oracle(found, network, weights, unseen[:COMPARED], folder)
+    off = float(np.abs(of_float[:COMPARED] - right).max() / np.abs(right).max())
     # No number, where either is none.
-    error_of_float = float(np.nan_to_num(error_of_float, nan=1e9, posinf=1e9))
-    found = dataclasses.replace(found, float_error=error_of_float)
-    if error_of_float > CLOSE:
-        return dataclasses.replace(
-            found, verdict="wrong", reason=f"the float file is {error_of_float:.2g} off"
-        )
-    if refused:
-        return dataclasses.replace(found, verdict="refused", reason="float only")
-    of_int8 = _answers(folder / "net_int8.tflite", unseen)
-    rounded = rounded_answers(network, weights, calibration, list(unseen))
+    off = float(np.nan_to_num(off, nan=1e9, posinf=1e9))
+    found = dataclasses.replace(found, float_error=off)
+    if off > CLOSE:
+        reason = f"the float file is {off:.2g} off"
+        return dataclasses.replace(found, verdict="wrong", reason=reason)
+    if refusal == _FLOAT_ONLY:
+        return dataclasses.replace(found, verdict="refused", reason=refusal)
     softmax = net.network.softmax
-    right, by_int8, by_rounded = (
-        _answers_behind(softmax, scores) for scores in (of_float, of_int8, rounded)
-    )
-    db, reachable = _decibels(right, by_int8), _decibels(right, by_rounded)
+    rounded = rounded_answers(network, weights, calibration, list(unseen))
+    reachable = _decibels(*(_answers_behind(softmax, each) for each in (of_float, rounded)))
+    found = dataclasses.replace(found, reachable=reachable)
+    if refusal:
+        verdict: Verdict = "failed" if reachable >= POOR else "refused"
+        return dataclasses.replace(found, verdict=verdict, reason=refusal)
+    return _int8_judged(net, found, of_float, _answers(folder / "net_int8.tflite", unseen))
+
+
+def _int8_judged(net: RandomNet, found: Judgement, of_float: Floats, of_int8: Floats) -> Judgement:
+    softmax = net.network.softmax
+    right, by_int8 = (_answers_behind(softmax, scores) for scores in (of_float, of_int8))
+    db, reachable = _decibels(right, by_int8), found.reachable or 0.0
     wrong = db < min(reachable, POOR) - MARGIN
     return dataclasses.replace(
         found,
@@ -163,10 +168,24 @@ def _judged(
         reason=f"int8: {db:.1f} dB of {reachable:.1f} in reach" if wrong else "",
         db=db,
         logits_db=_decibels(of_float, of_int8),
-        reachable=reachable,
         agreement=_agreement(net.network, of_float, of_int8),
         kl=None if softmax is None else _divergence(right, by_int8) / softmax.groups,
     )
+
+
+def _oracle(
+    found: Judgement,
+    network: Network,
+    weights: Weights,
+    images: NDArray[np.float32],
+    folder: Path,
+) -> Floats:
+    """What the float file is held to, (n, outputs)."""
+    if found.oracle == "definition":
+        return np.stack([forward(network, weights, each) for each in images])
+    last = network.layers[-1].index
+    outputs = c_engine.layer_outputs(folder / "net.cfg", folder / "net.weights", images, last)
+    return outputs.astype(np.float64)
 
 
 def _unjudged(net: RandomNet) -> Judgement:
@@ -254,8 +273,10 @@ def _answers(model: Path, images: NDArray[np.float32]) -> Floats:
 
 
 def _decibels(of_float: Floats, of_int8: Floats) -> float:
+    """Noise of answers that are all but alike counts as part of their size: a hundredth of it."""
     error = np.square(of_int8 - of_float).sum()
     spread = np.square(of_float - of_float.mean(axis=0)).sum()
+    spread = max(spread, 1e-4 * np.square(of_float).sum())
     if not error > 0:
         return -_MOST if np.isnan(error) else _MOST
     return float(np.clip(10 * np.log10(max(spread, 1e-30) / error), -_MOST, _MOST))

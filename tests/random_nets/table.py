@@ -19,7 +19,7 @@ _QUANTILES = (0, 1, 5, 25, 50, 75, 100)
 def as_text(found: Sequence[Judgement]) -> str:
     """Counts of verdicts, the distribution of the errors, the worst nets."""
     parts = [_verdicts(found), _quantiles(found), _heads(found), _worst(found)]
-    reasons = [_reason(each) for each in found if each.reason and each.verdict != "refused"]
+    reasons = [_reason(each) for each in found if each.reason and each.reason != "float only"]
     return "\n\n".join([*parts, *reasons])
 
 

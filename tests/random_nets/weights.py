@@ -26,6 +26,7 @@ __all__ = ["fitted_weights"]
 Floats = NDArray[np.float32]
 # The deviation over photos that logits are given, so that a softmax is neither flat nor sure.
 _LOGITS = 2.0
+_LEAST = 0.2
 
 
 def fitted_weights(network: Network, photos: Sequence[Floats], seed: int) -> Weights:
@@ -76,6 +77,8 @@ def _fitted(
     )
     axes = 0 if isinstance(layer, Local) else (0, 2, 3)
     mean, deviation = made.mean(axis=axes), made.std(axis=axes)
+    # Where values hardly differ, as in a saturated activation, no training would tell them apart.
+    deviation = np.maximum(deviation, _LEAST * np.sqrt(np.square(made).mean(axis=axes)))
     # Dead whatever the weights are, as a window of padding alone.
     deviation = np.where(deviation < 1e-3, 1.0, deviation)
     # Training turns some channels round and, where there are many, lets some die.

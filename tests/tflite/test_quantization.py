@@ -28,6 +28,7 @@ def test_a_range_is_covered_and_zero_is_exact() -> None:
     # A range that leaves 0 out is widened to it.
     assert QuantParams.from_range(2.0, 5.1).range == pytest.approx((0, 5.1))
     assert QuantParams.from_range(-5.1, -2.0).range == pytest.approx((-5.1, 0))
+    assert QuantParams.from_range(0.0, 0.0).range == pytest.approx((0, 1))
 
 
 @pytest.mark.parametrize("axis", [0, 1])

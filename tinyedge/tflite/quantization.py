@@ -11,6 +11,8 @@ __all__ = ["XNNPACK_SLOPE_ONE", "QuantParams", "per_channel"]
 XNNPACK_SLOPE_ONE = 256
 """XNNPACK's leaky ReLU (qs8-vlrelu) multiplies by slopes that are whole numbers over this."""
 
+# A tensor whose values lie no farther apart holds nothing but what rounding left of zeros.
+_NOTHING = 1e-6
 _Number = TypeVar("_Number", bound=np.generic)
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -43,8 +45,13 @@ class QuantParams:
 
     @classmethod
     def from_range(cls, low: float, high: float, dtype: DTypeLike = np.int8) -> "QuantParams":
-        """Per-tensor parameters that represent `low` to `high`, and 0 exactly."""
-        low, high = min(low, 0.0), max(high, 1e-6)
+        """Per-tensor parameters that represent `low` to `high`, and 0 exactly.
+
+        A range of nothing but 0 gets the scale of numbers up to 1.
+        """
+        low, high = min(low, 0.0), max(high, 0.0)
+        if high - low < _NOTHING:
+            high = 1.0
         limits = np.iinfo(np.dtype(dtype))
         scale = (high - low) / (limits.max - limits.min)
         zero_point = int(np.clip(np.rint(limits.min - low / scale), limits.min, limits.max))

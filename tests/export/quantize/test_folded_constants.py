@@ -13,6 +13,7 @@ from tests.support.naive import forward, random_weights
 from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
+from tinyedge.darknet.weights import ConvolutionalWeights, Weights
 from tinyedge.export.build.fold import fold
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.tensorflow import require_tensorflow
@@ -51,6 +52,10 @@ NETS = {
     + "[shortcut]\nfrom=-3\nalpha=2\n"
     + HEAD,
     "squares and their root": conv(8) + "[l2norm]\n" + HEAD,
+    "squares of a difference": conv(8, "hardtan") + "[l2norm]\n" + HEAD,
+    "a concatenation with itself": conv(4, "leaky")
+    + "[route]\nlayers=0,0\n[shortcut]\nfrom=0\nalpha=2\nactivation=leaky\n"
+    + HEAD,
     "one channel inside": conv(1, "leaky") + conv(5, "leaky") + HEAD,
     "one output": conv(8, "leaky") + conv(1, "logistic", size=1) + "[avgpool]\n",
     "one dense output": conv(4, "leaky") + "[connected]\noutput=1\nactivation=leaky\n",
@@ -84,15 +89,12 @@ def answers(content: bytes, given: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.array(found)
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_the_int8_file_answers_as_the_definition_does(name: str) -> None:
+def quantized(network: Network, weights: Weights) -> bytes:
     require_tensorflow()
     from tinyedge.export.quantize.quantizer import quantize
     from tinyedge.export.quantize.reorder import REWRITES
 
-    network = build_network(parse_cfg(NET + NETS[name], "n.cfg"))
-    weights = random_weights(network, seed=4)
-    content = quantize(
+    return quantize(
         network,
         fold(network, weights),
         images(network, 40, seed=1),
@@ -102,8 +104,44 @@ def test_the_int8_file_answers_as_the_definition_does(name: str) -> None:
         progress=no_progress,
         config=CONFIG,
     )
+
+
+def by_converter(network: Network, weights: Weights) -> bytes:
+    require_tensorflow()
+    from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.tflite.convert import convert_int8
+
+    model = build_keras_model(network, fold(network, weights))
+    return convert_int8(model, images(network, 40, seed=1), input_type="int8")
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_int8_file_answers_as_the_definition_does(name: str) -> None:
+    network = build_network(parse_cfg(NET + NETS[name], "n.cfg"))
+    weights = random_weights(network, seed=4)
     unseen = images(network, 12, seed=2)
     right = np.array([forward(network, weights, pixels).reshape(-1) for pixels in unseen])
-    error = np.square(answers(content, unseen) - right).sum()
+    error = np.square(answers(quantized(network, weights), unseen) - right).sum()
     spread = np.square(right - right.mean(axis=0)).sum()
     assert 10 * np.log10(spread / error) > ENOUGH
+
+
+DEAD = {
+    "a difference of the same": conv(4, "leaky") + "[shortcut]\nfrom=-1\nbeta=-1\n",
+    "a relu that never opens": conv(4, "relu"),
+}
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_behind_a_dead_layer_the_biases_are_left(name: str) -> None:
+    """Of the scale that the converter gives to zeros no bias fits in 32 bits, and ADD aborts."""
+    network = build_network(parse_cfg(NET + DEAD[name] + conv(6, "leaky") + HEAD, "n.cfg"))
+    weights = random_weights(network, seed=4)
+    if "relu" in name:
+        first = weights.layers[0]
+        assert isinstance(first, ConvolutionalWeights)
+        first.biases[:] = -100
+    unseen = images(network, 4, seed=2)
+    right = np.array([forward(network, weights, pixels).reshape(-1) for pixels in unseen])
+    for content in (quantized(network, weights), by_converter(network, weights)):
+        assert np.abs(answers(content, unseen) - right).max() < 0.02 * np.abs(right).max()
