@@ -42,7 +42,7 @@ def markdown(rows: Sequence[_Row], limits: Sequence[_Row]) -> str:
         f"largest output; at most {TOLERANCE:g} is required. *int8 .tflite*: the file's size, made",
         f"with {CALIBRATION_IMAGES} photos, asserted full-integer and, by the check that ends an",
         "export, the float file's function; *SNR*: of its outputs against the float file's, dB, by",
-        "that check. Networks of up to",
+        "that check, which rows without a number are older than. Networks of up to",
         f"{TUNED_PARAMETERS / 1e6:.0f} million parameters and {TUNED_OPERATIONS / 1e9:.0f} billion"
         " operations are quantized by tinyedge's own",
         "quantizer (`tuned`), larger ones by `--quantizer default` in a tenth of the time.",
