@@ -215,9 +215,9 @@ def _missed(rows: Sequence[_Row]) -> list[str]:
     told = ", ".join(f"{row['db']:g} for {right[row['seed']]:g}" for row in missed)
     same = len(passed) - len(missed)
     return [
-        f"Of the {len(passed)} wrong files that are not refused {same} answer as the right file does,",
-        f"within {_SAME_DB:g} dB: what is wrong does not count there. The SNR of the others, and of",
-        f"the right file: {told or 'none'}.",
+        f"Of the {len(passed)} wrong files that are not refused {same} answer as the right file",
+        f"does, within {_SAME_DB:g} dB: what is wrong does not count there. The SNR of the others,",
+        f"for that of the right file: {told or 'none'}.",
     ]
 
 
