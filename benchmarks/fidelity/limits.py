@@ -217,7 +217,7 @@ def _missed(rows: Sequence[_Row]) -> list[str]:
     return [
         f"Of the {len(passed)} wrong files that are not refused {same} answer as the right file",
         f"does, within {_SAME_DB:g} dB: what is wrong does not count there. The SNR of the others,",
-        f"and of the right file: {told or 'none'}.",
+        f"for that of the right file: {told or 'none'}.",
     ]
 
 
