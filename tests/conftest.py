@@ -1,6 +1,7 @@
 """Fixtures that the tests share, and what the data they may need is missing for."""
 
 import os
+import signal
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +24,15 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, database=None, max_examples=3000)
 settings.load_profile("repeatable")
+
+# nohup and a shell's & have signals ignored, by what the tests start too.
+for _number, _action in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _action)
 
 # Subprocesses run in other folders; a relative cache means the one beside the checkout.
 if os.environ.get("TINYEDGE_CACHE"):

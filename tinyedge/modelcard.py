@@ -35,6 +35,7 @@ from tinyedge.json_values import (
     sha256,
     text,
 )
+from tinyedge.tflite.flatbuffer import MOST_BYTES
 
 __all__ = [
     "BatchNormFormula",
@@ -61,8 +62,6 @@ Precision = Literal["int8", "hybrid", "float32"]
 Reference = Literal["keras", "float", "int8"]
 CheckImages = Literal["photos", "synthesized"]
 
-# Of a FlatBuffer with its card: offsets are 32 bits with a sign.
-_MOST_BYTES = 2**31 - 1
 _MEMBER = "model_card.json"
 _FORMAT = 2
 _FORMATS_READ = (1, 2)
@@ -203,7 +202,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
         OSError: the file cannot be read.
     """
     with open_bytes(
-        Path(path), limit=_MOST_BYTES, what="a .tflite file", error=ModelError
+        Path(path), limit=MOST_BYTES, what="a .tflite file", error=ModelError
     ) as stream:
         try:
             found = _text_of_card(stream)

@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FlatbufferError", "Table", "Verifier", "root_table"]
+__all__ = ["MOST_BYTES", "FlatbufferError", "Table", "Verifier", "root_table"]
+
+MOST_BYTES = 2**31 - 1
+"""Of a FlatBuffer: its offsets are 32 bits with a sign."""
 
 
 class FlatbufferError(ValueError):

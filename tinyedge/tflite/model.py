@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
 from tinyedge.files import read_bytes
-from tinyedge.tflite.flatbuffer import FlatbufferError, Table, root_table
+from tinyedge.tflite.flatbuffer import MOST_BYTES, FlatbufferError, Table, root_table
 from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS, OptionValue, read_options
 
@@ -33,8 +33,6 @@ __all__ = [
 IDENTIFIER = b"TFL3"
 """What stands in the 4th to 8th byte of every .tflite."""
 _SCHEMA_VERSION = 3
-# Offsets of a FlatBuffer are 32 bits with a sign.
-_MOST_BYTES = 2**31 - 1
 # The schema's TensorType, from 0.
 _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64"),
@@ -196,7 +194,7 @@ def read_tflite_bytes(path: Path) -> bytes:
         ModelError: it is empty, no file, or larger than a FlatBuffer can be.
         OSError: the file cannot be read.
     """
-    content = read_bytes(path, limit=_MOST_BYTES, what="a .tflite file", error=ModelError)
+    content = read_bytes(path, limit=MOST_BYTES, what="a .tflite file", error=ModelError)
     if not content:
         raise ModelError(f"{path} is empty")
     return content
