@@ -208,7 +208,8 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
             found = _text_of_card(stream)
             content = None if found is None else parse_json(found)
         except Exception as error:  # damaged bytes set off anything, a seek to below 0 too
-            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            # Of the system's errors; bz2 has an OSError without a number for a damaged stream.
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise
             raise _damaged(path, str(error)) from error
     return None if found is None else _card(content, Path(path))

@@ -5,6 +5,7 @@ file of ``path<TAB>label`` lines, the paths relative to its own folder; ``#`` st
 """
 
 import glob
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,9 +61,10 @@ def find_images(sources: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         path = Path(source)
-        if path.is_dir():
+        # Those of os.path take a name too long for any file for one that is not there.
+        if os.path.isdir(source):
             found += _images_in(path)
-        elif path.exists():
+        elif os.path.exists(source):
             found.append(path)
         elif glob.has_magic(source):
             found += _matching(source)
@@ -77,7 +79,7 @@ def read_unlabelled(source: Path) -> list[Path]:
     Raises:
         DatasetError: no such folder or manifest, no image in it, a listed file is missing.
     """
-    if source.is_dir():
+    if os.path.isdir(source):
         return _images_in(source)
     return [entry.path for entry in _read_manifest(source)]
 
@@ -100,7 +102,7 @@ def read_labelled(
             not have or that a label of two classes leaves open.
     """
     names = ClassNames(labels, ids, classes)
-    if source.is_dir():
+    if os.path.isdir(source):
         return _read_class_folders(source, names)
     entries = _read_manifest(source)
     images = []
@@ -206,7 +208,7 @@ class _Entry:
 
 
 def _read_manifest(manifest: Path) -> list[_Entry]:
-    if not manifest.exists():
+    if not os.path.exists(manifest):
         raise DatasetError(f"{manifest}: no such folder or manifest")
     text = read_text(
         manifest,
@@ -223,7 +225,7 @@ def _read_manifest(manifest: Path) -> list[_Entry]:
         name, _, label = content.partition("\t")
         where = f"{manifest}:{number}"
         path = manifest.parent / name.strip()
-        if not _is_there(path):
+        if not os.path.isfile(path):
             long_or_odd = len(name) > _MOST_OF_A_NAME or not name.isprintable()
             raise DatasetError(
                 f"{where}: {shortened(name.strip()) if long_or_odd else path}: no such file"
@@ -232,10 +234,3 @@ def _read_manifest(manifest: Path) -> list[_Entry]:
     if not entries:
         raise DatasetError(f"{manifest}: this manifest lists no image")
     return entries
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name longer than any file's
-        return False

@@ -98,6 +98,9 @@ def _stored_rows(image: Image.Image) -> _Rows | None:
     tiles = sorted(getattr(image, "tile", ()), key=lambda tile: tile[2])
     if not tiles or any(tile[0] != "raw" for tile in tiles):
         return None
+    # A TIFF may say its rows by a number that is no integer.
+    if any(type(number) is not int for tile in tiles for number in (*tile[1], tile[2])):
+        return None
     _, (left, top, right, bottom), start, arguments = tiles[0]
     if right - left != image.width or not image.height:
         return None
