@@ -23,6 +23,7 @@ from tinyedge.images.headers import read_jpeg_header, webp_size
 from tinyedge.images.spec import InputSpec
 from tinyedge.images.unfinished import ends_unwritten
 from tinyedge.memory import available_memory
+from tinyedge.text import shortened
 
 __all__ = ["EXACT_JPEG", "DecodedImage", "decoded_file"]
 
@@ -181,21 +182,36 @@ def _opened(path: Path, reduced_for: InputSpec | None) -> Iterator[Image.Image]:
         raise ImageError(f"{path} takes more memory than there is") from error
     with stream:
         image = _header(stream, path)
-        size = image.size
         try:
-            if image.format in _JPEG:
-                _reduce(image, reduced_for)
-            _check_memory(str(path), size, _decoding_bytes(image, stream))
-            if ends_unwritten(stream, image):
-                raise ImageError(
-                    f"{path} is damaged or cut short (it ends in zeros, as a file does that is"
-                    " still being written)"
-                )
-            stream.seek(0)
+            _prepare(image, stream, path, reduced_for)
             yield image
         finally:
             # Frees the pixels now, whoever may hold the image.
             image.close()
+
+
+def _prepare(
+    image: Image.Image, stream: BinaryIO, path: Path, reduced_for: InputSpec | None
+) -> None:
+    """Refuse an opened image whose decoding takes too much memory, or that is not all there.
+
+    Raises:
+        ImageError: it is such an image, or its header contradicts itself.
+    """
+    size = image.size
+    try:
+        if image.format in _JPEG:
+            _reduce(image, reduced_for)
+        needed, unwritten = _decoding_bytes(image, stream), ends_unwritten(stream, image)
+        stream.seek(0)
+    except Exception as error:  # what a header says of rows and strips may be of any type
+        raise ImageError(f"{path} is damaged (its header: {shortened(str(error))})") from error
+    _check_memory(str(path), size, needed)
+    if unwritten:
+        raise ImageError(
+            f"{path} is damaged or cut short (it ends in zeros, as a file does that is"
+            " still being written)"
+        )
 
 
 def _header(stream: BinaryIO, path: Path) -> Image.Image:
