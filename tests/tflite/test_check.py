@@ -190,6 +190,13 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         write_model(Op("RELU", [replace(_IMAGE, scale=float("inf"))], [_IMAGE])),
         "a scale that is no number above 0",
     ),
+    "a scale of a NaN that signals": (
+        # A quiet NaN's bytes with the bit of signalling ones.
+        write_model(Op("RELU", [replace(_IMAGE, scale=1.375)], [_IMAGE])).replace(
+            b"\0\0\xb0\x3f", b"\1\0\x80\x7f"
+        ),
+        "a scale that is no number above 0",
+    ),
     "a constant of too few bytes": (
         changed(convolution(), lambda model: setattr(model.buffers[1], "data", [1, 2, 3])),
         "has 3 bytes",
