@@ -143,6 +143,18 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         ),
         "axis 4 of 4 dimensions",
     ),
+    "radius that ends the process": (
+        write_model(
+            Op(
+                "LOCAL_RESPONSE_NORMALIZATION",
+                [T((1, 4, 4, 8), "float32")],
+                [T((1, 4, 4, 8), "float32")],
+                "LocalResponseNormalizationOptions",
+                {"radius": 2**30, "bias": 1.0, "alpha": 1.0, "beta": 0.5},
+            )
+        ),
+        "its radius is 1073741824",
+    ),
     "split by 0": (
         write_model(Op("SPLIT", [integers(3), _IMAGE], [_IMAGE], "SplitOptions")),
         "in 0 parts",
