@@ -143,6 +143,18 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         ),
         "axis 4 of 4 dimensions",
     ),
+    "radius that ends the process": (
+        write_model(
+            Op(
+                "LOCAL_RESPONSE_NORMALIZATION",
+                [T((1, 4, 4, 8), "float32")],
+                [T((1, 4, 4, 8), "float32")],
+                "LocalResponseNormalizationOptions",
+                {"radius": 2**30, "bias": 1.0, "alpha": 1.0, "beta": 0.5},
+            )
+        ),
+        "its radius is 1073741824",
+    ),
     "split by 0": (
         write_model(Op("SPLIT", [integers(3), _IMAGE], [_IMAGE], "SplitOptions")),
         "in 0 parts",
@@ -188,6 +200,13 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "a scale of infinity": (
         write_model(Op("RELU", [replace(_IMAGE, scale=float("inf"))], [_IMAGE])),
+        "a scale that is no number above 0",
+    ),
+    "a scale of a NaN that signals": (
+        # A quiet NaN's bytes with the bit of signalling ones.
+        write_model(Op("RELU", [replace(_IMAGE, scale=1.375)], [_IMAGE])).replace(
+            b"\0\0\xb0\x3f", b"\1\0\x80\x7f"
+        ),
         "a scale that is no number above 0",
     ),
     "a constant of too few bytes": (

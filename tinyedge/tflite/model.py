@@ -288,7 +288,8 @@ def _qparams(table: Table | None, kind: str, dimensions: int) -> QuantParams | N
     """Of a tensor of type `kind`, held to what TFLite's runtime asks of them."""
     if table is None or kind not in _NUMPY_TYPES:
         return None
-    scales = table.numbers(2, "f4").astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN that signals
+        scales = table.numbers(2, "f4").astype(np.float64)
     if not len(scales):
         return None
     zero_points = table.numbers(3, "i8").astype(np.int64)

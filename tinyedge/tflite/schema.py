@@ -195,6 +195,9 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "LEAKY_RELU": OperatorFacts(
             options=OptionsTable(75, {"alpha": Option(0, "f", 0.0)}), homogeneous=True
         ),
+        "LOCAL_RESPONSE_NORMALIZATION": OperatorFacts(
+            options=OptionsTable(13, {"radius": Option(0, "i")})
+        ),
         "LOGISTIC": OperatorFacts(fixed_output=True),
         "LOG_SOFTMAX": OperatorFacts(fixed_output=True),
         "MAXIMUM": OperatorFacts(shares_scale=True),

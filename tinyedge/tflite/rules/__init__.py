@@ -160,7 +160,7 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "GATHER": _moving(2, places.gathered),
         "L2_NORMALIZATION": _one(elements.over_last),
         "L2_POOL_2D": _one(products.pool),
-        "LOCAL_RESPONSE_NORMALIZATION": _one(elements.image_unchanged),
+        "LOCAL_RESPONSE_NORMALIZATION": _one(elements.normalized),
         "LOG_SOFTMAX": _one(elements.over_last),
         "MAX_POOL_2D": _one(products.pool),
         "MIRROR_PAD": _moving(2, places.mirrored),

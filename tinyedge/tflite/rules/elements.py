@@ -24,9 +24,9 @@ __all__ = [
     "converted",
     "filled",
     "flipped",
-    "image_unchanged",
     "largest",
     "leaky_with_slopes",
+    "normalized",
     "one_hot",
     "over_last",
     "pairwise",
@@ -40,6 +40,9 @@ __all__ = [
     "top",
     "unchanged",
 ]
+
+# Of channels: far above any network's; the kernel pads by it.
+_LARGEST_RADIUS = 2**15
 
 
 def unchanged(call: OperatorCall) -> list[Shape]:
@@ -56,8 +59,10 @@ def real_unchanged(call: OperatorCall) -> list[Shape]:
     return unchanged(call)
 
 
-def image_unchanged(call: OperatorCall) -> list[Shape]:
+def normalized(call: OperatorCall) -> list[Shape]:
     ranks(call, 4)
+    radius = call.number("radius")
+    require(0 <= radius < _LARGEST_RADIUS, f"its radius is {radius}")
     return unchanged(call)
 
 
