@@ -37,10 +37,10 @@ def shortcut(
 ) -> keras.KerasTensor:
     """The input plus an earlier output, as far as they share pixels and channels."""
     added = built[layer.source]
-    if layer.added != layer.output:
-        added = _placed(layer, added)
     if layer.beta != 1:
         added = layer.beta * added
+    if layer.added != layer.output:
+        added = _placed(layer, added)
     if layer.alpha != 1:
         tensor = tensor * _weights_of_input(layer)
     tensor = keras.layers.Add(name=layer_name(layer))([tensor, added])
@@ -58,7 +58,9 @@ def _placed(layer: Shortcut, added: keras.KerasTensor) -> keras.KerasTensor:
     """What is added, where it is added, in the output's shape; zeros elsewhere."""
     rows, columns, channels = layer.common
     step = layer.stride
-    tensor = added[:, : rows * step : step, : columns * step : step, :channels]
+    tensor = added
+    if step > 1 or layer.common != layer.added:
+        tensor = added[:, : rows * step : step, : columns * step : step, :channels]
     if layer.sample > 1:
         tensor = _apart(tensor, Shape(rows, columns, channels), layer.sample)
     out = layer.output

@@ -167,19 +167,32 @@ class ModelEditor:
         return found
 
     def require_layers(self, numbers: Iterable[int]) -> dict[int, OperatorT]:
-        """`layer_operators`, all of `numbers` among them.
+        """`layer_operators`, all of `numbers`, in the order they run, among them.
+
+        Behind a constant, the converter leaves some grouped convolutions without a name: as many as
+        layers are missing are those, in their order.
 
         Raises:
             ExportError: one is missing, since the converter names tensors in another way.
         """
         found = self.layer_operators()
-        for number in numbers:
-            if number not in found:
-                raise ExportError(
-                    f"the converter's file does not name layer {number}: this TensorFlow names"
-                    " tensors in a way tinyedge does not know; use --quantizer default"
-                )
-        return found
+        missing = [number for number in numbers if number not in found]
+        known = {id(operator) for operator in found.values()}
+        nameless = [
+            operator
+            for operator in self._operators_with_bias()
+            if id(operator) not in known and not self._is_named(operator)
+        ]
+        if len(missing) != len(nameless) and missing:
+            raise ExportError(
+                f"the converter's file does not name layer {missing[0]}: this TensorFlow names"
+                " tensors in a way tinyedge does not know; use --quantizer default"
+            )
+        return found | dict(zip(missing, nameless, strict=False))
+
+    def _is_named(self, operator: OperatorT) -> bool:
+        names = (self.tensor_name(index) for index in operator.inputs[1:])
+        return any(bias_layer(name) or named_layer(name) for name in names)
 
     def set_qparams(self, index: int, qparams: QuantParams, *, producers: int = 1) -> bool:
         """Set per-tensor parameters of an int8 tensor, and of all whose scale must be the same.
