@@ -51,16 +51,17 @@ def commands(folder: Path, names: tuple[str, ...]) -> Iterator[dict[str, Command
 
 def as_text(tallies: list[Tally]) -> str:
     """The table, 80 columns wide."""
-    headings = ("command", "run", "kills", "early", "late", "half", "mixed", "strays", "children")
-    columns = [Column(headings[0]), *(Column(name, "right") for name in headings[1:])]
-    columns += [Column(name, "right") for name in ("lost", "twice", "codes")]
+    headings = ("run", "kills", "missed", "half", "mixed", "strays", "orphans", "lost", "twice")
+    columns = [Column("command"), *(Column(name, "right") for name in (*headings, "code"))]
     rows = [
         [
             each.command,
-            f"{each.seconds:.1f} s",
-            *map(str, (each.kills, each.early, each.late, each.half_made, each.mixed)),
+            f"{each.seconds:.0f} s",
+            str(each.kills),
+            f"{each.early}+{each.late}",
+            *map(str, (each.half_made, each.mixed)),
             f"{each.strays_at_once}+{each.strays}",
-            *map(str, (each.children, each.lost, each.twice, each.wrong_codes)),
+            *map(str, (each.orphans, each.lost, each.twice, each.wrong_codes)),
         ]
         for each in tallies
     ]
@@ -75,9 +76,10 @@ def as_text(tallies: list[Tally]) -> str:
 def command(*, names: tuple[str, ...], kills: int, parallel: int, as_json: bool) -> None:
     """Kill each command by SIGTERM, SIGHUP, SIGINT and SIGKILL in turn; all NAMES by default.
 
-    half: outputs neither old nor new; mixed: sets not of one run until the next run; strays: left
-    at once by another signal than SIGKILL + left after the next run; early: before Python had
-    loaded tinyedge; late: it had ended. Exit 1 where anything went wrong.
+    missed: before Python had loaded tinyedge + after it had ended; half: outputs neither old nor
+    new; mixed: sets not of one run until the next run; strays: left at once by another signal than
+    SIGKILL + left after the next run; orphans: children that went on. Exit 1 where anything went
+    wrong.
     """
     names = names or COMMANDS
     with (

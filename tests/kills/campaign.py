@@ -33,7 +33,7 @@ class Tally:
         mixed: sets of whole outputs that were not of one run, until the next run.
         strays_at_once: temporary files left by another signal than SIGKILL.
         strays: what the next run left of temporary files.
-        children: processes that outlived it.
+        orphans: processes that outlived it.
         lost, twice: photos never answered, and those answered more than once.
         twice_killed: of these, those for which SIGKILL came between the answer and the journal.
         wrong_codes: exit codes that are not the table's.
@@ -49,7 +49,7 @@ class Tally:
     mixed: int = 0
     strays_at_once: int = 0
     strays: int = 0
-    children: int = 0
+    orphans: int = 0
     lost: int = 0
     twice: int = 0
     wrong_codes: int = 0
@@ -62,7 +62,7 @@ class Tally:
             self.half_made
             + self.strays_at_once
             + self.strays
-            + self.children
+            + self.orphans
             + self.lost
             + self.wrong_codes
         )
@@ -147,7 +147,7 @@ class Campaign:
             tally.wrong_codes += 1
             tally.notes.append(f"{where}: {said[-600:]}")
         left = self._children(patience=10.0 if number == signal.SIGKILL else 0.0)
-        tally.children += len(left)
+        tally.orphans += len(left)
         tally.notes += [f"{where}: still runs: {line}" for line in left]
         damaged = command.half_made(self._stdout)
         tally.half_made += len(damaged)
