@@ -280,9 +280,9 @@ def _check(
     *,
     noise: float | None,
 ) -> Check:
-    several = card.features is None and card.classes > 1
+    classifies = card.features is None
     divergence = None
-    if several and card.softmax:
+    if classifies and card.classes > 1 and card.softmax:
         logits = (
             each.reshape(len(each), card.softmax_groups, -1) / card.temperature
             for each in (reference, found)
@@ -292,7 +292,7 @@ def _check(
         against=against,
         images=len(reference),
         source=source,
-        agreement=int(np.count_nonzero(top1(reference) == top1(found))) if several else None,
+        agreement=int(np.count_nonzero(top1(reference) == top1(found))) if classifies else None,
         # For the same reason as the noise; what float's rounding makes of it, 1e-13 or so, is 0.
         kl=None if divergence is None else float(f"{round(divergence, 6):.3g}"),
         noise_db=noise,

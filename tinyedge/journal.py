@@ -79,11 +79,13 @@ class Journal:
 
     def _read(self) -> list[Entry]:
         with open(self._descriptor, "rb", closefd=False) as stream:
-            content = stream.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise DatasetError(
-                f"{self._path}: more than {_MOST_BYTES:,} bytes, the most that a journal may have"
-            )
+            if os.fstat(self._descriptor).st_size > _MOST_BYTES:
+                raise DatasetError(
+                    f"{self._path}: more than {_MOST_BYTES:,} bytes, the most that a journal may"
+                    " have"
+                )
+            # It is a file, whose lock is ours: not with a limit, which Python would take in memory.
+            content = stream.read()
         whole = content.rfind(b"\n") + 1
         header, *lines = content[:whole].split(b"\n")
         begins = _parsed(header)

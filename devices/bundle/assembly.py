@@ -128,7 +128,7 @@ def assemble(
         "model": preferred,
         "models": entries,
     }
-    files[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
+    files[MANIFEST] = (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()
     installer = _installer(
         target,
         device=profile.name,

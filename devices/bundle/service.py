@@ -7,7 +7,7 @@ from pathlib import Path
 from tinyedge.devices.selftest import read_manifest
 from tinyedge.errors import DeviceError, TinyedgeError
 from tinyedge.files import bytes_sha256
-from tinyedge.text import is_plain_name
+from tinyedge.text import is_plain_name, printable
 
 __all__ = ["unit_text"]
 
@@ -97,5 +97,5 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except (TinyedgeError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        print(printable(f"error: {problem}"), file=sys.stderr)
         raise SystemExit(2) from None

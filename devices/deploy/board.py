@@ -60,6 +60,7 @@ class BoardReport:
         comparison: ``tinyedge compare --json``, likewise.
         seconds: from the first connection to the end.
         notes: what a person should know of the board though all went well.
+        fault: what was raised that tinyedge did not expect, or None.
     """
 
     host: str
@@ -75,6 +76,7 @@ class BoardReport:
     comparison: ComparisonJson | None = None
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    fault: Exception | None = None
 
 
 def deploy_to(
@@ -128,6 +130,10 @@ def deploy_to(
     # An OSError is this computer's, such as a full disk: boards that are done keep their reports.
     except (TinyedgeError, OSError) as error:
         report.error, report.failed_at = str(error), step
+    # A fault of ours that one board's answers bring out is nothing to the others.
+    except Exception as error:
+        report.error, report.failed_at = f"unexpected {type(error).__name__}: {error}", step
+        report.fault = error
     progress("failed" if report.error else "done")()
     report.seconds = time.monotonic() - start
     return report

@@ -15,11 +15,11 @@ _RESULT = Column("result", fit="wrap")
 
 
 def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
-    """``passed``, and the fields of the `BoardReport` of each board."""
+    """``passed``, and the fields of the `BoardReport` of each board but ``fault``."""
     return {
         "schema": "tinyedge.deploy/1",
         "passed": all(report.error is None for report in reports),
-        "boards": [dataclasses.asdict(report) for report in reports],
+        "boards": [_board_as_json(report) for report in reports],
     }
 
 
@@ -34,6 +34,12 @@ def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
         printable(f"{each.host}: {each.failed_at}: {each.error}") for each in reports if each.error
     ]
     return "\n".join(lines)
+
+
+def _board_as_json(report: BoardReport) -> dict[str, object]:
+    found = dataclasses.asdict(dataclasses.replace(report, fault=None))
+    del found["fault"]
+    return found
 
 
 def _row(report: BoardReport, *, compared: bool) -> list[str]:

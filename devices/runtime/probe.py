@@ -41,4 +41,4 @@ def main(library: str, model: Path, runtimes: "list[RuntimeName]") -> dict[str, 
 
 if __name__ == "__main__":
     named = cast("list[RuntimeName]", sys.argv[3:])
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), named)), flush=True)
+    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), named), allow_nan=False), flush=True)

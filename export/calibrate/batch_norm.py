@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.activations import ACTIVATIONS
-from tinyedge.darknet.batch_norm import standard_deviation
+from tinyedge.darknet.batch_norm import difference, standard_deviation
 from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Convolutional
 from tinyedge.darknet.network import Network
@@ -39,12 +39,14 @@ class BatchNormStatistics:
         channels: indices of the channels whose scale is not negligible.
         mean: float32 (channels,).
         deviation: float32 (channels,), more than 0.
+        difference: of Darknet's two batch norms there; see `batch_norm.difference`.
     """
 
     layer: Convolutional
     channels: NDArray[np.intp]
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
+    difference: float
 
     def output_of(self, model: "keras.Model") -> "keras.KerasTensor":
         """The convolution's output (n, h, w, c) in the network's Keras model."""
@@ -83,12 +85,17 @@ def _statistics(
     layer: Convolutional, parameters: LayerParameters, formula: BatchNormFormula
 ) -> BatchNormStatistics:
     assert isinstance(parameters, ConvolutionalWeights)
-    assert parameters.batch_norm is not None
-    deviations = _deviations(parameters.batch_norm, formula)
+    norm = parameters.batch_norm
+    assert norm is not None
+    deviations = _deviations(norm, formula)
     channels = np.flatnonzero(deviations > _NEGLIGIBLE * deviations.max())
     factor = np.float32(ACTIVATIONS[layer.activation].input_factor)
     return BatchNormStatistics(
-        layer, channels, factor * parameters.biases[channels], factor * deviations[channels]
+        layer,
+        channels,
+        mean=factor * parameters.biases[channels],
+        deviation=factor * deviations[channels],
+        difference=difference(norm.scales, norm.variance),
     )
 
 

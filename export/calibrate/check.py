@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.darknet.batch_norm import NOTED_DIFFERENCE
 from tinyedge.darknet.layer_names import layer_name
 from tinyedge.errors import TinyedgeWarning
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
@@ -65,14 +66,16 @@ def check_calibration(
         seen = measure_shift(model, statistics, images)
     usual = _USUAL + _CHANCE / len(images)
     if seen is not None and not seen.distance <= usual:
+        doubtful = any(each.difference > NOTED_DIFFERENCE for each in statistics)
+        norm = ", or the network was trained with the other batch norm, see that note"
         _warn(
             "the calibration images do not look like those the network was trained on: behind its"
             f" first convolutions, channels lie up to {seen.shift:.1f} deviations from where they"
             f" were in training and vary {seen.spread:.2f} times as much (distance"
             f" {seen.distance:.2g}; {usual:.2g} is the most that so many right images show)."
             " Mostly they are of another kind or brightness than training's, have red and blue"
-            " swapped, or have pixels of another range. Calibrate with photos such as the network"
-            " will see, prepared as they will be"
+            f" swapped, or have pixels of another range{norm if doubtful else ''}. Calibrate with"
+            " photos such as the network will see, prepared as they will be"
         )
 
 

@@ -148,10 +148,17 @@ class TestHeads:
 
     def test_one_output(self, tmp_path: Path) -> None:
         net = Net(tmp_path, CONV.format(1, "logistic") + "[avgpool]\n")
-        net.write([net.kernel(1, 3)])
+        kernel = net.kernel(1, 3)
+        net.write([kernel - kernel.mean()])  # of which grey is one half
         printed = json.loads(run_in_process("export", *net.words(), "--json").stdout)
         found = printed["check"]["int8"]
-        assert (found["agreement"], found["kl"]) == (None, None)
+        # A class of its own above a probability of one half.
+        float_says, int8_says = (
+            scores(net.out / f"net_{kind}.tflite", net.photos) > 0.5 for kind in ("float", "int8")
+        )
+        assert 0 < np.count_nonzero(float_says) < found["images"]
+        assert found["agreement"] == np.count_nonzero(float_says == int8_says)
+        assert found["kl"] is None
         assert found["noise_db"] > 25
 
 

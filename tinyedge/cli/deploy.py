@@ -124,6 +124,9 @@ def command(
         lambda: report.as_text(reports, width=output_width()),
         lambda: report.as_json(reports),
     )
+    for board in reports:
+        if board.fault is not None:
+            raise board.fault
     failed = any(board.error for board in reports)
     context.exit(ExitCode.FAILED if failed else ExitCode.DONE)
 

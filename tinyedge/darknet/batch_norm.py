@@ -16,6 +16,7 @@ from tinyedge.modelcard import BatchNormFormula
 
 __all__ = [
     "BATCH_NORM_FORMULAS",
+    "NOTED_DIFFERENCE",
     "difference",
     "formula_of_revision",
     "has_deviation",
@@ -23,6 +24,12 @@ __all__ = [
 ]
 
 BATCH_NORM_FORMULAS = get_args(BatchNormFormula)
+NOTED_DIFFERENCE = 0.001
+"""Of a layer's output, beyond which the choice is told.
+
+The nets that Darknet publishes stay below 0.0002 of it, an int8 value is rounded by more than
+this, and variances of 1e-5 make it 0.3.
+"""
 
 _INSIDE_EPSILON = 1e-5
 _OUTSIDE_EPSILON = 1e-6

@@ -20,7 +20,12 @@ from typing import IO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.darknet.batch_norm import difference, formula_of_revision, has_deviation
+from tinyedge.darknet.batch_norm import (
+    NOTED_DIFFERENCE,
+    difference,
+    formula_of_revision,
+    has_deviation,
+)
 from tinyedge.darknet.layers import BatchNormalization, Connected, Convolutional, Local
 from tinyedge.darknet.network import Network
 from tinyedge.errors import TinyedgeWarning, WeightsError
@@ -50,9 +55,6 @@ WeightedLayer = Convolutional | Connected | Local | BatchNormalization
 _FLOAT = np.dtype("<f4")
 # What a network takes is checked by count; beyond this no file is looked at.
 _MOST_BYTES = 2**36
-# Of a layer's output. The nets that Darknet publishes stay below 0.0002 of it, an int8 value is
-# rounded by more than this, and variances of 1e-5 make it 0.3.
-_ROUNDING = 0.001
 _SHOWN_LAYERS = 3
 
 
@@ -414,7 +416,7 @@ def _note_batch_norm(path: Path, network: Network, weights: Weights) -> None:
         for layer in _weighted_layers(network)
         if (norm := _batch_norm(weights.layers[layer.index])) is not None
     ]
-    found = [(share, layer) for share, layer in found if share > _ROUNDING]
+    found = [(share, layer) for share, layer in found if share > NOTED_DIFFERENCE]
     if not found:
         return
     found.sort(key=lambda pair: -pair[0])

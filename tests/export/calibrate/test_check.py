@@ -126,6 +126,22 @@ def test_images_like_the_trainings_pass(trained: tuple[Network, Weights]) -> Non
 def test_others_are_told(trained: tuple[Network, Weights], wrong: str) -> None:
     (message,) = check(*trained, WRONG[wrong](drawn(1)).astype(np.float32))
     assert "do not look like those the network was trained on" in message
+    assert "batch norm" not in message
+
+
+def test_photos_are_not_blamed_alone_where_the_batch_norm_may_be_the_other(
+    trained: tuple[Network, Weights],
+) -> None:
+    network, weights = trained
+    first = network.layers[0]
+    learned = weights.layers[first.index]
+    assert isinstance(learned, ConvolutionalWeights)
+    assert learned.batch_norm is not None
+    small = np.full_like(learned.batch_norm.variance, 1e-5)
+    norm = replace(learned.batch_norm, variance=small)
+    layers = {**weights.layers, first.index: replace(learned, batch_norm=norm)}
+    (message,) = check(network, Weights(weights.header, layers), drawn(1))
+    assert "or the network was trained with the other batch norm, see that note" in message
 
 
 def test_the_measure_is_that_of_the_definition(trained: tuple[Network, Weights]) -> None:
