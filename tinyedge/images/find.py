@@ -36,7 +36,7 @@ __all__ = [
 
 # A line of 100 bytes for each of ImageNet's 1.3 million photos.
 _MOST_BYTES = 2**27
-# Longer names of a manifest are shortened where they are told.
+# Longer names and patterns are shortened where they are told.
 _MOST_OF_A_NAME = 1000
 
 
@@ -69,7 +69,7 @@ def find_images(sources: Sequence[str]) -> list[Path]:
         elif glob.has_magic(source):
             found += _matching(source)
         else:
-            raise DatasetError(f"{source}: no such file or folder")
+            raise DatasetError(f"{_told(source)}: no such file or folder")
     return found
 
 
@@ -155,9 +155,13 @@ def _matching(pattern: str) -> list[Path]:
     found = dict.fromkeys(sorted(matching(pattern, left_out), key=Path.as_posix))
     if not found:
         besides = f"; left out: {left_out}" if str(left_out) else ""
-        raise DatasetError(f"{pattern}: no image matches this pattern{besides}")
-    left_out.tell(pattern)
+        raise DatasetError(f"{_told(pattern)}: no image matches this pattern{besides}")
+    left_out.tell(_told(pattern))
     return list(found)
+
+
+def _told(name: str) -> str:
+    return shortened(name) if len(name) > _MOST_OF_A_NAME else name
 
 
 def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
