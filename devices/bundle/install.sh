@@ -13,6 +13,8 @@
 #
 # Exit codes: 0 installed, 1 the self-test failed, 2 another error.
 set -eu
+# It would lead cd elsewhere, and have it print where.
+unset CDPATH
 
 device=@DEVICE@
 python_version=@PYTHON@
@@ -75,14 +77,21 @@ os.execvp(sys.argv[2], sys.argv[2:])' "$user" "$@"
     fi
 }
 
-here=$(cd "$(dirname "$0")" && pwd)
+# A name that begins with - would be an option of cd's, or the folder it was in before.
+absolute() { case $1 in /*) printf '%s\n' "$1" ;; *) printf '%s/%s\n' "$(pwd)" "$1" ;; esac; }
+here=$(cd "$(absolute "$(dirname "$0")")" && pwd)
 if [ -z "$prefix" ]; then
     prefix=$(as_user sh -c 'printf %s "${HOME:?names no home: say where to install}"')/tinyedge
 fi
-case $prefix in /*) ;; *) prefix=$(pwd)/$prefix ;; esac
+prefix=$(absolute "$prefix")
+[ -z "$service" ] || service=$(absolute "$service")
 [ -z "$service" ] || as_user test -d "$service" -a -r "$service" -a -x "$service" ||
     fail "$service is no folder to watch${user:+ for $user}"
 [ -z "$service" ] || service=$(cd "$service" && pwd)
+# As the unit's text will be judged, before anything is installed. Without Python it ends below.
+[ -z "$service" ] || ! command -v python3 >/dev/null ||
+    python3 -c 'import sys; sys.exit(not sys.argv[1].isprintable())' "$service" ||
+    fail "the folder to watch has a name that cannot stand in a systemd unit: rename it"
 # They would be read by a shell once more, in the first lines that pip gives its programs.
 case $prefix in
 *[\"\$\`\\]* | *'

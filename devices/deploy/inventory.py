@@ -19,8 +19,10 @@ _NAME = "[A-Za-z0-9_][A-Za-z0-9._-]*"
 # A name or an IPv6 address, perhaps with a zone; or as a URL, with a port.
 _HOST = re.compile(
     f"({_NAME}@)?({_NAME}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%{_NAME})?)"
-    rf"|ssh://({_NAME}@)?({_NAME}|\[[0-9A-Fa-f:.]+(%{_NAME})?\])(:[0-9]{{1,5}})?/?"
+    rf"|ssh://({_NAME}@)?({_NAME}|\[[0-9A-Fa-f:.]+(%{_NAME})?\])(:(?P<port>[0-9]{{1,5}}))?/?"
 )
+_SSH_PORT = 22
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -42,42 +44,56 @@ def boards_of(hosts: Sequence[str], inventory: Path | None, device: str) -> list
         DeployError: no board is named, one twice, or the inventory cannot be read.
         OSError: there is no such file.
     """
-    boards = [BoardAddress(host, device) for host in hosts]
+    found = [("--host", BoardAddress(host, device)) for host in hosts]
     if inventory is not None:
         read = _read_toml if inventory.suffix == ".toml" else _read_lines
-        boards += read(inventory, device)
-    if not boards:
+        found += read(inventory, device)
+    if not found:
         where = f"{inventory} names" if inventory is not None else "there is"
         raise DeployError(f"{where} no board: name one with --host USER@HOST")
-    seen = set()
-    for board in boards:
-        # A user's ssh_config may hand it to a shell, as %h of a ProxyCommand.
-        if not _HOST.fullmatch(board.host):
-            raise DeployError(
-                f"{shortened(board.host)} is no host; expected USER@HOST, of letters, digits, . _"
-                " and -"
-            )
-        if board.host in seen:
-            raise DeployError(f"{board.host} is named twice")
-        seen.add(board.host)
-    return boards
+    seen: dict[str, str] = {}
+    for where, board in found:
+        key = _identity(board.host, where)
+        if key in seen:
+            raise DeployError(f"{where}: {board.host} is named twice: {seen[key]} names it")
+        seen[key] = where
+    return [board for _, board in found]
 
 
-def _read_lines(inventory: Path, device: str) -> list[BoardAddress]:
+def _identity(host: str, where: str) -> str:
+    """What is the same of two names of one board: ssh takes a host's letters in any case."""
+    # A user's ssh_config may hand it to a shell, as %h of a ProxyCommand.
+    match = _HOST.fullmatch(host)
+    if match is None:
+        raise DeployError(
+            f"{where}: {shortened(host)} is no host; expected USER@HOST, of letters, digits, . _"
+            " and -"
+        )
+    port = match["port"] or str(_SSH_PORT)
+    if not 1 <= int(port) <= _LAST_PORT:
+        raise DeployError(f"{where}: {host}: no port is {port}; expected 1 to {_LAST_PORT}")
+    user, _, name = host.removeprefix("ssh://").rstrip("/").rpartition("@")
+    if match["port"]:
+        name = name.removesuffix(f":{match['port']}")
+    return f"{user}@{name.strip('[]').lower()} {int(port)}"
+
+
+def _read_lines(inventory: Path, device: str) -> list[tuple[str, BoardAddress]]:
     text = read_text(inventory, limit=_MOST_BYTES, what="an inventory", error=DeployError)
     boards = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.partition("#")[0].split()
+    # Not splitlines() and split(), which break at characters that to an editor are no end.
+    for number, line in enumerate(text.split("\n"), start=1):
+        where = f"{inventory}:{number}"
+        words = re.findall(r"[^ \t\r]+", line.partition("#")[0])
         if len(words) > 2:
-            raise DeployError(
-                f"{inventory}:{number}: expected HOST or HOST DEVICE, not {shortened(line)}"
-            )
+            raise DeployError(f"{where}: expected HOST or HOST DEVICE, not {shortened(line)}")
         if words:
-            boards.append(BoardAddress(words[0], words[1] if len(words) == 2 else device))
+            board = BoardAddress(words[0], words[1] if len(words) == 2 else device)
+            boards.append((where, board))
     return boards
 
 
-def _read_toml(inventory: Path, device: str) -> list[BoardAddress]:
+def _read_toml(inventory: Path, device: str) -> list[tuple[str, BoardAddress]]:
     content = read_toml(inventory, what="an inventory", error=DeployError)
     tables = content.pop("board", [])
     if content or not isinstance(tables, list):
@@ -85,11 +101,10 @@ def _read_toml(inventory: Path, device: str) -> list[BoardAddress]:
     return [_board(inventory, number, table, device) for number, table in enumerate(tables, 1)]
 
 
-def _board(inventory: Path, number: int, table: object, device: str) -> BoardAddress:
+def _board(inventory: Path, number: int, table: object, device: str) -> tuple[str, BoardAddress]:
+    where = f"{inventory}: board {number}"
     found = table if isinstance(table, dict) else {}
     known = set(found) <= {"host", "device"} and "host" in found
     if not known or not all(isinstance(value, str) for value in found.values()):
-        raise DeployError(
-            f'{inventory}: board {number}: expected host = "USER@HOST" and perhaps device'
-        )
-    return BoardAddress(found["host"], found.get("device", device))
+        raise DeployError(f'{where}: expected host = "USER@HOST" and perhaps device')
+    return where, BoardAddress(found["host"], found.get("device", device))

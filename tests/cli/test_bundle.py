@@ -327,6 +327,45 @@ class TestService:
         assert unit.settings["ProtectSystem"] == "strict"
         assert "@" not in unit.text
 
+    def test_relative_names_are_from_here_whatever_cd_would_make_of_them(
+        self, made: Path, tmp_path: Path
+    ) -> None:
+        """CDPATH leads cd elsewhere; -P and - are options of its own."""
+        for folder in ("-P", "elsewhere/bundle", "elsewhere/-P", "programs"):
+            (tmp_path / folder).mkdir(parents=True)
+        shutil.copytree(made, tmp_path / "bundle")
+        for program in ("dirname", "id", "sed", "sh", "sha256sum"):
+            found = shutil.which(program)
+            assert found is not None
+            (tmp_path / "programs" / program).symlink_to(found)
+        for service, prefix, message in (
+            # It has found its own files, which come before Python.
+            ("-P", "board", "error: Python is missing: sudo apt install python3 python3-venv"),
+            ("gone", "board", f"error: {tmp_path}/gone is no folder to watch"),
+            ("-P", "x$y", f"error: {tmp_path}/x$y: a shell takes some of its characters"),
+        ):
+            done = subprocess.run(
+                ["sh", "bundle/install.sh", "--root", "--service", service, prefix],
+                env={"CDPATH": str(tmp_path / "elsewhere"), "PATH": str(tmp_path / "programs")},
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr.startswith(message)
+
+    @pytest.mark.parametrize("name", ["a\nb", "a\u202eb", b"a\xffb"])
+    def test_a_folder_no_unit_can_hold_is_refused_before_anything_is_installed(
+        self, made: Path, tmp_path: Path, name: str | bytes
+    ) -> None:
+        folder = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
+        os.mkdir(folder)
+        done = install(made, "--service", os.fsdecode(folder), "--root", tmp_path / "board")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "cannot stand in a systemd unit: rename it" in done.stderr
+        assert not (tmp_path / "board").exists()
+
     @pytest.mark.parametrize("name", ["plain", "tiny edge", "100% of $HOME ${x} %h"])
     def test_systemd_finds_the_program(self, made: Path, tmp_path: Path, name: str) -> None:
         """What it would run is the file of that very name: its own reading of what is quoted."""
