@@ -34,7 +34,8 @@ class SourceFacts:
 def read_facts(request: ExportRequest, network: Network, weights: Path) -> SourceFacts:
     """Read the classes' names and hash Darknet's files.
 
-    Warns (TinyedgeWarning) as `read_labels`, and of a softmax over one score.
+    Warns (TinyedgeWarning) as `read_labels`, of a softmax over one score, and of a list of names
+    beside the .cfg where none was given.
 
     Raises:
         ExportError: the network is not for images, or classifies nothing and is given labels.
@@ -61,12 +62,33 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
             TinyedgeWarning,
             stacklevel=3,
         )
+    if files.labels is None and network.features is None:
+        _note_names(files.cfg)
     return SourceFacts(
         labels=read_labels(files.labels, classes) if files.labels else None,
         ids=read_labels(files.ids, classes) if files.ids else None,
         cfg_sha256=file_sha256(files.cfg),
         weights_sha256=file_sha256(weights),
     )
+
+
+def _note_names(cfg: Path) -> None:
+    """Tell of lists that lie beside the .cfg: whose they are it does not say."""
+    beside = sorted(
+        path
+        for path in cfg.parent.iterdir()
+        if path.suffix in (".names", ".data", ".labels") or path.name == "labels.txt"
+    )
+    # In a folder of many networks none is likelier than another.
+    if own := [path for path in beside if path.stem == cfg.stem]:
+        beside = own[:1]
+    if len(beside) == 1:
+        warnings.warn(
+            f"{beside[0]} lies beside the network and is not used: if it names its classes, say"
+            f" --labels {beside[0]}",
+            TinyedgeWarning,
+            stacklevel=4,
+        )
 
 
 def versions() -> dict[str, str]:

@@ -105,8 +105,9 @@ def compare(
         float_model: the reference: a .tflite, or a `Classifier` of one.
         int8_model: the model in question, likewise.
         images: a folder with a folder of images for each class, named by label, WordNet id or
-            index; a manifest of ``path<TAB>label`` lines; or images with their classes' indices.
-            Of a folder, files that are no images are left out, and the result says so.
+            index; a manifest of ``path<TAB>label`` lines; a list or .data file as Darknet's
+            training takes it, whose ``top`` counts; or images with their classes' indices. Of
+            a folder, files that are no images are left out, and the result says so.
         max_drop: the budget: how many points of top-1, 0 to 100, int8 may cost; None for no
             verdict.
         device: what a model given by its path runs on: the name of a device profile, the path of
@@ -132,6 +133,7 @@ def compare(
 
     from tinyedge.accuracy.compare import compare as compare_models
     from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.images.data_file import is_data_file, read_data_file
     from tinyedge.images.find import read_labelled
     from tinyedge.progress import no_progress
 
@@ -149,20 +151,24 @@ def compare(
         )
         for given in (float_model, int8_model)
     )
-    in_folder = False
+    in_folder, top_k = False, None
     if isinstance(images, str | os.PathLike):
-        in_folder = os.path.isdir(images)
+        source = Path(images)
+        in_folder = os.path.isdir(source)
         images = read_labelled(
-            Path(images),
+            source,
             labels=reference.card.labels or model.card.labels,
             ids=reference.card.ids or model.card.ids,
             classes=reference.classes,
         )
+        if is_data_file(source):
+            top_k = read_data_file(source).top()
     return compare_models(
         reference,
         model,
         images,
         max_drop=max_drop,
+        top_k=top_k or 5,
         # A manifest names its files one by one; a folder may hold anything.
         skip_unreadable=in_folder,
         progress=progress or no_progress,

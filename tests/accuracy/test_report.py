@@ -28,6 +28,7 @@ COMPARISON = Comparison(
     max_drop=None,
     verdict=None,
     images_needed=None,
+    top_k=5,
 )
 
 
@@ -91,6 +92,7 @@ def test_text_of_what_is_missing_or_odd() -> None:
         replace(
             COMPARISON,
             classes=3,
+            top_k=3,
             skipped=(SkippedImage(Path("a"), "a is damaged"),) * 2,
             duplicates=4,
             divergence=None,

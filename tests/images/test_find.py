@@ -162,7 +162,11 @@ def test_a_labelled_manifest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("a.jpg", "no label; expected path<TAB>label"),
+        (
+            "a.jpg",
+            "no label; expected path<TAB>label or, as in Darknet, a path that holds one of"
+            " 'n01440764', 'n02119789', 'n02012849', 'n04370456', 'n03126707', ...",
+        ),
         ("a.jpg  tench", "{folder}/a.jpg  tench: no such file"),
         ("a.jpg\t", "no label; expected path<TAB>label"),
         ("gone.jpg\ttench", "{folder}/gone.jpg: no such file"),

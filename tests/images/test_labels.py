@@ -1,5 +1,6 @@
 """Label lists: the right number of names, or a message that says what is wrong."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -35,13 +36,81 @@ def test_a_label_may_hold_what_python_takes_for_a_lines_end(tmp_path: Path, char
     assert read_labels(listed(tmp_path, content), 3) == ("cat", f"hot{character}dog", "bird")
 
 
-def test_a_longer_list_is_cut_with_a_note(tmp_path: Path) -> None:
-    path = listed(tmp_path, b"cat\ndog\n\ncow\n")
+@pytest.mark.parametrize(
+    ("content", "outputs", "says"),
+    [
+        (b"cat\ndog\ncow\n", 2, "names 3 classes, the network has 2 outputs"),
+        (b"cat\ndog\n\ncow\n", 2, "names 4 classes, the network has 2 outputs"),
+        (b"background\ncat\ndog\ncow\n", 2, "names 4 classes, the network has 2 outputs"),
+        (b"cat\ndog\nbackground\n", 2, "names 3 classes, the network has 2 outputs"),
+        (b"cat\ndog\n", 3, "names 2 classes, the network has 3 outputs"),
+        (b"label\ncat\n", 3, "names 2 classes, the network has 3 outputs"),
+    ],
+)
+def test_another_number_of_names_is_an_error(
+    tmp_path: Path, content: bytes, outputs: int, says: str
+) -> None:
+    path = listed(tmp_path, content)
+    with pytest.raises(DatasetError) as refusal:
+        read_labels(path, outputs)
+    assert str(refusal.value) == (
+        f"{path} {says}: which lines are its classes cannot be told: use the list that belongs to"
+        " it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("background\ncat\nhot dog\ncow", "'background', is no class of this network"),
+        ("???\ncat\nhot dog\ncow", "'???', is no class of this network, which has 3 outputs"),
+        ("Label\ncat\nhot dog\ncow", "'Label', is a heading and names no class"),
+        ("0 cat\n1 hot dog\n2 cow", "begin with the index of their class"),
+        ("2,cow\n0,cat\n1,hot dog", "begin with the index of their class"),
+        ("0: cat\n1: hot dog\n2: cow", "begin with the index of their class"),
+        ("0 background\n1 cat\n2 hot dog\n3 cow", "'background', is no class"),
+        ("index,label\n1,hot dog\n0,cat\n2,cow", "'index,label', is a heading"),
+    ],
+)
+def test_known_forms_are_read_with_a_note(tmp_path: Path, content: str, told: str) -> None:
+    path = listed(tmp_path, content.encode())
     with pytest.warns(TinyedgeWarning) as notes:
-        assert read_labels(path, 2) == ("cat", "dog")
-    assert [str(note.message) for note in notes] == [
-        f"{path} names 4 classes; the first 2 are used"
-    ]
+        assert read_labels(path, 3) == ("cat", "hot dog", "cow")
+    assert any(told in str(note.message) for note in notes)
+    assert all(str(note.message).startswith(f"{path}: ") for note in notes)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1 euro", "2 euro", "5 cent"),
+        ("1 star", "2 stars", "3 stars"),
+        ("0 a", "1 a", "2 a"),
+        ("label", "background", "3"),
+        ("0", "1", "2"),
+    ],
+)
+def test_names_that_look_alike_are_names(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_labels(listed(tmp_path, "\n".join(names).encode()), 3) == names
+
+
+def test_a_class_without_a_line_has_its_index_for_a_name(tmp_path: Path) -> None:
+    with pytest.warns(TinyedgeWarning, match="index of their class"):
+        assert read_labels(listed(tmp_path, b"3 d\n0 a\n1 b\n"), 4) == ("a", "b", "2", "d")
+
+
+@pytest.mark.real_data
+def test_of_darknets_lists_the_first_thousand_are_imagenet() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path in Path(os.environ["TINYEDGE_CACHE"], "imagenet").glob("*.list"):
+            lines = path.read_text().splitlines()
+            assert len(lines) == 21842
+            assert list(read_labels(path, 1000)) == [line.strip() for line in lines[:1000]]
+            with pytest.raises(DatasetError, match="names 21842 classes, the network has 999"):
+                read_labels(path, 999)
 
 
 def test_one_output_has_one_name_or_two(tmp_path: Path) -> None:
@@ -60,7 +129,7 @@ def test_one_output_has_one_name_or_two(tmp_path: Path) -> None:
         f"{path} names 3 classes, the network has 1 output: it needs the name of the class whose"
         " probability that is, or two, first what 0 stands for, then 1"
     )
-    with pytest.raises(DatasetError, match="names 0 classes, the network has 1 output: use the"):
+    with pytest.raises(DatasetError, match="names 0 classes, the network has 1 output: it needs"):
         read_labels(listed(tmp_path, b"\n"), 1)
     with pytest.raises(DatasetError, match=":1: this line names no class"):
         read_labels(listed(tmp_path, b"\ndog\n"), 1)
@@ -86,16 +155,6 @@ def test_a_list_of_the_right_length_is_no_news(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_labels(listed(tmp_path, b"cat\ndog\n"), 2)
-
-
-def test_a_shorter_list_is_an_error(tmp_path: Path) -> None:
-    path = listed(tmp_path, b"cat\ndog\n")
-    with pytest.raises(DatasetError) as refusal:
-        read_labels(path, 3)
-    assert str(refusal.value) == (
-        f"{path} names 2 classes, the network has 3 outputs:"
-        " use the list that belongs to this network"
-    )
 
 
 def test_a_line_that_names_nothing_is_an_error(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def compare(
     images: Sequence[LabelledImage],
     *,
     max_drop: float | None = None,
+    top_k: int = 5,
     skip_unreadable: bool = True,
     progress: Progress = no_progress,
 ) -> Comparison:
@@ -53,6 +54,7 @@ def compare(
         int8_model: the model in question.
         images: what to compare on; none of them may have calibrated either model.
         max_drop: the budget for the top-1 drop, 0 to 100 points, or None for no verdict.
+        top_k: among how many classes of the highest scores the right one counts as well, 1 or more.
         skip_unreadable: leave out a file that is no image, and say so in the result, instead
             of raising.
         progress: is told of every image.
@@ -104,6 +106,7 @@ def compare(
         labels=_names(float_model) or _names(int8_model),
         softmax=float_model.card.softmax_groups == int8_model.card.softmax_groups == 1,
         max_drop=max_drop,
+        top_k=top_k,
         skipped=tuple(skipped),
         duplicates=len(observations) - len(compared_hashes),
     )

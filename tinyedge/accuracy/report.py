@@ -23,7 +23,7 @@ def as_text(comparison: Comparison) -> str:
         ("images", _images(c)),
         ("", f"{'float':>12}{'int8':>12}"),
         ("top-1", _pair(c, lambda model: f"{model.top1:.2f} %")),
-        (f"top-{c.top_k}", _pair(c, lambda model: f"{model.top5:.2f} %")),
+        *([(f"top-{c.top_k}", _pair(c, lambda model: f"{model.top5:.2f} %"))] * (c.top_k > 1)),
         ("ties", _pair(c, lambda model: str(model.ties)) + "   (several classes score highest)"),
         ("file", _pair(c, lambda model: _size(model.bytes))),
         ("inference", _pair(c, lambda model: f"{model.milliseconds:.2f} ms") + "   (median)"),

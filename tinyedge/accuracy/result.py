@@ -101,6 +101,7 @@ class Comparison:
             that lost nothing.
         max_drop: the budget, points, or None.
         verdict: on the budget; None without one.
+        top_k: how many classes `top5` counts, of all at most.
         images_needed: how many images would settle an inconclusive verdict (see
             `tinyedge.accuracy.statistics.images_needed`); None for the others, and where no
             number would.
@@ -123,11 +124,7 @@ class Comparison:
     max_drop: float | None
     verdict: statistics.Verdict | None
     images_needed: int | None
-
-    @property
-    def top_k(self) -> int:
-        """How many classes `top5` counts: five, or all where there are fewer."""
-        return _top_k(self.classes)
+    top_k: int
 
 
 class Answer(NamedTuple):
@@ -156,6 +153,7 @@ def conclude(
     labels: Sequence[str] | None,
     softmax: bool,
     max_drop: float | None,
+    top_k: int = 5,
     skipped: tuple[SkippedImage, ...] = (),
     duplicates: int = 0,
 ) -> Comparison:
@@ -165,7 +163,7 @@ def conclude(
     in one softmax over all classes; all else is as in `Comparison`. A class without a label goes
     by its index.
     """
-    count = len(observations)
+    count, top_k = len(observations), min(top_k, classes)
     float_right = np.array([item.float_answer.label_rank == 0 for item in observations])
     int8_right = np.array([item.int8_answer.label_rank == 0 for item in observations])
     lost = int(np.count_nonzero(float_right & ~int8_right))
@@ -183,8 +181,8 @@ def conclude(
         duplicates=duplicates,
         skipped=skipped,
         classes=classes,
-        float_model=_model_result(files[0], [o.float_answer for o in observations], classes),
-        int8_model=_model_result(files[1], [o.int8_answer for o in observations], classes),
+        float_model=_model_result(files[0], [o.float_answer for o in observations], top_k),
+        int8_model=_model_result(files[1], [o.int8_answer for o in observations], top_k),
         drop=100 * (lost - gained) / count,
         interval=interval,
         lost=lost,
@@ -196,16 +194,17 @@ def conclude(
         max_drop=max_drop,
         verdict=verdict,
         images_needed=needed,
+        top_k=top_k,
     )
 
 
-def _model_result(file: ModelFile, answers: Sequence[Answer], classes: int) -> ModelResult:
+def _model_result(file: ModelFile, answers: Sequence[Answer], top_k: int) -> ModelResult:
     ranks = np.array([answer.label_rank for answer in answers])
     return ModelResult(
         path=file.path,
         bytes=file.bytes,
         top1=100 * int(np.count_nonzero(ranks < 1)) / len(ranks),
-        top5=100 * int(np.count_nonzero(ranks < _top_k(classes))) / len(ranks),
+        top5=100 * int(np.count_nonzero(ranks < top_k)) / len(ranks),
         ties=sum(answer.tied for answer in answers),
         milliseconds=float(np.median([answer.milliseconds for answer in answers])),
     )
@@ -237,7 +236,3 @@ def _worst_classes(
         for index in order[:_WORST_CLASSES]
         if before[index] > after[index]
     )
-
-
-def _top_k(classes: int) -> int:
-    return min(5, classes)

@@ -38,7 +38,7 @@ _EXIT_CODES = {
     metavar="DIR",
     type=PATH,
     help="Labelled photos: a folder per class, named by label, WordNet id or index; or a"
-    " manifest of path<TAB>label lines.",
+    " manifest of path<TAB>label lines; or Darknet's list of paths or .data file.",
 )
 @click.option(
     "--max-drop",
@@ -50,7 +50,9 @@ _EXIT_CODES = {
 @device_option
 @threads_option
 @fit_option
-@click.option("--labels", type=PATH, help="Class names, one a line; overrides the cards'.")
+@click.option(
+    "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the cards'."
+)
 @click.option("--ids", type=PATH, help="WordNet ids, one a line; overrides the cards'.")
 @json_option
 @click.pass_context

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source")
 @click.option("--weights", type=PATH, help="Darknet .weights [default: the zoo's].")
-@click.option("--labels", type=PATH, help="Class names, one a line.")
+@click.option("--labels", type=PATH, help="Class names, one a line, or a .data file.")
 @click.option("--ids", type=PATH, help="WordNet ids of the classes, one a line.")
 @click.option(
     "--calib",

@@ -2,6 +2,9 @@
 
 A folder is searched with its subfolders; see `tinyedge.images.walk`. A manifest is a UTF-8 text
 file of ``path<TAB>label`` lines, the paths relative to its own folder; ``#`` starts a comment line.
+One without tabs is a list as Darknet's training takes it: the paths are from where the process is,
+else from the list's folder, and the class of each is the one whose label is a part of its path
+(``fill_truth`` of Darknet's ``data.c``). A .data file names such a list.
 """
 
 import glob
@@ -13,7 +16,8 @@ from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import read_text
-from tinyedge.images.labels import ClassNames, listed
+from tinyedge.images.data_file import found_file, is_data_file, read_data_file
+from tinyedge.images.labels import ClassNames, listed, read_labels
 from tinyedge.images.walk import (
     SUFFIXES,
     LeftOut,
@@ -74,13 +78,17 @@ def find_images(sources: Sequence[str]) -> list[Path]:
 
 
 def read_unlabelled(source: Path) -> list[Path]:
-    """The images of a folder, sorted, or those a manifest lists, in its order.
+    """The images of a folder, sorted, or those a manifest or list holds, in its order.
 
     Raises:
         DatasetError: no such folder or manifest, no image in it, a listed file is missing.
     """
     if os.path.isdir(source):
         return _images_in(source)
+    if is_data_file(source):
+        return [
+            entry.path for entry in _read_manifest(read_data_file(source).valid(), source.parent)
+        ]
     return [entry.path for entry in _read_manifest(source)]
 
 
@@ -92,7 +100,8 @@ def read_labelled(
     A class is named by its label, its WordNet id or its index; see `ClassNames`.
 
     Args:
-        source: a folder whose subfolders are named after classes, or a manifest with labels.
+        source: a folder whose subfolders are named after classes, a manifest with labels, or a
+            list or .data file as Darknet's training takes it.
         labels: the model's, in its class order, or None where it has none.
         ids: the same for its WordNet ids.
         classes: how many outputs the model has.
@@ -101,10 +110,19 @@ def read_labelled(
         DatasetError: `source` is missing, holds no image, or names a class that the model does
             not have or that a label of two classes leaves open.
     """
-    names = ClassNames(labels, ids, classes)
     if os.path.isdir(source):
-        return _read_class_folders(source, names)
-    entries = _read_manifest(source)
+        return _read_class_folders(source, ClassNames(labels, ids, classes))
+    lists = [ids, labels]
+    if is_data_file(source):
+        data = read_data_file(source)
+        data.check_classes(classes)
+        entries = _read_manifest(data.valid(), source.parent)
+        lists = [read_labels(data.labels(), classes)]
+    else:
+        entries = _read_manifest(source)
+    names = ClassNames(labels, ids, classes)
+    if entries[0].label is None:
+        return _by_path(entries, [each for each in lists if each], classes)
     images = []
     for entry in entries:
         if not entry.label:
@@ -207,11 +225,42 @@ def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
 @dataclass(frozen=True)
 class _Entry:
     path: Path
-    label: str
+    written: str
+    label: str | None
     where: str
 
 
-def _read_manifest(manifest: Path) -> list[_Entry]:
+def _by_path(
+    entries: Sequence[_Entry], lists: Sequence[Sequence[str]], outputs: int
+) -> list[LabelledImage]:
+    """Each image and the class whose label is a part of its path, as it is written in the list.
+
+    The labels are those of the first list of which one is a part of any path. Darknet goes on
+    where there are several, with the first of them or with all; here that is an error.
+    """
+    paths = "\n".join(entry.written for entry in entries)
+    names = next((names for names in lists if any(name in paths for name in names)), None)
+    if names is None:
+        known = [name for names in lists for name in names]
+        of_path = f" or, as in Darknet, a path that holds one of {listed(known)}" if known else ""
+        raise DatasetError(f"{entries[0].where}: no label; expected path<TAB>label{of_path}")
+    if outputs == len(names) == 1:
+        return [LabelledImage(entry.path, int(names[0] in entry.written)) for entry in entries]
+    images = []
+    for entry in entries:
+        found = [index for index, name in enumerate(names) if name in entry.written]
+        if len(found) != 1:
+            several = f"the labels {listed([names[index] for index in found])} are all parts"
+            raise DatasetError(
+                f"{entry.where}: {several if found else 'no label is a part'} of this path, which"
+                " Darknet tells the class by; write path<TAB>label lines instead"
+            )
+        images.append(LabelledImage(entry.path, found[0]))
+    return images
+
+
+def _read_manifest(manifest: Path, *folders: Path) -> list[_Entry]:
+    """The lines; paths of a list without tabs may also be from one of `folders`."""
     if not os.path.exists(manifest):
         raise DatasetError(f"{manifest}: no such folder or manifest")
     text = read_text(
@@ -221,6 +270,7 @@ def _read_manifest(manifest: Path) -> list[_Entry]:
         error=DatasetError,
     )
     entries = []
+    is_list = "\t" not in text
     # Not splitlines(), which also breaks at characters that a file's name may hold.
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.strip()
@@ -228,13 +278,16 @@ def _read_manifest(manifest: Path) -> list[_Entry]:
             continue
         name, _, label = content.partition("\t")
         where = f"{manifest}:{number}"
-        path = manifest.parent / name.strip()
+        written = name.strip()
+        path = manifest.parent / written
+        if is_list:
+            path = found_file(written, manifest.parent, *folders) or path
         if not os.path.isfile(path):
             long_or_odd = len(name) > _MOST_OF_A_NAME or not name.isprintable()
             raise DatasetError(
-                f"{where}: {shortened(name.strip()) if long_or_odd else path}: no such file"
+                f"{where}: {shortened(written) if long_or_odd else path}: no such file"
             )
-        entries.append(_Entry(path, label.strip(), where))
+        entries.append(_Entry(path, written, None if is_list else label.strip(), where))
     if not entries:
         raise DatasetError(f"{manifest}: this manifest lists no image")
     return entries

@@ -11,16 +11,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
-from tinyedge.files import read_text
+from tinyedge.files import file_sha256, read_text
+from tinyedge.images.data_file import is_data_file, read_data_file
 from tinyedge.text import counted, shortened
 
-__all__ = ["ClassNames", "class_count", "class_names", "listed", "read_labels"]
+__all__ = [
+    "IMAGENET_IDS_SHA256",
+    "IMAGENET_NAMES_SHA256",
+    "ClassNames",
+    "class_count",
+    "class_names",
+    "listed",
+    "read_labels",
+    "read_list",
+]
 
+IMAGENET_NAMES_SHA256 = "6ba751a14e6470ccaf740476ab79df657925d29d9f29311629eed20f7efb0ed5"
+IMAGENET_IDS_SHA256 = "862f0b616543c2467bf66c967c173ef748c4d11244ee223ffd13e6591735ca0b"
+"""Of Darknet's ``imagenet.shortnames.list`` and ``imagenet.labels.list``."""
+
+_IMAGENET_CLASSES = 1000
+_IMAGENET_LISTS = (IMAGENET_NAMES_SHA256, IMAGENET_IDS_SHA256)
 _SHOWN = 5
 # The 21,842 names of Darknet's longest list take half a million.
 _MOST_BYTES = 2**24
 # No network has more classes than an integer of so many digits counts.
 _MOST_DIGITS = 10
+_INDEXED = re.compile(r"([0-9]{1,10})[\s,;:]+(\S.*)")
+_HEADING = re.compile(
+    r"#?\s*(?:(?:id|index|class[_ ]?id)[\s,;:]+)?"
+    r"(?:labels?|class(?:es)?|names?|class[_ ]?names?|categor(?:y|ies))",
+    re.IGNORECASE,
+)
+_BACKGROUND = ("background", "__background__", "dummy", "???", "unknown")
 
 
 def class_count(outputs: int) -> int:
@@ -41,44 +64,42 @@ def class_names(names: Sequence[str] | None, outputs: int) -> tuple[str, ...] | 
 
 
 def read_labels(path: Path, outputs: int) -> tuple[str, ...]:
-    """The names of the classes of a model of so many outputs: lines of `path`, stripped.
+    """The names of the classes of a model of so many outputs.
 
-    Surplus lines are cut with a warning: Darknet's own ImageNet list names 21,842 classes, of
-    which the first 1,000 are ImageNet-1k. For one output there are one name, of the class whose
-    probability it is, or two, of what 0 and what 1 stand for, as Keras has them; a warning says
-    which is which.
+    `path` is a list, a name a line, or a Darknet .data file, which tells where that is. A list
+    names as many classes as the model has, but for what is known: Darknet's own lists name 21,842
+    classes, of which the first 1,000 are ImageNet-1k; a first line may be a heading, or name the
+    background, a class that the model does not have; lines may all begin with their index, as
+    ``3 rose`` or ``3,rose``. For one output there are one name, of the class whose probability it
+    is, or two, of what 0 and what 1 stand for, as Keras has them. Warnings (TinyedgeWarning) tell
+    what was taken how.
 
     Raises:
-        DatasetError: the file is no text, has an empty line among those needed, is too short, or
-            names more than two classes for one output.
+        DatasetError: the file is no text, has an empty line among those needed, or names more or
+            fewer classes; or the .data file names no list.
         OSError: the file cannot be read.
     """
-    text = read_text(path, limit=_MOST_BYTES, what="a list of labels", error=DatasetError)
-    # Not splitlines(), which also breaks at characters that a label may hold: Darknet's get_labels
-    # ends lines at the line feed alone.
-    lines = text.split("\n")
-    names = tuple(line.strip() for line in lines)
-    while names and not names[-1]:
-        names = names[:-1]
-    if len(names) < outputs:
+    if is_data_file(path):
+        data = read_data_file(path)
+        data.check_classes(outputs)
+        path = data.names()
+    lines = read_list(path)
+    if outputs == _IMAGENET_CLASSES < len(lines) and file_sha256(path) in _IMAGENET_LISTS:
+        return lines[:outputs]
+    names = _named(lines, outputs, path)
+    if len(names) not in (outputs, class_count(outputs)):
+        needed = (
+            "it needs the name of the class whose probability that is, or two, first what 0"
+            " stands for, then 1"
+            if outputs == 1
+            else "which lines are its classes cannot be told: use the list that belongs to it"
+        )
         raise DatasetError(
-            f"{path} names {len(names)} classes, the network has {counted(outputs, 'output')}:"
-            " use the list that belongs to this network"
+            f"{path} names {len(names)} class{'' if len(names) == 1 else 'es'}, the network has"
+            f" {counted(outputs, 'output')}: {needed}"
         )
-    if outputs == 1 and len(names) > class_count(1):
-        raise DatasetError(
-            f"{path} names {len(names)} classes, the network has 1 output: it needs the name of"
-            " the class whose probability that is, or two, first what 0 stands for, then 1"
-        )
-    if len(names) > class_count(outputs):
-        warnings.warn(
-            f"{path} names {len(names)} classes; the first {outputs} are used",
-            TinyedgeWarning,
-            stacklevel=2,
-        )
-    names = names[: class_count(outputs)]
     if "" in names:
-        raise DatasetError(f"{path}:{names.index('') + 1}: this line names no class")
+        raise DatasetError(f"{path}:{lines.index('') + 1}: this line names no class")
     if len(names) > outputs:
         warnings.warn(
             f"{path} names 2 classes for 1 output: 1 is taken to mean {names[1]!r}, 0"
@@ -87,6 +108,64 @@ def read_labels(path: Path, outputs: int) -> tuple[str, ...]:
             stacklevel=2,
         )
     return names
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """The lines of a list of names, stripped, without empty ones at its end.
+
+    Raises:
+        DatasetError: it is no text.
+        OSError: it cannot be read.
+    """
+    text = read_text(path, limit=_MOST_BYTES, what="a list of labels", error=DatasetError)
+    # Not splitlines(), which also breaks at characters that a label may hold: Darknet's get_labels
+    # ends lines at the line feed alone.
+    names = [line.strip() for line in text.split("\n")]
+    while names and not names[-1]:
+        names.pop()
+    return tuple(names)
+
+
+def _named(lines: tuple[str, ...], outputs: int, path: Path) -> tuple[str, ...]:
+    """What the lines name, without what is no class of the model."""
+    most = class_count(outputs)
+    if lines and _HEADING.fullmatch(lines[0]):
+        indexed = _by_index(lines[1:], most)
+        if len(lines) == most + 1 or indexed is not None:
+            _note(path, f"its first line, {shortened(lines[0])}, is a heading and names no class")
+            lines = lines[1:]
+    indexed = _by_index(lines, most)
+    if indexed is not None:
+        _note(path, "its lines begin with the index of their class, and are taken by it")
+        lines = indexed
+    if len(lines) == most + 1 and lines[0].lower() in _BACKGROUND:
+        _note(
+            path,
+            f"its first line, {shortened(lines[0])}, is no class of this network, which has"
+            f" {counted(outputs, 'output')}: the others are",
+        )
+        lines = lines[1:]
+    return lines
+
+
+def _by_index(lines: tuple[str, ...], most: int) -> tuple[str, ...] | None:
+    """The names by their indices, where every line begins with one and they fit; else None.
+
+    One that is left out is a class that has its index for a name.
+    """
+    found = [_INDEXED.fullmatch(line) for line in lines]
+    names = {int(match[1]): match[2] for match in found if match is not None}
+    # "1 euro" and "2 euro" are names.
+    if not names or len(names) < len(lines) or len(set(names.values())) < len(names):
+        return None
+    count = max(names) + 1
+    if count != most and not (count == most + 1 and names.get(0, "").lower() in _BACKGROUND):
+        return None
+    return tuple(names.get(index, str(index)) for index in range(count))
+
+
+def _note(path: Path, text: str) -> None:
+    warnings.warn(f"{path}: {text}", TinyedgeWarning, stacklevel=4)
 
 
 class ClassNames:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from tinyedge.images.labels import IMAGENET_IDS_SHA256, IMAGENET_NAMES_SHA256
 from tinyedge.zoo.cache import RemoteFile
 
 __all__ = ["MODELS", "PAGE", "Cost", "Model", "PackagedFile", "Published", "SourceFiles"]
@@ -125,13 +126,13 @@ _WEIGHTS = "https://pjreddie.com/media/files"
 _IMAGENET_NAMES = RemoteFile(
     name="imagenet/imagenet.shortnames.list",
     url=f"{_DARKNET}/data/imagenet.shortnames.list",
-    sha256="6ba751a14e6470ccaf740476ab79df657925d29d9f29311629eed20f7efb0ed5",
+    sha256=IMAGENET_NAMES_SHA256,
     bytes=(246_356,),
 )
 _IMAGENET_IDS = RemoteFile(
     name="imagenet/imagenet.labels.list",
     url=f"{_DARKNET}/data/imagenet.labels.list",
-    sha256="862f0b616543c2467bf66c967c173ef748c4d11244ee223ffd13e6591735ca0b",
+    sha256=IMAGENET_IDS_SHA256,
     bytes=(218_420,),
 )
 

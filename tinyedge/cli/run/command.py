@@ -61,7 +61,9 @@ if TYPE_CHECKING:
 )
 @threads_option
 @fit_option
-@click.option("--labels", type=PATH, help="Class names, one a line; overrides the card's.")
+@click.option(
+    "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the card's."
+)
 @json_option
 def command(
     *,
