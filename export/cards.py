@@ -12,8 +12,17 @@ from tinyedge.export.request import ExportRequest
 from tinyedge.files import file_sha256
 from tinyedge.images.labels import read_labels
 from tinyedge.modelcard import BatchNormFormula, ModelCard
+from tinyedge.tflite.metadata import UNIT_PIXELS
 
-__all__ = ["SourceFacts", "coral_card", "float_card", "int8_card", "read_facts", "versions"]
+__all__ = [
+    "SourceFacts",
+    "coral_card",
+    "float_card",
+    "int8_card",
+    "probabilities_card",
+    "read_facts",
+    "versions",
+]
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,7 @@ def float_card(
         versions=dict(made_by),
         features=features,
         batch_norm=batch_norm,
+        normalization=UNIT_PIXELS.for_channels(network.input.channels),
     )
 
 
@@ -159,3 +169,8 @@ def int8_card(
 def coral_card(card: ModelCard, lowered: tuple[str, ...]) -> ModelCard:
     """The card of the Edge TPU's model, of the int8 model's; `lowered` names its lowerings."""
     return replace(card, lowerings=lowered)
+
+
+def probabilities_card(card: ModelCard) -> ModelCard:
+    """The card of a file that has the softmax in it, of the file's that leaves it to its reader."""
+    return replace(card, softmax_groups=0, temperature=1.0)

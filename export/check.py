@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.accuracy.statistics import kl_divergence, top1
+from tinyedge.accuracy.statistics import kl_divergence, log_softmax, top1
+from tinyedge.darknet.layers import Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.devices.runtime.runtimes import find_runtime
 from tinyedge.errors import ExportError, ModelError, TinyedgeWarning
@@ -65,6 +66,9 @@ MOST_STEPS = 15.0
 """Of the error of one layer: right files have 8.6 at most, overwritten ones 100."""
 UNROUNDED_DB = 18.0
 """With the weights in int8 and no value: right files have 20 dB or more, others 15 at most."""
+_PROBABILITY_ROUNDING = 1e-5
+_PROBABILITY_STEPS = 1.5
+"""Of an int8 softmax: half is the rounding of its output, the rest its table of exponentials."""
 _POOR_KL = 0.05
 """Nats. Tiny Darknet has 0.009; 0.084 by TFLiteConverter's quantizer."""
 _POOR_DB = 12.0
@@ -196,6 +200,35 @@ class FileCheck:
                 " --device host"
             )
         return check
+
+    def probabilities(
+        self, logits: bytes, content: bytes, softmax: Softmax, *, quantized: bool
+    ) -> None:
+        """Check a file that ends in the softmax against the same file without.
+
+        Args:
+            logits: the .tflite without.
+            content: the .tflite in question.
+            softmax: that of the network.
+            quantized: whether they are integer files.
+
+        Raises:
+            ExportError: a probability is off by more than the rounding of its type.
+        """
+        scores, found = (
+            run_int8(each, self._images, self._advance)[0]
+            if quantized
+            else run_float(each, self._images, self._advance)
+            for each in (logits, content)
+        )
+        groups = scores.reshape(len(scores), softmax.groups, -1) / softmax.temperature
+        exact = np.exp(log_softmax(groups)).reshape(scores.shape)
+        error = float(np.abs(found - exact).max())
+        if not error <= (_PROBABILITY_STEPS / 256 if quantized else _PROBABILITY_ROUNDING):
+            raise ExportError(
+                f"{self._network.source}: the softmax in the file is off by up to {error:.2g}:"
+                " export it without --probabilities"
+            )
 
     def _compared(
         self, against: Reference, reference: Answers, found: Answers, *, noise: float | None

@@ -33,11 +33,12 @@ from tinyedge.export.cards import (
     coral_card,
     float_card,
     int8_card,
+    probabilities_card,
     read_facts,
     versions,
 )
 from tinyedge.export.check import FileCheck, Probe, make_probe
-from tinyedge.export.edgetpu.lower import EdgeTpuFile, edge_tpu_file, shortfall
+from tinyedge.export.edgetpu.lower import EdgeTpuFile, edge_tpu_file, placed, shortfall
 from tinyedge.export.request import ExportRequest, FileKind
 from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import (
@@ -45,11 +46,13 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
+from tinyedge.export.tflite.metadata import add_metadata, labels_file
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import BatchNormFormula, Check, CheckImages, ModelCard, append_card
 from tinyedge.progress import Progress
+from tinyedge.tflite.metadata import LABELS_FILE
 
 if TYPE_CHECKING:
     import keras
@@ -161,6 +164,11 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     done = Stage.READ_NETWORK.begin(progress, total=_total_weight(request))
     described = read_network(request.files.cfg, size=request.size)
     network = prune(described)
+    if request.probabilities and network.softmax is None:
+        raise ExportError(
+            f"{request.files.cfg}: it ends in no softmax, and its outputs are as they are: export"
+            " it without --probabilities"
+        )
     if not request.float_only:
         _check_int8(request, network)
     if request.device is not None:
@@ -238,11 +246,15 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
             lowered = _coral_file(request, converted.int8_tflite, card)
             files["coral"], partition = lowered.content, lowered.partition
             cards["coral"] = coral_card(card, lowered.lowered)
-    checks = _checked(prepared, converted.probe, files, cards, progress)
+    checks, finished = _checked(prepared, converted.probe, files, cards, progress)
     done = Stage.FINISH.begin(progress)
     cards = {kind: replace(each, check=checks[kind]) for kind, each in cards.items()}
+    if request.probabilities:
+        cards = {kind: probabilities_card(each) for kind, each in cards.items()}
+        if "coral" in finished:
+            partition = placed(finished["coral"])
     contents: dict[FileKind, Content] = {
-        kind: append_card(content, cards[kind]) for kind, content in files.items()
+        kind: _with_card(request, content, cards[kind]) for kind, content in finished.items()
     }
     if converted.keras is not None:
         contents["keras"] = converted.keras
@@ -252,6 +264,12 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     write_together({targets[kind]: content for kind, content in contents.items()})
     done()
     return Exported(targets, cards["int8" if "int8" in cards else "float"], checks, partition)
+
+
+def _with_card(request: ExportRequest, content: bytes, card: ModelCard) -> bytes:
+    described = add_metadata(content, card, author=request.author, license=request.license)
+    labels = labels_file(card)
+    return append_card(described, card, {} if labels is None else {LABELS_FILE: labels})
 
 
 def _check_output(request: ExportRequest) -> None:
@@ -429,16 +447,28 @@ def _checked(
     files: Mapping[FileKind, bytes],
     cards: Mapping[FileKind, ModelCard],
     progress: Progress,
-) -> dict[FileKind, Check]:
-    """Each .tflite run against what it was made of."""
-    advance = Stage.CHECK_FILES.begin(progress, len(files) * len(probe.images))
+) -> tuple[dict[FileKind, Check], Mapping[FileKind, bytes]]:
+    """Each .tflite run against what it was made of; and the files, with a softmax if asked for."""
+    softmax = prepared.network.softmax if prepared.request.probabilities else None
+    runs = len(files) if softmax is None else 2 * len(files)
+    advance = Stage.CHECK_FILES.begin(progress, runs * len(probe.images))
     check = FileCheck(prepared.network, probe, cards["float"], advance)
     found: dict[FileKind, Check] = {"float": check.float_file(files["float"])}
     if "int8" in files:
         found["int8"] = check.int8_file(files["int8"], prepared.request.quantizer)
     if "coral" in files:
         found["coral"] = check.coral_file(files["coral"], cards["coral"].lowerings)
-    return found
+    if softmax is None:
+        return found, files
+    from tinyedge.export.tflite.probabilities import append_softmax
+
+    made: dict[FileKind, bytes] = {}
+    for kind, content in files.items():
+        made[kind] = append_softmax(content, softmax)
+        input_type = "float32" if kind == "float" else prepared.request.input_type
+        verify_model(made[kind], cards[kind], input_type=input_type)
+        check.probabilities(content, made[kind], softmax, quantized=kind != "float")
+    return found, made
 
 
 def _coral_file(request: ExportRequest, int8: bytes, card: ModelCard) -> EdgeTpuFile:

@@ -40,6 +40,8 @@ class ExportRequest:
         batch_norm: ``inside`` or ``outside`` (see `tinyedge.darknet.batch_norm`); None for what
             the header of the weights hints at.
         input_type: of the int8 file's input and output.
+        probabilities: have the .tflite files answer with the softmax of their scores.
+        author, license: what the files' metadata say of the network; empty for nothing.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.
         seed: of what is drawn at random.
@@ -58,6 +60,9 @@ class ExportRequest:
     fit: Fit = "crop"
     batch_norm: BatchNormFormula | None = None
     input_type: InputType = "int8"
+    probabilities: bool = False
+    author: str = ""
+    license: str = ""
     quantizer: Quantizer = "tuned"
     rewrites: tuple[Rewrite, ...] = REWRITES
     seed: int = 0

@@ -238,7 +238,7 @@ def test_a_card_that_inflates_to_gigabytes_is_not_read_whole(tmp_path: Path) -> 
         for _ in range(64):
             member.write(b" " * (1 << 20))
     tracemalloc.start()
-    with pytest.raises(ModelError, match=r"its text is more than 16,777,216 bytes"):
+    with pytest.raises(ModelError, match=r"it has more than 16,777,216 bytes"):
         read_card(path)
     assert tracemalloc.get_traced_memory()[1] < 3 * (16 << 20)
     tracemalloc.stop()

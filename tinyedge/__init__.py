@@ -190,6 +190,9 @@ def export_model(
     batch_norm: "BatchNormFormula | None" = None,
     device: "str | Profile" = "host",
     input_type: "InputType | None" = None,
+    probabilities: bool = False,
+    author: str = "",
+    license: str = "",  # noqa: A002  # the metadata's word
     quantizer: "Quantizer" = "tuned",
     rewrites: "tuple[Rewrite, ...] | None" = None,
     seed: int = 0,
@@ -219,6 +222,10 @@ def export_model(
             header of the weights hints at.
         device: the name of a device profile, the path of its .toml, or a profile.
         input_type: of the int8 file's input and output; the device's where not given.
+        probabilities: have the .tflite files answer with probabilities in place of logits; int8
+            ones then have steps of 1/256.
+        author: of the network, for the files' metadata.
+        license: of the network, likewise.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: the exact rewrites ``tuned`` may apply, of ``pool-before-leaky`` and
             ``average-before-linear``; both where not given.
@@ -272,6 +279,9 @@ def export_model(
         fit=fit,
         batch_norm=batch_norm,
         input_type=input_type or profile.input_type,
+        probabilities=probabilities,
+        author=author,
+        license=license,
         quantizer=quantizer,
         rewrites=REWRITES if rewrites is None else rewrites,
         seed=seed,

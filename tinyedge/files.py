@@ -30,6 +30,7 @@ __all__ = [
     "unlisted",
     "with_list",
     "write_together",
+    "zip_member",
 ]
 
 # Of a file, or of a folder's files by their paths inside it.
@@ -288,6 +289,33 @@ def reproducible_zip(
             member.external_attr = mode << 16
             archive.writestr(member, content, method, 9 if compress else None)
     return stream.getvalue()
+
+
+def zip_member(stream: IO[bytes], name: str, *, limit: int) -> bytes | None:
+    """A member of the zip that a stream is, or ends in; None where there is no zip, or no member.
+
+    Raises:
+        ValueError: the zip is damaged, or the member has more than `limit` bytes.
+        OSError: the stream cannot be read.
+    """
+    import zipfile
+
+    try:
+        if not zipfile.is_zipfile(stream):
+            return None
+        with zipfile.ZipFile(stream) as archive:
+            if name not in archive.namelist():
+                return None
+            with archive.open(name) as member:
+                content = member.read(limit + 1)
+    except Exception as error:  # damaged bytes set off anything, a seek to below 0 too
+        # Of the system's errors; bz2 has an OSError without a number for a damaged stream.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise ValueError(str(error)) from error
+    if len(content) > limit:
+        raise ValueError(f"it has more than {limit:,} bytes")
+    return content
 
 
 def reproducible_tar(

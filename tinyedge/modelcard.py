@@ -1,7 +1,7 @@
 """The model card: what a .tflite must carry so that `run` and `compare` need the file alone.
 
-The card is a zip archive appended to the flatbuffer, as TFLite's own metadata appends a
-model's associated files: every runtime ignores the bytes behind the flatbuffer, and any unzip
+The card is in a zip archive behind the flatbuffer, beside the files of TFLite's own metadata (see
+`tinyedge.tflite.metadata`): every runtime ignores the bytes behind the flatbuffer, and any unzip
 tool lists them (``unzip -p model.tflite model_card.json``). It costs a board no parser.
 
 A card may come from anybody: every value is checked for its type and range before it is believed.
@@ -9,18 +9,17 @@ Format 2 added the check at the end of the export, the batch norm's formula, the
 normalization and the layers' precision; a card of format 1 is read with the values it meant.
 """
 
-import errno
 import json
 import os
 import reprlib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from types import MappingProxyType
+from typing import Literal
 
 from tinyedge.errors import ModelError
-from tinyedge.files import open_bytes, reproducible_zip
+from tinyedge.files import open_bytes, reproducible_zip, zip_member
 from tinyedge.images.spec import Fit
 from tinyedge.json_values import (
     ValueCheck,
@@ -36,6 +35,7 @@ from tinyedge.json_values import (
     text,
 )
 from tinyedge.tflite.flatbuffer import MOST_BYTES
+from tinyedge.tflite.metadata import Normalization
 
 __all__ = [
     "BatchNormFormula",
@@ -43,7 +43,6 @@ __all__ = [
     "Check",
     "CheckImages",
     "ModelCard",
-    "Normalization",
     "Precision",
     "Quantizer",
     "Reference",
@@ -95,18 +94,6 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Normalization:
-    """What a float input's numbers are made of pixels by: (pixel - mean) / std.
-
-    Attributes:
-        mean, std: a number for each channel, of pixels from 0 to 255; `std` above 0.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class ModelCard:
     """How to feed a model, how to read its answer, and what it was made from.
 
@@ -137,7 +124,8 @@ class ModelCard:
         batch_norm: where epsilon stands in the formula of the weights' batch norms, ``inside`` the
             square root or ``outside`` (see `tinyedge.darknet.batch_norm`); format 1 meant
             ``outside``.
-        normalization: of the pixels; None is Darknet's, pixel / 255, which format 1 meant.
+        normalization: of the pixels, a number for each channel; None is Darknet's, pixel / 255,
+            which format 1 meant.
         precision: of each layer whose precision is not the file's `quantization`, by its name.
     """
 
@@ -186,12 +174,18 @@ class ModelCard:
         return self.labels[index] if self.labels is not None else str(index)
 
 
-def append_card(model: bytes, card: ModelCard) -> bytes:
-    """The .tflite's bytes with the card behind them; equal inputs give equal bytes."""
+def append_card(
+    model: bytes, card: ModelCard, files: Mapping[str, bytes] = MappingProxyType({})
+) -> bytes:
+    """The .tflite's bytes with the card and other files behind them; equal inputs, equal bytes.
+
+    Nothing is compressed: MediaPipe refuses a .tflite with a member that is.
+    """
     content = json.dumps(
         {"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1, allow_nan=False
     )
-    return reproducible_zip({_MEMBER: content.encode()}, behind=model)
+    members = {_MEMBER: content.encode(), **files}
+    return reproducible_zip(members, behind=model, compress=False)
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
@@ -205,27 +199,11 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
         Path(path), limit=MOST_BYTES, what="a .tflite file", error=ModelError
     ) as stream:
         try:
-            found = _text_of_card(stream)
+            found = zip_member(stream, _MEMBER, limit=_SIZE_LIMIT)
             content = None if found is None else parse_json(found)
-        except Exception as error:  # damaged bytes set off anything, a seek to below 0 too
-            # Of the system's errors; bz2 has an OSError without a number for a damaged stream.
-            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-                raise
+        except ValueError as error:
             raise _damaged(path, str(error)) from error
     return None if found is None else _card(content, Path(path))
-
-
-def _text_of_card(stream: IO[bytes]) -> bytes | None:
-    if not zipfile.is_zipfile(stream):
-        return None
-    with zipfile.ZipFile(stream) as archive:
-        if _MEMBER not in archive.namelist():
-            return None
-        with archive.open(_MEMBER) as member:
-            content = member.read(_SIZE_LIMIT + 1)
-    if len(content) > _SIZE_LIMIT:
-        raise ValueError(f"its text is more than {_SIZE_LIMIT:,} bytes")
-    return content
 
 
 def _damaged(path: str | os.PathLike[str], why: str) -> ModelError:

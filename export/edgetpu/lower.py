@@ -12,7 +12,7 @@ from tinyedge.export.edgetpu.lowerings import LOWERINGS
 from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.tflite.model import parse_tflite
 
-__all__ = ["EdgeTpuFile", "edge_tpu_file", "shortfall"]
+__all__ = ["EdgeTpuFile", "edge_tpu_file", "placed", "shortfall"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,12 @@ def edge_tpu_file(int8: bytes) -> EdgeTpuFile:
     if lowered:
         graph.drop_unused()
         content = graph.content()
-    return EdgeTpuFile(content, lowered, partition(parse_tflite(content), edgetpu_rules()))
+    return EdgeTpuFile(content, lowered, placed(content))
+
+
+def placed(content: bytes) -> Partition:
+    """Where the operators of a .tflite run, by the published rules."""
+    return partition(parse_tflite(content), edgetpu_rules())
 
 
 def shortfall(partition: Partition, name: str) -> str | None:

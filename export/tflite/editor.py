@@ -148,6 +148,28 @@ class ModelEditor:
                 return int(operator.inputs[0])
         return index
 
+    def set_int8_output(self, index: int) -> None:
+        """Have the graph give this tensor in place of `int8_output`, of whose shape it is.
+
+        Behind a uint8 output's conversion it is converted as that was.
+        """
+        old, output = self.int8_output(), int(self._graph.outputs[0])
+        if old != output:
+            (conversion,) = self.producers([output])
+            conversion.inputs = np.array([index], np.int32)
+            qparams = self.qparams(index)
+            assert qparams is not None
+            self._write_qparams(output, qparams.shifted(np.uint8))
+            # Operators stand in the order they run.
+            self.operators.remove(conversion)
+            self.operators.append(conversion)
+            return
+        self._graph.outputs = np.array([index], np.int32)
+        for signature in self._model.signatureDefs or ():
+            for entry in signature.outputs:
+                if entry.tensorIndex == old:
+                    entry.tensorIndex = index
+
     def layer_operators(self) -> dict[int, OperatorT]:
         """By Darknet's layer number, the operator that multiplies by its weights."""
         found: dict[int, OperatorT] = {}
@@ -333,10 +355,16 @@ class ModelEditor:
             self._write_qparams(index, qparams)
         return index
 
-    def add_like(self, index: int, shape: Sequence[int], name: str) -> int:
-        """Add a computed tensor with another's type and parameters; returns its index."""
+    def add_like(
+        self, index: int, shape: Sequence[int], name: str, qparams: QuantParams | None = None
+    ) -> int:
+        """Add a computed tensor of another's type, and its parameters where it is quantized.
+
+        They are the other's where no `qparams` are given. Returns its index.
+        """
         new = self._add_tensor(shape, self._graph.tensors[index].type, 0, name)
-        qparams = self.qparams(index)
+        own = self.qparams(index)
+        qparams = own if own is None or qparams is None else qparams
         if qparams is not None:
             self._write_qparams(new, qparams)
         return new
@@ -350,13 +378,16 @@ class ModelEditor:
             operator.opcodeIndex = moved[operator.opcodeIndex]
         self._drop_tensors()
 
-    def content(self) -> bytes:
-        """The file; each bias has the scales that its operator's input and weights give it."""
+    def content(self, *, aligned: bool = False) -> bytes:
+        """The file; each bias has the scales that its operator's input and weights give it.
+
+        With `aligned` its constants lie where the converter would have them, at multiples of 16.
+        """
         for operator in self._operators_with_bias():
             if int(operator.inputs[2]) in self._biases:
                 self._requantize_bias(operator)
         self._graph.operators = self.operators
-        builder = flatbuffers.Builder(1 << 20)
+        builder = (_AligningBuilder if aligned else flatbuffers.Builder)(1 << 20)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
@@ -503,6 +534,14 @@ class ModelEditor:
         for index, buffer in enumerate(self._model.buffers):
             if index not in held:
                 buffer.data = None
+
+
+class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it carries no types
+    """A builder whose vectors of bytes begin at multiples of 16 (the schema's force_align)."""
+
+    def CreateNumpyVector(self, x: NDArray[np.generic]) -> int:  # noqa: N802  # flatbuffers' name
+        self.Prep(16, x.nbytes)
+        return int(super().CreateNumpyVector(x))
 
 
 def _buffer(values: NDArray[np.generic]) -> BufferT:

@@ -22,6 +22,7 @@ __all__ = [
     "is_tied",
     "kl_divergence",
     "label_rank",
+    "log_softmax",
     "mcnemar_p",
     "top1",
     "verdict",
@@ -83,13 +84,14 @@ def kl_divergence(p_logits: ArrayLike, q_logits: ArrayLike) -> NDArray[np.float6
     Taken from log-softmax in float64, so that a probability too small for a float costs
     neither a division by zero nor an infinity.
     """
-    log_p, log_q = _log_softmax(p_logits), _log_softmax(q_logits)
+    log_p, log_q = log_softmax(p_logits), log_softmax(q_logits)
     divergence = np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
     # The true value is never negative; its rounding error may be.
     return np.asarray(np.maximum(divergence, 0.0))
 
 
-def _log_softmax(logits: ArrayLike) -> NDArray[np.float64]:
+def log_softmax(logits: ArrayLike) -> NDArray[np.float64]:
+    """The natural logarithms of the softmax along the last axis, of logits' own shape."""
     values = np.asarray(logits, dtype=np.float64)
     shifted = values - values.max(axis=-1, keepdims=True)
     result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

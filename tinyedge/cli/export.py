@@ -55,6 +55,11 @@ if TYPE_CHECKING:
     help="Input and output of the int8 file [default: the device's].",
 )
 @click.option(
+    "--probabilities",
+    is_flag=True,
+    help="Put the softmax into the .tflite files; int8 ones then answer in steps of 1/256.",
+)
+@click.option(
     "--quantizer",
     type=click.Choice(["tuned", "default"]),
     default="tuned",
@@ -78,6 +83,8 @@ if TYPE_CHECKING:
 @click.option("--float-only", is_flag=True, help="Make no int8 file; needs no photos.")
 @click.option("--keras", is_flag=True, help="Save the Keras model too.")
 @click.option("--saved-model", is_flag=True, help="Save a TensorFlow SavedModel too, a folder.")
+@click.option("--author", default="", help="Of the network, for the files' metadata.")
+@click.option("--license", "license_", default="", help="Of the network, likewise.")
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="OUT", help="Folder for the files."
 )
@@ -95,12 +102,15 @@ def command(
     batch_norm: "BatchNormFormula | None",
     device: str,
     input_type: "InputType | None",
+    probabilities: bool,
     quantizer: "Quantizer",
     without: tuple[str, ...],
     seed: int,
     float_only: bool,
     keras: bool,
     saved_model: bool,
+    author: str,
+    license_: str,
     output: Path,
     as_json: bool,
 ) -> None:
@@ -138,6 +148,9 @@ def command(
             batch_norm=batch_norm,
             device=profile,
             input_type=input_type,
+            probabilities=probabilities,
+            author=author,
+            license=license_,
             quantizer=quantizer,
             rewrites=tuple(name for name in REWRITES if name not in without),
             seed=seed,

@@ -254,7 +254,9 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         ),
         "SLICE": OperatorFacts(same_scale=True, int8_version=2),
         "SOFTMAX": OperatorFacts(
-            options=OptionsTable(9, {"beta": Option(0, "f", 0.0)}), fixed_output=True
+            options=OptionsTable(9, {"beta": Option(0, "f", 0.0)}),
+            fixed_output=True,
+            int8_version=2,
         ),
         "SPACE_TO_DEPTH": OperatorFacts(
             options=OptionsTable(19, {"block_size": Option(0, "i")}), same_scale=True
