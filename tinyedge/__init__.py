@@ -95,6 +95,8 @@ def compare(
     fit: "Fit | None" = None,
     labels: "str | os.PathLike[str] | None" = None,
     ids: "str | os.PathLike[str] | None" = None,
+    mean: "float | Sequence[float] | None" = None,
+    std: "float | Sequence[float] | None" = None,
     progress: "Progress | None" = None,
 ) -> "Comparison":
     """Measure on labelled images what int8 cost, as ``tinyedge compare`` does.
@@ -116,6 +118,9 @@ def compare(
         fit: how images are fitted to its input; overrides its card.
         labels: a text file of class names, one a line; overrides its card.
         ids: a text file of WordNet ids, one a line; overrides its card.
+        mean: with `std`, what a pixel of 0 to 255 becomes, (pixel - mean) / std: one number, or
+            one for each of red, green and blue; overrides what it says.
+        std: above 0, likewise.
         progress: is told of every image.
 
     Raises:
@@ -132,24 +137,21 @@ def compare(
     from pathlib import Path
 
     from tinyedge.accuracy.compare import compare as compare_models
-    from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.devices.runtime.classifier import open_pair
     from tinyedge.images.data_file import is_data_file, read_data_file
     from tinyedge.images.find import read_labelled
     from tinyedge.progress import no_progress
 
-    reference, model = (
-        given
-        if isinstance(given, Classifier)
-        else Classifier(
-            given,
-            device=device,
-            threads=threads,
-            fit=fit,
-            labels=labels,
-            ids=ids,
-            delegate="exact",
-        )
-        for given in (float_model, int8_model)
+    reference, model = open_pair(
+        float_model,
+        int8_model,
+        device=device,
+        threads=threads,
+        fit=fit,
+        labels=labels,
+        ids=ids,
+        mean=mean,
+        std=std,
     )
     in_folder, top_k = False, None
     if isinstance(images, str | os.PathLike):

@@ -135,7 +135,7 @@ def _prepared(folder: Path) -> _Evaluation:
 
 def _scores(model: Path, images: NDArray[np.float32]) -> NDArray[np.float64]:
     classifier = Classifier(model, threads=_THREADS, fit="crop")
-    inputs = (classifier.spec.quantize(image)[np.newaxis] for image in images)
+    inputs = (classifier.spec.encode(image)[np.newaxis] for image in images)
     return np.stack([classifier.logits(pixels) for pixels in inputs])
 
 

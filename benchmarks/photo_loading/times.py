@@ -50,8 +50,8 @@ def times(model: Classifier, jpeg: bytes) -> Times:
 
         def whole() -> None:
             pixels = read_pixels(path, model.spec.channels)
-            unit = np.asarray(fit_pixels(pixels, model.spec.in_float), np.float32)
-            model.spec.quantize(unit)[np.newaxis]
+            unit = np.asarray(fit_pixels(pixels, model.spec.in_pixels), np.float32)
+            model.spec.encode(unit)[np.newaxis]
 
         def smallest() -> None:
             with Image.open(io.BytesIO(jpeg)) as image:

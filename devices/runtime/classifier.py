@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple, NoReturn, cast, get_args, overload
+from typing import NamedTuple, NoReturn, Self, cast, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from numpy.typing import NDArray
 from tinyedge.accuracy.model import Inference, check_finite, is_probability
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
+from tinyedge.devices.runtime.pixels import (
+    PixelEncoding,
+    SaidBy,
+    encode_as_said,
+    encode_unsaid,
+    named_normalization,
+)
 from tinyedge.devices.runtime.runtimes import (
     RUNTIME_ERRORS,
     Interpreter,
@@ -22,21 +29,32 @@ from tinyedge.devices.runtime.runtimes import (
     TensorDetails,
     find_runtime,
 )
-from tinyedge.errors import AnswerError, ModelError, TinyedgeWarning
-from tinyedge.images.labels import read_labels
+from tinyedge.errors import AnswerError, DatasetError, ModelError, TinyedgeWarning
+from tinyedge.images.labels import lines_of, name_outputs, read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.modelcard import ModelCard, TensorType, read_card
+from tinyedge.text import shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError
-from tinyedge.tflite.model import read_tflite_bytes
+from tinyedge.tflite.head import Head, output_head
+from tinyedge.tflite.metadata import (
+    UNIT_PIXELS,
+    Metadata,
+    Normalization,
+    read_label_file,
+    read_metadata,
+)
+from tinyedge.tflite.model import parse_tflite, read_tflite_bytes
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["Classification", "Classifier", "Prediction"]
+__all__ = ["Classification", "Classifier", "Prediction", "open_pair"]
 
 _TENSOR_TYPES = get_args(TensorType)
-# What TFLite fixes for the output of a quantized softmax or logistic, so that it spans [0, 1].
+# What TFLite fixes for the output of a quantized softmax or logistic, so that it spans [0, 1]; it
+# tells where the operator itself is inside what was compiled for the Edge TPU.
 _PROBABILITY_SCALE = 1 / 256
 _MOST_OF_A_REASON = 300
+_CONSTANT = "{}: it ends in a softmax over one score, which is 1 whatever it sees"
 
 StrPath = str | os.PathLike[str]
 
@@ -87,7 +105,8 @@ class Classifier:
         path: the file that is run.
         bytes: its size, model card included.
         card: what the model says of itself (see `tinyedge.modelcard`).
-        spec: its input, and how images are fitted to it.
+        spec: its input, and how images are fitted to it and become its numbers.
+        pixels_known: whether the file, or the user, says what pixels become.
         classes: how many scores an answer has; one alone tells two classes apart.
         runtime: the TFLite runtime in use, with `name` and `version`.
         threads: how many threads the runtime was given.
@@ -104,9 +123,15 @@ class Classifier:
         fit: Fit | None = None,
         labels: StrPath | None = None,
         ids: StrPath | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        like: Self | None = None,
         delegate: DelegateUse = "preferred",
     ) -> None:
-        """Load `model` and prepare it to run; `fit`, `labels` and `ids` override its card.
+        """Load `model` and prepare it to run; what is given overrides what it says of itself.
+
+        A file without a model card is read by its TFLite Metadata, if it has any, and by its
+        graph; a TinyedgeWarning says what is taken for granted.
 
         Args:
             model: a .tflite that tinyedge exported; any other image classifier needs `fit`.
@@ -115,13 +140,18 @@ class Classifier:
             fit: how images are fitted to the input.
             labels: a text file of class names, one per line.
             ids: the same with WordNet ids.
+            mean: with `std`, what a pixel of 0 to 255 becomes, (pixel - mean) / std: one number,
+                or one for each of red, green and blue.
+            std: above 0, likewise.
+            like: another file of the same network: where this one does not say what its pixels
+                are, they are as in that one, if it does.
             delegate: how a device's accelerator is used; see
                 `tinyedge.devices.runtime.model_file.runnable_file`. Where another file stands in
                 for `model` a TinyedgeWarning says so.
 
         Raises:
             ModelError: the file is no TFLite model, no image classifier, a network without a
-                head, or bears no card while `fit` is not given.
+                head, or bears no card while `fit` is not given; or `mean` and `std` are none.
             ImageError: `fit` is no way to fit an image.
             DatasetError: `labels` or `ids` do not name every class.
             DeviceError: there is no such device, or its accelerator cannot be used.
@@ -147,19 +177,23 @@ class Classifier:
         shape = _image_shape(self._input, file.path)
         self.classes = _class_count(self._output, file.path)
         fit = fit or (_no_fit(file.path) if card is None else card.fit)
-        self.spec = InputSpec(*shape, fit, _quantization(self._input, own=card is not None))
-        self.card = replace(card, fit=fit) if card is not None else self._inferred_card()
+        metadata = Metadata() if card is not None else _metadata(content, file.path)
+        encoding = self._encoding(card, metadata, named_normalization(mean, std), like)
+        if encoding.note is not None:
+            warnings.warn(encoding.note, TinyedgeWarning, stacklevel=2)
+        self.pixels_known = encoding.known
+        self.spec = InputSpec(*shape, fit, encoding.quantization, encoding.normalization)
+        if card is not None:
+            self.card = replace(card, fit=fit)
+        else:
+            self.card = self._inferred_card(content, metadata, labels=labels is None)
         self._check_card()
         if labels is not None:
             self.card = replace(self.card, labels=read_labels(Path(labels), self.classes))
         if ids is not None:
             self.card = replace(self.card, ids=read_labels(Path(ids), self.classes))
         if self.card.softmax and self.classes == 1:
-            warnings.warn(
-                f"{self.path}: it ends in a softmax over one score, which is 1 whatever it sees",
-                TinyedgeWarning,
-                stacklevel=2,
-            )
+            warnings.warn(_CONSTANT.format(self.path), TinyedgeWarning, stacklevel=2)
         self.load_milliseconds = 1000 * (perf_counter() - start)
 
     def classify(self, image: ImageLike, top: int = 5) -> Classification:
@@ -261,7 +295,44 @@ class Classifier:
         kept = min(max(probability, 0.0), 1.0)
         return np.array([1 - kept, kept])
 
-    def _inferred_card(self) -> ModelCard:
+    def _encoding(
+        self,
+        card: ModelCard | None,
+        metadata: Metadata,
+        said: Normalization | None,
+        like: Self | None,
+    ) -> PixelEncoding:
+        """What its input makes of pixels."""
+        quantization = _quantization(self._input)
+        by: SaidBy = "user"
+        if said is None and card is not None:
+            by, said = "card", card.normalization or UNIT_PIXELS
+        elif said is None:
+            by, said = "metadata", metadata.normalization
+        if said is None:
+            known = like is not None and like.pixels_known
+            other = (like.path, like.spec.normalization) if like is not None and known else None
+            return encode_unsaid(quantization, self.path, other)
+        channels = int(self._input["shape"][3])
+        if not said.fits(channels):
+            raise ModelError(
+                f"{self.path}: its pixels have {channels} channels, and a mean and a std are given"
+                f" of {max(len(said.mean), len(said.std))}"
+            )
+        return encode_as_said(said, quantization, self.path, by=by)
+
+    def _inferred_card(self, content: bytes, metadata: Metadata, *, labels: bool) -> ModelCard:
+        """Of a file that bears none, by its metadata, with their `labels` or without, and graph."""
+        head = output_head(parse_tflite(content).subgraphs[0])
+        if head == "scores" and self.classes == 1:
+            warnings.warn(
+                f"{self.path}: its one output is made by no sigmoid: it is told as it is, and is no"
+                " probability",
+                TinyedgeWarning,
+                stacklevel=3,
+            )
+        if head == "softmax" and self.classes == 1:
+            warnings.warn(_CONSTANT.format(self.path), TinyedgeWarning, stacklevel=3)
         return ModelCard(
             name=self.path.stem,
             height=self.spec.height,
@@ -270,19 +341,40 @@ class Classifier:
             classes=self.classes,
             fit=self.spec.fit,
             quantization=cast("TensorType", np.dtype(self._input["dtype"]).name),
-            softmax_groups=0 if self._gives_probabilities() else 1,
+            softmax_groups=0 if self._gives_probabilities(head) else 1,
+            labels=self._labels(content, metadata) if labels else None,
+            normalization=self.spec.normalization.for_channels(self.spec.channels),
         )
 
-    def _gives_probabilities(self) -> bool:
-        """Whether the output of a model without a card is already a softmax's, or a sigmoid's."""
-        if self.classes == 1:
-            return True
-        if self._output["dtype"] != np.float32:
+    def _gives_probabilities(self, head: Head | None) -> bool:
+        """Whether no softmax is to be applied to the output of a model without a card."""
+        if head is None:
             scale, _ = self._output["quantization"]
-            return bool(np.isclose(scale, _PROBABILITY_SCALE, rtol=1e-3))
-        grey = np.full(self._input["shape"], 0.5, np.float32)
-        scores = self._answer(self.spec.quantize(grey)).scores
-        return bool(scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3)
+            return self.classes == 1 or bool(np.isclose(scale, _PROBABILITY_SCALE, rtol=1e-3))
+        return head != "scores" or self.classes == 1
+
+    def _labels(self, content: bytes, metadata: Metadata) -> tuple[str, ...] | None:
+        """Those of the first list of labels that its metadata name; warns where it is no use."""
+        if not metadata.label_files:
+            return None
+        file = metadata.label_files[0]
+        if len(metadata.label_files) > 1:
+            others = ", ".join(shortened(each.name) for each in metadata.label_files[1:4])
+            warnings.warn(
+                f"{self.path}: its labels are those of {shortened(file.name)}, the first of"
+                f" {len(metadata.label_files)} lists; for {others} unzip it and use --labels",
+                TinyedgeWarning,
+                stacklevel=4,
+            )
+        try:
+            lines = lines_of(read_label_file(content, file))
+            return name_outputs(lines, self.classes, f"{self.path}: {shortened(file.name)}")
+        except FlatbufferError as error:
+            reason = f"{self.path}: {error}"
+        except DatasetError as error:
+            reason = str(error)
+        warnings.warn(f"{reason}; classes have no names here", TinyedgeWarning, stacklevel=4)
+        return None
 
     def _check_card(self) -> None:
         card, spec = self.card, self.spec
@@ -293,6 +385,44 @@ class Classifier:
                 f" {card.classes} classes, its tensors {spec.height}x{spec.width}x{spec.channels}"
                 f" and {self.classes}; export the model again"
             )
+
+
+def open_pair(
+    float_model: StrPath | Classifier,
+    int8_model: StrPath | Classifier,
+    *,
+    device: str | Profile = "host",
+    threads: int | None = None,
+    fit: Fit | None = None,
+    labels: StrPath | None = None,
+    ids: StrPath | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+) -> tuple[Classifier, Classifier]:
+    """Two forms of one network, to be compared; those given by a path are opened.
+
+    Where the float file does not say what its pixels are, they are as the scale of the int8 file's
+    input has them. All else is as for a `Classifier`, and so is what is raised.
+    """
+
+    def opened(model: StrPath | Classifier, like: Classifier | None) -> Classifier:
+        if isinstance(model, Classifier):
+            return model
+        return Classifier(
+            model,
+            device=device,
+            threads=threads,
+            fit=fit,
+            labels=labels,
+            ids=ids,
+            mean=mean,
+            std=std,
+            like=like,
+            delegate="exact",
+        )
+
+    int8 = opened(int8_model, None)
+    return opened(float_model, int8), int8
 
 
 def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: int) -> Interpreter:
@@ -382,13 +512,23 @@ def _class_count(tensor: TensorDetails, model: Path) -> int:
     return classes
 
 
-def _quantization(tensor: TensorDetails, *, own: bool) -> QuantParams | None:
-    """How a pixel in [0, 1] becomes the input's type; None where that is float."""
+def _quantization(tensor: TensorDetails) -> QuantParams | None:
+    """Of an integer input; None of a float one. Integers without a scale are numbers themselves."""
     kind = tensor["dtype"]
     if kind == np.float32:
         return None
-    if own:
-        scale, zero_point = tensor["quantization"]
-        return QuantParams.per_tensor(float(scale), int(zero_point), kind)
-    # A stranger's integer model takes the pixel's own byte, whatever value it stands for.
-    return QuantParams.pixels(kind)
+    scale, zero_point = tensor["quantization"]
+    return QuantParams.per_tensor(float(scale) or 1.0, int(zero_point), kind)
+
+
+def _metadata(content: bytes, model: Path) -> Metadata:
+    """What a file says of itself; a warning where that is damaged."""
+    try:
+        return read_metadata(content) or Metadata()
+    except FlatbufferError as error:
+        warnings.warn(
+            f"{model}: its metadata are passed over, for they are damaged: {error}",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
+        return Metadata()

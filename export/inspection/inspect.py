@@ -95,7 +95,7 @@ class _Inspector:
 
     def add(self, pixels: NDArray[np.float32]) -> None:
         float_answer, int8_answer = (
-            model.logits(model.spec.quantize(pixels)[np.newaxis]) for model in self._models
+            model.logits(model.spec.encode(pixels)[np.newaxis]) for model in self._models
         )
         batch = pixels[np.newaxis]
         float_run = self._simulation.run(batch, float_ops=self._everything)

@@ -26,6 +26,7 @@ COMPARISON = Comparison(
     divergence=Divergence(0.0123456, 0.05432),
     worst_classes=(ClassResult(65, "sea snake", 4, 3, 1), ClassResult(2, "shark", 1, 1, 0)),
     max_drop=None,
+    float_worse=False,
     verdict=None,
     images_needed=None,
     top_k=5,
@@ -103,8 +104,18 @@ def test_text_of_what_is_missing_or_odd() -> None:
     assert "images       650, 2 skipped as unreadable, 4 of them copies of others" in text
     assert "\ntop-3  " in text
     assert "McNemar p below 0.001" in text
-    assert "KL           none: the models do not end in one softmax" in text
+    assert "KL           none: it is of logits" in text
     assert "lost most    no class lost an image" in text
+
+
+def test_a_float_model_that_is_worse_was_fed_wrongly() -> None:
+    worse = replace(COMPARISON, float_worse=True, verdict="inconclusive")
+    for comparison in (worse, replace(worse, max_drop=5.0)):
+        assert last_lines(comparison).splitlines() == [
+            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which",
+            "             int8 cannot make it: it was fed wrongly. Say what its pixels are:",
+            "             --pixels, or --mean and --std",
+        ]
 
 
 def test_json_is_never_rounded() -> None:
@@ -118,6 +129,7 @@ def test_json_is_never_rounded() -> None:
         "agreement": 100 * 619 / 650,
         "kl": {"mean": 0.0123456, "p95": 0.05432},
         "verdict": None,
+        "float_worse": False,
         "max_drop": None,
         "images_needed": None,
         "flips": {"right_to_wrong": 12, "wrong_to_right": 7},

@@ -107,6 +107,7 @@ def compare(
         softmax=float_model.card.softmax_groups == int8_model.card.softmax_groups == 1,
         max_drop=max_drop,
         top_k=top_k,
+        fed_rightly=_of_one_export(float_model, int8_model),
         skipped=tuple(skipped),
         duplicates=len(observations) - len(compared_hashes),
     )
@@ -125,7 +126,13 @@ def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
                 f"{model.path} ends in a softmax over one score, which is 1 whatever it sees:"
                 " it tells no classes apart"
             )
-    if a.spec.in_float != b.spec.in_float:
+    groups = {model.card.softmax_groups for model in (a, b)}
+    if len(groups) > 1 and max(groups) > 1:
+        raise ModelError(
+            f"one of {a.path} and {b.path} gives probabilities, the other what a softmax over"
+            f" {max(groups)} groups makes them of: name two of one kind"
+        )
+    if a.spec.in_pixels != b.spec.in_pixels:
         raise ModelError(
             f"{a.path} takes photos as {a.spec}, {b.path} as {b.spec}: their difference"
             " would not be the cost of int8 alone; export both from one command"
@@ -164,6 +171,11 @@ def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
             TinyedgeWarning,
             stacklevel=3,
         )
+
+
+def _of_one_export(a: ScoringModel, b: ScoringModel) -> bool:
+    """Whether their cards say so, and with it how they are fed."""
+    return bool(a.card.weights_sha256) and a.card.weights_sha256 == b.card.weights_sha256
 
 
 def _names(model: ScoringModel) -> tuple[str, ...] | None:
@@ -257,7 +269,7 @@ class _Observer:
 
 def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:
     try:
-        inference = model.infer(model.spec.quantize(pixels)[np.newaxis])
+        inference = model.infer(model.spec.encode(pixels)[np.newaxis])
         check_finite(inference.scores, model.card, model.path)
     except AnswerError as error:
         raise AnswerError(f"{path}: {error}") from error

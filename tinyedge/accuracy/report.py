@@ -41,7 +41,8 @@ def as_json(comparison: Comparison) -> dict[str, object]:
     """The report to compute with: percent from 0 to 100, nats, milliseconds; never rounded.
 
     ``kl`` holds nulls where the models do not end in one softmax over all classes, ``verdict``
-    is null without a budget, ``images_needed`` is null unless more images would settle it.
+    is null without a budget but where ``float_worse``, ``images_needed`` is null unless more
+    images would settle it.
     """
     c = comparison
     kl = c.divergence
@@ -54,6 +55,7 @@ def as_json(comparison: Comparison) -> dict[str, object]:
         "agreement": c.agreement,
         "kl": {"mean": kl.mean if kl else None, "p95": kl.p95 if kl else None},
         "verdict": c.verdict,
+        "float_worse": c.float_worse,
         "max_drop": c.max_drop,
         "images_needed": c.images_needed,
         "flips": {"right_to_wrong": c.lost, "wrong_to_right": c.gained},
@@ -122,7 +124,7 @@ def _agreement(c: Comparison) -> str:
 
 def _divergence(c: Comparison) -> str:
     if c.divergence is None:
-        return "none: the models do not end in one softmax over all classes"
+        return "none: it is of logits before one softmax over all classes"
     return f"mean {c.divergence.mean:.3g}, 95th percentile {c.divergence.p95:.3g} nats"
 
 
@@ -137,6 +139,12 @@ def _worst_classes(c: Comparison) -> str:
 
 
 def _verdict(c: Comparison) -> str:
+    if c.float_worse:
+        return _below(
+            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which",
+            "int8 cannot make it: it was fed wrongly. Say what its pixels are:",
+            "--pixels, or --mean and --std",
+        )
     if c.max_drop is None:
         return "none: name a budget for the drop with --max-drop POINTS"
     budget = f"{c.max_drop:.15g}"
@@ -146,10 +154,16 @@ def _verdict(c: Comparison) -> str:
     if c.verdict == "fail":
         found = f"FAIL: the drop is at least {_down(c.interval.low)} points, over the budget of"
         return f"{found} {budget} (95 % confidence)"
-    return (
+    return _below(
         f"INCONCLUSIVE: {c.images} images cannot tell whether the drop is within the budget of"
-        f" {budget};\n{'':{_NAME_WIDTH}}{_advice(c)}"
+        f" {budget};",
+        _advice(c),
     )
+
+
+def _below(*lines: str) -> str:
+    """Lines of one row, the second and later ones below the first."""
+    return f"\n{'':{_NAME_WIDTH}}".join(lines)
 
 
 def _advice(c: Comparison) -> str:

@@ -100,11 +100,13 @@ class Comparison:
         worst_classes: those that lost the most images, the worst first; at most five, none
             that lost nothing.
         max_drop: the budget, points, or None.
-        verdict: on the budget; None without one.
+        float_worse: whether the float model is significantly worse (the whole interval is below 0)
+            and nothing shows that both were fed rightly: it was not, for int8 gains nothing.
+        verdict: on the budget; None without one; ``inconclusive`` where `float_worse`.
         top_k: how many classes `top5` counts, of all at most.
         images_needed: how many images would settle an inconclusive verdict (see
             `tinyedge.accuracy.statistics.images_needed`); None for the others, and where no
-            number would.
+            number would, or `float_worse`.
     """
 
     images: int
@@ -122,6 +124,7 @@ class Comparison:
     divergence: Divergence | None
     worst_classes: tuple[ClassResult, ...]
     max_drop: float | None
+    float_worse: bool
     verdict: statistics.Verdict | None
     images_needed: int | None
     top_k: int
@@ -154,14 +157,15 @@ def conclude(
     softmax: bool,
     max_drop: float | None,
     top_k: int = 5,
+    fed_rightly: bool = False,
     skipped: tuple[SkippedImage, ...] = (),
     duplicates: int = 0,
 ) -> Comparison:
     """Count the observations, at least one, and judge the drop.
 
     `files` are the float model's and the int8 model's; `softmax` says whether both end
-    in one softmax over all classes; all else is as in `Comparison`. A class without a label goes
-    by its index.
+    in one softmax over all classes, `fed_rightly` whether their files show how they are fed; all
+    else is as in `Comparison`. A class without a label goes by its index.
     """
     count, top_k = len(observations), min(top_k, classes)
     float_right = np.array([item.float_answer.label_rank == 0 for item in observations])
@@ -170,9 +174,12 @@ def conclude(
     gained = int(np.count_nonzero(~float_right & int8_right))
     agreeing = sum(item.float_answer.top1 == item.int8_answer.top1 for item in observations)
     interval = statistics.drop_interval(lost, gained, count)
+    float_worse = interval.high < 0 and not fed_rightly
     verdict = None if max_drop is None else statistics.verdict(interval, max_drop)
     needed = None
-    if max_drop is not None and verdict == "inconclusive":
+    if float_worse:
+        verdict = "inconclusive"
+    elif max_drop is not None and verdict == "inconclusive":
         needed = statistics.images_needed(lost, gained, count, max_drop)
     divergences = [item.divergence for item in observations]
     class_of = np.array([item.label for item in observations])
@@ -192,6 +199,7 @@ def conclude(
         divergence=_divergence(divergences) if softmax else None,
         worst_classes=_worst_classes(class_of, float_right, int8_right, labels),
         max_drop=max_drop,
+        float_worse=float_worse,
         verdict=verdict,
         images_needed=needed,
         top_k=top_k,

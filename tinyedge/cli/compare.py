@@ -13,7 +13,9 @@ from tinyedge.cli.parameters import (
     json_option,
     not_nan,
     on_a_terminal,
+    pixel_options,
     running_profile,
+    said_of_pixels,
     threads_option,
 )
 from tinyedge.exit_codes import ExitCode
@@ -50,6 +52,7 @@ _EXIT_CODES = {
 @device_option
 @threads_option
 @fit_option
+@pixel_options
 @click.option(
     "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the cards'."
 )
@@ -66,6 +69,9 @@ def command(
     device: str,
     threads: int | None,
     fit: "Fit | None",
+    mean: list[float] | None,
+    std: list[float] | None,
+    pixels: str | None,
     labels: Path | None,
     ids: Path | None,
     as_json: bool,
@@ -79,21 +85,22 @@ def command(
     """
     import tinyedge
     from tinyedge.accuracy import report
+    from tinyedge.devices.runtime.classifier import open_pair
     from tinyedge.devices.runtime.report import running_on
     from tinyedge.progress import progress_shown
 
     profile = running_profile(device)
-    float_model, int8_model = (
-        tinyedge.Classifier(
-            file,
-            device=profile,
-            threads=threads,
-            fit=fit,
-            labels=labels,
-            ids=ids,
-            delegate="exact",
-        )
-        for file in (float_file, int8_file)
+    said_mean, said_std = said_of_pixels(mean, std, pixels)
+    float_model, int8_model = open_pair(
+        float_file,
+        int8_file,
+        device=profile,
+        threads=threads,
+        fit=fit,
+        labels=labels,
+        ids=ids,
+        mean=said_mean,
+        std=said_std,
     )
     through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
     say(f"{running_on(float_model)}{through}", err=True)

@@ -10,6 +10,8 @@ import click
 from tinyedge.cli.output import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tinyedge.devices.profile import Profile
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "json_option",
     "not_nan",
     "on_a_terminal",
+    "pixel_options",
     "running_profile",
+    "said_of_pixels",
     "threads_option",
 ]
 
@@ -46,6 +50,54 @@ def not_nan(_: click.Context, __: click.Parameter, value: float | None) -> float
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 fit_option = click.option("--fit", type=FIT, help="How photos are fitted; overrides the card's.")
+
+
+def _numbers(_: click.Context, __: click.Parameter, text: str | None) -> list[float] | None:
+    """A click callback: one number, or three with commas between."""
+    try:
+        numbers = [float(each) for each in text.split(",")] if text is not None else None
+    except ValueError:
+        numbers = []
+    if numbers is not None and len(numbers) not in (1, 3):
+        raise click.BadParameter(f"{text!r} is not a number, or three such as 123.7,116.3,103.5")
+    return numbers
+
+
+def pixel_options(command: "Callable[..., None]") -> "Callable[..., None]":
+    """The options that say what pixels become; see `said_of_pixels`."""
+    for option in (
+        click.option(
+            "--pixels",
+            type=click.Choice(["0..1", "-1..1", "0..255"]),
+            help="What pixels become: short for --mean and --std.",
+        ),
+        click.option("--std", metavar="S[,S,S]", callback=_numbers, help="See --mean."),
+        click.option(
+            "--mean",
+            metavar="M[,M,M]",
+            callback=_numbers,
+            help="With --std, what a pixel of 0 to 255 becomes: (pixel - M) / S.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def said_of_pixels(
+    mean: list[float] | None, std: list[float] | None, pixels: str | None
+) -> tuple["Sequence[float] | None", "Sequence[float] | None"]:
+    """The mean and the std that the three `pixel_options` say."""
+    if (mean is None) != (std is None):
+        raise click.UsageError("--mean and --std go together: pixels become (pixel - M) / S")
+    if pixels is None:
+        return mean, std
+    if mean is not None:
+        raise click.UsageError("--pixels stands for --mean and --std: give it alone")
+    from tinyedge.tflite.metadata import PIXELS
+
+    return PIXELS[pixels].mean, PIXELS[pixels].std
+
+
 # As many as a profile may have; the runtime crashes where the system gives it no more.
 _MOST_THREADS = 1024
 threads_option = click.option(

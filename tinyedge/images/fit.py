@@ -4,14 +4,13 @@ The rules are those of Darknet's ``image.c``; to float32's last bits, its number
 becomes an integer input a few rows at a time, with float32 rows between and no float image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.images.spec import InputSpec
-from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Pixels", "fit_pixels", "reduction", "resize"]
 
@@ -53,17 +52,13 @@ def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[n
         spec: the network's input.
 
     Returns:
-        (spec.height, spec.width, spec.channels): float32 in [0, 1], or quantized values, the
-        same to the bit as if the float image had been quantized.
+        (spec.height, spec.width, spec.channels): as its input has them, the
+        same to the bit as if the image in [0, 1] had been encoded whole.
     """
     rows, columns, channels = pixels.shape
-    quantization = spec.quantization
-    fitted: NDArray[np.generic] = np.empty(
-        (spec.height, spec.width, channels),
-        np.float32 if quantization is None else quantization.dtype,
-    )
+    fitted: NDArray[np.generic] = np.empty((spec.height, spec.width, channels), spec.dtype)
     if spec.fit == "letterbox":
-        fitted[:] = spec.quantize(np.full(1, _BAR, np.float32))
+        fitted[:] = spec.encode(np.full(1, _BAR, np.float32))
     source, target = _region(rows, columns, spec), _place(rows, columns, spec)
     # An image more than `width` times as wide as high rounds to nothing, as in C: bars alone.
     if target.height and target.width:
@@ -75,7 +70,7 @@ def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[n
         else:
             needed_rows, needed_columns, taps = _compact(taps)
             part = pixels.part(source.top + needed_rows, source.left + needed_columns)
-        _resample_into(fitted[target.slices], part, taps, quantization)
+        _resample_into(fitted[target.slices], part, taps, spec.encode)
     return fitted
 
 
@@ -115,7 +110,7 @@ def resize(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.f
     """
     resized = np.empty((height, width, pixels.shape[2]), np.float32)
     taps = _both_taps(pixels.shape[0], pixels.shape[1], height, width)
-    _resample_into(resized, pixels, taps, None)
+    _resample_into(resized, pixels, taps, lambda block: block)
     return resized
 
 
@@ -206,9 +201,9 @@ def _resample_into(
     target: NDArray[np.generic],
     pixels: NDArray[np.uint8] | NDArray[np.float32],
     taps: _BothTaps,
-    quantization: QuantParams | None,
+    encode: Callable[[NDArray[np.float32]], NDArray[np.generic]],
 ) -> None:
-    """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1].
+    """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1]; encoded.
 
     Touches only the pixels that some target mixes: of a large image a small part, and no copy
     of the whole is made.
@@ -216,7 +211,7 @@ def _resample_into(
     start = 0
     for block in _resampled(pixels, taps):
         rows = target[start : start + len(block)]
-        rows[:] = block if quantization is None else quantization.quantize(block)
+        rows[:] = encode(block)
         start += len(block)
 
 

@@ -21,7 +21,9 @@ __all__ = [
     "ClassNames",
     "class_count",
     "class_names",
+    "lines_of",
     "listed",
+    "name_outputs",
     "read_labels",
     "read_list",
 ]
@@ -86,6 +88,15 @@ def read_labels(path: Path, outputs: int) -> tuple[str, ...]:
     lines = read_list(path)
     if outputs == _IMAGENET_CLASSES < len(lines) and file_sha256(path) in _IMAGENET_LISTS:
         return lines[:outputs]
+    return name_outputs(lines, outputs, path)
+
+
+def name_outputs(lines: tuple[str, ...], outputs: int, path: Path | str) -> tuple[str, ...]:
+    """The names that the lines of a list give so many outputs; see `read_labels`.
+
+    Raises:
+        DatasetError: as there; it calls the list `path`.
+    """
     names = _named(lines, outputs, path)
     if len(names) not in (outputs, class_count(outputs)):
         needed = (
@@ -118,15 +129,20 @@ def read_list(path: Path) -> tuple[str, ...]:
         OSError: it cannot be read.
     """
     text = read_text(path, limit=_MOST_BYTES, what="a list of labels", error=DatasetError)
+    return lines_of(text)
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines of a text, stripped, without empty ones at its end."""
     # Not splitlines(), which also breaks at characters that a label may hold: Darknet's get_labels
     # ends lines at the line feed alone.
-    names = [line.strip() for line in text.split("\n")]
-    while names and not names[-1]:
-        names.pop()
-    return tuple(names)
+    lines = [line.strip() for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return tuple(lines)
 
 
-def _named(lines: tuple[str, ...], outputs: int, path: Path) -> tuple[str, ...]:
+def _named(lines: tuple[str, ...], outputs: int, path: Path | str) -> tuple[str, ...]:
     """What the lines name, without what is no class of the model."""
     most = class_count(outputs)
     if lines and _HEADING.fullmatch(lines[0]):
@@ -164,7 +180,7 @@ def _by_index(lines: tuple[str, ...], most: int) -> tuple[str, ...] | None:
     return tuple(names.get(index, str(index)) for index in range(count))
 
 
-def _note(path: Path, text: str) -> None:
+def _note(path: Path | str, text: str) -> None:
     warnings.warn(f"{path}: {text}", TinyedgeWarning, stacklevel=4)
 
 

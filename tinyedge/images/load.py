@@ -61,8 +61,8 @@ def load_input(image: ImageLike, spec: InputSpec) -> NDArray[np.generic]:
 
 
 def load_float_input(image: ImageLike, spec: InputSpec) -> NDArray[np.float32]:
-    """`load_input` before quantization: float32 in [0, 1]."""
-    return np.asarray(load_input(image, spec.in_float), np.float32)
+    """`load_input` before pixels are normalized and quantized: float32 in [0, 1]."""
+    return np.asarray(load_input(image, spec.in_pixels), np.float32)
 
 
 def read_pixels(

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
+
 from tinyedge.errors import ImageError
+from tinyedge.tflite.metadata import UNIT_PIXELS, Normalization
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from tinyedge.tflite.quantization import QuantParams
@@ -27,8 +29,9 @@ class InputSpec:
         channels: 3 for RGB, 1 for grey.
         fit: ``crop`` takes the largest centred rectangle of the network's aspect, ``letterbox``
             the whole image between bars of 0.5, ``stretch`` the whole image whatever its aspect.
-        quantization: of an integer input, per-tensor; None for a float32 one, which takes a
-            pixel as 0.0 to 1.0.
+        normalization: what numbers pixels become; those of Darknet's networks are 0.0 to 1.0.
+        quantization: of an integer input, per-tensor, which those numbers are quantized by; None
+            for a float32 one.
     """
 
     height: int
@@ -36,6 +39,7 @@ class InputSpec:
     channels: int
     fit: Fit
     quantization: "QuantParams | None" = None
+    normalization: Normalization = UNIT_PIXELS
 
     def __post_init__(self) -> None:
         """Check the fit.
@@ -52,10 +56,19 @@ class InputSpec:
         return f"{self.width}x{self.height}x{self.channels}, {self.fit}"
 
     @property
-    def in_float(self) -> "InputSpec":
-        """The same input before it is quantized."""
-        return replace(self, quantization=None)
+    def in_pixels(self) -> "InputSpec":
+        """The same input before pixels are normalized and quantized: float32 in [0, 1]."""
+        return replace(self, quantization=None, normalization=UNIT_PIXELS)
 
-    def quantize(self, pixels: "NDArray[np.float32]") -> "NDArray[np.generic]":
-        """Pixels in [0, 1] as the input tensor's type; the same array where that is float32."""
-        return pixels if self.quantization is None else self.quantization.quantize(pixels)
+    @property
+    def dtype(self) -> "np.dtype[np.generic]":
+        """The input tensor's type."""
+        return np.dtype(np.float32) if self.quantization is None else self.quantization.dtype
+
+    def encode(self, pixels: "NDArray[np.float32]") -> "NDArray[np.generic]":
+        """Pixels in [0, 1], (..., channels), as the input tensor has them, of its `dtype`.
+
+        Of a float32 input of Darknet's it is the same array.
+        """
+        numbers = self.normalization(pixels)
+        return numbers if self.quantization is None else self.quantization.quantize(numbers)

@@ -228,5 +228,5 @@ def test_fashion_loses_at_most_a_tenth_of_a_point(fashion_models: Models) -> Non
     for image, index in zip(images, classes, strict=True):
         pixels = (image / np.float32(255)).reshape(1, 28, 28, 1)
         for model in right:
-            right[model] += model.logits(model.spec.quantize(pixels)).argmax() == index
+            right[model] += model.logits(model.spec.encode(pixels)).argmax() == index
     assert right[float_model] - right[int8_model] <= 10  # of 10,000

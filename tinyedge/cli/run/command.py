@@ -11,7 +11,9 @@ from tinyedge.cli.parameters import (
     fit_option,
     json_option,
     not_nan,
+    pixel_options,
     running_profile,
+    said_of_pixels,
     threads_option,
 )
 
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 )
 @threads_option
 @fit_option
+@pixel_options
 @click.option(
     "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the card's."
 )
@@ -81,12 +84,16 @@ def command(
     top: int,
     threads: int | None,
     fit: "Fit | None",
+    mean: list[float] | None,
+    std: list[float] | None,
+    pixels: str | None,
     labels: Path | None,
     as_json: bool,
 ) -> None:
     """Classify photos with a .tflite file.
 
-    MODEL is a file that tinyedge exported; any other image classifier needs --fit and --labels.
+    MODEL is a file that tinyedge exported; any other image classifier needs --fit, and --labels
+    and --mean and --std, or --pixels, where it does not say them itself.
     IMAGE is a photo, a folder (searched recursively), a pattern such as 'photos/*.jpg', or -
     for paths on stdin, a line each, answered as they come.
 
@@ -113,6 +120,7 @@ def command(
     )
     from tinyedge.system import Interrupted, forget_interrupt
 
+    said_mean, said_std = said_of_pixels(mean, std, pixels)
     profile = running_profile(device)
 
     def load() -> "Classifier":
@@ -124,6 +132,8 @@ def command(
             threads=threads,
             fit=fit,
             labels=labels,
+            mean=said_mean,
+            std=said_std,
             delegate="required" if require_delegate else "preferred",
         )
 
