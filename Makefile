@@ -1,4 +1,4 @@
-# Everything happens in .venv; nothing else has to be installed but Python 3.11 and make.
+# Everything happens in .venv; nothing else has to be installed but Python 3.11 to 3.13 and make.
 PYTHON ?= python3
 VENV := .venv/bin
 
@@ -6,8 +6,9 @@ VENV := .venv/bin
 REST := long or real_data or c_engine or fashion_mnist or sshd or peers or pi_emulated
 PYTEST := $(VENV)/python -m pytest
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+PIP := $(VENV)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-all test-slow check clean
+.PHONY: demo test test-all test-slow check wheel clean
 
 demo: .venv/exporting
 	$(VENV)/tinyedge demo
@@ -26,16 +27,23 @@ check: .venv/developing
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy -p tinyedge
 
+wheel: .venv/bin/python
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/exporting: .venv/bin/python pyproject.toml
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check -e '.[export]'
+# Another distribution with the package and the command tinyedge, such as this one before it was
+# called tinyedge-darknet, goes first.
+.venv/exporting: .venv/bin/python pyproject.toml setup.py
+	$(PIP) --quiet uninstall --yes tinyedge
+	$(PIP) install -e '.[export]'
 	touch $@
 
-.venv/developing: .venv/bin/python pyproject.toml
-	$(VENV)/python -m pip install --quiet --disable-pip-version-check -e '.[export,dev]'
+.venv/developing: .venv/bin/python pyproject.toml setup.py
+	$(PIP) --quiet uninstall --yes tinyedge
+	$(PIP) install -e '.[export,dev]'
 	touch $@ .venv/exporting
 
 clean:
-	rm -rf .venv build dist tinyedge.egg-info tinyedge-demo
+	rm -rf .venv build dist *.egg-info tinyedge-demo

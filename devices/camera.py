@@ -111,8 +111,9 @@ def open_camera(source: str) -> Camera:
         raise DeviceError(f"camera {source}: picamera2 finds no such camera")
     raise MissingPackageError(
         "no package reads a camera here. On a Raspberry Pi type: sudo apt install"
-        " python3-picamera2 (a virtual environment sees it if made with --system-site-packages);"
-        " elsewhere: pip install opencv-python-headless"
+        " python3-picamera2, elsewhere on Debian python3-opencv (a virtual environment sees them if"
+        " made with --system-site-packages); in a virtual environment also: pip install"
+        " opencv-python-headless"
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from tinyedge.errors import MissingPackageError
+from tinyedge.installation import export_package_missing
 from tinyedge.system import native_output_hidden
 
 __all__ = ["check_tensorflow_is_installed", "require_tensorflow", "tensorflow_hushed"]
@@ -18,24 +18,24 @@ def check_tensorflow_is_installed() -> None:
     """Check early for what would else fail after all the images have been read.
 
     Raises:
-        MissingPackageError: it is not installed; the message says what to type.
+        MissingPackageError: it is not installed; the message says what brings it.
     """
     for package in ("tensorflow", "keras"):
         if importlib.util.find_spec(package) is None:
-            raise _missing(package)
+            raise export_package_missing("this command", package)
 
 
 def require_tensorflow() -> None:
     """Import TensorFlow without a word on stdout or stderr.
 
     Raises:
-        MissingPackageError: it is not installed; the message says what to type.
+        MissingPackageError: it is not installed; the message says what brings it.
     """
     try:
         with tensorflow_hushed(), _matplotlib_left_out():
             import tensorflow  # noqa: F401
     except ModuleNotFoundError as error:
-        raise _missing(error.name) from error
+        raise export_package_missing("this command", error.name) from error
 
 
 @contextlib.contextmanager
@@ -73,9 +73,3 @@ def _matplotlib_left_out() -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
-
-
-def _missing(package: str | None) -> MissingPackageError:
-    return MissingPackageError(
-        f"this command needs the package {package}: pip install 'tinyedge[export]'"
-    )

@@ -15,6 +15,7 @@ from tests import emulated_pi as emulation
 from tests.emulated_pi import EmulatedPi
 from tests.support.commands import run_as_user
 from tests.support.exports import Models
+from tinyedge.installation import pip_advice
 
 pytestmark = pytest.mark.pi_emulated
 
@@ -157,3 +158,21 @@ def test_the_board_is_known_by_its_device_tree(
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     assert notes == ([f"note: this machine is no {note}; running here"] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("pi", "requirements"),
+    [
+        (("bookworm", "pi4"), "ai-edge-litert"),
+        (("trixie", "pi5"), "ai-edge-litert"),
+        (_ARMHF, "tflite-runtime==2.14.0 'numpy<2'"),
+    ],
+    ids=["bookworm", "trixie", "armhf"],
+)
+def test_the_advice_suits_a_python_that_pip_refuses(
+    on_a_pi: _Python, pi: tuple[str, str], requirements: str
+) -> None:
+    """Debian's own has the file of PEP 668."""
+    program = "from tinyedge.devices.runtime.runtimes import runtime_advice as f; print(f())"
+    done = on_a_pi(pi, "-c", program)
+    assert done.stdout == f"{pip_advice(requirements, managed=True)}\n", done.stderr

@@ -7,18 +7,21 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.commands import ROOT, copy_sources, pip
+from tests.support.commands import ROOT, copy_sources, link_distributions, pip
 from tests.support.exports import Models
+from tinyedge import __version__
 from tinyedge.devices.bundle.board_wheel import board_wheel
+
+IMAGES = "tinyedge/calib_data/fashion/images.zip"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def requirements(wheel: Path) -> list[Requirement]:
 def board(
     wheel: Path, requirements: list[Requirement], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The Python of an environment that holds what ``pip install tinyedge`` brings, no more.
+    """The Python of an environment that holds what pip brings of the wheel alone, no more.
 
     The packages are links to those installed here: nothing is downloaded.
     """
@@ -48,14 +51,7 @@ def board(
     python = folder / "bin" / "python"
     pip("--python", python, "install", "--no-deps", wheel)
     (site_packages,) = folder.glob("lib/python*/site-packages")
-    for name in sorted(closure(requirements)):
-        distribution = importlib.metadata.distribution(name)
-        installed = Path(str(distribution.locate_file("")))
-        tops = {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
-        for top in tops:
-            link = site_packages / top
-            if not link.exists():
-                link.symlink_to(installed / top)
+    link_distributions(site_packages, sorted(closure(requirements)))
     return python
 
 
@@ -100,7 +96,7 @@ def test_nothing_but_tinyedge_lands_in_site_packages(members: list[str]) -> None
     tops = {member.split("/")[0] for member in members}
     (information,) = (top for top in tops if top.endswith(".dist-info"))
     assert tops == {"tinyedge", information}
-    assert information.startswith("tinyedge-")
+    assert information == f"tinyedge_darknet-{__version__}.dist-info"
 
 
 def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
@@ -110,9 +106,19 @@ def test_it_holds_every_module_and_all_data(members: list[str]) -> None:
         for name in names
         if Path(folder).name != "__pycache__"
     }
-    assert len(expected) > 1200
+    images = {name for name in expected if name.endswith(".png")}
+    assert len(images) == 1200
     held = {member for member in members if ".dist-info/" not in member}
-    assert held == expected
+    assert held == expected - images | {IMAGES}
+
+
+def test_the_built_in_models_images_are_one_archive(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as outer, zipfile.ZipFile(outer.open(IMAGES)) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    folder = ROOT / "calib_data" / "fashion"
+    assert held == {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")
+    }
 
 
 def test_a_zip_of_the_sources_gives_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
@@ -128,8 +134,34 @@ def test_a_zip_of_the_sources_gives_the_same_wheel(wheel: Path, tmp_path: Path) 
     archive = shutil.make_archive(str(tmp_path / "sources"), "zip", checkout)
     shutil.unpack_archive(archive, unzipped)
     assert (unzipped / "tinyedge" / "export").read_text() == "../export"
-    pip("wheel", "--no-deps", "--wheel-dir", tmp_path, unzipped)
-    (built,) = tmp_path.glob("*.whl")
+    check_same_wheel(wheel, unzipped, tmp_path)
+
+
+@pytest.mark.long
+def test_an_sdist_gives_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    checkout, tools, made = tmp_path / "checkout", tmp_path / "tools", tmp_path / "made"
+    copy_sources(checkout)
+    made.mkdir()
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        pip("install", "--target", tools, *tomllib.load(stream)["build-system"]["requires"])
+    program = "import sys, setuptools.build_meta as backend; backend.build_sdist(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", program, made],
+        cwd=checkout,
+        env={**without_python_variables(), "PYTHONPATH": str(tools)},
+        capture_output=True,
+        check=True,
+    )
+    (sdist,) = made.iterdir()
+    assert sdist.name == f"tinyedge_darknet-{__version__}.tar.gz"
+    check_same_wheel(wheel, sdist, tmp_path)
+
+
+def check_same_wheel(wheel: Path, source: Path, folder: Path) -> None:
+    """Build `source` into `folder`, and compare."""
+    pip("wheel", "--no-deps", "--wheel-dir", folder, source)
+    (built,) = folder.glob("*.whl")
+    assert built.name == wheel.name
     with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(built) as theirs:
         assert theirs.namelist() == ours.namelist()
         for name in ours.namelist():
@@ -161,9 +193,10 @@ def test_a_bundles_wheel_is_this_one_without_what_a_board_cannot_use(
         member
         for member in left_out
         if member.startswith("tinyedge/export/")
-        or (member.startswith("tinyedge/calib_data/") and member.endswith((".png", ".weights")))
+        or (member.startswith("tinyedge/calib_data/") and member.endswith((".zip", ".weights")))
     }
     assert any(member.startswith("tinyedge/export/") for member in left_out)
+    assert IMAGES in left_out
     assert metadata["Version"] == original["Version"]
     assert metadata.get_all("Provides-Extra") is None
     assert metadata.get_all("Requires-Dist") == [
@@ -205,9 +238,20 @@ def test_a_board_needs_little(
 
 
 def test_export_is_an_extra(requirements: list[Requirement]) -> None:
-    extra = Marker("extra == 'export'")
-    names = {requirement.name for requirement in requirements if requirement.marker == extra}
-    assert names == {"matplotlib", "tensorflow", "rich", "pooch", "platformdirs"}
+    base = {canonicalize_name(each.name) for each in requirements if "extra" not in str(each)}
+
+    def added(python: str) -> set[str]:
+        environment = {"extra": "export", "python_version": python}
+        return {
+            each.name
+            for each in requirements
+            if each.marker is None or each.marker.evaluate(environment)
+        } - base
+
+    needed = {"matplotlib", "rich", "pooch", "platformdirs"}
+    assert added("3.13") - {"Pillow"} == {*needed, "tensorflow"}
+    # No wheel of it: the command says so when it is run.
+    assert added("3.14") - {"Pillow"} == needed
 
 
 def test_the_boards_install_runs_and_compares(
@@ -223,7 +267,11 @@ def test_the_boards_install_runs_and_compares(
     ).stdout.strip()
     package = Path(where).parent
     assert package.is_relative_to(board.parents[1])
-    test = package / "calib_data" / "fashion" / "test"
+    cache = {"TINYEDGE_CACHE": str(tmp_path / "cache")}
+    fetched = elsewhere(board, tmp_path, "fetch", "fashion", "--json", **cache)
+    assert fetched.returncode == 0, fetched.stderr
+    test = Path(json.loads(fetched.stdout)["fashion"]["test"])
+    assert test.is_relative_to(tmp_path / "cache")
     image = sorted((test / "Trouser").iterdir())[0]
 
     done = elsewhere(board, tmp_path, "run", fashion_models.int8_model, image, "--json")
@@ -241,26 +289,32 @@ def test_the_boards_install_runs_and_compares(
 
 
 def test_the_boards_install_says_what_export_needs(board: Path, tmp_path: Path) -> None:
+    brings = "which tinyedge-darknet[export] brings (README: Installing)\n"
+    cache = tmp_path / "cache"
     for words in (("export", "fashion", "-o", tmp_path / "out"), ("demo",)):
-        done = elsewhere(board, tmp_path, *words)
+        done = elsewhere(board, tmp_path, *words, TINYEDGE_CACHE=str(cache))
         assert done.returncode == 2
-        assert done.stderr == (
-            "error: this command needs the package tensorflow: pip install 'tinyedge[export]'\n"
-        )
-    done = elsewhere(board, tmp_path, "fetch", "tiny", TINYEDGE_CACHE=str(tmp_path / "cache"))
+        assert done.stderr == f"error: this command needs the package tensorflow, {brings}"
+    done = elsewhere(board, tmp_path, "fetch", "tiny", TINYEDGE_CACHE=str(cache))
     assert done.returncode == 2
-    assert "pip install 'tinyedge[export]'" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert done.stderr == f"error: downloading needs the package pooch, {brings}"
+    assert list(tmp_path.iterdir()) == [cache]
+    nowhere = {"TINYEDGE_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "unused")}
+    done = elsewhere(board, tmp_path, "export", "fashion", **nowhere)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "TINYEDGE_CACHE" in done.stderr
+    assert done.stderr.endswith(f"needs the package platformdirs, {brings}")
 
 
 @pytest.mark.long
 def test_the_demo_works_from_the_installed_wheel(board: Path, tmp_path: Path) -> None:
     """With TensorFlow beside it, as the extra brings."""
     (site_packages,) = board.parents[1].glob("lib/python*/site-packages")
-    done = elsewhere(sys.executable, tmp_path, "demo", PYTHONPATH=str(site_packages))
+    variables = {"PYTHONPATH": str(site_packages), "TINYEDGE_CACHE": str(tmp_path / "cache")}
+    done = elsewhere(sys.executable, tmp_path, "demo", **variables)
     assert done.returncode == 0, done.stderr
-    assert str(site_packages) in done.stdout
+    assert f"--data {tmp_path}/cache/fashion/images-" in done.stdout
+    assert "images       1000\n" in done.stdout
     assert str(ROOT) not in done.stdout
     assert sorted(path.name for path in (tmp_path / "tinyedge-demo").iterdir()) == [
         "fashion_float.tflite",

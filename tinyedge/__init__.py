@@ -244,7 +244,7 @@ def export_model(
         ExportError: the network cannot be exported as asked.
         DeviceError: there is no such device.
         FetchError: a file of the zoo cannot be had.
-        MissingPackageError: the extra ``tinyedge[export]`` is not installed.
+        MissingPackageError: what ``tinyedge-darknet[export]`` brings is not installed.
         ValueError: an argument is none of those it may be.
         OSError: a file cannot be read or written.
     """
@@ -253,11 +253,9 @@ def export_model(
         from tinyedge.export.quantize.reorder import REWRITES
         from tinyedge.export.request import ExportRequest
     except ModuleNotFoundError as error:
-        from tinyedge.errors import MissingPackageError
+        from tinyedge.installation import export_package_missing
 
-        raise MissingPackageError(
-            f"export_model needs the package {error.name}: pip install 'tinyedge[export]'"
-        ) from error
+        raise export_package_missing("export_model", error.name) from error
     from dataclasses import replace
     from pathlib import Path
 

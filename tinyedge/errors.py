@@ -13,7 +13,7 @@
     ├── FetchError            a download that failed, or did not match its checksum
     ├── DeviceError           an unknown device, or a profile that cannot be read
     ├── DeployError           a board that cannot be reached, or on which something went wrong
-    └── MissingPackageError   a package this command needs is not installed; says what to type
+    └── MissingPackageError   a package this command needs is not installed; says what brings it
 
     TinyedgeWarning           something a user should know though the work goes on
 """

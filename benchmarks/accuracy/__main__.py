@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+import tinyedge
 from benchmarks import run
 from benchmarks.accuracy.networks import (
     CALIBRATION_IMAGES,
@@ -138,7 +139,10 @@ def _export(name: str, row: Row, place: Path) -> str:
 
 def _versions() -> dict[str, str]:
     """Of what converts in this environment."""
-    return {name: importlib.metadata.version(name) for name in ("tensorflow", "tinyedge")}
+    return {
+        "tensorflow": importlib.metadata.version("tensorflow"),
+        "tinyedge": tinyedge.__version__,
+    }
 
 
 def _check_graph(folder: Path, failure: str) -> None:

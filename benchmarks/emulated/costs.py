@@ -99,7 +99,7 @@ def install_alone(source: Path, folder: Path) -> None:
 
 
 def board_install(source: Path) -> list[dict[str, Any]]:
-    """Each distribution that ``pip install SOURCE`` brings to a 64-bit bookworm.
+    """Each distribution that pip brings of `source` to a 64-bit bookworm.
 
     `source` is a checkout; a row has a name, a version, and the bytes of its files, bytecode
     left out. Dependencies are of the newest versions.

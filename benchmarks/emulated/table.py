@@ -136,7 +136,7 @@ def _install(measured: dict[str, Any]) -> str:
     )
     return f"""### The board's install and its memory
 
-What `pip install tinyedge` brings to a 64-bit bookworm (Python 3.11), bytecode left out:
+What pip brings of the wheel to a 64-bit bookworm (Python 3.11), bytecode left out:
 
 {table}
 

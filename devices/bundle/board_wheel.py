@@ -14,11 +14,12 @@ from pathlib import Path
 import tinyedge
 from tinyedge.errors import MissingPackageError
 from tinyedge.files import bytes_sha256, reproducible_zip
+from tinyedge.installation import DISTRIBUTION
 
 __all__ = ["board_wheel"]
 
 _LEFT_OUT_FOLDERS = {"__pycache__", "export"}
-_LEFT_OUT_SUFFIXES = {".png", ".pyc", ".weights"}
+_LEFT_OUT_SUFFIXES = {".png", ".pyc", ".weights", ".zip"}
 _REGULAR_FILE = 0o100644
 
 
@@ -31,11 +32,14 @@ def board_wheel() -> tuple[str, bytes]:
     """
     # Building a wheel leaves another record in the checkout, which python -m finds first.
     installed = next(
-        (found for found in distributions(name="tinyedge") if found.read_text("METADATA")), None
+        (found for found in distributions(name=DISTRIBUTION) if found.read_text("METADATA")), None
     )
     if installed is None:
-        raise MissingPackageError("tinyedge is not installed here, it only runs: pip install -e .")
-    stem = f"tinyedge-{installed.version}"
+        raise MissingPackageError(
+            f"{DISTRIBUTION} is not installed here, it only runs: install it (README: Installing)"
+        )
+    # PEP 427 has no hyphen in a name.
+    stem = f"{DISTRIBUTION.replace('-', '_')}-{installed.version}"
     information = f"{stem}.dist-info"
     members = dict(_package_files(Path(tinyedge.__file__).parent))
     members |= {
@@ -91,7 +95,9 @@ def _metadata(installed: Distribution) -> bytes:
 def _text(installed: Distribution, name: str) -> bytes:
     content = installed.read_text(name)
     if content is None:
-        raise MissingPackageError(f"the installed tinyedge lacks its {name}: install it again")
+        raise MissingPackageError(
+            f"the installed {DISTRIBUTION} lacks its {name}: install it again"
+        )
     return content.encode()
 
 

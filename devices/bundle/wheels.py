@@ -12,6 +12,7 @@ from tinyedge import children
 from tinyedge.devices.bundle.target import Target
 from tinyedge.errors import FetchError, MissingPackageError
 from tinyedge.files import bytes_sha256
+from tinyedge.installation import is_externally_managed
 
 __all__ = ["BoardWheels", "download_wheels", "requirement_lines", "wheel_project"]
 
@@ -45,9 +46,9 @@ def download_wheels(target: Target) -> BoardWheels:
         MissingPackageError: this Python has no pip.
     """
     if find_spec("pip") is None:
-        raise MissingPackageError(
-            "choosing a board's wheels needs the package pip: python -m ensurepip"
-        )
+        # Debian's own Python refuses ensurepip, too.
+        typed = "sudo apt install python3-pip" if is_externally_managed() else "python -m ensurepip"
+        raise MissingPackageError(f"choosing a board's wheels needs the package pip: {typed}")
     if target.architecture == "armv7l":
         return _download_32_bit(target)
     names = [_RUNTIME, "click", "numpy", "Pillow"]

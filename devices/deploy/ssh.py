@@ -154,7 +154,7 @@ def check_ssh() -> None:
         MissingPackageError: there is none on PATH.
     """
     if shutil.which("ssh") is None:
-        raise MissingPackageError("deploying needs OpenSSH's ssh: apt install openssh-client")
+        raise MissingPackageError("deploying needs OpenSSH's ssh: sudo apt install openssh-client")
 
 
 def _one_line(program: str) -> bytes:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyedge.devices.profile import RuntimeName, system_architecture
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
+from tinyedge.installation import pip_advice
 from tinyedge.system import native_output_hidden
 from tinyedge.tflite.check import check_tflite
 
@@ -150,10 +151,7 @@ def _runtime(name: RuntimeName) -> Runtime | str:
         return f"{name} is not installed"
     # Its extension was built for numpy 1: the import succeeds, Interpreter() does not.
     if name == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
-        return (
-            f"tflite-runtime {version} needs numpy 1, this is {np.__version__}:"
-            " pip install 'numpy<2'"
-        )
+        return f"tflite-runtime {version} needs numpy 1, this is {np.__version__}"
     try:
         with native_output_hidden():
             module = importlib.import_module(RUNTIMES[name])
@@ -180,19 +178,24 @@ def runtime_advice(
     machine: str | None = None,
     python: tuple[int, ...] = sys.version_info[:2],
     bits: int | None = None,
+    *,
+    managed: bool | None = None,
 ) -> str:
-    """What to type for a runtime of `order` on this machine and this Python of so many bits."""
+    """What to do for a runtime of `order` on this machine and this Python of so many bits.
+
+    `managed` as of `pip_advice`.
+    """
     architecture = system_architecture(machine, bits)
     if architecture == "armv6l":
         return "No TFLite runtime has a wheel for ARMv6 (Pi Zero, Zero W, Pi 1)"
     if architecture == "armv7l" or "ai-edge-litert" not in order:
         if "tflite-runtime" not in order:
-            return "Type: pip install tensorflow"
+            return pip_advice("tensorflow", managed=managed)
         if python < (3, 12):
-            return "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
+            return pip_advice("tflite-runtime==2.14.0 'numpy<2'", managed=managed)
         version = ".".join(map(str, python))
         return f"tflite-runtime ends with Python 3.11, this is {version}: use a 64-bit system"
-    return "Type: pip install ai-edge-litert"
+    return pip_advice("ai-edge-litert", managed=managed)
 
 
 def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Interpreter) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyedge.errors import ExportError, MissingPackageError
+from tinyedge.errors import ExportError
 from tinyedge.export.inspection.result import InspectedLayer, Inspection
+from tinyedge.installation import export_package_missing
 from tinyedge.text import counted
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def check_plotting(path: Path) -> None:
 
     Raises:
         ExportError: the file's name does not end in .png.
-        MissingPackageError: matplotlib is not installed; the message says what to type.
+        MissingPackageError: matplotlib is not installed; the message says what brings it.
     """
     if path.suffix.lower() != ".png":
         raise ExportError(f"{path}: a plot is a .png file")
@@ -148,7 +149,5 @@ def _matplotlib() -> "tuple[type[Figure], type[FigureCanvasAgg]]":
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         package = (error.name or "matplotlib").partition(".")[0]
-        raise MissingPackageError(
-            f"a plot needs the package {package}: pip install 'tinyedge[export]'"
-        ) from error
+        raise export_package_missing("a plot", package) from error
     return Figure, FigureCanvasAgg

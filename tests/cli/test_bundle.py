@@ -60,14 +60,14 @@ class TestContents:
     def test_what_a_build_left_in_the_checkout_is_not_taken_for_the_installed_package(
         self, fashion_models: Models, tmp_path: Path
     ) -> None:
-        left = tmp_path / "tinyedge.egg-info"
+        left = tmp_path / "tinyedge_darknet.egg-info"
         left.mkdir()
         (left / "PKG-INFO").write_text("Metadata-Version: 2.4\nName: tinyedge\nVersion: 9\n")
         words = ("bundle", fashion_models.int8_model, "-o", "out", "--online")
         done = run_as_user(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        wheels = [path.name for path in (tmp_path / "out" / "wheels").glob("tinyedge-*")]
-        assert wheels == [f"tinyedge-{__version__}-py3-none-any.whl"]
+        wheels = [path.name for path in (tmp_path / "out" / "wheels").glob("tinyedge*")]
+        assert wheels == [f"tinyedge_darknet-{__version__}-py3-none-any.whl"]
 
     def test_json_lists_what_is_there(self, fashion_models: Models, tmp_path: Path) -> None:
         result = run_in_process(

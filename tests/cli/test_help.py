@@ -20,7 +20,7 @@ from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS
 from tinyedge.modelcard import Quantizer
 
-# What `pip install tinyedge` does not bring.
+# What a board's install does not bring.
 EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs", "matplotlib")
 HEAVY = ("numpy", "PIL", "ai_edge_litert", "tflite_runtime", *EXPORT_ONLY)
 
@@ -144,9 +144,10 @@ def test_export_says_what_to_install(tmp_path: Path, missing: str) -> None:
     words = ("export", *toy.source(), "--calib", toy.photos, "-o", tmp_path / "out")
     done, _ = watched(tmp_path, *words, without=(missing,))
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"error: this command needs the package {missing}: pip install 'tinyedge[export]'\n" in (
-        done.stderr
-    )
+    assert (
+        f"error: this command needs the package {missing}, which tinyedge-darknet[export] brings"
+        " (README: Installing)\n"
+    ) in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 

@@ -113,7 +113,8 @@ def test_a_plot_that_cannot_be_made_is_said_before_the_work(
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "error: a plot needs the package matplotlib: pip install 'tinyedge[export]'\n"
+        "error: a plot needs the package matplotlib, which tinyedge-darknet[export] brings"
+        " (README: Installing)\n"
     )
     assert "tensorflow" not in imported
 
@@ -125,7 +126,7 @@ def test_it_says_what_to_install(
     files = (fashion_models.float_model, fashion_models.int8_model)
     done, _ = watched(tmp_path, "inspect", *files, "--data", fashion_images, without=(missing,))
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"needs the package {missing}: pip install 'tinyedge[export]'" in done.stderr
+    assert f"needs the package {missing}, which tinyedge-darknet[export] brings" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,11 +1,12 @@
 """The commands tests run: ``tinyedge`` in this process and as a user does, and pip."""
 
+import importlib.metadata
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,16 @@ def copy_sources(folder: Path) -> None:
         return found
 
     shutil.copytree(ROOT, folder, symlinks=True, ignore=rubbish)
+
+
+def link_distributions(site_packages: Path, names: Iterable[str]) -> None:
+    """Make distributions that are installed here importable from a folder, without a copy."""
+    for name in names:
+        distribution = importlib.metadata.distribution(name)
+        installed = Path(str(distribution.locate_file("")))
+        for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            if not (site_packages / top).exists():
+                (site_packages / top).symlink_to(installed / top)
 
 
 def pip(*words: object) -> None:

@@ -26,7 +26,8 @@ from tinyedge.errors import FetchError, MissingPackageError, TinyedgeWarning
 from tinyedge.progress import Advance, progress_shown
 from tinyedge.zoo.cache import RemoteFile, cache_folder
 from tinyedge.zoo.fetch import fetch, find_model, locate, network_cost
-from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile
+from tinyedge.zoo.models import MODELS, Cost, Model
+from tinyedge.zoo.packaged import PackagedFile
 
 CONTENT = bytes(range(256)) * 300
 WRONG = b"<html>" + CONTENT[6:]
@@ -392,7 +393,9 @@ def test_a_missing_package_says_what_to_install(
     for name in [name for name in sys.modules if name.split(".")[0] == "pooch"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(MissingPackageError, match=r"pooch: pip install 'tinyedge\[export\]'"):
+    with pytest.raises(
+        MissingPackageError, match=r"pooch, which tinyedge-darknet\[export\] brings"
+    ):
         fetch(model_of(server.address()))
     put(folder, CONTENT)
     assert fetch(model_of(server.address())).weights is not None

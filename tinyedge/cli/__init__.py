@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from tinyedge import __version__
-from tinyedge.cli.output import say, say_lines
+from tinyedge.cli.output import say, say_lines, say_other_distribution
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode, exit_codes_of
 from tinyedge.system import Interrupted, check_interrupted, interruptible
@@ -76,6 +76,10 @@ class _LazyGroup(click.Group):
             with contextlib.suppress(OSError):
                 say(f"ended by {interrupted.number.name}", err=True)
             raise SystemExit(128 + interrupted.number) from None
+        except SystemExit as end:
+            if end.code in (ExitCode.ERROR, ExitCode.UNEXPECTED):
+                say_other_distribution()
+            raise
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """The context; prints the help where that is asked for."""
@@ -152,13 +156,28 @@ def _show_warning(
         say(f"note: {message}", err=True)
 
 
+def _print_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    del parameter
+    if asked and not context.resilient_parsing:
+        say(f"tinyedge, version {__version__}")
+        say_other_distribution()
+        context.exit()
+
+
 @click.command(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=_exit_codes(None),
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(__version__, prog_name="tinyedge")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def main(debug: bool) -> None:
     """Take a Darknet classifier to an int8 TFLite file whose accuracy has been checked."""
     del debug

@@ -33,5 +33,5 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         if model.packaged:
             say(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
         with progress_shown(on_terminal=on_a_terminal()) as progress:
-            found[model.name] = fetch.fetch(model, progress=progress)
+            found[model.name] = fetch.fetch(model, progress=progress, keep=True)
     show(as_json, lambda: fetch.as_text(found), lambda: fetch.as_json(found))

@@ -4,12 +4,13 @@ Nothing else of tinyedge writes to a terminal but a progress bar. What strangers
 stand in any message, is escaped here.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 
 from tinyedge.text import printable, printable_lines
 
-__all__ = ["output_width", "say", "say_lines", "show"]
+__all__ = ["output_width", "say", "say_lines", "say_other_distribution", "show"]
 
 _NARROWEST = 80
 
@@ -32,6 +33,15 @@ def say(message: str, *, err: bool = False) -> None:
 def say_lines(text: str, *, err: bool = False) -> None:
     """Write text whose line feeds are tinyedge's own, and flush."""
     _write(printable_lines(text), err=err)
+
+
+@functools.cache
+def say_other_distribution() -> None:
+    """Say on stderr, once a process, where files of another distribution lie among tinyedge's."""
+    from tinyedge.installation import other_distribution
+
+    if found := other_distribution():
+        say(f"note: {found}", err=True)
 
 
 def _write(text: str, *, err: bool) -> None:

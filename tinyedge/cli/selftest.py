@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import say_other_distribution, show
 from tinyedge.cli.parameters import PATH, json_option
 from tinyedge.exit_codes import ExitCode
 
@@ -24,6 +24,7 @@ def command(context: click.Context, bundle: Path, as_json: bool) -> None:
     """
     from tinyedge.devices import selftest
 
+    say_other_distribution()
     outcomes = selftest.selftest(bundle)
     show(as_json, lambda: selftest.as_text(outcomes), lambda: selftest.as_json(outcomes))
     passed = all(outcome.passed for outcome in outcomes)

@@ -5,8 +5,9 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.errors import MissingPackageError, TinyedgeWarning
+from tinyedge.errors import TinyedgeWarning
 from tinyedge.files import file_sha256, write_together
+from tinyedge.installation import export_package_missing
 
 __all__ = ["RemoteFile", "cache_folder", "mismatch", "pin"]
 
@@ -64,10 +65,8 @@ def cache_folder() -> Path:
     try:
         import platformdirs
     except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "finding the platform's cache folder needs the package platformdirs:"
-            " pip install 'tinyedge[export]', or name a folder in TINYEDGE_CACHE"
-        ) from error
+        what = "the platform's cache folder (TINYEDGE_CACHE names another)"
+        raise export_package_missing(what, "platformdirs") from error
     return Path(platformdirs.user_cache_path("tinyedge"))
 
 

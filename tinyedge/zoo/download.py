@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyedge.errors import FetchError, MissingPackageError
+from tinyedge.errors import FetchError
+from tinyedge.installation import export_package_missing
 from tinyedge.progress import Progress
 from tinyedge.temporary import put_into_place, temporary_folder
 from tinyedge.zoo.cache import RemoteFile, mismatch
@@ -46,9 +47,7 @@ def download(files: Sequence[RemoteFile], *, progress: Progress, retries: int = 
     try:
         import pooch  # noqa: F401
     except ModuleNotFoundError as error:
-        raise MissingPackageError(
-            "downloading needs the package pooch: pip install 'tinyedge[export]'"
-        ) from error
+        raise export_package_missing("downloading", "pooch") from error
     for file in files:
         _download(file, retries, progress)
 

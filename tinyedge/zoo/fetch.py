@@ -1,11 +1,12 @@
 """The files of the models tinyedge knows by name: found, fetched, and made sure of.
 
-A packaged model ships inside tinyedge. The files of the others are Darknet's; they are fetched
-once into a cache that may be read-only from then on, and checked by size and sha256 whenever
-they are used. Of a file nobody has seen yet the first fetch pins the sha256.
+A packaged model ships inside tinyedge; its images may have to be unpacked. The files of the others
+are Darknet's; they are fetched once into a cache that may be read-only from then on, and checked by
+size and sha256 whenever they are used. Of a file nobody has seen yet the first fetch pins the
+sha256.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from tinyedge.progress import Progress, no_progress
 from tinyedge.text import printable
 from tinyedge.zoo.cache import RemoteFile, mismatch, pin
 from tinyedge.zoo.download import RETRIES, download
-from tinyedge.zoo.models import MODELS, Cost, Model, PackagedFile, SourceFiles
+from tinyedge.zoo.models import MODELS, Cost, Model, SourceFiles
+from tinyedge.zoo.packaged import PackagedFile, PackagedImages
 
 __all__ = [
     "as_json",
@@ -62,24 +64,40 @@ def locate(model: Model) -> SourceFiles:
     problems = list(filter(None, (_problem(file, command) for file in model.remote_files())))
     if problems:
         raise FetchError("; ".join(problems))
-    return _files(model)
+
+    def there(images: PackagedImages) -> Path:
+        found = images.find()
+        if found is None:
+            raise FetchError(f"{model.name}'s images are packed: run `{command}`")
+        return found
+
+    return _files(model, there)
 
 
-def fetch(model: Model, *, progress: Progress = no_progress, retries: int = RETRIES) -> SourceFiles:
-    """The model's files; those that are missing or wrong are downloaded first.
+def fetch(
+    model: Model,
+    *,
+    progress: Progress = no_progress,
+    retries: int = RETRIES,
+    keep: bool = False,
+) -> SourceFiles:
+    """The model's files; those that are missing or wrong are downloaded, or unpacked, first.
 
     Args:
         model: a model of the zoo.
         progress: told of each file that is downloaded.
         retries: how often a failed download is tried again.
+        keep: refuse to unpack images into a folder that lasts no longer than this process, as is
+            done of a cache that cannot be written.
 
     Raises:
         FetchError: a download failed, a file has no public address, or the cache cannot be
             written; it says which address and where to put the file.
-        MissingPackageError: something must be downloaded and pooch is not installed.
+        MissingPackageError: something must be downloaded and pooch is not installed, or the cache
+            cannot be found.
     """
     _fetch_files(model, list(model.remote_files()), progress=progress, retries=retries)
-    return _files(model)
+    return _files(model, lambda images: images.unpack(keep=keep))
 
 
 def fetch_cfg(model: Model, *, progress: Progress = no_progress) -> Path:
@@ -123,14 +141,14 @@ def _fetch_files(
         pin(file)
 
 
-def _files(model: Model) -> SourceFiles:
+def _files(model: Model, place: Callable[[PackagedImages], Path]) -> SourceFiles:
     return SourceFiles(
         cfg=model.cfg.path,
         weights=model.weights.path,
         labels=_path(model.labels),
         ids=_path(model.ids),
-        calibration=_path(model.calibration),
-        test=_path(model.test),
+        calibration=None if model.calibration is None else place(model.calibration),
+        test=None if model.test is None else place(model.test),
     )
 
 

@@ -11,22 +11,9 @@ from types import MappingProxyType
 
 from tinyedge.images.labels import IMAGENET_IDS_SHA256, IMAGENET_NAMES_SHA256
 from tinyedge.zoo.cache import RemoteFile
+from tinyedge.zoo.packaged import PackagedFile, PackagedImages
 
-__all__ = ["MODELS", "PAGE", "Cost", "Model", "PackagedFile", "Published", "SourceFiles"]
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class PackagedFile:
-    """A file or folder inside the installed package; `name` is relative to ``tinyedge``."""
-
-    name: str
-
-    @property
-    def path(self) -> Path:
-        """Where it is on this machine."""
-        return _PACKAGE / self.name
+__all__ = ["MODELS", "PAGE", "Cost", "Model", "Published", "SourceFiles"]
 
 
 @dataclass(frozen=True)
@@ -104,8 +91,8 @@ class Model:
     weights: RemoteFile | PackagedFile
     labels: RemoteFile | PackagedFile | None = None
     ids: RemoteFile | PackagedFile | None = None
-    calibration: PackagedFile | None = None
-    test: PackagedFile | None = None
+    calibration: PackagedImages | None = None
+    test: PackagedImages | None = None
     published: Published | None = None
     cost: Cost | None = None
 
@@ -145,8 +132,8 @@ def _fashion() -> Model:
         cfg=PackagedFile(f"{folder}/fashion.cfg"),
         weights=PackagedFile(f"{folder}/fashion.weights"),
         labels=PackagedFile(f"{folder}/fashion.labels"),
-        calibration=PackagedFile(f"{folder}/calibration"),
-        test=PackagedFile(f"{folder}/test"),
+        calibration=PackagedImages(folder, "calibration"),
+        test=PackagedImages(folder, "test"),
     )
 
 

@@ -101,8 +101,9 @@ def test_without_a_package_it_says_what_to_install(tmp_path: Path, model: Path) 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error: no package reads a camera here. On a Raspberry Pi type: sudo apt install"
-        " python3-picamera2 (a virtual environment sees it if made with --system-site-packages);"
-        " elsewhere: pip install opencv-python-headless\n"
+        " python3-picamera2, elsewhere on Debian python3-opencv (a virtual environment sees them if"
+        " made with --system-site-packages); in a virtual environment also: pip install"
+        " opencv-python-headless\n"
     )
     assert "ai_edge_litert" not in imported
 

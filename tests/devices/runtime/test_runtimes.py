@@ -87,8 +87,8 @@ def test_tflite_runtime_is_not_loaded_beside_numpy_2(package: Path) -> None:
     with pytest.raises(MissingPackageError) as refusal:
         find_runtime(["tflite-runtime"])
     assert str(refusal.value) == (
-        f"no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}:"
-        f" pip install 'numpy<2'. {runtime_advice(['tflite-runtime'])}"
+        f"no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}."
+        f" {runtime_advice(['tflite-runtime'])}"
     )
 
 
@@ -110,12 +110,26 @@ def test_tflite_runtime_is_not_loaded_beside_numpy_2(package: Path) -> None:
 def test_the_advice_is_for_this_machine(
     machine: str, bits: int, python: tuple[int, int], advice: str
 ) -> None:
-    assert runtime_advice(tuple(RUNTIMES), machine, python, bits) == advice
+    assert runtime_advice(tuple(RUNTIMES), machine, python, bits, managed=False) == advice
 
 
 def test_the_advice_is_of_the_order() -> None:
     only = ["tflite-runtime"]
     typed = "Type: pip install tflite-runtime==2.14.0 'numpy<2'"
-    assert runtime_advice(only, "x86_64", (3, 11), 64) == typed
+    assert runtime_advice(only, "x86_64", (3, 11), 64, managed=False) == typed
     assert runtime_advice(only, "x86_64", (3, 12), 64).startswith("tflite-runtime ends with")
-    assert runtime_advice(["tensorflow"]) == "Type: pip install tensorflow"
+    advice = runtime_advice(["tensorflow"], "x86_64", bits=64, managed=False)
+    assert advice == "Type: pip install tensorflow"
+
+
+@pytest.mark.parametrize(
+    ("bits", "requirements"), [(64, "ai-edge-litert"), (32, "tflite-runtime==2.14.0 'numpy<2'")]
+)
+def test_the_advice_is_one_that_a_pis_own_python_takes(bits: int, requirements: str) -> None:
+    advice = runtime_advice(tuple(RUNTIMES), "aarch64", (3, 11), bits, managed=True)
+    assert "Type: pip install" not in advice
+    assert "tinyedge deploy" in advice
+    assert (
+        "python3 -m venv --system-site-packages ~/tinyedge-env"
+        f" && ~/tinyedge-env/bin/pip install {requirements};"
+    ) in advice

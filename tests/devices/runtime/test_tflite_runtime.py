@@ -99,8 +99,8 @@ def test_numpy_2_is_told_before_it_crashes(
     done = run_as_user(*words, environment={"PYTHONPATH": str(tflite_runtime)})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"error: no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}:"
-        " pip install 'numpy<2'. Type: pip install tflite-runtime==2.14.0 'numpy<2'\n"
+        f"error: no TFLite runtime: tflite-runtime 2.14.0 needs numpy 1, this is {np.__version__}."
+        " Type: pip install tflite-runtime==2.14.0 'numpy<2'\n"
     )
     # It would have: this is what the message is for.
     crash = "import sys, tflite_runtime.interpreter as t; t.Interpreter(model_content=MODEL)"
