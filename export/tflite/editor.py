@@ -162,7 +162,7 @@ class ModelEditor:
         for operator in nameless:
             for index in operator.inputs[1:]:
                 named = named_layer(self.tensor_name(index))
-                if named is not None and named[1] in ("convolutional", "connected"):
+                if named is not None and named[1].endswith(("convolutional", "connected")):
                     found.setdefault(named[0], operator)
         return found
 
