@@ -12,6 +12,7 @@ from tinyedge.darknet.layers import (
     AvgPool,
     Connected,
     Convolutional,
+    Cost,
     DepthwiseConvolutional,
     Dropout,
     Layer,
@@ -36,8 +37,9 @@ def predict(cfg: Path, weights: Path, pixels: NDArray[np.float32]) -> NDArray[np
     net = cv2.dnn.readNetFromDarknet(str(cfg), str(weights))
     net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
     net.setInput(np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis]))
-    names = [name for name in net.getLayerNames() if not name.startswith("softmax")]
-    return np.asarray(net.forward(names[-1]), np.float64).ravel()
+    names = net.getLayerNames()
+    ends = [number for number, name in enumerate(names) if name.startswith("softmax")]
+    return np.asarray(net.forward(names[(ends or [len(names)])[0] - 1]), np.float64).ravel()
 
 
 def unknown(network: Network) -> str:
@@ -67,6 +69,7 @@ def _unknown(layer: Layer) -> str:  # noqa: PLR0911 - a case a layer
             AvgPool()
             | Connected()
             | Convolutional()
+            | Cost()
             | Dropout()
             | MaxPool()
             | Route()
