@@ -9,6 +9,8 @@ from tinyedge.darknet.layers import (
     Layer,
     Local,
     Route,
+    Sam,
+    ScaleChannels,
     Shortcut,
 )
 from tinyedge.darknet.network import Network
@@ -30,7 +32,12 @@ def _layer_work(layer: Layer) -> list[Work]:
             depthwise = isinstance(layer, Convolutional) and layer.depthwise
             found = [Work(inputs, outputs, weights, macs, depthwise)]
         case Shortcut():
-            found = [Work(inputs + layer.added.elements, outputs)]
+            # Each sum reads what there is so far and one output more.
+            found = [Work(inputs + added.elements, outputs) for added in layer.added]
+            if layer.weighting != "none":
+                found += [Work(outputs, outputs, layer.output.channels)] * (1 + len(layer.added))
+        case ScaleChannels() | Sam():
+            found = [Work(inputs + outputs, outputs)]
         case Dropout() | Cost():
             return []
         case Route() if len(layer.sources) == 1 and layer.groups == 1:

@@ -78,6 +78,27 @@ def _stair(x: KerasTensor, _: str) -> KerasTensor:
     return whole + keras.ops.relu(x - 2.0 * whole - 1.0)
 
 
+def _swish(x: KerasTensor, name: str) -> KerasTensor:
+    return keras.layers.Multiply(name=name)([x, keras.ops.sigmoid(x)])
+
+
+def _mish(y: KerasTensor, name: str) -> KerasTensor:
+    # tanh(log(1 + exp(x))) of x = -y: the logistic function of y is 1 / (1 + exp(x)).
+    gate = keras.ops.tanh(keras.ops.log(keras.ops.sigmoid(y)))
+    return keras.layers.Multiply(name=name)([y, gate])
+
+
+def _hard_mish(y: KerasTensor, name: str) -> KerasTensor:
+    # x is y / -3, and min(max(x + 2, 0), 2) / 2 the gate.
+    gate = (1 / 18) * keras.ops.relu6(y) - 1 / 3
+    return keras.layers.Multiply(name=name)([y, gate])
+
+
+def _gelu(x: KerasTensor, name: str) -> KerasTensor:
+    gate = keras.ops.sigmoid(x * (2 * 0.035677 * (x * x) + 2 * 0.797885))
+    return keras.layers.Multiply(name=name)([x, gate])
+
+
 _BUILDERS: dict[str, Builder] = {
     "linear": lambda x, _: x,
     "leaky": _leaky("leaky"),
@@ -95,4 +116,10 @@ _BUILDERS: dict[str, Builder] = {
     # Of x / 2.
     "loggy": _keras("tanh"),
     "stair": _stair,
+    "relu6": lambda x, name: keras.layers.ReLU(max_value=6, name=name)(x),
+    "revleaky": _leaky("revleaky"),
+    "swish": _swish,
+    "mish": _mish,
+    "hard_mish": _hard_mish,
+    "gelu": _gelu,
 }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.batch_norm import standard_deviation
-from tinyedge.darknet.layers import BatchNormalization, Shape
+from tinyedge.darknet.layers import BatchNormalization, Shape, Shortcut
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
     BatchNorm,
@@ -16,14 +16,19 @@ from tinyedge.darknet.weights import (
     ConvolutionalWeights,
     LayerParameters,
     LocalWeights,
+    ShortcutWeights,
     WeightedLayer,
     Weights,
+    weighted_layers,
 )
 from tinyedge.modelcard import BatchNormFormula
 
 __all__ = ["FoldedLayer", "FoldedWeights", "fold"]
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
+
+
+_SHORTCUT_EPSILON = 0.0001
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +40,8 @@ class FoldedLayer:
             of a connected layer (inputs, outputs), inputs in pixel order, channels last; of a
             local layer (1, 1, window, output rows * output columns * filters), a group for each
             output pixel, windows (row, column, channel); of a batch norm that stands by itself
-            (1, 1, channels, 1).
+            (1, 1, channels, 1); of a weighted shortcut (1, 1, channels, 1 + sources), the input's
+            weights first.
         bias: float32 (outputs,).
     """
 
@@ -56,8 +62,7 @@ def fold(network: Network, weights: Weights) -> FoldedWeights:
     """
     return {
         layer.index: _fold_layer(layer, weights.layers[layer.index], weights.batch_norm)
-        for layer in network.layers
-        if isinstance(layer, WeightedLayer)
+        for layer in weighted_layers(network)
     }
 
 
@@ -73,8 +78,11 @@ def _fold_layer(
             kernel, bias = _local(parameters)
         case BatchNorm():
             kernel, bias = _batch_norm(parameters, formula)
+        case ShortcutWeights():
+            assert isinstance(layer, Shortcut)
+            kernel, bias = _shortcut(layer, parameters)
     folded = FoldedLayer(np.ascontiguousarray(kernel, np.float32), bias.astype(np.float32))
-    if isinstance(layer, BatchNormalization):
+    if isinstance(layer, BatchNormalization | Shortcut):
         return folded
     factor = np.float32(ACTIVATIONS[layer.activation].input_factor)
     return folded if factor == 1 else FoldedLayer(folded.kernel * factor, folded.bias * factor)
@@ -109,6 +117,20 @@ def _batch_norm(parameters: BatchNorm, formula: BatchNormFormula) -> tuple[Float
     if parameters.biases is not None:
         bias += parameters.biases
     return factor[np.newaxis, np.newaxis, :, np.newaxis], bias
+
+
+def _shortcut(layer: Shortcut, parameters: ShortcutWeights) -> tuple[Floats, Floats]:
+    """The weights as shortcut_multilayer_cpu normalizes them, a channel at a time."""
+    weights = parameters.weights.astype(np.float64)
+    if layer.normalizing == "relu":
+        weights = np.maximum(weights, 0)
+    elif layer.normalizing == "softmax":
+        weights = np.exp(weights - weights.max(axis=0))
+    if layer.normalizing != "none":
+        weights = weights / (weights.sum(axis=0) + _SHORTCUT_EPSILON)
+    channels = layer.output.channels
+    kernel = np.broadcast_to(weights.T, (channels, len(weights)))
+    return kernel[np.newaxis, np.newaxis], np.zeros(channels)
 
 
 def _normalized(

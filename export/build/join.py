@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.layer_names import activation_name, layer_name
-from tinyedge.darknet.layers import Route, Shape, Shortcut
+from tinyedge.darknet.layers import Route, Sam, ScaleChannels, Shape, Shortcut
 from tinyedge.export.build.activations import activate
 
-__all__ = ["route", "shortcut"]
+__all__ = ["product", "route", "shortcut", "weighted_names"]
 
 
 def route(layer: Route, built: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
@@ -35,16 +35,44 @@ def route(layer: Route, built: Sequence[keras.KerasTensor]) -> keras.KerasTensor
 def shortcut(
     layer: Shortcut, tensor: keras.KerasTensor, built: Sequence[keras.KerasTensor]
 ) -> keras.KerasTensor:
-    """The input plus an earlier output, as far as they share pixels and channels."""
-    added = built[layer.source]
-    if layer.beta != 1:
-        added = layer.beta * added
-    if layer.added != layer.output:
-        added = _placed(layer, added)
+    """The input plus earlier outputs, as far as they share pixels and channels.
+
+    Weights are depthwise 1x1 convolutions: int8 then has a scale for each channel.
+    """
+    parts = []
+    for source, shape in zip(layer.sources, layer.added, strict=True):
+        added = built[source]
+        if layer.beta != 1:
+            added = layer.beta * added
+        parts.append(added if shape == layer.output else _placed(layer, added, shape))
     if layer.alpha != 1:
         tensor = tensor * _weights_of_input(layer)
-    tensor = keras.layers.Add(name=layer_name(layer))([tensor, added])
+    summands = [tensor, *parts]
+    if layer.weighting != "none":
+        summands = [
+            keras.layers.DepthwiseConv2D(1, name=name)(summand)
+            for name, summand in zip(weighted_names(layer), summands, strict=True)
+        ]
+    tensor = summands[0]
+    # TFLite's ADD has two inputs.
+    for number, summand in enumerate(summands[1:]):
+        last = number == len(parts) - 1
+        name = layer_name(layer) if last else f"{layer_name(layer)}_sum{number}"
+        tensor = keras.layers.Add(name=name)([tensor, summand])
     return activate(layer.activation, tensor, activation_name(layer, layer.activation))
+
+
+def weighted_names(layer: Shortcut) -> list[str]:
+    """The Keras layers that multiply the input and each source of a weighted shortcut."""
+    return [f"{layer_name(layer)}_weights{number}" for number in range(1 + len(layer.sources))]
+
+
+def product(
+    layer: ScaleChannels | Sam, tensor: keras.KerasTensor, built: Sequence[keras.KerasTensor]
+) -> keras.KerasTensor:
+    """An earlier output times the input, which is repeated over its pixels or channels."""
+    product = keras.layers.Multiply(name=layer_name(layer))([built[layer.sources[0]], tensor])
+    return activate(layer.activation, product, activation_name(layer, layer.activation))
 
 
 def _part(tensor: keras.KerasTensor, layer: Route) -> keras.KerasTensor:
@@ -54,15 +82,15 @@ def _part(tensor: keras.KerasTensor, layer: Route) -> keras.KerasTensor:
     return tensor[..., layer.group * channels : (layer.group + 1) * channels]
 
 
-def _placed(layer: Shortcut, added: keras.KerasTensor) -> keras.KerasTensor:
-    """What is added, where it is added, in the output's shape; zeros elsewhere."""
-    rows, columns, channels = layer.common
-    step = layer.stride
+def _placed(layer: Shortcut, added: keras.KerasTensor, shape: Shape) -> keras.KerasTensor:
+    """What is added of an output of `shape`, where it is added; zeros elsewhere."""
+    rows, columns, channels = layer.common_with(shape)
+    step = layer.stride_of(shape)
     tensor = added
-    if step > 1 or layer.common != layer.added:
+    if step > 1 or layer.common_with(shape) != shape:
         tensor = added[:, : rows * step : step, : columns * step : step, :channels]
-    if layer.sample > 1:
-        tensor = _apart(tensor, Shape(rows, columns, channels), layer.sample)
+    if layer.sample_of(shape) > 1:
+        tensor = _apart(tensor, Shape(rows, columns, channels), layer.sample_of(shape))
     out = layer.output
     margins = [(0, extent - found) for extent, found in zip(out, tensor.shape[1:], strict=True)]
     return keras.ops.pad(tensor, [(0, 0), *margins]) if np.any(margins) else tensor
@@ -82,7 +110,8 @@ def _apart(tensor: keras.KerasTensor, shape: Shape, distance: int) -> keras.Kera
 def _weights_of_input(layer: Shortcut) -> NDArray[np.float32]:
     """The factor alpha where something is added, 1 elsewhere."""
     weights = np.ones((1, *layer.output), np.float32)
-    rows, columns, channels = layer.common
-    step = layer.sample
+    (added,) = layer.added
+    rows, columns, channels = layer.common_with(added)
+    step = layer.sample_of(added)
     weights[:, : rows * step : step, : columns * step : step, :channels] = layer.alpha
     return weights

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from tinyedge.darknet.layer_names import activation_name, layer_name
 from tinyedge.darknet.layers import (
@@ -14,25 +15,29 @@ from tinyedge.darknet.layers import (
     Convolutional,
     Cost,
     Crop,
+    DepthwiseConvolutional,
     Dropout,
     L2Norm,
     Layer,
     Local,
+    LocalAvgPool,
     Logistic,
     MaxPool,
     Normalization,
     Reorg,
     Route,
+    Sam,
+    ScaleChannels,
     Shape,
     Shortcut,
     Softmax,
     Upsample,
 )
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import WeightedLayer
+from tinyedge.darknet.weights import weighted_layers
 from tinyedge.export.build import join, spatial, weighted
 from tinyedge.export.build.activations import activate
-from tinyedge.export.build.fold import FoldedWeights
+from tinyedge.export.build.fold import FoldedLayer, FoldedWeights
 
 __all__ = ["KerasNetwork", "assign_weights", "build_keras_model", "build_keras_network"]
 
@@ -80,11 +85,18 @@ def build_keras_network(network: Network, weights: FoldedWeights) -> KerasNetwor
 
 def assign_weights(model: keras.Model, network: Network, weights: FoldedWeights) -> None:
     """Set the weights of a model of `network`."""
-    folded = {
-        layer_name(layer): weights[layer.index]
-        for layer in network.layers
-        if isinstance(layer, WeightedLayer)
-    }
+    folded: dict[str, FoldedLayer] = {}
+    for layer in weighted_layers(network):
+        whole = weights[layer.index]
+        if isinstance(layer, Shortcut):
+            names = join.weighted_names(layer)
+            kernels = np.split(whole.kernel, len(names), axis=-1)
+            folded |= {
+                name: FoldedLayer(kernel, whole.bias)
+                for name, kernel in zip(names, kernels, strict=True)
+            }
+        else:
+            folded[layer_name(layer)] = whole
     for keras_layer in model.layers:
         if keras_layer.name in folded:
             layer_weights = folded[keras_layer.name]
@@ -106,6 +118,8 @@ def _tensor(
         return join.route(layer, outputs)
     if isinstance(layer, Shortcut):
         return join.shortcut(layer, before, outputs)
+    if isinstance(layer, ScaleChannels | Sam):
+        return join.product(layer, before, outputs)
     return _BUILDERS[type(layer)](layer, before)
 
 
@@ -125,8 +139,10 @@ _BUILDERS: dict[type[Layer], Builder] = {
     Connected: weighted.connected,
     Convolutional: weighted.convolution,
     Crop: spatial.crop,
+    DepthwiseConvolutional: weighted.convolution,
     L2Norm: spatial.l2_norm,
     Local: weighted.local,
+    LocalAvgPool: spatial.local_average_pool,
     Logistic: _logistic,
     MaxPool: spatial.max_pool,
     Normalization: spatial.normalization,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tinyedge.darknet.layers import Layer, Route, Shortcut
+from tinyedge.darknet.layers import Join, Layer
 from tinyedge.darknet.network import Network
 
 __all__ = ["prune", "renumbered"]
@@ -13,7 +13,7 @@ def prune(network: Network) -> Network:
     """The network without the layers that its answer does not hang on.
 
     Darknet computes them and forgets them; Keras and TFLite have no place for them. Layers keep
-    their numbers, by which their weights are found; routes and shortcuts name positions among
+    their numbers, by which their weights are found; those that join name positions among
     those that are left. A layer that stays still stands behind the one it reads.
     """
     read = _read(network)
@@ -27,10 +27,8 @@ def prune(network: Network) -> Network:
 
 def renumbered(layer: Layer, moved: Mapping[int, int]) -> Layer:
     """The layer with the positions it names as they have `moved`."""
-    if isinstance(layer, Route):
+    if isinstance(layer, Join):
         return replace(layer, sources=tuple(moved[source] for source in layer.sources))
-    if isinstance(layer, Shortcut):
-        return replace(layer, source=moved[layer.source])
     return layer
 
 

@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import (
     AvgPool,
     Crop,
     L2Norm,
+    LocalAvgPool,
     MaxPool,
     Normalization,
     Reorg,
@@ -20,6 +22,7 @@ __all__ = [
     "average_pool",
     "crop",
     "l2_norm",
+    "local_average_pool",
     "max_pool",
     "normalization",
     "planar",
@@ -58,6 +61,37 @@ def max_pool(layer: MaxPool, tensor: keras.KerasTensor) -> keras.KerasTensor:
 def average_pool(layer: AvgPool, tensor: keras.KerasTensor) -> keras.KerasTensor:
     """The mean of each channel."""
     return keras.layers.GlobalAveragePooling2D(keepdims=True, name=layer_name(layer))(tensor)
+
+
+def local_average_pool(layer: LocalAvgPool, tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """The mean of what each window holds, windows starting at -(padding / 2).
+
+    TensorFlow's SAME padding does not count either. Where that lies elsewhere, zeros are averaged
+    with the image and each mean is multiplied by what they made it too small.
+    """
+    before = layer.padding // 2
+    name = layer_name(layer)
+    if same_padding_matches(layer.input, layer.output, layer.size, layer.stride, before):
+        return keras.layers.AveragePooling2D(layer.size, layer.stride, "same", name=name)(tensor)
+    axes = list(zip(layer.output[:2], layer.input[:2], strict=True))
+    pads = [
+        (before, max(0, (outputs - 1) * layer.stride + layer.size - before - inputs))
+        for outputs, inputs in axes
+    ]
+    if any(map(max, pads)):
+        tensor = keras.layers.ZeroPadding2D(tuple(pads), name=f"{name}_pad")(tensor)
+    tensor = keras.layers.AveragePooling2D(layer.size, layer.stride, "valid", name=name)(tensor)
+    rows, columns = (_held(layer, outputs, inputs) for outputs, inputs in axes)
+    held = np.outer(rows, columns)
+    if (held == layer.size**2).all():
+        return tensor
+    return tensor * (layer.size**2 / held).astype(np.float32)[np.newaxis, :, :, np.newaxis]
+
+
+def _held(layer: LocalAvgPool, outputs: int, inputs: int) -> NDArray[np.int64]:
+    """How many of an edge's pixels each window holds."""
+    starts = np.arange(outputs) * layer.stride - layer.padding // 2
+    return np.minimum(starts + layer.size, inputs) - np.maximum(starts, 0)
 
 
 def crop(layer: Crop, tensor: keras.KerasTensor) -> keras.KerasTensor:

@@ -94,7 +94,7 @@ def _statistics(
         layer,
         channels,
         mean=factor * parameters.biases[channels],
-        deviation=factor * deviations[channels],
+        deviation=np.abs(factor) * deviations[channels],
         difference=difference(norm.scales, norm.variance),
     )
 

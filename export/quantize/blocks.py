@@ -16,6 +16,7 @@ from tinyedge.darknet.layers import (
     Convolutional,
     Dropout,
     Layer,
+    LocalAvgPool,
     MaxPool,
     Route,
     Upsample,
@@ -109,7 +110,7 @@ def _concatenations(network: Network, consumers: Consumers, position: int) -> se
         layer = network.layers[consumer]
         if isinstance(layer, Route) and len(layer.sources) > 1:
             found.add(consumer)
-        if isinstance(layer, Dropout | MaxPool | Route | Upsample):
+        if isinstance(layer, Dropout | LocalAvgPool | MaxPool | Route | Upsample):
             found |= _concatenations(network, consumers, consumer)
     return found
 
@@ -162,4 +163,4 @@ def _all_undo_scale(network: Network, consumers: Consumers, position: int) -> bo
 def _passes_scale(layer: Layer) -> bool:
     if isinstance(layer, Activation):
         return ACTIVATIONS[layer.activation].homogeneous
-    return isinstance(layer, AvgPool | MaxPool | Dropout | Route | Upsample)
+    return isinstance(layer, AvgPool | LocalAvgPool | MaxPool | Dropout | Route | Upsample)

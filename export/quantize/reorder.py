@@ -12,11 +12,10 @@ from tinyedge.darknet.layers import (
     Activation,
     AvgPool,
     Convolutional,
+    Join,
     Layer,
     MaxPool,
-    Route,
     Shape,
-    Shortcut,
 )
 from tinyedge.darknet.network import Network
 from tinyedge.export.build.prune import renumbered
@@ -51,14 +50,9 @@ def reorder(network: Network, rewrites: Collection[Rewrite]) -> Network:
 
 
 def _read_elsewhere(network: Network) -> set[int]:
-    """Positions that a route or shortcut reads."""
-    read: set[int] = set()
-    for layer in network.layers:
-        if isinstance(layer, Route):
-            read.update(layer.sources)
-        elif isinstance(layer, Shortcut):
-            read.add(layer.source)
-    return read
+    """Positions that a layer reads which joins."""
+    joins = (layer for layer in network.layers if isinstance(layer, Join))
+    return {source for layer in joins for source in layer.sources}
 
 
 def _swap(pair: tuple[Layer, ...], rewrites: Collection[Rewrite]) -> tuple[Layer, ...]:

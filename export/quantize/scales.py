@@ -10,7 +10,7 @@ straight through.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +28,37 @@ __all__ = [
     "BlockQuantParams",
     "align_scale_to_xnnpack",
     "choose_logit_qparams",
+    "is_learnable",
     "learn_scales",
 ]
 
 Floats = NDArray[np.float32]
+# What rounds a gate to int8: its values, and the scale that TFLite fixes for them.
+Rounding = Callable[[tf.Tensor, float], tf.Tensor]
+
+_LOGISTIC_SCALE, _TANH_SCALE = 1 / 256, 1 / 128
+
+
+def _mish(y: tf.Tensor, rounded: Rounding) -> tf.Tensor:
+    opened = tf.maximum(rounded(tf.sigmoid(y), _LOGISTIC_SCALE), _LOGISTIC_SCALE / 2)
+    return y * rounded(tf.tanh(tf.math.log(opened)), _TANH_SCALE)
+
+
+# Of what goes into the activation's operators, in `tinyedge.darknet.activations`.
+_CURVES: dict[str, Callable[[tf.Tensor, Rounding], tf.Tensor]] = {
+    "relu6": lambda x, _: tf.nn.relu6(x),
+    "swish": lambda x, rounded: x * rounded(tf.sigmoid(x), _LOGISTIC_SCALE),
+    "mish": _mish,
+    "hard_mish": lambda y, _: y * (tf.nn.relu6(y) / 18 - 1 / 3),
+    "gelu": lambda x, rounded: (
+        x * rounded(tf.sigmoid(x * (2 * 0.035677 * x * x + 2 * 0.797885)), _LOGISTIC_SCALE)
+    ),
+}
+
+
+def is_learnable(block: Block) -> bool:
+    """Whether its scales can be learned: its activation is piecewise linear, or a known curve."""
+    return block.function.piecewise_linear or block.activation in _CURVES
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +91,7 @@ def learn_scales(
     TFLite has one scale for all that is concatenated: these blocks' outputs get the same.
 
     Args:
-        blocks: with activations that are piecewise linear.
+        blocks: each learnable.
         statistics: of each of them.
         seed: of the values drawn for each iteration.
         config: the hyperparameters.
@@ -158,12 +185,15 @@ class _BlockLearner:
         self.log_output_scale = tf.Variable(np.log(output_scale), dtype=tf.float32)
         scaled = flat / output_scale.astype(np.float32)
         clipped = config.clipped_percent
-        low, self.high = (float(np.percentile(scaled, p)) for p in (clipped, 100 - clipped))
-        assert self._function.slope is not None
-        self.low = low * self._function.slope
+        low, high = (float(np.percentile(scaled, p)) for p in (clipped, 100 - clipped))
+        if self._function.slope is None:
+            given = self._activated(scaled).numpy()
+            self.low, self.high = (float(np.percentile(given, p)) for p in (clipped, 100 - clipped))
+        else:
+            self.low, self.high = low * self._function.slope, high
         self.pre_activation = None
-        if self._function.leaky:
-            self.pre_activation = _FakeQuantizer(QuantParams.from_range(low, self.high))
+        if not self._function.fused:
+            self.pre_activation = _FakeQuantizer(QuantParams.from_range(low, high))
         self.average = None
         if block.averaged:
             averages = tf.reduce_mean(
@@ -198,7 +228,7 @@ class _BlockLearner:
         found = values / output_scale
         if self.pre_activation is not None:
             found = self.pre_activation(found)
-        found, wanted = output(self._activated(found)), self._activated(values)
+        found, wanted = output(self._activated(found, _rounded)), self._activated(values)
         if self.average is not None:
             found = self.average(tf.reduce_mean(found, axis=1))
             wanted = tf.reduce_mean(wanted, axis=1)
@@ -209,9 +239,11 @@ class _BlockLearner:
         """What was learned."""
         pre_activation = None
         if self.pre_activation is not None:
+            pre_activation = self.pre_activation.qparams()
+        if pre_activation is not None and self._function.leaky:
             assert self._function.slope is not None
             pre_activation = align_scale_to_xnnpack(
-                self.pre_activation.qparams(),
+                pre_activation,
                 output,
                 self._function.slope,
                 tolerance=self._config.slope_tolerance,
@@ -223,7 +255,9 @@ class _BlockLearner:
             output_scale=np.exp(self.log_output_scale.numpy().astype(np.float64)),
         )
 
-    def _activated(self, values: tf.Tensor) -> tf.Tensor:
+    def _activated(self, values: tf.Tensor, rounded: Rounding = lambda gate, _: gate) -> tf.Tensor:
+        if self._function.slope is None:
+            return _CURVES[self.block.activation](values, rounded)
         if self._function.leaky:
             return tf.nn.leaky_relu(values, self._function.slope)
         return values if self._function.slope else tf.nn.relu(values)
@@ -318,6 +352,10 @@ class _Adam:
             slope = mean / (1 - 0.9**self._count)
             size = tf.sqrt(square / (1 - 0.99**self._count))
             self._variables[i].assign_sub(rate * self._rates[i] * slope / (size + 1e-12))
+
+
+def _rounded(gate: tf.Tensor, scale: float) -> tf.Tensor:
+    return _round(gate / scale) * scale
 
 
 def _round(values: tf.Tensor) -> tf.Tensor:

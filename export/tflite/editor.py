@@ -122,8 +122,8 @@ class ModelEditor:
         return [operator for operator in self.operators if wanted & set(operator.outputs)]
 
     def consumer_named(self, index: int, name: str) -> OperatorT | None:
-        """The operator called `name` that reads a tensor, itself or behind pools and reshapes."""
-        for operator in self.consumers(index):
+        """The last operator called `name` that reads a tensor, or what pools and reshapes give."""
+        for operator in reversed(self.consumers(index)):
             if self.op_name(operator) == name:
                 return operator
             if self.op_name(operator) in ("MAX_POOL_2D", "RESHAPE"):
@@ -184,7 +184,7 @@ class ModelEditor:
         for operator in nameless:
             for index in operator.inputs[1:]:
                 named = named_layer(self.tensor_name(index))
-                if named is not None and named[1] in ("convolutional", "connected"):
+                if named is not None and named[1].endswith(("convolutional", "connected")):
                     found.setdefault(named[0], operator)
         return found
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support.activations import FUNCTIONS
-from tinyedge.darknet.activations import ACTIVATIONS, FOREIGN_ACTIVATIONS
+from tinyedge.darknet.activations import ACTIVATIONS, NORMALIZING_ACTIVATIONS
 
 # Whole numbers and the bends at -4, -1, 0, 1 and 4 are among them.
 GRID = np.arange(-8, 8, 1 / 64)
@@ -12,7 +12,7 @@ GRID = np.arange(-8, 8, 1 / 64)
 
 def test_every_activation_is_defined() -> None:
     assert set(FUNCTIONS) == set(ACTIVATIONS)
-    assert not FOREIGN_ACTIVATIONS & set(ACTIVATIONS)
+    assert not NORMALIZING_ACTIVATIONS & set(ACTIVATIONS)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -52,4 +52,13 @@ def test_an_input_factor_makes_another_function_of_it() -> None:
     tanh = FUNCTIONS["tanh"](ACTIVATIONS["loggy"].input_factor * GRID)
     np.testing.assert_allclose(FUNCTIONS["loggy"](GRID), tanh, atol=1e-15)
     factors = {name: row.input_factor for name, row in ACTIVATIONS.items() if row.input_factor != 1}
-    assert factors == {"ramp": 1.1, "loggy": 0.5}
+    assert factors == {"ramp": 1.1, "loggy": 0.5, "mish": -1, "hard_mish": -3}
+
+
+def test_mish_and_hard_mish_of_what_goes_into_their_operators() -> None:
+    mish = ACTIVATIONS["mish"].input_factor * GRID
+    found = mish * np.tanh(np.log(1 / (1 + np.exp(-mish))))
+    np.testing.assert_allclose(FUNCTIONS["mish"](GRID), found, atol=1e-12)
+    hard = ACTIVATIONS["hard_mish"].input_factor * GRID
+    found = hard * (np.clip(hard, 0, 6) / 18 - 1 / 3)
+    np.testing.assert_allclose(FUNCTIONS["hard_mish"](GRID), found, atol=1e-12)

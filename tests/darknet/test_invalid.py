@@ -11,21 +11,30 @@ from tinyedge.errors import CfgError
 INVALID = Path(__file__).parents[1] / "data" / "cfg" / "invalid"
 
 _SUPPORTED = (
-    "[convolutional], [connected], [local], [batchnorm], [maxpool], [avgpool], [crop], [upsample],"
-    " [reorg], [route], [shortcut], [normalization], [l2norm], [activation], [logistic], [dropout],"
+    "[convolutional], [depthwise_convolutional], [connected], [local], [batchnorm], [maxpool],"
+    " [avgpool], [local_avgpool], [crop], [upsample], [reorg], [route], [shortcut],"
+    " [scale_channels], [sam], [normalization], [l2norm], [activation], [logistic], [dropout],"
     " [softmax], [cost]"
 )
 _ACTIVATIONS = (
     "tinyedge has linear, leaky, relu, logistic, tanh, elu, selu, relie, ramp, hardtan, lhtan,"
-    " plse, loggy, stair"
+    " plse, loggy, stair, relu6, revleaky, swish, mish, hard_mish, gelu"
 )
 _MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 # What follows the path in the message, by the file's name.
 MESSAGES = {
     "activation_alexeyab": (
-        ":7: [convolutional] activation=mish is not supported: it is of AlexeyAB's "
-        f"Darknet, with which tinyedge is not compared; {_ACTIVATIONS}"
+        ":7: [convolutional] activation=norm_chan of AlexeyAB's Darknet is not supported: it"
+        f" divides each number by the sum of its pixel's channels; {_ACTIVATIONS}"
+    ),
+    "activation_connected": (
+        ":8: [connected] activation=mish is not supported: AlexeyAB's Darknet has it in"
+        " [convolutional] and [shortcut] alone, and makes 0 of every number here"
+    ),
+    "activation_shortcut": (
+        ":14: [shortcut] activation=hard_mish is not supported: AlexeyAB's Darknet has it in"
+        " [convolutional] alone, and makes 0 of every number here"
     ),
     "activation_alone": f":13: [activation] activation=sine is not supported; {_ACTIVATIONS}",
     "activation_unknown": (
@@ -34,10 +43,6 @@ MESSAGES = {
     "antialiasing": (
         ":9: [maxpool] antialiasing=1 of AlexeyAB's Darknet is not supported: it blurs "
         "what it chose"
-    ),
-    "assisted_excitation": (
-        ":7: [convolutional] assisted_excitation=4000 of AlexeyAB's Darknet is not "
-        "supported: it changes the activations"
     ),
     "beyond_32_bits": (
         ":2: [net] height=99999999999 is beyond 2147483647, the largest integer of a .cfg"
@@ -136,9 +141,12 @@ MESSAGES = {
         ":13: [route] layers=-2 names layer -2, but this is layer 1: a route joins layers before it"
     ),
     "route_trailing_comma": ":13: [route] layers=-1, is not an integer",
+    "sam": ":19: [sam] from=-2 multiplies 8 x 8 x 2 by 8 x 8 x 4",
     "scale_channels": (
-        ":12: [scale_channels] is not supported: it is of AlexeyAB's Darknet, with which "
-        "tinyedge is not compared; tinyedge is for image classifiers"
+        ":13: [scale_channels] from=-1 scales 8 x 8 x 4, which takes 1 x 1 x 4, by 8 x 8 x 4"
+    ),
+    "scale_wh": (
+        ":13: [scale_channels] from=-1 scales 8 x 8 x 4, which takes 8 x 8 x 1, by 8 x 8 x 4"
     ),
     "section_and_more": ":1: [net]height=8 is not a section; write [name]",
     "segmentation": (
@@ -154,16 +162,23 @@ MESSAGES = {
         "layers before it"
     ),
     "shortcut_of_extra": ":15: [shortcut] follows a [reorg], whose output is no image",
+    "shortcut_alpha": (
+        ":14: [shortcut] alpha=0.5 cannot stand beside several sources or weights, which"
+        " AlexeyAB's Darknet alone has: it knows no alpha"
+    ),
     "shortcut_of_several": (
-        ":19: [shortcut] from=-2,-1 is not supported: several sources are of AlexeyAB's "
-        "Darknet, with which tinyedge is not compared"
+        ":20: [shortcut] from=-2,-1 adds 8x8 pixels to 4x4: sources of one size are summed, as"
+        " AlexeyAB's Darknet mixes up the pixels of others"
     ),
     "shortcut_ratio": (
         ":17: [shortcut] from=0 adds 8x8 pixels to 4x8: widths and heights are in different ratios"
     ),
     "shortcut_weights": (
-        ":20: [shortcut] weights_type=per_feature of AlexeyAB's Darknet is not supported: "
-        "its sources are weighted"
+        ":20: [shortcut] weights_type=per_pixel is none of none, per_feature, per_channel"
+    ),
+    "silence": (
+        ":6: [silence] is not supported: it is of AlexeyAB's Darknet, none of whose classifiers"
+        " has it; tinyedge is for image classifiers"
     ),
     "size_abc": ":8: [convolutional] size=abc is not an integer",
     "size_arabic": ":7: [convolutional] filters=\u0663 is not an integer",
@@ -184,7 +199,7 @@ MESSAGES = {
         ":8: [convolutional] stride_x=2 is not supported: strides of 2 across and 1 down differ"
     ),
     "strides_of_a_pool_differ": (
-        ":9: [maxpool] stride_y=1 is not supported: it differs from stride=2"
+        ":9: [maxpool] stride_y=1 is not supported: strides of 2 across and 1 down differ"
     ),
     "thousands_of_digits": (
         ":6: [convolutional] "

@@ -85,7 +85,7 @@ def _tanh(draft: Draft) -> None:
 
 
 def _any_activation(draft: Draft) -> None:
-    _either(draft, draft.activation())
+    _either(draft, draft.activation("connected"))
 
 
 def _one_output(draft: Draft) -> None:

@@ -24,13 +24,19 @@ from tests.random_nets.weights import fitted_weights
 from tests.support import c_engine
 from tests.support.naive import forward
 from tinyedge.cli import main as tinyedge
+from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.layers import (
     BatchNormalization,
     Convolutional,
+    DepthwiseConvolutional,
     Dropout,
     Layer,
     Local,
+    LocalAvgPool,
     Route,
+    Sam,
+    ScaleChannels,
+    Shortcut,
     Softmax,
 )
 from tinyedge.darknet.network import Network
@@ -229,13 +235,23 @@ def judged(line: str) -> Judgement:
 
 def _beyond_the_engine(net: RandomNet) -> bool:
     """Whether Darknet's C engine has no such layer, crashes in it or leaves it out on a CPU."""
-    return "stride_x" in net.cfg or any(_is_beyond(layer) for layer in net.network.layers)
+    foreign = any(ACTIVATIONS[activation].foreign for activation in net.activations)
+    return foreign or "stride_x" in net.cfg or any(map(_is_beyond, net.network.layers))
 
 
 def _is_beyond(layer: Layer) -> bool:
     match layer:
-        case BatchNormalization() | Local():
+        case (
+            BatchNormalization()
+            | DepthwiseConvolutional()
+            | Local()
+            | LocalAvgPool()
+            | Sam()
+            | ScaleChannels()
+        ):
             return True
+        case Shortcut():
+            return len(layer.sources) > 1 or layer.weighting != "none"
         case Convolutional():
             one = layer.size == 1 and (layer.stride > 1 or layer.padding > 0)
             return one or layer.dilation > 1

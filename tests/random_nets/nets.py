@@ -37,9 +37,14 @@ class RandomNet:
         return " ".join([_extent(self.network), *map(_gist, self.network.layers)])
 
     @property
+    def activations(self) -> set[str]:
+        """Those of its layers."""
+        return {_activation(layer) for layer in self.network.layers}
+
+    @property
     def has_int8_form(self) -> bool:
         """Whether TFLite has integer kernels for all its activations."""
-        return all(ACTIVATIONS[_activation(layer)].int8 for layer in self.network.layers)
+        return all(ACTIVATIONS[activation].int8 for activation in self.activations)
 
 
 def random_net(seed: int) -> RandomNet:
@@ -68,7 +73,8 @@ def random_net(seed: int) -> RandomNet:
             text = _any(draft)
         draft.add(text)
     if draft.wanted is not None and draft.layers[-1].is_image:
-        draft.add(SECTIONS["activation"](draft) or "")
+        alone = not ACTIVATIONS[draft.wanted].sections
+        draft.add(SECTIONS["activation" if alone else "convolutional"](draft) or "")
     HEADS[head](draft)
     return RandomNet(seed, "\n".join(draft.parts), build(draft.parts), head)
 
@@ -96,7 +102,12 @@ def _extent(network: Network) -> str:
     return f"{height}x{width}x{channels}"
 
 
-_SHORT = {"convolutional": "conv", "connected": "fc", "normalization": "lrn"}
+_SHORT = {
+    "convolutional": "conv",
+    "depthwise_convolutional": "depthwise",
+    "connected": "fc",
+    "normalization": "lrn",
+}
 # How a field is written, and the value with which it is left out.
 _FIELDS: dict[str, tuple[str, object]] = {
     "filters": ("", None),
@@ -107,7 +118,9 @@ _FIELDS: dict[str, tuple[str, object]] = {
     "dilation": ("d", 1),
     "batch_normalize": ("n", False),
     "sources": ("<", None),
-    "source": ("<", None),
+    "weighting": ("w-", "none"),
+    "normalizing": ("n-", "none"),
+    "across": ("h", False),
     "alpha": ("a", 1),
     "beta": ("b", 1),
     "scale": ("x", 1),
@@ -133,6 +146,8 @@ def _gist(layer: Layer) -> str:
                 said += letter
             case tuple():
                 said += letter + ",".join(map(str, value))
+            case str():
+                said += letter + value
             case _:
                 said += f"{letter}{value:g}"
     activation = _activation(layer)

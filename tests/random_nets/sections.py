@@ -66,14 +66,15 @@ class Draft:
         """One of them."""
         return choices[int(self.rng.integers(len(choices)))]
 
-    def activation(self) -> str:
-        """The one that is wanted, else any that has an int8 form."""
-        if self.wanted is not None:
+    def activation(self, kind: str) -> str:
+        """For a layer of the kind: the one that is wanted, else any that has an int8 form."""
+        known = [name for name, row in ACTIVATIONS.items() if kind in (row.sections or (kind,))]
+        if self.wanted in known:
             name, self.wanted = self.wanted, None
             return name
         if self.chance(0.6):
             return self.one_of(_USUAL)
-        return self.one_of([name for name, function in ACTIVATIONS.items() if function.int8])
+        return self.one_of([name for name in known if ACTIVATIONS[name].int8])
 
     def filters(self, groups: int = 1) -> int:
         """How many, a multiple of `groups`; now and then a single one."""
@@ -119,7 +120,21 @@ def _convolutional(draft: Draft) -> str:
         padding=zeros or None,
         groups=groups if groups > 1 else None,
         dilation=2 if dilated else None,
-        activation=draft.activation(),
+        activation=draft.activation("convolutional"),
+    )
+
+
+def _depthwise_convolutional(draft: Draft) -> str:
+    size = _spatial(draft, (1, 3, 3, 3, 5))
+    padded = draft.chance(0.7)
+    return section(
+        "depthwise_convolutional",
+        batch_normalize=1 if draft.chance(0.6) else None,
+        size=size,
+        stride=2 if draft.chance(0.25) and min(draft.shape[:2]) > 6 else 1,
+        pad=1 if padded else None,
+        padding=None if padded else draft.one_of([None, 1]) if size > 1 else None,
+        activation=draft.activation("depthwise_convolutional"),
     )
 
 
@@ -130,7 +145,7 @@ def _connected(draft: Draft) -> str | None:
         "connected",
         output=1 if draft.chance(0.1) else int(draft.rng.integers(2, 17)),
         batch_normalize=1 if draft.chance(0.5) else None,
-        activation=draft.activation(),
+        activation=draft.activation("connected"),
     )
 
 
@@ -146,7 +161,7 @@ def _local(draft: Draft) -> str | None:
         size=size,
         stride=draft.one_of([1, 1, 2]),
         pad=size // 2 if padded else None,
-        activation=draft.activation(),
+        activation=draft.activation("local"),
     )
 
 
@@ -162,6 +177,22 @@ def _maxpool(draft: Draft) -> str | None:
         "maxpool",
         size=size,
         stride=draft.one_of([1, 2, 2, 2, 3] if min(draft.shape[:2]) > 5 else [1]),
+        padding=draft.one_of([None, None, 0, size - 1, 2 * (size // 2)]),
+    )
+
+
+def _local_avgpool(draft: Draft) -> str | None:
+    if min(draft.shape[:2]) < 2:
+        return None
+    size = _spatial(draft, (2, 2, 3, 3, 5))
+    stride = draft.one_of([1, 2, 2] if min(draft.shape[:2]) > 5 else [1])
+    across = draft.chance(0.1)
+    return section(
+        "local_avgpool",
+        size=size,
+        stride=None if across else stride,
+        stride_x=stride if across else None,
+        stride_y=stride if across else None,
         padding=draft.one_of([None, None, 0, size - 1, 2 * (size // 2)]),
     )
 
@@ -250,6 +281,9 @@ def _shortcut(draft: Draft) -> str | None:
     earlier = [index for index in earlier if index < before] or earlier
     if not earlier:
         return None
+    alike = [index for index in _earlier(draft) if draft.layers[index].output[:2] == shape[:2]]
+    if alike and draft.chance(0.4):
+        return _weighted_shortcut(draft, alike)
     source = draft.one_of(earlier)
     factors = [None, None, 0.5, 2, -1] if source < before else [None, 0.5, 2]
     return section(
@@ -257,7 +291,55 @@ def _shortcut(draft: Draft) -> str | None:
         **{"from": source - len(draft.layers) if draft.chance(0.5) else source},
         alpha=draft.one_of(factors),
         beta=draft.one_of(factors),
-        activation=draft.activation(),
+        activation=draft.activation("shortcut"),
+    )
+
+
+def _weighted_shortcut(draft: Draft, alike: list[int]) -> str:
+    """AlexeyAB's, of several sources or with weights."""
+    sources = [draft.one_of(alike) for _ in range(draft.one_of([1, 2, 2, 3]))]
+    weighted = len(sources) == 1 or draft.chance(0.5)
+    norm = draft.one_of([None, "none", "relu", "avg_relu", "softmax"]) if weighted else None
+    spelling = draft.one_of(["weights_normalization", "weights_normalizion"])
+    return section(
+        "shortcut",
+        **{"from": ",".join(map(str, sources)), spelling: norm},
+        weights_type=draft.one_of(["per_feature", "per_layer", "per_channel"])
+        if weighted
+        else None,
+        activation=draft.activation("shortcut"),
+    )
+
+
+def _scale_channels(draft: Draft) -> str | None:
+    """Squeeze and excite, or a mask of one channel over the image, behind an earlier layer."""
+    if not draft.layers or not draft.layers[-1].is_image:
+        return None
+    across = draft.chance(0.4)
+    gate = draft.one_of(["logistic", "logistic", "tanh"])
+    if across:
+        scale = section("convolutional", filters=1, size=1, activation=gate)
+    else:
+        channels = draft.shape.channels
+        scale = section("avgpool")
+        scale += section("convolutional", filters=channels, size=1, activation=gate)
+    return scale + section(
+        "scale_channels",
+        **{"from": -2 if across else -3},
+        scale_wh=1 if across else None,
+        activation=draft.activation("scale_channels") if draft.chance(0.5) else None,
+    )
+
+
+def _sam(draft: Draft) -> str | None:
+    if not draft.layers or not draft.layers[-1].is_image:
+        return None
+    return section(
+        "convolutional", filters=draft.shape.channels, size=1, activation="logistic"
+    ) + section(
+        "sam",
+        **{"from": -2},
+        activation=draft.activation("sam") if draft.chance(0.5) else None,
     )
 
 
@@ -281,7 +363,7 @@ def _l2norm(draft: Draft) -> str | None:
 
 
 def _activation(draft: Draft) -> str:
-    return section("activation", activation=draft.activation())
+    return section("activation", activation=draft.activation("activation"))
 
 
 def _logistic(_: Draft) -> str:
@@ -302,16 +384,20 @@ def _cost(draft: Draft) -> None:
 
 SECTIONS: Mapping[str, Callable[[Draft], str | None]] = {
     "convolutional": _convolutional,
+    "depthwise_convolutional": _depthwise_convolutional,
     "connected": _connected,
     "local": _local,
     "batchnorm": _batchnorm,
     "maxpool": _maxpool,
     "avgpool": _avgpool,
+    "local_avgpool": _local_avgpool,
     "crop": _crop,
     "upsample": _upsample,
     "reorg": _reorg,
     "route": _route,
     "shortcut": _shortcut,
+    "scale_channels": _scale_channels,
+    "sam": _sam,
     "normalization": _normalization,
     "l2norm": _l2norm,
     "activation": _activation,

@@ -16,12 +16,14 @@ SEEDS = range(40)
 NETS = [random_net(seed) for seed in SEEDS]
 # Options that no section is given: for training, refused whatever they are given to, or obsolete.
 LEFT_OUT = {
-    "convolutional": "angle binary dot flipped grad_centr reverse wait_stream xnor",
+    "convolutional": "angle assisted_excitation binary cbn dot flipped grad_centr reverse stream"
+    " wait_stream xnor",
+    "depthwise_convolutional": "dot flipped",
     "crop": "angle exposure flip saturation shift",
     "cost": "noobj ratio scale thresh",
     "dropout": "dropblock dropblock_size_abs dropblock_size_rel",
-    "maxpool": "stride_x stride_y",
-    "route": "stream",
+    "maxpool": "maxpool_zero_nonmax stride_x stride_y",
+    "route": "stream wait_stream",
     "softmax": "noloss spatial tree",
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.naive import Planes, activate, pre_activation
-from tinyedge.darknet.layers import Connected, Convolutional, Layer, Local
+from tinyedge.darknet.layers import Connected, Convolutional, Layer, Local, Shortcut
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
     Header,
@@ -19,6 +19,7 @@ from tinyedge.darknet.weights import (
     Weights,
     array_shapes,
     from_arrays,
+    weighted_layers,
 )
 
 __all__ = ["fitted_weights"]
@@ -37,7 +38,7 @@ def fitted_weights(network: Network, photos: Sequence[Floats], seed: int) -> Wei
     outputs: list[list[Planes]] = [[] for _ in photos]
     logits = _logits(network)
     for layer in network.layers:
-        if isinstance(layer, WeightedLayer):
+        if isinstance(layer, WeightedLayer) and layer.parameters:
             wanted = _LOGITS if layer is logits else 1.0
             layers[layer.index] = _fitted(layer, now, outputs, wanted, rng)
         parameters = layers.get(layer.index)
@@ -54,7 +55,7 @@ def _logits(network: Network) -> Layer | None:
     """The last layer with weights of a network that ends in a softmax."""
     if all(layer.kind != "softmax" for layer in network.layers):
         return None
-    weighted = [layer for layer in network.layers if isinstance(layer, WeightedLayer)]
+    weighted = list(weighted_layers(network))
     return weighted[-1] if weighted else None
 
 
@@ -68,6 +69,9 @@ def _fitted(
     arrays = {
         name: _drawn(name, shape, rng) for name, shape in array_shapes(layer, transposed=False)
     }
+    if isinstance(layer, Shortcut):
+        shares = rng.uniform(-0.2, 1, arrays["weights"].shape)
+        return from_arrays(layer, {"weights": shares.astype("f4")}, transposed=False)
     neutral = from_arrays(layer, arrays | _neutral(arrays), transposed=False)
     made = np.stack(
         [

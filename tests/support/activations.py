@@ -1,4 +1,4 @@
-"""Darknet's activations as the definitions in activations.h read, in double precision."""
+"""Darknet's activations as the definitions in activations.h and .c read, in double precision."""
 
 from collections.abc import Callable
 
@@ -36,4 +36,10 @@ FUNCTIONS: dict[str, Callable[[Doubles], Doubles]] = {
     "plse": _plse,
     "loggy": lambda x: 2 / (1 + np.exp(-x)) - 1,
     "stair": _stair,
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "revleaky": lambda x: np.where(x > 0, x, 0.1 * x),
+    "swish": lambda x: x / (1 + np.exp(-x)),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "hard_mish": lambda x: np.where(x > 0, x, np.where(x > -2, x * x / 2 + x, 0)),
+    "gelu": lambda x: 0.5 * x * (1 + np.tanh(0.797885 * x + 0.035677 * x**3)),
 }

@@ -20,11 +20,15 @@ from tinyedge.darknet.layers import (
     L2Norm,
     Layer,
     Local,
+    LocalAvgPool,
     Logistic,
     MaxPool,
     Normalization,
     Reorg,
     Route,
+    Sam,
+    ScaleChannels,
+    Shape,
     Shortcut,
     Softmax,
     Upsample,
@@ -35,6 +39,7 @@ from tinyedge.darknet.weights import (
     ConvolutionalWeights,
     LayerParameters,
     LocalWeights,
+    ShortcutWeights,
     Weights,
 )
 
@@ -58,7 +63,15 @@ def forward(network: Network, weights: Weights, pixels: NDArray[np.float32]) -> 
 def activate(layer: Layer, values: Planes) -> Planes:
     """The layer's output, of what comes before its activation."""
     match layer:
-        case Activation() | Convolutional() | Connected() | Local() | Shortcut():
+        case (
+            Activation()
+            | Convolutional()
+            | Connected()
+            | Local()
+            | Sam()
+            | ScaleChannels()
+            | Shortcut()
+        ):
             return FUNCTIONS[layer.activation](values)
         case Logistic():
             return FUNCTIONS["logistic"](values)
@@ -97,6 +110,8 @@ def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
             return _normalize(now, parameters, inside=inside)
         case MaxPool():
             return _pool(layer, now)
+        case LocalAvgPool():
+            return _pool(layer, now)
         case AvgPool():
             return now.mean(axis=(1, 2), keepdims=True)
         case Crop():
@@ -114,8 +129,14 @@ def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
         case Route():
             parts = [np.split(outputs[source], layer.groups) for source in layer.sources]
             return np.concatenate([part[layer.group] for part in parts])
+        case Shortcut() if parameters is not None or len(layer.sources) > 1:
+            assert isinstance(parameters, ShortcutWeights | None)
+            return _weighted_sum(layer, [now, *(outputs[at] for at in layer.sources)], parameters)
         case Shortcut():
-            return _shortcut(layer, now, outputs[layer.source])
+            (source,), (added,) = layer.sources, layer.added
+            return _shortcut(layer, now, outputs[source], added)
+        case ScaleChannels() | Sam():
+            return outputs[layer.sources[0]] * now
         case Softmax():
             runs = now.reshape(layer.groups, -1) / layer.temperature
             powers = np.exp(runs - runs.max(axis=1, keepdims=True))
@@ -124,19 +145,18 @@ def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
 
 
 def _convolve(layer: Convolutional, now: Planes, parameters: ConvolutionalWeights) -> Planes:
-    p, k, d = layer.padding, layer.dilation * (layer.size - 1) + 1, layer.dilation
+    p, s, d = layer.padding, layer.stride, layer.dilation
     padded = np.pad(now, ((0, 0), (p, p), (p, p)))
-    out = np.zeros((layer.filters, layer.output.height, layer.output.width))
-    channels, filters = len(now) // layer.groups, layer.filters // layer.groups
+    rows, columns = layer.output[:2]
     kernels = parameters.weights.astype(np.float64)
-    for group in range(layer.groups):
-        first, mine = group * channels, slice(group * filters, (group + 1) * filters)
-        for y in range(layer.output.height):
-            for x in range(layer.output.width):
-                top, left = y * layer.stride, x * layer.stride
-                window = padded[first : first + channels, top : top + k : d, left : left + k : d]
-                out[mine, y, x] = (window * kernels[mine]).sum(axis=(1, 2, 3))
-    return out
+    filters, channels = layer.filters // layer.groups, len(now) // layer.groups
+    kernels = kernels.reshape(layer.groups, filters, channels, layer.size, layer.size)
+    out = np.zeros((layer.groups, filters, rows * columns))
+    # Tap by tap: what each sees of the image, times its weights.
+    for y, x in np.ndindex(layer.size, layer.size):
+        seen = padded[:, y * d :: s, x * d :: s][:, :rows, :columns]
+        out += kernels[..., y, x] @ seen.reshape(layer.groups, channels, rows * columns)
+    return out.reshape(layer.filters, rows, columns)
 
 
 def _normalize(now: Planes, norm: BatchNorm, *, inside: bool) -> Planes:
@@ -159,7 +179,8 @@ def _local(layer: Local, now: Planes, parameters: LocalWeights) -> Planes:
     return out
 
 
-def _pool(layer: MaxPool, now: Planes) -> Planes:
+def _pool(layer: MaxPool | LocalAvgPool, now: Planes) -> Planes:
+    """Of the pixels that each window holds."""
     out = np.zeros((len(now), layer.output.height, layer.output.width))
     before = layer.padding // 2
     for y in range(layer.output.height):
@@ -167,7 +188,10 @@ def _pool(layer: MaxPool, now: Planes) -> Planes:
             top, left = y * layer.stride - before, x * layer.stride - before
             bottom, right = top + layer.size, left + layer.size
             window = now[:, max(top, 0) : bottom, max(left, 0) : right]
-            out[:, y, x] = window.max(axis=(1, 2))
+            if isinstance(layer, MaxPool):
+                out[:, y, x] = window.max(axis=(1, 2))
+            else:
+                out[:, y, x] = window.mean(axis=(1, 2))
     return out
 
 
@@ -219,13 +243,35 @@ def _local_response(layer: Normalization, now: Planes) -> Planes:
     return out
 
 
-def _shortcut(layer: Shortcut, now: Planes, added: Planes) -> Planes:
-    """shortcut_cpu, number by number."""
+def _shortcut(layer: Shortcut, now: Planes, other: Planes, added: Shape) -> Planes:
+    """shortcut_cpu: every stride-th row and column is added to every sample-th."""
     out = now.copy()
-    stride = max(1, layer.added.width // layer.output.width)
-    sample = max(1, layer.output.width // layer.added.width)
-    rows, columns, channels = map(min, layer.added, layer.output)
-    for k, j, i in np.ndindex(channels, rows, columns):
-        at = (k, j * sample, i * sample)
-        out[at] = layer.alpha * out[at] + layer.beta * added[k, j * stride, i * stride]
+    stride = max(1, added.width // layer.output.width)
+    sample = max(1, layer.output.width // added.width)
+    rows, columns, channels = map(min, added, layer.output)
+    met = out[:channels, : rows * sample : sample, : columns * sample : sample]
+    met *= layer.alpha
+    met += layer.beta * other[:channels, : rows * stride : stride, : columns * stride : stride]
+    return out
+
+
+def _weighted_sum(
+    layer: Shortcut, parts: Sequence[Planes], parameters: ShortcutWeights | None
+) -> Planes:
+    """shortcut_multilayer_cpu of AlexeyAB's blas.c, channel by channel."""
+    out = np.zeros(parts[0].shape)
+    for channel in range(len(out)):
+        weights = [1.0] * len(parts)
+        if parameters is not None:
+            table = parameters.weights.astype(np.float64)
+            weights = [each[channel % len(each)] for each in table]
+        if layer.normalizing == "relu":
+            kept = [max(weight, 0) for weight in weights]
+            weights = [weight / (sum(kept) + 0.0001) for weight in kept]
+        elif layer.normalizing == "softmax":
+            powers = [np.exp(weight - max(weights)) for weight in weights]
+            weights = [power / (sum(powers) + 0.0001) for power in powers]
+        for part, weight in zip(parts, weights, strict=True):
+            if channel < len(part):
+                out[channel] += weight * part[channel]
     return out

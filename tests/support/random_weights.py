@@ -13,6 +13,8 @@ from tinyedge.darknet.layers import (
     Local,
     Logistic,
     Route,
+    Sam,
+    ScaleChannels,
     Shortcut,
 )
 from tinyedge.darknet.network import Network
@@ -23,6 +25,7 @@ from tinyedge.darknet.weights import (
     Header,
     LayerParameters,
     LocalWeights,
+    ShortcutWeights,
     WeightedLayer,
     Weights,
 )
@@ -41,7 +44,7 @@ def random_weights(network: Network, seed: int, header: Header | None = None) ->
     squares: list[float] = []
     for layer in network.layers:
         before = squares[-1] if squares else 1 / 3
-        if isinstance(layer, WeightedLayer):
+        if isinstance(layer, WeightedLayer) and layer.parameters:
             layers[layer.index] = _parameters(layer, before**-0.5, rng)
         squares.append(_mean_square(layer, before, squares, rng))
     return Weights(header or Header(), layers)
@@ -73,6 +76,9 @@ def _parameters(layer: WeightedLayer, scale: float, rng: np.random.Generator) ->
             )
         case BatchNormalization():
             return _norm(shape.channels, rng)
+        case Shortcut():
+            drawn = rng.uniform(0.2, 1, layer.weights_shape).astype(np.float32)
+            return ShortcutWeights(drawn)
 
 
 def _biases(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
@@ -102,7 +108,13 @@ def _mean_square(
     if isinstance(layer, L2Norm):
         return 1 / layer.input.channels
     if isinstance(layer, Shortcut):
-        before = layer.alpha**2 * before + layer.beta**2 * squares[layer.source]
+        added = sum(squares[source] for source in layer.sources)
+        before = layer.alpha**2 * before + layer.beta**2 * added
+        if layer.weighting != "none":
+            # E[w^2] of what `_parameters` draws, and of parts that make 1.
+            before *= 0.41 if layer.normalizing == "none" else 1 / (1 + len(layer.sources)) ** 2
+    if isinstance(layer, ScaleChannels | Sam):
+        before *= squares[layer.sources[0]]
     # E[scale^2] E[1 / variance] of _norm, and the biases.
     if isinstance(layer, Convolutional | Connected | Local):
         before = (1.4 if getattr(layer, "batch_normalize", False) else 1.0) + 0.25

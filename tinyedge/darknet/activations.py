@@ -1,4 +1,4 @@
-"""Darknet's activations (activations.h): one table, a row an activation.
+"""Darknet's activations (activations.h, AlexeyAB's too): one table, a row an activation.
 
 Whoever asks whether an activation passes a scale on, may change places with a max pool, is fused
 by TFLite or has an int8 kernel asks this table. How each is written in Keras stands in
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["ACTIVATIONS", "FOREIGN_ACTIVATIONS", "ActivationFunction"]
+__all__ = ["ACTIVATIONS", "NORMALIZING_ACTIVATIONS", "ActivationFunction"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,10 @@ class ActivationFunction:
             them.
         monotone: whether it never falls, so that a max pool behind it may be put before it.
         float_only: the operator of `tflite` that TFLite has in float alone, or None.
+        foreign: whether AlexeyAB's Darknet alone has it.
+        sections: the kinds of layers that compute it in his; all where empty. In others his
+            ``activate`` (activations.c, activation_kernels.cu) knows nothing of it and makes 0 of
+            every number.
     """
 
     tflite: tuple[str, ...] = ()
@@ -32,13 +36,15 @@ class ActivationFunction:
     input_factor: float = 1.0
     monotone: bool = True
     float_only: str | None = None
+    foreign: bool = False
+    sections: tuple[str, ...] = ()
 
     @property
     def fused(self) -> bool:
         """Whether TFLite computes it within the convolution, at no cost.
 
-        Of its ActivationFunctionType only NONE, which is ``linear``, and RELU are Darknet's and
-        fused by the converter: it has TANH there, but makes an operator of it.
+        Of its ActivationFunctionType only NONE, which is ``linear``, RELU and RELU6 are Darknet's
+        and fused by the converter: it has TANH there, but makes an operator of it.
         """
         return not self.tflite
 
@@ -91,24 +97,48 @@ ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
         "stair": ActivationFunction(
             tflite=("MUL", "FLOOR", "MUL", "SUB", "SUB", "ADD"), float_only="FLOOR"
         ),
+        "relu6": ActivationFunction(foreign=True),
+        # Its forward pass is the leaky one's; the backward pass divides.
+        "revleaky": ActivationFunction(slope=0.1, tflite=_LEAKY, foreign=True),
+        # x times the logistic function of x.
+        "swish": ActivationFunction(
+            tflite=("LOGISTIC", "MUL"),
+            monotone=False,
+            foreign=True,
+            sections=("convolutional", "shortcut"),
+        ),
+        # x tanh(log(1 + exp(x))), of y = -x: y tanh(log(logistic(y))).
+        "mish": ActivationFunction(
+            input_factor=-1.0,
+            tflite=("LOGISTIC", "LOG", "TANH", "MUL"),
+            monotone=False,
+            foreign=True,
+            sections=("convolutional", "shortcut"),
+        ),
+        # x above 0, x^2 / 2 + x down to -2, 0 below; of y = -3 x: y (min(max(y, 0), 6) - 6) / 18.
+        "hard_mish": ActivationFunction(
+            input_factor=-3.0,
+            tflite=("RELU6", "MUL", "SUB", "MUL"),
+            monotone=False,
+            foreign=True,
+            sections=("convolutional",),
+        ),
+        # Hendrycks and Gimpel's with a tanh: x logistic(2 (.797885 x + .035677 x^3)).
+        "gelu": ActivationFunction(
+            tflite=("MUL", "MUL", "ADD", "MUL", "LOGISTIC", "MUL"), monotone=False, foreign=True
+        ),
     }
 )
 """By Darknet's name, in the order that messages list them."""
 
-FOREIGN_ACTIVATIONS = frozenset(
+NORMALIZING_ACTIVATIONS = frozenset(
     {
-        "gelu",
-        "hard_mish",
-        "mish",
         "norm_chan",
         "norm_chan_softmax",
         "norm_chan_softmax_maxval",
         "normalize_channels",
         "normalize_channels_softmax",
         "normalize_channels_softmax_maxval",
-        "relu6",
-        "revleaky",
-        "swish",
     }
 )
-"""Those of AlexeyAB's Darknet alone."""
+"""Those of AlexeyAB's Darknet that are no function of one number; none is built."""

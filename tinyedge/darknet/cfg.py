@@ -26,6 +26,7 @@ _CANONICAL = {
     "conn": "connected",
     "conv": "convolutional",
     "deconv": "deconvolutional",
+    "local_avg": "local_avgpool",
     "lrn": "normalization",
     "max": "maxpool",
     "network": "net",

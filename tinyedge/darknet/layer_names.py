@@ -11,10 +11,13 @@ from tinyedge.darknet.layers import Layer
 
 __all__ = ["activation_name", "bias_layer", "layer_name", "named_layer"]
 
-_NAMED = re.compile(r"(?:^|[/;])([0-9]{1,9})_([a-z0-9]+)")
+_NAMED = re.compile(
+    r"(?:^|[/;])([0-9]{1,9})_(depthwise_convolutional|local_avgpool|scale_channels|[a-z0-9]+)"
+)
 # Of a bias: kernels of grouped layers lose their layer's name. One output's is added by an Add.
 _BIAS = re.compile(
-    r"(?:^|[/;])([0-9]{1,9})_(?:convolutional|connected)(?:_\d+)?/(?:Bias)?Add(?![a-zA-Z])"
+    r"(?:^|[/;])([0-9]{1,9})_(?:(?:depthwise_)?convolutional|connected)(?:_\d+)?"
+    r"/(?:Bias)?Add(?![a-zA-Z])"
 )
 
 

@@ -11,10 +11,9 @@ from tinyedge.darknet.layers import (
     BuildContext,
     Cost,
     Dropout,
+    Join,
     Layer,
-    Route,
     Shape,
-    Shortcut,
     Softmax,
 )
 from tinyedge.darknet.options import (
@@ -40,9 +39,8 @@ _REFUSED = {
     "yolo": "it finds boxes",
     "iseg": "it finds outlines",
     "deconvolutional": "it makes images",
-} | dict.fromkeys(
-    FOREIGN_SECTIONS, "it is of AlexeyAB's Darknet, with which tinyedge is not compared"
-)
+    **FOREIGN_SECTIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -122,11 +120,9 @@ class Network:
     def producers(self, position: int) -> tuple[int, ...]:
         """Positions of the layers whose outputs a layer reads; -1 is the network's input."""
         layer = self.layers[position]
-        if isinstance(layer, Route):
-            return layer.sources
-        if isinstance(layer, Shortcut):
-            return (position - 1, layer.source)
-        return (position - 1,)
+        if not isinstance(layer, Join):
+            return (position - 1,)
+        return (position - 1, *layer.sources) if layer.reads_input else layer.sources
 
     def footprint(self, number_bytes: int) -> Footprint:
         """With numbers of so many bytes: 4 in float32, 1 in int8."""

@@ -3,12 +3,12 @@
 Options for training are known, so that a network as it was trained is read without a warning;
 the ones that change inference and are not supported are refused by the layer's ``parse``.
 
-AlexeyAB's Darknet reads more in a classifier's .cfg than the original C engine. His engine is not
-compared with here, so only what is plain geometry is built: the ``dilation`` of a convolution,
-equal ``stride_x`` and ``stride_y``, ``groups`` and ``group_id`` of a route. What is for training
-alone is accepted; all else that changes the answer is refused by name. Sections and options that
-both have mean the same, with one difference that no .cfg shows: his later versions compute another
-batch norm (`tinyedge.darknet.batch_norm`).
+AlexeyAB's Darknet reads more in a classifier's .cfg than the original C engine. What classifiers
+have of it is built; what is for training alone is accepted; all else that changes the answer is
+refused by name. Sections and options that both have mean the same, with two differences: his later
+versions compute another batch norm (`tinyedge.darknet.batch_norm`), and his shortcut between images
+of two sizes adds numbers by their place in the file order of the arrays (shortcut_multilayer_cpu in
+blas.c), where the original's samples rows and columns, as is done here.
 """
 
 import warnings
@@ -145,23 +145,15 @@ NET_OPTIONS = SectionOptions(
     refused={"time_steps": ("1", "it reads sequences of images")},
 )
 
-FOREIGN_SECTIONS = frozenset(
-    {
-        "Gaussian_yolo",
-        "contrastive",
-        "conv_lstm",
-        "empty",
-        "history",
-        "implicit",
-        "implicit_add",
-        "implicit_mul",
-        "local_avg",
-        "local_avgpool",
-        "reorg3d",
-        "reorg_old",
-        "sam",
-        "scale_channels",
-        "silence",
-    }
-)
-"""Sections of AlexeyAB's Darknet alone."""
+_UNKNOWN_IN_CLASSIFIERS = "it is of AlexeyAB's Darknet, none of whose classifiers has it"
+FOREIGN_SECTIONS: Mapping[str, str] = {
+    "Gaussian_yolo": "it finds boxes",
+    "contrastive": "it compares the objects that a detector found",
+    "conv_lstm": "it reads sequences",
+    "history": "it reads sequences",
+    **dict.fromkeys(
+        ("empty", "implicit", "implicit_add", "implicit_mul", "reorg3d", "reorg_old", "silence"),
+        _UNKNOWN_IN_CLASSIFIERS,
+    ),
+}
+"""Sections of AlexeyAB's Darknet alone that are not built, and why."""

@@ -26,7 +26,13 @@ from tinyedge.darknet.batch_norm import (
     formula_of_revision,
     has_deviation,
 )
-from tinyedge.darknet.layers import BatchNormalization, Connected, Convolutional, Local
+from tinyedge.darknet.layers import (
+    BatchNormalization,
+    Connected,
+    Convolutional,
+    Local,
+    Shortcut,
+)
 from tinyedge.darknet.network import Network
 from tinyedge.errors import TinyedgeWarning, WeightsError
 from tinyedge.files import open_bytes, write_together
@@ -40,17 +46,19 @@ __all__ = [
     "Header",
     "LayerParameters",
     "LocalWeights",
+    "ShortcutWeights",
     "WeightedLayer",
     "Weights",
     "array_shapes",
     "from_arrays",
     "read_weights",
+    "weighted_layers",
     "write_weights",
 ]
 
 Floats = NDArray[np.float32]
-WeightedLayer = Convolutional | Connected | Local | BatchNormalization
-"""The layers that have parameters in a .weights."""
+WeightedLayer = Convolutional | Connected | Local | BatchNormalization | Shortcut
+"""The layers that have parameters in a .weights; of shortcuts those that are weighted."""
 
 _FLOAT = np.dtype("<f4")
 # What a network takes is checked by count; beyond this no file is looked at.
@@ -149,7 +157,20 @@ class LocalWeights:
     weights: Floats
 
 
-LayerParameters = ConvolutionalWeights | ConnectedWeights | LocalWeights | BatchNorm
+@dataclass(frozen=True, eq=False)
+class ShortcutWeights:
+    """A weighted shortcut's parameters.
+
+    Attributes:
+        weights: before they are normalized, shape (1 + sources, 1 or channels); the input's first.
+    """
+
+    weights: Floats
+
+
+LayerParameters = (
+    ConvolutionalWeights | ConnectedWeights | LocalWeights | BatchNorm | ShortcutWeights
+)
 """What one layer's floats of a .weights are."""
 
 
@@ -210,7 +231,7 @@ def read_weights(
     formula = batch_norm or formula_of_revision(header.revision)
     layers = {}
     position = 0
-    for layer in _weighted_layers(network):
+    for layer in weighted_layers(network):
         arrays = {}
         for name, shape in array_shapes(layer, transposed=header.transposed, biased=biased):
             end = position + int(np.prod(shape))
@@ -238,7 +259,7 @@ def write_weights(path: Path, network: Network, weights: Weights) -> None:
         ]
     except struct.error as error:
         raise WeightsError(f"{path}: the header {weights.header} does not fit: {error}") from None
-    weighted = list(_weighted_layers(network))
+    weighted = list(weighted_layers(network))
     if unknown := sorted(weights.layers.keys() - {layer.index for layer in weighted}):
         raise WeightsError(f"{path}: {network.source} has no weights in layer {unknown[0]}")
     for layer in weighted:
@@ -255,6 +276,13 @@ def write_weights(path: Path, network: Network, weights: Weights) -> None:
             )
         content += [arrays[name].astype(_FLOAT).tobytes() for name, _ in expected]
     write_together({path: b"".join(content)})
+
+
+def weighted_layers(network: Network) -> Iterator[WeightedLayer]:
+    """The network's layers that have parameters in a .weights, in its order."""
+    return (
+        layer for layer in network.layers if isinstance(layer, WeightedLayer) and layer.parameters
+    )
 
 
 def array_shapes(
@@ -285,6 +313,8 @@ def array_shapes(
             channels = layer.input.channels
             biases = [("biases", (channels,))] if biased else []
             return [*biases, *_norm(channels)]
+        case Shortcut():
+            return [("weights", layer.weights_shape)]
 
 
 def from_arrays(
@@ -306,6 +336,8 @@ def from_arrays(
             return BatchNorm(
                 arrays["scales"], arrays["mean"], arrays["variance"], arrays.get("biases")
             )
+        case Shortcut():
+            return ShortcutWeights(arrays["weights"])
 
 
 def _arrays_by_name(parameters: LayerParameters, *, transposed: bool) -> dict[str, Floats]:
@@ -321,6 +353,8 @@ def _arrays_by_name(parameters: LayerParameters, *, transposed: bool) -> dict[st
             }
         case LocalWeights():
             return {"biases": parameters.biases, "weights": parameters.weights}
+        case ShortcutWeights():
+            return {"weights": parameters.weights}
     weights = parameters.weights
     if isinstance(parameters, ConnectedWeights) and transposed:
         weights = weights.T
@@ -365,7 +399,7 @@ def _check_count(path: Path, network: Network, found: int) -> None:
     totals = f"{network.source} takes {network.parameters:,} floats, the file holds {found:,}"
     cause = f"{path.name} was likely trained with another .cfg"
     left = found
-    for layer in _weighted_layers(network):
+    for layer in weighted_layers(network):
         if layer.parameters > left:
             raise WeightsError(
                 f"{path}: {_place(layer, network)} takes {layer.parameters:,} floats, but only"
@@ -413,7 +447,7 @@ def _note_batch_norm(path: Path, network: Network, weights: Weights) -> None:
     """Warn where the other batch norm would make of the weights another function."""
     found = [
         (difference(norm.scales, norm.variance), layer)
-        for layer in _weighted_layers(network)
+        for layer in weighted_layers(network)
         if (norm := _batch_norm(weights.layers[layer.index])) is not None
     ]
     found = [(share, layer) for share, layer in found if share > NOTED_DIFFERENCE]
@@ -443,7 +477,7 @@ def _batch_norm(parameters: LayerParameters) -> BatchNorm | None:
     match parameters:
         case BatchNorm():
             return parameters
-        case LocalWeights():
+        case LocalWeights() | ShortcutWeights():
             return None
     return parameters.batch_norm
 
@@ -455,10 +489,6 @@ _WORDS = {
     "variance": "rolling variances",
     "weights": "weights",
 }
-
-
-def _weighted_layers(network: Network) -> Iterator[WeightedLayer]:
-    return (layer for layer in network.layers if isinstance(layer, WeightedLayer))
 
 
 def _place(layer: WeightedLayer, network: Network) -> str:

@@ -45,7 +45,7 @@ def test_the_operators_of_the_float_file(name: str) -> None:
     assert tuple(activation) == row.tflite
     assert row.fused == (len(graph.operators) == 2)
     if row.fused:
-        fused = {"linear": "NONE", "relu": "RELU"}[name]
+        fused = {"linear": "NONE", "relu": "RELU", "relu6": "RELU6"}[name]
         assert graph.operators[0].options["fused_activation"] == fused
 
 

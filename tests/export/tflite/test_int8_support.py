@@ -28,9 +28,10 @@ size=3
 activation=linear
 [upsample]
 scale=4
-[activation]
-activation={}
 """
+# Some activations of AlexeyAB's are of convolutions alone.
+ALONE = "[activation]\nactivation={0}\n"
+CONVOLVED = "[convolutional]\nfilters=8\nsize=1\nactivation={0}\n"
 
 
 def largest_error(network: Network) -> float:
@@ -81,15 +82,16 @@ def test_every_layer_in_int8(name: str) -> None:
 
 @pytest.mark.parametrize("activation", sorted({*ACTIVATIONS} - {"stair"}))
 def test_activations_in_int8(activation: str) -> None:
-    network = build_network(parse_cfg(STEEP.format(activation), "steep.cfg"))
+    last = CONVOLVED if ACTIVATIONS[activation].sections else ALONE
+    network = build_network(parse_cfg(STEEP + last.format(activation), "steep.cfg"))
     # Where the answer stays between -1 and 1, the input's scale, about 20 / 255, shows in it.
-    bounded = {"hardtan", "lhtan", "loggy", "logistic", "tanh"}
+    bounded = {"hardtan", "lhtan", "loggy", "logistic", "relu6", "tanh"}
     assert largest_error(network) < (0.12 if activation in bounded else 0.03)
 
 
 def test_an_activation_without_int8() -> None:
     with pytest.raises(ExportError) as caught:
-        check_int8_supported(build_network(parse_cfg(STEEP.format("stair"), "steep.cfg")))
+        check_int8_supported(build_network(parse_cfg(STEEP + ALONE.format("stair"), "steep.cfg")))
     assert str(caught.value) == (
         "steep.cfg:11: layer 2 [activation]: activation=stair needs FLOOR, which TFLite has in"
         " float alone; make the float file with --float-only"

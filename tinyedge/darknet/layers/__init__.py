@@ -10,17 +10,24 @@ from types import MappingProxyType
 
 from tinyedge.darknet.layers.base import BuildContext, Layer, Shape
 from tinyedge.darknet.layers.head import Activation, Cost, Dropout, Logistic, Softmax
-from tinyedge.darknet.layers.join import Route, Shortcut
+from tinyedge.darknet.layers.join import Join, Route, Sam, ScaleChannels, Shortcut
 from tinyedge.darknet.layers.spatial import (
     AvgPool,
     Crop,
     L2Norm,
+    LocalAvgPool,
     MaxPool,
     Normalization,
     Reorg,
     Upsample,
 )
-from tinyedge.darknet.layers.weighted import BatchNormalization, Connected, Convolutional, Local
+from tinyedge.darknet.layers.weighted import (
+    BatchNormalization,
+    Connected,
+    Convolutional,
+    DepthwiseConvolutional,
+    Local,
+)
 
 __all__ = [
     "LAYER_TYPES",
@@ -32,15 +39,20 @@ __all__ = [
     "Convolutional",
     "Cost",
     "Crop",
+    "DepthwiseConvolutional",
     "Dropout",
+    "Join",
     "L2Norm",
     "Layer",
     "Local",
+    "LocalAvgPool",
     "Logistic",
     "MaxPool",
     "Normalization",
     "Reorg",
     "Route",
+    "Sam",
+    "ScaleChannels",
     "Shape",
     "Shortcut",
     "Softmax",
@@ -48,9 +60,9 @@ __all__ = [
 ]
 
 _TYPES: tuple[type[Layer], ...] = (
-    *(Convolutional, Connected, Local, BatchNormalization),
-    *(MaxPool, AvgPool, Crop, Upsample, Reorg),
-    *(Route, Shortcut),
+    *(Convolutional, DepthwiseConvolutional, Connected, Local, BatchNormalization),
+    *(MaxPool, AvgPool, LocalAvgPool, Crop, Upsample, Reorg),
+    *(Route, Shortcut, ScaleChannels, Sam),
     *(Normalization, L2Norm),
     *(Activation, Logistic, Dropout, Softmax, Cost),
 )

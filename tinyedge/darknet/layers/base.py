@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
-from tinyedge.darknet.activations import ACTIVATIONS, FOREIGN_ACTIVATIONS
+from tinyedge.darknet.activations import ACTIVATIONS, NORMALIZING_ACTIVATIONS
 from tinyedge.darknet.cfg import Section
 from tinyedge.darknet.options import SectionOptions
 
-__all__ = ["BuildContext", "Layer", "Shape", "activation", "count_windows"]
+__all__ = ["BuildContext", "Layer", "Shape", "activation", "common_stride", "count_windows"]
 
 
 class Shape(NamedTuple):
@@ -170,18 +170,26 @@ def activation(section: Section, default: str) -> str:
     """The section's activation, one of ACTIVATIONS.
 
     Raises:
-        CfgError: it is none of Darknet's. The C engine would go on with a relu.
+        CfgError: it is none of Darknet's, of which the C engine would go on with a relu; or this
+            kind of layer does not compute it.
     """
     name = section.text("activation", default)
-    if name in FOREIGN_ACTIVATIONS:
+    if name in NORMALIZING_ACTIVATIONS:
         raise section.error(
-            "is not supported: it is of AlexeyAB's Darknet, with which tinyedge is not compared;"
-            f" tinyedge has {', '.join(ACTIVATIONS)}",
+            "of AlexeyAB's Darknet is not supported: it divides each number by the sum of its"
+            f" pixel's channels; tinyedge has {', '.join(ACTIVATIONS)}",
             "activation",
         )
     if name not in ACTIVATIONS:
         raise section.error(
             f"is not supported; tinyedge has {', '.join(ACTIVATIONS)}", "activation"
+        )
+    sections = ACTIVATIONS[name].sections
+    if sections and section.name not in sections:
+        raise section.error(
+            f"is not supported: AlexeyAB's Darknet has it in [{'] and ['.join(sections)}] alone,"
+            " and makes 0 of every number here",
+            "activation",
         )
     return name
 
@@ -198,3 +206,20 @@ def count_windows(section: Section, extent: int, size: int, stride: int) -> int:
             f"makes windows of {size} pixels; the padded input has {extent}", "size"
         )
     return (extent - size) // stride + 1
+
+
+def common_stride(section: Section) -> int:
+    """AlexeyAB's parse_convolutional and parse_maxpool: stride_x and stride_y go before stride.
+
+    Raises:
+        CfgError: the two differ.
+    """
+    stride = section.integer("stride", 1, minimum=1)
+    across = section.integer("stride_x", stride, minimum=1)
+    down = section.integer("stride_y", stride, minimum=1)
+    if across != down:
+        option = "stride_x" if "stride_x" in section.options else "stride_y"
+        raise section.error(
+            f"is not supported: strides of {across} across and {down} down differ", option
+        )
+    return across

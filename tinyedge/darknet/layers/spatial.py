@@ -4,14 +4,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from tinyedge.darknet.cfg import Section
-from tinyedge.darknet.layers.base import BuildContext, Layer, Shape, count_windows
+from tinyedge.darknet.layers.base import (
+    BuildContext,
+    Layer,
+    Shape,
+    common_stride,
+    count_windows,
+)
 from tinyedge.darknet.options import SectionOptions, section_options
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AvgPool", "Crop", "L2Norm", "MaxPool", "Normalization", "Reorg", "Upsample"]
+__all__ = [
+    "AvgPool",
+    "Crop",
+    "L2Norm",
+    "LocalAvgPool",
+    "MaxPool",
+    "Normalization",
+    "Reorg",
+    "Upsample",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +42,7 @@ class MaxPool(Layer):
     kind: ClassVar[str] = "maxpool"
     options: ClassVar[SectionOptions] = section_options(
         integers="padding size stride",
-        foreign="stride_x stride_y",
+        foreign="maxpool_zero_nonmax stride_x stride_y",
         refused={
             "antialiasing": ("0", "it blurs what it chose"),
             "maxpool_depth": ("0", "it pools over channels"),
@@ -41,27 +56,18 @@ class MaxPool(Layer):
 
     @classmethod
     def parse(cls, section: Section, context: BuildContext) -> Self:
-        """parse_maxpool."""
+        """parse_maxpool; `stride_x` and `stride_y` are AlexeyAB's.
+
+        Raises:
+            CfgError: a window holds no pixel.
+        """
         shape = context.image(section)
-        stride = section.integer("stride", 1, minimum=1)
-        for option in ("stride_x", "stride_y"):
-            if section.integer(option, stride) != stride:
-                raise section.error(f"is not supported: it differs from stride={stride}", option)
-        size = section.integer("size", stride, minimum=1)
-        padding = section.integer("padding", size - 1, minimum=0)
-        height, width = (
-            count_windows(section, extent + padding, size, stride)
-            for extent in (shape.height, shape.width)
-        )
-        for extent, count in ((shape.height, height), (shape.width, width)):
-            last = (count - 1) * stride - padding // 2
-            if padding // 2 >= size or last >= extent:
-                raise section.error("leaves windows that hold no pixel", "padding")
+        size, stride, padding = _windows(section)
         return cls(
             index=context.index,
             line=section.line,
             input=shape,
-            output=Shape(height, width, shape.channels),
+            output=_pooled(section, shape, size, stride, padding),
             size=size,
             stride=stride,
             padding=padding,
@@ -74,6 +80,73 @@ class MaxPool(Layer):
             f"max          {self.size} x {self.size} / {self.stride}"
             f"  {self.input.aligned}   ->  {self.output.aligned}"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalAvgPool(Layer):
+    """The mean of each window, of the pixels that it holds; padding does not count.
+
+    AlexeyAB's forward_local_avgpool_layer (maxpool_layer.c).
+
+    Attributes:
+        size: edge of the square window, pixels.
+        stride: pixels, the same both ways.
+        padding: rows and columns of padding *in all*; padding // 2 of them come first.
+    """
+
+    kind: ClassVar[str] = "local_avgpool"
+    options: ClassVar[SectionOptions] = section_options(
+        foreign="padding size stride stride_x stride_y"
+    )
+
+    size: int
+    stride: int
+    padding: int
+
+    @classmethod
+    def parse(cls, section: Section, context: BuildContext) -> Self:
+        """parse_local_avgpool: the geometry of a max pool.
+
+        Raises:
+            CfgError: a window holds no pixel.
+        """
+        shape = context.image(section)
+        size, stride, padding = _windows(section)
+        return cls(
+            index=context.index,
+            line=section.line,
+            input=shape,
+            output=_pooled(section, shape, size, stride, padding),
+            size=size,
+            stride=stride,
+            padding=padding,
+        )
+
+    @property
+    def table_line(self) -> str:
+        """make_maxpool_layer, for an average."""
+        return (
+            f"avg               {self.size:2d}x{self.size:2d}/{self.stride:2d}"
+            f"   {self.input.aligned} -> {self.output.aligned}"
+        )
+
+
+def _windows(section: Section) -> tuple[int, int, int]:
+    """Size, stride and padding in all of a pool's windows."""
+    size = section.integer("size", section.integer("stride", 1, minimum=1), minimum=1)
+    return size, common_stride(section), section.integer("padding", size - 1, minimum=0)
+
+
+def _pooled(section: Section, shape: Shape, size: int, stride: int, padding: int) -> Shape:
+    height, width = (
+        count_windows(section, extent + padding, size, stride)
+        for extent in (shape.height, shape.width)
+    )
+    for extent, count in ((shape.height, height), (shape.width, width)):
+        last = (count - 1) * stride - padding // 2
+        if padding // 2 >= size or last >= extent:
+            raise section.error("leaves windows that hold no pixel", "padding")
+    return Shape(height, width, shape.channels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,24 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from tinyedge.darknet.cfg import Section
-from tinyedge.darknet.layers.base import BuildContext, Layer, Shape, activation, count_windows
+from tinyedge.darknet.layers.base import (
+    BuildContext,
+    Layer,
+    Shape,
+    activation,
+    common_stride,
+    count_windows,
+)
 from tinyedge.darknet.options import SectionOptions, section_options
 from tinyedge.errors import TinyedgeWarning
 
-__all__ = ["BatchNormalization", "Connected", "Convolutional", "Local"]
+__all__ = [
+    "BatchNormalization",
+    "Connected",
+    "Convolutional",
+    "DepthwiseConvolutional",
+    "Local",
+]
 
 # Floats of a .weights that a channel's batch norm takes: scale, mean and variance.
 _NORM_ARRAYS = 3
@@ -35,12 +48,11 @@ class Convolutional(Layer):
         integers="batch_normalize binary filters flipped groups pad padding size stride xnor",
         numbers="dot",
         texts="activation",
-        foreign="angle dilation grad_centr reverse stride_x stride_y wait_stream",
+        foreign="angle assisted_excitation cbn dilation grad_centr reverse stream stride_x stride_y"
+        " wait_stream",
         refused={
             "antialiasing": ("0", "it blurs what it computes"),
-            "assisted_excitation": ("0", "it changes the activations"),
             "bin_output": ("0", "its output is rounded to signs"),
-            "cbn": ("0", "its batch norm goes over several batches"),
             "coordconv": ("0", "it is fed the pixels' coordinates"),
             "deform": ("0", "its kernels are turned or stretched"),
             "rotate": ("0", "its kernels are turned"),
@@ -64,13 +76,17 @@ class Convolutional(Layer):
     def parse(cls, section: Section, context: BuildContext) -> Self:
         """parse_convolutional; `dilation` and `stride_x`, `stride_y` are AlexeyAB's.
 
+        So are `batch_normalize=2` (or `cbn=1`), a batch norm over several batches, and
+        `assisted_excitation`, which differ from none in training alone (his forward_batchnorm_layer
+        and forward_convolutional_layer look at `state.train`).
+
         Warns (TinyedgeWarning) of a 1x1 convolution that the C engine computes otherwise.
         """
         shape = context.image(section)
         _refuse(section)
         filters = section.integer("filters", 1, minimum=1)
         size = section.integer("size", 1, minimum=1)
-        stride = _stride(section)
+        stride = common_stride(section)
         padding = section.integer("padding", 0, minimum=0)
         if section.integer("pad", 0):
             padding = size // 2
@@ -105,7 +121,7 @@ class Convolutional(Layer):
             stride=stride,
             padding=padding * dilation,
             groups=groups,
-            batch_normalize=section.integer("batch_normalize", 0) != 0,
+            batch_normalize=_has_batch_norm(section),
             activation=activation(section, "logistic"),
             dilation=dilation,
         )
@@ -143,6 +159,58 @@ class Convolutional(Layer):
             f"conv  {self.filters:5d} {self.size:2d} x{self.size:2d} /{self.stride:2d}"
             f"  {self.input.aligned}   ->  {self.output.aligned}"
             f"  {self.operations / 1e9:5.3f} BFLOPs"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthwiseConvolutional(Convolutional):
+    """A convolution of each channel by itself; depthwise_convolutional_layer.c of MobileNet forks.
+
+    Its weights stand in the .weights as those of a convolution with a group for each channel
+    (load_depthwise_convolutional_weights).
+    """
+
+    kind: ClassVar[str] = "depthwise_convolutional"
+    options: ClassVar[SectionOptions] = section_options(
+        integers="batch_normalize flipped pad padding size stride",
+        numbers="dot",
+        texts="activation",
+    )
+
+    @classmethod
+    def parse(cls, section: Section, context: BuildContext) -> Self:
+        """parse_depthwise_convolutional."""
+        shape = context.image(section)
+        _refuse(section)
+        size = section.integer("size", 1, minimum=1)
+        stride = section.integer("stride", 1, minimum=1)
+        padding = section.integer("padding", 0, minimum=0)
+        if section.integer("pad", 0):
+            padding = size // 2
+        return cls(
+            index=context.index,
+            line=section.line,
+            input=shape,
+            output=Shape(
+                count_windows(section, shape.height + 2 * padding, size, stride),
+                count_windows(section, shape.width + 2 * padding, size, stride),
+                shape.channels,
+            ),
+            filters=shape.channels,
+            size=size,
+            stride=stride,
+            padding=padding,
+            groups=shape.channels,
+            batch_normalize=section.integer("batch_normalize", 0) != 0,
+            activation=activation(section, "logistic"),
+        )
+
+    @property
+    def table_line(self) -> str:
+        """make_depthwise_convolutional_layer."""
+        return (
+            f"depthwise conv  {self.filters:5d} {self.size:2d} x{self.size:2d} /{self.stride:2d}"
+            f"  {self.input.aligned}   ->  {self.output.aligned}"
         )
 
 
@@ -337,17 +405,8 @@ def _refuse(section: Section) -> None:
             raise section.error(f"is not supported: {why}", option)
 
 
-def _stride(section: Section) -> int:
-    """AlexeyAB's parse_convolutional: stride_x and stride_y go before stride."""
-    stride = section.integer("stride", 1, minimum=1)
-    across = section.integer("stride_x", stride, minimum=1)
-    down = section.integer("stride_y", stride, minimum=1)
-    if across != down:
-        option = "stride_x" if "stride_x" in section.options else "stride_y"
-        raise section.error(
-            f"is not supported: strides of {across} across and {down} down differ", option
-        )
-    return across
+def _has_batch_norm(section: Section) -> bool:
+    return section.integer("batch_normalize", 0) != 0 or section.integer("cbn", 0) != 0
 
 
 def _dilation(section: Section, size: int, stride: int, padding: int) -> int:
