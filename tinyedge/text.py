@@ -4,7 +4,7 @@ import os
 import re
 import reprlib
 
-__all__ = ["counted", "is_plain_name", "printable", "printable_lines", "shortened"]
+__all__ = ["counted", "cut", "is_plain_name", "printable", "printable_lines", "shortened"]
 
 # What moves a terminal's cursor, sets its title or ends a line (C0, DEL, C1, U+2028, U+2029), what
 # turns the direction of writing (Unicode TR 9, section 2) and so shows one text for another, and
@@ -21,6 +21,11 @@ _PLAIN_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]*")
 def counted(number: int, noun: str) -> str:
     """``1 thread``, ``2 threads``: the number and the noun, with an s but after 1."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or as much of it as makes `most` characters with the ``...`` behind it."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def printable(text: str | os.PathLike[str]) -> str:
@@ -70,8 +75,7 @@ class _Short(reprlib.Repr):
         self.maxlist = self.maxtuple = self.maxdict = self.maxset = 3
 
     def repr(self, x: object) -> str:
-        text = super().repr(x)
-        return text if len(text) <= 100 else f"{text[:97]}..."
+        return cut(super().repr(x), 100)
 
     def repr_int(self, x: int, level: int) -> str:
         del level

@@ -1,7 +1,9 @@
 """Reading a .cfg: what is kept, what is warned of; the errors are in test_invalid.py."""
 
+import math
 import os
 import shutil
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 from tests.support import c_engine
 from tests.support.shipped import CFGS, DARKNETS
 from tinyedge.darknet.cfg import parse_cfg, read_cfg
-from tinyedge.darknet.network import read_network
+from tinyedge.darknet.layers import Convolutional
+from tinyedge.darknet.network import build_network, read_network
 from tinyedge.darknet.summary import layer_table
 from tinyedge.errors import CfgError, TinyedgeWarning
 
@@ -77,6 +80,170 @@ def test_of_a_repeated_option_the_first_wins() -> None:
     assert [str(warning.message) for warning in caught] == [
         "a.cfg:4: [net] batch=64 is ignored: line 2 says batch=1"
     ]
+
+
+# What a [convolutional] may hold besides filters=5, and what is said of it.
+PASSED_OVER = {
+    "hello world": ["helloworld is ignored, as by Darknet: it is neither [section], option=value"],
+    "hello # =": ["hello is ignored, as by Darknet: it is neither [section], option=value"],
+    "learning_rate=": ["learning_rate= is ignored, as by Darknet: it has no value"],
+    "filters=": ["filters= is ignored, as by Darknet: it has no value"],
+    "=7": ["=7 is ignored, as by Darknet: it has no name"],
+    "=": ["= is ignored, as by Darknet: it has no name"],
+    "\x0c": ["\\x0c is ignored, as by Darknet: it is neither [section], option=value"],
+    "filters": [
+        "filters=5 is ignored: line 6 says filters without a value, and Darknet looks no further",
+        "filters is ignored, as by Darknet: it is neither [section], option=value",
+    ],
+    "learning_rate=x": ["learning_rate=x is no number; it matters in training alone"],
+    "dontload=0.0": ["dontload=0.0 is no integer: Darknet reads 0"],
+    "binary=0.5": ["binary=0.5 is no integer: Darknet reads 0"],
+    "numload=x": ["numload=x is no integer: Darknet reads 0"],
+    "# c\rfilters=7": [],
+    ";\rfilters=7": [],
+    "size=3 # three": [],
+    "[dropout]\nprobability=half": ["probability=half is no number; it matters in training alone"],
+    "[dropout]\nprobability=nan": ["probability=nan is no number; it matters in training alone"],
+    "[dropout]\nprobability=1.5.": ["probability=1.5. is no number; it matters in training alone"],
+    "[softmax]\nspatial=0.0\n[conv]": None,
+}
+
+
+@pytest.mark.c_engine
+@pytest.mark.parametrize("line", PASSED_OVER)
+def test_what_darknet_passes_over_is_passed_over_with_a_note(line: str, tmp_path: Path) -> None:
+    cfg = tmp_path / "a.cfg"
+    said = PASSED_OVER[line]
+    if said is None:  # a softmax is the last
+        cfg.write_text(NET + line.removesuffix("[conv]"))
+        said = []
+    else:
+        cfg.write_text(f"{NET}[conv]\n{line}\nfilters=5\nactivation=leaky\n", newline="")
+        if line.startswith("["):
+            cfg.write_text(f"{NET}[conv]\nfilters=5\nactivation=leaky\n{line}\n", newline="")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network = read_network(cfg)
+    assert layer_table(network) == c_engine.layer_table(cfg)
+    notes = [str(warning.message) for warning in caught]
+    assert len(notes) == len(said)
+    for note, words in zip(notes, said, strict=True):
+        assert f"] {words}" in note
+
+
+@pytest.mark.c_engine
+def test_a_time_step_of_1_is_none(tmp_path: Path) -> None:
+    cfg = tmp_path / "a.cfg"
+    for written, read in (("1.0", 1), ("abc", 0)):
+        cfg.write_text(NET + f"time_steps={written}\n[conv]\nfilters=5\nactivation=leaky\n")
+        with pytest.warns(TinyedgeWarning, match=f"is no integer: Darknet reads {read}"):
+            network = read_network(cfg)
+        assert sum(layer.operations for layer in network.layers) == 1920
+    assert c_engine.operations(cfg) == 1920
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("dontload=1x", "its weights are not in the .weights file"),
+        ("binary=1.0", "its weights are rounded"),
+        ("xnor=7 seven", "its weights and inputs are rounded"),
+    ],
+)
+def test_what_darknet_reads_as_on_is_refused(line: str, why: str) -> None:
+    sections = parse_cfg(NET + f"[conv]\nfilters=5\n{line}\nactivation=leaky\n", "a.cfg")
+    with pytest.raises(CfgError, match=rf"^a\.cfg:7: \[convolutional\] .* not supported: {why}"):
+        build_network(sections)
+
+
+def test_of_many_lines_of_no_form_a_few_are_told() -> None:
+    with pytest.warns(TinyedgeWarning) as caught:
+        parse_cfg("[net]\n" + "prose\n" * 1000, "a.cfg")
+    assert len(caught) == 6
+    assert str(caught[-1].message) == "a.cfg: 995 more lines like these"
+
+
+def test_a_line_of_no_form_may_be_in_any_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.cfg"
+    path.write_bytes("[net]\n신경망\nheight=8\n".encode("cp949"))
+    with pytest.warns(TinyedgeWarning, match=r"a\.cfg:2: \[net\] .* is ignored, as by Darknet"):
+        (net,) = read_cfg(path)
+    assert net.options == {"height": ("8", 3)}
+
+
+def _operations_by_darknet(cfg: Path, content: str) -> str:
+    """What ``darknet ops`` says of activations, and how many operations it counts."""
+    cfg.write_text(content, newline="")
+    done = subprocess.run(["darknet", "ops", cfg], capture_output=True, text=True, check=True)
+    return done.stderr + done.stdout
+
+
+@pytest.mark.c_engine
+@pytest.mark.parametrize("behind", ["# as in the paper", "; 1", " #"])
+def test_a_comment_behind_an_activation_is_refused(behind: str, tmp_path: Path) -> None:
+    """It is the one value that Darknet compares as a text."""
+    cfg = tmp_path / "a.cfg"
+    text = NET + f"[conv]\nfilters=5\nactivation=leaky{behind}\n"
+    assert ", going with ReLU" in _operations_by_darknet(cfg, text)
+    said = r"a\.cfg:7: \[convolutional\] activation=leaky is followed by a comment, .* relu"
+    with pytest.raises(CfgError, match=said):
+        read_network(cfg)
+    # That is what it does with it.
+    (layer,) = build_network(parse_cfg(text.replace("leaky", "relu"), "a.cfg")).layers
+    assert isinstance(layer, Convolutional)
+    assert layer.activation == "relu"
+
+
+@pytest.mark.c_engine
+def test_a_cr_behind_an_activation_alone_is_told(tmp_path: Path) -> None:
+    cfg = tmp_path / "a.cfg"
+    text = NET + "[conv]\nfilters=5\nactivation=leaky\r\n"
+    assert ", going with ReLU" in _operations_by_darknet(cfg, text)
+    with pytest.warns(TinyedgeWarning, match=r"activation=leaky ends in CR LF .* computes relu"):
+        read_network(cfg)
+    # The engine reads no file that ends every line so.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_network(parse_cfg(text.replace("\r", "").replace("\n", "\r\n"), "a.cfg"))
+
+
+@pytest.mark.c_engine
+def test_a_comma_in_the_comment_behind_a_list_is_refused(tmp_path: Path) -> None:
+    cfg = tmp_path / "a.cfg"
+    convolution = "[conv]\nfilters=5\nactivation=leaky\n"
+    text = NET + convolution * 2 + "[route]\nlayers=-1 # one, of two\n"
+    assert "2 route  1 0" in _operations_by_darknet(cfg, text)
+    with pytest.raises(CfgError, match=r"a\.cfg:12: .* is followed by #one,oftwo, where Darknet"):
+        read_network(cfg)
+    cfg.write_text(text.replace(",", ""))
+    assert layer_table(read_network(cfg)) == c_engine.layer_table(cfg)
+
+
+@pytest.mark.parametrize("letter", ["\xa0", "\x0b", "\r", "\u2003"])
+def test_what_is_no_blank_to_darknet_is_none_here(letter: str) -> None:
+    """Its atoi would read 1."""
+    (net,) = parse_cfg(f"[net]\nheight=1{letter}6\n", "a.cfg")
+    with pytest.raises(CfgError, match="is not an integer"):
+        net.integer("height")
+
+
+@pytest.mark.parametrize(
+    ("written", "integer", "number"),
+    [
+        ("7", 7, 7.0),
+        ("-7.5", -7, -7.5),
+        (".5", 0, 0.5),
+        ("1e3x", 1, 1000.0),
+        ("abc", 0, 0.0),
+        ("+-1", 0, 0.0),
+        ("4294967296", 0, 2.0**32),
+        ("9" * 5000, -1, math.inf),
+    ],
+)
+def test_numbers_as_c_reads_them(written: str, integer: int, number: float) -> None:
+    (net,) = parse_cfg(f"[net]\nbatch={written}\n", "a.cfg")
+    assert (net.atoi("batch", 3), net.atof("batch", 3)) == (integer, number)
+    assert (net.atoi("step", 3), net.atof("step", 3)) == (3, 3)
 
 
 @pytest.mark.c_engine

@@ -108,14 +108,10 @@ MESSAGES = {
         ":13: [maxpool] maxpool_depth=1 of AlexeyAB's Darknet is not supported: it pools "
         "over channels"
     ),
-    "no_equals": ":7: filters is neither [section], option=value nor a comment",
     "no_layers": ":1: [net] has no layer behind it",
-    "no_name": ":7: =4 is neither [section], option=value nor a comment",
     "no_net": ":1: the first section must be [net], not [convolutional]",
-    "no_value": ":7: filters= has no value",
     "normalization_size": ":7: [normalization] size=8 is too much for 3 channels",
     "number_infinite": ":13: [softmax] temperature=1e999 is not a number",
-    "number_nan": ":7: [dropout] probability=nan is not a number",
     "open_section": ":6: [convolutional is not a section; write [name]",
     "option_before_section": ":1: height=8 stands before the first section",
     "padding_negative": ":8: [convolutional] padding=-1 must be at least 0",

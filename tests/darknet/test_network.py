@@ -233,7 +233,8 @@ def test_pad_of_a_1x1_convolution_is_none_and_is_not_warned_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "kind"), [("max_batches=1e6", "integer"), ("momentum=abc", "number")]
+    ("option", "kind"),
+    [("max_batches=1e6", "integer"), ("momentum=abc", "number"), ("decay=nan", "number")],
 )
 def test_an_option_for_training_alone_that_is_no_number_is_noted(option: str, kind: str) -> None:
     net = f"[net]\nheight=8\nwidth=8\nchannels=3\n{option}\n[connected]\noutput=2\n"

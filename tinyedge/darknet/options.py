@@ -71,17 +71,29 @@ def refuse_options(section: Section, known: SectionOptions) -> None:
         CfgError: an option of AlexeyAB's has a value with which it does something.
     """
     for option, (harmless, why) in known.refused.items():
-        if section.text(option, harmless) != harmless:
+        if option in section.options and not _is(section, option, harmless, known):
             raise section.error(f"of AlexeyAB's Darknet is not supported: {why}", option)
+
+
+def _is(section: Section, option: str, harmless: str, known: SectionOptions) -> bool:
+    """Whether the option's value is that, or one that does nothing either."""
+    if known.kinds.get(option) == "integer":
+        return section.atoi(option, 0) in (0, int(harmless))
+    if section.text(option) == harmless:
+        return True
+    try:
+        return section.number(option) == float(harmless)
+    except (CfgError, ValueError):
+        return False
 
 
 def note_options(section: Section, known: SectionOptions, warned: set[tuple[str, str]]) -> None:
     """Warn (TinyedgeWarning) of options that the user may have meant otherwise.
 
-    They are those that Darknet does not have there, and those for training alone that should be
-    numbers and are none, of which Darknet reads what it can. Options that matter for the answer
-    were read, and refused, by the layer's ``parse`` before. `warned` are the (section, option)
-    that are not told again; what is told is added.
+    They are those that Darknet does not have there, and those for training alone or switched off
+    that should be numbers and are none, of which Darknet reads what it can. Options that matter for
+    the answer were read, and refused, by the layer's ``parse`` before. `warned` are the (section,
+    option) that are not told again; what is told is added.
     """
     for option in section.options:
         fault = _fault(section, option, known)
@@ -103,6 +115,9 @@ def _fault(section: Section, option: str, known: SectionOptions) -> str | None:
         elif kind == "number":
             section.number(option)
     except CfgError:
+        if option in _SWITCHES:
+            read = section.atoi(option, 0) if kind == "integer" else section.atof(option, 0)
+            return f"is no {kind}: Darknet reads {read:g}"
         return f"is no {kind}; it matters in training alone"
     return None
 
@@ -115,6 +130,9 @@ def _kinds(integers: str, numbers: str, texts: str) -> dict[str, OptionKind]:
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
+
+# They are refused by what Darknet reads in them.
+_SWITCHES = _names("binary dontload dontloadscales flipped numload spatial time_steps xnor")
 
 # What parse_network_cfg() reads of every section but [net].
 _COMMON = _kinds(

@@ -1,5 +1,6 @@
 """What every layer has, what it may look at while it is built, and rules that several share."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import ClassVar, NamedTuple, Self
 from tinyedge.darknet.activations import ACTIVATIONS, NORMALIZING_ACTIVATIONS
 from tinyedge.darknet.cfg import Section
 from tinyedge.darknet.options import SectionOptions
+from tinyedge.errors import TinyedgeWarning
 
 __all__ = ["BuildContext", "Layer", "Shape", "activation", "common_stride", "count_windows"]
 
@@ -171,9 +173,11 @@ def activation(section: Section, default: str) -> str:
 
     Raises:
         CfgError: it is none of Darknet's, of which the C engine would go on with a relu; or this
-            kind of layer does not compute it.
+            kind of layer does not compute it; or a comment stands behind it, which Darknet takes
+            for a part of the name.
     """
     name = section.text("activation", default)
+    _check_behind(section, name)
     if name in NORMALIZING_ACTIVATIONS:
         raise section.error(
             "of AlexeyAB's Darknet is not supported: it divides each number by the sum of its"
@@ -192,6 +196,28 @@ def activation(section: Section, default: str) -> str:
             "activation",
         )
     return name
+
+
+def _check_behind(section: Section, name: str) -> None:
+    behind = section.behind.get("activation", "")
+    if not behind or name == "relu":
+        return
+    if behind == "\r":
+        warnings.warn(
+            section.describe(
+                "ends in CR LF and its section in LF: the original Darknet takes the CR for a part"
+                " of the name and computes relu, AlexeyAB's and tinyedge do not",
+                "activation",
+            ),
+            TinyedgeWarning,
+            stacklevel=2,
+        )
+        return
+    raise section.error(
+        "is followed by a comment, which Darknet takes for a part of the name: it computes relu;"
+        f" write activation=relu, or for {name} put the comment on a line of its own",
+        "activation",
+    )
 
 
 def count_windows(section: Section, extent: int, size: int, stride: int) -> int:

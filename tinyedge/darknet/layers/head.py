@@ -76,7 +76,7 @@ class Dropout(Layer):
             line=section.line,
             input=shape,
             output=shape,
-            probability=section.number("probability", 0.5),
+            probability=section.atof("probability", 0.5),
         )
 
     @property
@@ -92,7 +92,7 @@ class Softmax(Layer):
 
     kind: ClassVar[str] = "softmax"
     options: ClassVar[SectionOptions] = section_options(
-        integers="groups noloss", numbers="temperature", texts="spatial tree"
+        integers="groups noloss", numbers="spatial temperature", texts="tree"
     )
 
     groups: int
@@ -102,9 +102,14 @@ class Softmax(Layer):
     def parse(cls, section: Section, context: BuildContext) -> Self:
         """parse_softmax."""
         shape = context.numbers(section)
-        for option, why in _REFUSED_SOFTMAXES.items():
-            if section.text(option, "0") != "0":
-                raise section.error(f"is not supported: {why}", option)
+        if "tree" in section.options:
+            raise section.error(
+                "is not supported: it needs a tree of labels beside the .cfg", "tree"
+            )
+        if section.atof("spatial", 0):
+            raise section.error(
+                "is not supported: tinyedge normalizes over the whole output", "spatial"
+            )
         groups = section.integer("groups", 1, minimum=1)
         if shape.elements % groups:
             raise section.error(f"does not divide {shape.elements} inputs", "groups")
@@ -129,12 +134,6 @@ class Softmax(Layer):
     def table_line(self) -> str:
         """make_softmax_layer."""
         return f"softmax                                        {self.input.elements:4d}"
-
-
-_REFUSED_SOFTMAXES = {
-    "tree": "it needs a tree of labels beside the .cfg",
-    "spatial": "tinyedge normalizes over the whole output",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -401,7 +401,7 @@ _REFUSED = {
 
 def _refuse(section: Section) -> None:
     for option, why in _REFUSED.items():
-        if section.integer(option, 0):
+        if section.atoi(option, 0):
             raise section.error(f"is not supported: {why}", option)
 
 
