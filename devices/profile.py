@@ -136,7 +136,7 @@ def profile_names() -> list[str]:
 
 
 def find_profile(name_or_path: str) -> Profile:
-    """The profile of that name, or of the file where the text ends in ``.toml``.
+    """The profile of that name, or of the file at that path.
 
     ``pi``, ``host`` and ``coral-usb`` have the numbers of the board this runs on, as far as a
     profile knows it.
@@ -144,9 +144,10 @@ def find_profile(name_or_path: str) -> Profile:
     Raises:
         DeviceError: there is none of that name, or its file does not describe a device.
     """
-    if name_or_path.endswith(".toml"):
-        return read_profile(Path(name_or_path))
     files = profile_files()
+    is_path = name_or_path.endswith(".toml") or os.path.lexists(name_or_path)
+    if is_path and name_or_path not in files:
+        return read_profile(Path(name_or_path))
     if name_or_path not in files:
         raise DeviceError(f"unknown device {shortened(name_or_path)}; known: {', '.join(files)}")
     profile = read_profile(files[name_or_path])

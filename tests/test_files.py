@@ -5,6 +5,7 @@ import os
 import resource
 import stat
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -233,3 +234,20 @@ class TestWhatIsNotReplaced:
         if content is not None:
             (tmp_path / "tinyedge-files.json").write_bytes(content)
         assert "a" in unlisted(tmp_path)
+
+
+def test_an_error_while_a_file_is_written_names_it(tmp_path: Path) -> None:
+    """A process may be allowed no file of more bytes than so many."""
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from tinyedge.files import write_together\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "for content in (bytes(5000), {'inside': bytes(5000)}):\n"
+        "    try: write_together({Path(sys.argv[1], 'name'): content})\n"
+        "    except OSError as error: print(error.strerror, error.filename)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"File too large {tmp_path}/name\n" * 2
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -148,3 +148,26 @@ def test_what_is_no_text_is_an_error_that_says_where(tmp_path: Path) -> None:
     path.write_bytes(b"caf\xe9")
     with pytest.raises(CfgError, match=r"is no UTF-8 text, as a list is: byte 0xe9 at 3"):
         read_text(path, limit=20, what="a list", error=CfgError)
+
+
+def open_bytes_at_once(path: Path) -> bytes:
+    with open_bytes(path, limit=10, what="a list", error=CfgError) as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize("reader", [read, open_bytes_at_once])
+def test_an_error_while_a_file_is_read_names_it(reader: Callable[[Path], bytes]) -> None:
+    """Linux opens a process's own memory, and has nothing at its beginning."""
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        reader(Path("/proc/self/mem"))
+    assert caught.value.filename == "/proc/self/mem"
+
+
+def test_a_folder_on_a_descriptor_is_none_to_read(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(IsADirectoryError) as caught:
+            read(Path(f"/dev/fd/{descriptor}"))
+    finally:
+        os.close(descriptor)
+    assert caught.value.filename == f"/dev/fd/{descriptor}"

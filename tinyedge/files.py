@@ -9,11 +9,14 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from tinyedge.errors import TinyedgeError
 from tinyedge.system import check_interrupted, interrupts_held
 from tinyedge.temporary import put_into_place, temporary_folder
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = [
     "Content",
@@ -120,7 +123,7 @@ def open_bytes(
             descriptor = os.open(name, flags, dir_fd=parent)
     except ValueError as fault:
         raise error(f"{str(path)!r} is no name of a file ({fault})") from fault
-    stream = os.fdopen(descriptor, "rb")
+    stream: io.BufferedReader = io.BufferedReader(_NamedFile(descriptor, path))
     try:
         status = os.fstat(descriptor)
         _check_regular(status, path, error)
@@ -183,10 +186,11 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
                 folders[place] = stack.enter_context(temporary_folder(place))
             check_replaceable(target, folder=not isinstance(content, bytes))
             staged = folders[place] / str(number)
-            if isinstance(content, bytes):
-                _write(staged, content)
-            else:
-                _write_folder(staged, content, executables)
+            with _errors_naming(target):
+                if isinstance(content, bytes):
+                    _write(staged, content)
+                else:
+                    _write_folder(staged, content, executables)
             renames.setdefault(place, []).append((staged.name, target.name))
         with interrupts_held():
             for place, names in renames.items():
@@ -384,6 +388,33 @@ def _too_large(path: Path, limit: int, what: str) -> str:
     return f"{path}: more than {limit:,} bytes, the most that {what} may have"
 
 
+class _NamedFile(io.FileIO):
+    """A file whose errors while it is read name it, as those of opening it do."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        super().__init__(descriptor, "rb")
+        self._path = path
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+        with _errors_naming(self._path):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with _errors_naming(self._path):
+            return super().readall()
+
+
+@contextlib.contextmanager
+def _errors_naming(path: Path) -> Iterator[None]:
+    """Give an error of the system's that names no file the name of `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
 def _read_in_parts(stream: IO[bytes], most: int) -> bytes:
     content = bytearray()
     while len(content) < most and (part := stream.read(min(_PART, most - len(content)))):
@@ -401,7 +432,9 @@ def _own_stream(
     key = (status.st_dev, status.st_ino)
     content = _read_from_pipes.get(key) if pipe else None
     if content is None:
-        with os.fdopen(os.dup(descriptor), "rb") as stream:
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        with io.BufferedReader(_NamedFile(os.dup(descriptor), path)) as stream:
             content = _read_in_parts(stream, limit + 1)
     if len(content) > limit:
         raise error(_too_large(path, limit, what))

@@ -1,12 +1,16 @@
 """``tinyedge summary``: results on stdout, notes on stderr, exit codes."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.support import c_engine
+from tests.support.commands import ROOT
 from tinyedge.cli import main
 from tinyedge.darknet.network import read_network
 
@@ -106,3 +110,29 @@ def test_a_size_that_is_none(size: str) -> None:
     result = _run(POOLS, "--size", size)
     assert result.exit_code == 2
     assert "--size" in result.stderr
+
+
+@pytest.mark.parametrize("device", [False, True])
+def test_a_cfg_and_a_profile_may_come_through_a_pipe(device: bool) -> None:
+    """As a shell's ``<(...)`` and ``|`` hand them over."""
+    given = ROOT / "devices" / "pi4.toml" if device else POOLS
+    words = [POOLS, "--device", "/dev/stdin"] if device else ["/dev/stdin"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tinyedge", "summary", *words],
+        input=given.read_text(),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    expected = _run(POOLS, *(["--device", "pi4"] if device else [])).stdout
+    assert done.stdout.replace("stdin", "pi4") == expected
+
+
+@pytest.mark.parametrize("device", [False, True])
+def test_what_is_no_file_is_said_to_be_none(device: bool, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "a named pipe"), (tmp_path, "a folder")):
+        result = _run(POOLS, "--device", path) if device else _run(path)
+        assert result.exit_code == 2
+        assert result.stderr == f"error: {path} is {kind}, not a file\n"

@@ -1,5 +1,6 @@
 """What SOURCE means."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -40,13 +41,27 @@ def test_a_name_of_the_zoo_wins_over_a_file(
     assert find_source("./fashion") == Source("fashion", SourceFiles(Path("fashion")))
 
 
-@pytest.mark.parametrize("text", ["resnet", "", "."])
+@pytest.mark.parametrize("text", ["resnet", "", "no/such.cfg"])
 def test_neither_is_an_error_that_lists_the_zoo(text: str) -> None:
     with pytest.raises(CfgError) as refusal:
         find_source(text)
     assert str(refusal.value) == (
         f"{text} is neither a .cfg file nor a model of the zoo ({', '.join(MODELS)})"
     )
+
+
+@pytest.mark.parametrize("kind", ["folder", "FIFO", "link to nothing", "descriptor"])
+def test_a_path_where_no_file_is_is_left_to_its_reader(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "net"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "link to nothing":
+        path.symlink_to(tmp_path / "nothing")
+    else:
+        path = Path("/dev/fd/0")
+    assert find_source(str(path)) == Source(path.name, SourceFiles(path))
 
 
 def test_the_cfg_alone_needs_no_other_file_of_the_cache(

@@ -1,5 +1,6 @@
 """What a command's SOURCE means: a model of the zoo by name, or the path of a .cfg."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def find_source(text: str, *, progress: Progress = no_progress, cfg_only: bool =
     A name of the zoo wins over a file of that name; write ``./tiny`` for the file.
 
     Raises:
-        CfgError: it is neither a name of the zoo nor a file.
+        CfgError: it is neither a name of the zoo nor a path where something is.
         FetchError: a file of the zoo cannot be had.
     """
     model = find_model(text)
@@ -41,7 +42,8 @@ def find_source(text: str, *, progress: Progress = no_progress, cfg_only: bool =
     if model is not None:
         return Source(model.name, fetch(model, progress=progress))
     path = Path(text)
-    if not path.is_file():
+    # What it is if no file, its reader says.
+    if not os.path.lexists(text):
         raise CfgError(
             f"{text} is neither a .cfg file nor a model of the zoo ({', '.join(MODELS)})"
         )
