@@ -16,6 +16,7 @@ from tinyedge.devices.latency.roofline import (
 )
 from tinyedge.table import WIDTH, Column, paragraph, table
 from tinyedge.text import counted, printable
+from tinyedge.tflite.metadata import Metadata, metadata_told
 
 __all__ = ["as_json", "as_text"]
 
@@ -29,12 +30,19 @@ _COLUMNS = (
 
 
 def as_json(
-    model: Path, device: str, partition: Partition, rules: Rules, log: CompilerLog | None
+    model: Path,
+    device: str,
+    partition: Partition,
+    rules: Rules,
+    log: CompilerLog | None,
+    *,
+    metadata: Metadata | None = None,
 ) -> dict[str, object]:
     """Everything, numbers not rounded; sizes in bytes."""
     return {
         "schema": "tinyedge.check/1",
         "model": str(model),
+        "metadata": None if metadata is None else asdict(metadata),
         "device": device,
         "on_edge_tpu": partition.on_tpu,
         "on_cpu": partition.on_cpu,
@@ -95,6 +103,7 @@ def as_text(
     rules: Rules,
     log: CompilerLog | None,
     *,
+    metadata: Metadata | None = None,
     width: int = WIDTH,
 ) -> str:
     """The same for people."""
@@ -107,6 +116,7 @@ def as_text(
         "",
     ]
     for name, text in (
+        ("metadata", None if metadata is None else metadata_told(metadata)),
         ("refused", partition.refusal),
         ("split", _split(partition)),
         ("help", _help(partition, rules)),

@@ -42,7 +42,7 @@ from tinyedge.tflite.metadata import (
     Metadata,
     Normalization,
     read_label_file,
-    read_metadata,
+    sound_metadata,
 )
 from tinyedge.tflite.model import parse_tflite, read_tflite_bytes
 from tinyedge.tflite.quantization import QuantParams
@@ -177,7 +177,9 @@ class Classifier:
         shape = _image_shape(self._input, file.path)
         self.classes = _class_count(self._output, file.path)
         fit = fit or (_no_fit(file.path) if card is None else card.fit)
-        metadata = Metadata() if card is not None else _metadata(content, file.path)
+        metadata = Metadata()
+        if card is None:
+            metadata = sound_metadata(content, file.path) or metadata
         encoding = self._encoding(card, metadata, named_normalization(mean, std), like)
         if encoding.note is not None:
             warnings.warn(encoding.note, TinyedgeWarning, stacklevel=2)
@@ -519,16 +521,3 @@ def _quantization(tensor: TensorDetails) -> QuantParams | None:
         return None
     scale, zero_point = tensor["quantization"]
     return QuantParams.per_tensor(float(scale) or 1.0, int(zero_point), kind)
-
-
-def _metadata(content: bytes, model: Path) -> Metadata:
-    """What a file says of itself; a warning where that is damaged."""
-    try:
-        return read_metadata(content) or Metadata()
-    except FlatbufferError as error:
-        warnings.warn(
-            f"{model}: its metadata are passed over, for they are damaged: {error}",
-            TinyedgeWarning,
-            stacklevel=3,
-        )
-        return Metadata()

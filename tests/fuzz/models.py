@@ -9,13 +9,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from tests.fuzz.forked import DiedError, Forked
 from tests.fuzz.mutators import mutate_json
 from tests.fuzz.target import Target, check_message, scratch, written
 from tests.fuzz.tflite_mutator import mutate
 from tests.support.edgetpu_models import EVERY, PASSING, with_floats
-from tests.support.tflite_writer import Op, T, constant, write_model
+from tests.support.tflite_writer import Op, T, constant, packed, write_model
 from tinyedge.devices.edgetpu import report
 from tinyedge.devices.edgetpu.partition import partition
 from tinyedge.devices.edgetpu.rules import edgetpu_rules
@@ -24,9 +25,19 @@ from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.devices.runtime.runtimes import find_runtime
 from tinyedge.errors import TinyedgeError
 from tinyedge.export.inspection.graph import read_graph
+from tinyedge.export.tflite.metadata import add_metadata
+from tinyedge.images.labels import lines_of, name_outputs
 from tinyedge.modelcard import ModelCard, append_card, read_card
 from tinyedge.tflite.check import check_tflite
 from tinyedge.tflite.flatbuffer import FlatbufferError
+from tinyedge.tflite.head import output_head
+from tinyedge.tflite.metadata import (
+    FIELD,
+    UNIT_PIXELS,
+    metadata_told,
+    read_label_file,
+    sound_metadata,
+)
 from tinyedge.tflite.model import read_tflite
 
 _MEMBER = "model_card.json"
@@ -100,6 +111,8 @@ def _read_tflite(content: bytes) -> None:
     found = partition(model, rules)
     report.as_text(path, found, rules, None)
     json.dumps(report.as_json(path, "coral-usb", found, rules, None), allow_nan=False)
+    _read_all_metadata(content)
+    output_head(model.subgraphs[0])
     graph = read_graph(content, "fuzzed.tflite")
     for operator in graph.operators:
         graph.darknet_layer(operator)
@@ -158,6 +171,46 @@ def _read_and_run(content: bytes) -> None:
         raise
 
 
+def _with_metadata(content: bytes) -> bytes:
+    """A model with that content for metadata, and a list of labels behind it."""
+    model = schema.ModelT.InitFromPackedBuf(next(_classifier_seeds()), 0)
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = np.frombuffer(content, np.uint8)
+    entry.name, entry.buffer = FIELD, len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [entry]
+    return append_card(packed(model), _CARD, {"labels.txt": b"a\nb\n"})
+
+
+def _read_metadata(content: bytes) -> None:
+    _read_all_metadata(_with_metadata(content))
+
+
+def _read_all_metadata(model: bytes) -> None:
+    """What a file says of itself, and the lists of labels it names."""
+    found = sound_metadata(model, Path("fuzzed.tflite"))
+    if found is None:
+        return
+    check_message(metadata_told(found))
+    json.dumps(asdict(found), allow_nan=False)
+    if found.normalization is not None:
+        for channels in (1, 3):
+            if found.normalization.fits(channels):
+                found.normalization.for_channels(channels)(np.zeros((1, channels), np.float32))
+    for file in found.label_files:
+        try:
+            name_outputs(lines_of(read_label_file(model, file)), 2, "labels")
+        except (FlatbufferError, TinyedgeError) as error:
+            check_message(str(error))
+
+
+def _metadata_seeds() -> Iterator[bytes]:
+    for card in (_CARD, replace(_CARD, labels=None, normalization=UNIT_PIXELS.for_channels(3))):
+        described = add_metadata(next(_classifier_seeds()), card, author="a", license="MIT")
+        model = schema.ModelT.InitFromPackedBuf(described, 0)
+        yield model.buffers[model.metadata[-1].buffer].data.tobytes()
+
+
 def _tflite_seeds() -> Iterator[bytes]:
     yield from _classifier_seeds()
     for op in PASSING.values():
@@ -209,6 +262,12 @@ TARGETS = (
         seeds=_card_content_seeds,
         words=(*_CARD_WORDS, *_JSON),
         mutate=mutate_json,
+    ),
+    Target(
+        name="metadata",
+        read=_read_metadata,
+        seeds=_metadata_seeds,
+        words=("M001", "labels.txt", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f"),
     ),
     Target(
         name="tflite",

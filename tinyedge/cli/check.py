@@ -46,7 +46,8 @@ def command(
     from tinyedge.devices.edgetpu.partition import NEWEST_RUNTIME, partition
     from tinyedge.devices.edgetpu.rules import edgetpu_rules
     from tinyedge.devices.profile import find_profile
-    from tinyedge.tflite.model import read_tflite
+    from tinyedge.tflite.metadata import sound_metadata
+    from tinyedge.tflite.model import read_tflite, read_tflite_bytes
 
     profile = find_profile(device)
     if profile.delegate is None or "edgetpu" not in profile.delegate:
@@ -56,6 +57,7 @@ def command(
         )
     rules = edgetpu_rules()
     found = partition(read_tflite(model), rules, runtime=runtime or NEWEST_RUNTIME)
+    metadata = sound_metadata(read_tflite_bytes(model), model)
     compiler = find_compiler()
     compiled = None
     if compiler is not None and not found.compiled:
@@ -64,8 +66,10 @@ def command(
             _keep_log(text, log, model)
     show(
         as_json,
-        lambda: report.as_text(model, found, rules, compiled, width=output_width()),
-        lambda: report.as_json(model, profile.name, found, rules, compiled),
+        lambda: report.as_text(
+            model, found, rules, compiled, metadata=metadata, width=output_width()
+        ),
+        lambda: report.as_json(model, profile.name, found, rules, compiled, metadata=metadata),
     )
     whole = compiled.whole if compiled is not None and compiled.ran else found.whole
     context.exit(ExitCode.DONE if whole else ExitCode.FAILED)

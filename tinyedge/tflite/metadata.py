@@ -6,14 +6,17 @@ from anybody: what is read is held to its type, range and size.
 """
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.errors import TinyedgeWarning
 from tinyedge.files import zip_member
-from tinyedge.text import shortened
+from tinyedge.text import printable, shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, root_table
 from tinyedge.tflite.model import IDENTIFIER as _MODEL
 
@@ -26,8 +29,10 @@ __all__ = [
     "LabelFile",
     "Metadata",
     "Normalization",
+    "metadata_told",
     "read_label_file",
     "read_metadata",
+    "sound_metadata",
 ]
 
 FIELD = "TFLITE_METADATA"
@@ -44,6 +49,7 @@ _NORMALIZATION = 1
 
 _MOST_TEXT = 65_536
 _MOST_FILES = 256
+_SHOWN = 60
 # The 21,842 names of Darknet's longest list take half a million.
 _MOST_LABEL_BYTES = 2**24
 
@@ -140,6 +146,41 @@ def read_metadata(content: bytes) -> Metadata | None:
         if index == named[0]:
             return _metadata(root_table(bytes(buffer.bytes(0)), IDENTIFIER))
     raise FlatbufferError("they are in a buffer that is not there")
+
+
+def sound_metadata(content: bytes, model: Path) -> Metadata | None:
+    """`read_metadata` of the file `model`; a TinyedgeWarning, and None, where they are damaged."""
+    try:
+        return read_metadata(content)
+    except FlatbufferError as error:
+        warnings.warn(
+            f"{model}: its metadata are passed over, for they are damaged: {error}",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
+        return None
+
+
+def metadata_told(metadata: Metadata) -> str:
+    """What they say but for the description, in one line of some hundred characters."""
+    texts = {
+        "": metadata.name,
+        "author ": metadata.author,
+        "licence ": metadata.license,
+        "version ": metadata.version,
+    }
+    parts = [f"{name}{_cut(text)}" for name, text in texts.items() if text]
+    if metadata.normalization is not None:
+        low, high = metadata.normalization.range
+        parts.append(f"pixels become {low:.3g} to {high:.3g}")
+    if metadata.label_files:
+        parts.append(f"labels in {', '.join(_cut(file.name) for file in metadata.label_files[:3])}")
+    return "; ".join(parts) or "they say nothing that is read here"
+
+
+def _cut(text: str) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def read_label_file(content: bytes, file: LabelFile) -> str:
