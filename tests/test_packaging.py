@@ -300,7 +300,7 @@ def test_the_boards_install_says_what_export_needs(board: Path, tmp_path: Path) 
     assert done.stderr == f"error: downloading needs the package pooch, {brings}"
     assert list(tmp_path.iterdir()) == [cache]
     nowhere = {"TINYEDGE_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "unused")}
-    done = elsewhere(board, tmp_path, "export", "fashion", **nowhere)
+    done = elsewhere(board, tmp_path, "export", "fashion", "-o", cache, **nowhere)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "TINYEDGE_CACHE" in done.stderr
     assert done.stderr.endswith(f"needs the package platformdirs, {brings}")
