@@ -40,12 +40,12 @@ _Images = NDArray[np.float32]
 HEADING = "## AlexeyAB's Darknet and its forks"
 _SIZE = 128
 """Pixels each way of the int8 files, for time's sake; float files have the cfg's own."""
-_CALIBRATION, _UNSEEN, _FITTED = 32, 32, 16
+_CALIBRATION, _UNSEEN, _FITTED = 24, 32, 8
 _SEED = 3
 # The tuned quantizer's steps, but fewer of them.
 _FEWER: dict[str, int] = {
-    "iterations": 60,
-    "leaky_iterations": 100,
+    "iterations": 40,
+    "leaky_iterations": 60,
     "batch_pixels": 512,
     "sampled_pixels": 8_000,
     "sampled_windows": 4_000,
