@@ -157,7 +157,9 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
         " export. *SNR*, *same class* and *KL* are",
         f"of the int8 file against the float file on {_UNSEEN} other photos. Deep random networks"
         " lose more than",
-        "trained ones do: a random layer keeps the noise that it is given.",
+        "trained ones do: a random layer keeps the noise that it is given. They also tell photos"
+        " apart less:",
+        "*same class* says little where all photos have one class.",
         "",
         "| cfg | layers | parameters | input | oracle | float off | SNR, dB | same class | KL, nats"
         " | int8 file |",
