@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import run
+from benchmarks.fidelity.dialect import dialect_path
 from benchmarks.fidelity.limits import limits_path
 from benchmarks.fidelity.table import markdown
 from tests.support import c_engine
@@ -49,7 +50,8 @@ def main() -> None:
             rows[cfg.stem] = _measure(cfg)
             _save(rows)
     # The table is of all there is, also of what was measured on another day.
-    text = markdown([rows[name] for name in sorted(rows)], _limits())
+    dialect, limits = (_kept(path(state_folder())) for path in (dialect_path, limits_path))
+    text = markdown([rows[name] for name in sorted(rows)], dialect, limits)
     if arguments.output is None:
         print(text, end="")
     else:
@@ -127,9 +129,8 @@ def _load() -> dict[str, _Row]:
     return rows
 
 
-def _limits() -> list[_Row]:
-    """What `benchmarks.fidelity.limits` measured."""
-    path = limits_path(state_folder())
+def _kept(path: Path) -> list[_Row]:
+    """What another part of the page measured."""
     rows: list[_Row] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return rows
 

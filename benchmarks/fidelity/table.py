@@ -11,6 +11,7 @@ from benchmarks.fidelity.check import (
     TUNED_PARAMETERS,
     Fidelity,
 )
+from benchmarks.fidelity.dialect import markdown as dialect_section
 from benchmarks.fidelity.limits import markdown as limits_section
 
 __all__ = ["markdown"]
@@ -24,8 +25,8 @@ _HEADINGS = (
 _Row = dict[str, Any]
 
 
-def markdown(rows: Sequence[_Row], limits: Sequence[_Row]) -> str:
-    """The page, of what `benchmarks.fidelity` and its `limits` keep."""
+def markdown(rows: Sequence[_Row], dialect: Sequence[_Row], limits: Sequence[_Row]) -> str:
+    """The page, of what `benchmarks.fidelity`, its `dialect` and its `limits` keep."""
     failures = [f"- {row['cfg']}: {reason}" for row in rows if (reason := _reason(row))]
     lines = [
         "# Fidelity",
@@ -57,6 +58,8 @@ def markdown(rows: Sequence[_Row], limits: Sequence[_Row]) -> str:
     ]
     if failures:
         lines += ["", "What does not pass, and why:", "", *failures]
+    if dialect:
+        lines += ["", *dialect_section(dialect)]
     if limits:
         lines += ["", *limits_section(limits)]
     return "\n".join(lines) + "\n"

@@ -44,8 +44,8 @@ def _layer_work(layer: Layer) -> list[Work]:
             return []  # only a name for what is there
         case _:
             found = [Work(inputs, outputs)]
-    # An activation of its own reads and writes once more.
-    activation = getattr(layer, "activation", "linear")
-    if layer.kind != "activation" and not ACTIVATIONS[activation].fused:
-        found.append(Work(outputs, outputs))
-    return found
+    # Each operator of an activation that is not fused reads and writes once more.
+    operators = len(ACTIVATIONS[getattr(layer, "activation", "linear")].tflite)
+    if layer.kind == "activation" and operators:
+        operators -= 1
+    return found + [Work(outputs, outputs)] * operators

@@ -244,3 +244,18 @@ def test_an_option_for_training_alone_that_is_no_number_is_noted(option: str, ki
     assert [str(note.message) for note in notes] == [
         f"n.cfg:5: [net] {option} is no {kind}; it matters in training alone"
     ]
+
+
+@pytest.mark.parametrize("activation", ["swish", "leaky"])
+def test_a_shortcut_of_two_sizes_in_alexeyabs_dialect_is_noted(activation: str) -> None:
+    convolution = f"[convolutional]\nfilters=4\nsize=3\npad=1\nactivation={activation}\n"
+    text = NET.format(8, 8, 3) + convolution + "[maxpool]\nsize=2\nstride=2\n[shortcut]\nfrom=0\n"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        build_network(parse_cfg(text, "a.cfg"))
+    said = [str(warning.message) for warning in caught]
+    if activation == "leaky":
+        assert said == []
+    else:
+        (note,) = said
+        assert note.startswith("a.cfg:13: [shortcut] adds 8x8 pixels to 4x4: rows and columns are")

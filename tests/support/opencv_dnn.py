@@ -61,6 +61,8 @@ def _unknown(layer: Layer) -> str:  # noqa: PLR0911 - a case a layer
             return "scale_wh"
         case Shortcut() if len(layer.sources) > 1 or layer.weighting != "none":
             return "weighted [shortcut]"
+        case Shortcut() if layer.added[0][:2] != layer.output[:2]:
+            return "[shortcut] of two sizes"
         case Upsample() if layer.reverse or layer.scale != 1:
             return "scaled [upsample]"
         case Softmax() if layer.groups > 1 or layer.temperature != 1:

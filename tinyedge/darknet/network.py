@@ -1,10 +1,12 @@
 """A network: frozen layers with their shapes, built from the sections of a .cfg."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.cfg import Section, read_cfg
 from tinyedge.darknet.layers import (
     LAYER_TYPES,
@@ -13,7 +15,11 @@ from tinyedge.darknet.layers import (
     Dropout,
     Join,
     Layer,
+    LocalAvgPool,
+    Sam,
+    ScaleChannels,
     Shape,
+    Shortcut,
     Softmax,
 )
 from tinyedge.darknet.options import (
@@ -22,7 +28,7 @@ from tinyedge.darknet.options import (
     note_options,
     refuse_options,
 )
-from tinyedge.errors import CfgError
+from tinyedge.errors import CfgError, TinyedgeWarning
 
 __all__ = ["Footprint", "Network", "build_network", "read_network"]
 
@@ -145,7 +151,8 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
     """The network that `sections`, the first of them ``[net]``, describe.
 
     Warns (TinyedgeWarning) of an option its section does not have, and of one for training alone
-    that should be a number and is none, once for each file.
+    that should be a number and is none, once for each file; and where versions of AlexeyAB's engine
+    differ in a network of his.
 
     Args:
         sections: of one .cfg, as :func:`~tinyedge.darknet.cfg.parse_cfg` gives them.
@@ -175,6 +182,7 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
         raise net.error("has no layer behind it")
     network = Network(net.source, shape, tuple(layers))
     _check_memory(network)
+    _note_sampling(network)
     return network
 
 
@@ -196,6 +204,32 @@ def _refusal(section: Section) -> CfgError:
         )
     known = ", ".join(f"[{name}]" for name in LAYER_TYPES)
     return section.error(f"is not a section Darknet has; tinyedge has {known}")
+
+
+def _note_sampling(network: Network) -> None:
+    """Warn of a shortcut between images of two sizes in a network that the original cannot run."""
+    if not any(map(_is_foreign, network.layers)):
+        return
+    mixed = [
+        layer
+        for layer in network.layers
+        if isinstance(layer, Shortcut) and layer.added[0][:2] != layer.output[:2]
+    ]
+    if mixed:
+        added, output = mixed[0].added[0], mixed[0].output
+        warnings.warn(
+            f"{network.source}:{mixed[0].line}: [shortcut] adds {added.width}x{added.height} pixels"
+            f" to {output.width}x{output.height}: rows and columns are sampled, as Darknet and"
+            " AlexeyAB's early versions do; his later ones add numbers by their place in the array,"
+            " and what was trained with those answers otherwise",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
+
+
+def _is_foreign(layer: Layer) -> bool:
+    activation = getattr(layer, "activation", "linear")
+    return ACTIVATIONS[activation].foreign or isinstance(layer, LocalAvgPool | Sam | ScaleChannels)
 
 
 def _check_memory(network: Network) -> None:

@@ -34,7 +34,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("activation", ["mish", "swish"])
+@pytest.mark.parametrize("activation", ["mish", pytest.param("swish", marks=pytest.mark.long)])
 @pytest.mark.parametrize("body", BODIES)
 def test_the_float_files_are_opencvs_network(body: str, activation: str, tmp_path: Path) -> None:
     cfg, file = tmp_path / "net.cfg", tmp_path / "net.weights"

@@ -62,6 +62,22 @@ NETS = {
     "logistic behind all": conv(8, "leaky")
     + "[avgpool]\n[connected]\noutput=3\nactivation=linear\n[logistic]\n",
     "tanh at the end": conv(8, "leaky") + conv(4, "tanh", size=1) + "[avgpool]\n",
+    "squeeze and excite": conv(8, "swish")
+    + "[avgpool]\n"
+    + conv(8, "logistic", size=1)
+    + "[scale_channels]\nfrom=-3\n"
+    + HEAD,
+    "a mask over the image": conv(8, "leaky")
+    + conv(1, "logistic")
+    + "[scale_channels]\nfrom=-2\nscale_wh=1\nactivation=leaky\n"
+    + HEAD,
+    "a weighted shortcut": 2 * conv(8, "mish")
+    + "[shortcut]\nfrom=-2\nweights_type=per_channel\nweights_normalization=softmax\n"
+    + "activation=mish\n"
+    + HEAD,
+    "averages of windows over the edge": conv(8, "leaky")
+    + "[local_avgpool]\nsize=3\nstride=2\npadding=3\n"
+    + HEAD,
 }
 
 
