@@ -91,7 +91,7 @@ class TestContents:
         model = made / "models" / "fashion_int8.tflite"
         assert model.read_bytes() == fashion_models.int8_model.read_bytes()
         projects = {path.name.split("-")[0] for path in (made / "wheels").iterdir()}
-        assert {"tinyedge", "pip", "ai_edge_litert", "numpy", "pillow", "click"} <= projects
+        assert {"tinyedge_darknet", "pip", "ai_edge_litert", "numpy", "pillow", "click"} <= projects
         assert not projects & {"tensorflow", "keras", "rich", "pooch", "matplotlib"}
         assert os.access(made / "install.sh", os.X_OK)
         assert not os.access(made / "bundle.json", os.X_OK)
@@ -118,7 +118,7 @@ class TestContents:
         models = (fashion_models.float_model, fashion_models.int8_model)
         run_in_process("bundle", *models, "-o", tmp_path / "out", "--online")
         wheels = {path.name.split("-")[0] for path in (tmp_path / "out" / "wheels").iterdir()}
-        assert wheels == {"tinyedge", "pip"}
+        assert wheels == {"tinyedge_darknet", "pip"}
         lock = (tmp_path / "out" / "requirements.txt").read_text()
         assert lock == (made / "requirements.txt").read_text()
         for wheel in (made / "wheels").iterdir():
@@ -154,7 +154,7 @@ class TestContents:
         words = ("--device", "pi3", "--architecture", "armv7l")
         result = run_in_process("bundle", fashion_models.int8_model, *words, "-o", out)
         names = {path.name.split("-")[0] for path in (out / "wheels").iterdir()}
-        assert {"tinyedge", "tflite_runtime", "click", "pip"} <= names
+        assert {"tinyedge_darknet", "tflite_runtime", "click", "pip"} <= names
         assert "ai_edge_litert" not in names
         if "numpy" not in names:
             assert "apt install python3-numpy python3-pil\n" in result.stderr

@@ -161,7 +161,7 @@ def _print_version(context: click.Context, parameter: click.Parameter, asked: bo
     if asked and not context.resilient_parsing:
         say(f"tinyedge, version {__version__}")
         say_other_distribution()
-        context.exit()
+        context.exit(ExitCode.DONE)
 
 
 @click.command(
