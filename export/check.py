@@ -10,9 +10,10 @@ costs, but not a wrong file of one network from a right one of another that int8
 layers one by one do: docs/fidelity.md has the numbers that the limits here were chosen from.
 """
 
+import contextlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from tinyedge.accuracy.statistics import kl_divergence, log_softmax, top1
 from tinyedge.darknet.layers import Softmax
 from tinyedge.darknet.network import Network
-from tinyedge.devices.runtime.runtimes import find_runtime
+from tinyedge.devices.runtime.runtimes import RUNTIME_ERRORS, Interpreter, find_runtime
 from tinyedge.errors import ExportError, ModelError, TinyedgeWarning
 from tinyedge.modelcard import Check, CheckImages, ModelCard, Quantizer, Reference
 from tinyedge.progress import Advance
@@ -274,34 +275,55 @@ def told(check: Check) -> str:
 
 
 def run_float(content: bytes, images: Floats, advance: Advance) -> Answers:
-    """A float file's, (images, outputs)."""
-    interpreter = find_runtime().load(content, threads=os.cpu_count() or 1)
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    """A float file's, (images, outputs).
+
+    Raises:
+        ExportError: the runtime does not run it.
+    """
     found = []
-    for image in images:
-        interpreter.set_tensor(source["index"], image[np.newaxis])
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(target["index"]).reshape(-1))
-        advance()
+    with _running(content) as interpreter:
+        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        for image in images:
+            interpreter.set_tensor(source["index"], image[np.newaxis])
+            interpreter.invoke()
+            found.append(interpreter.get_tensor(target["index"]).reshape(-1))
+            advance()
     return np.asarray(found, np.float64)
 
 
 def run_int8(content: bytes, images: Floats, advance: Advance) -> tuple[Answers, float]:
-    """An integer file's (images, outputs), dequantized, and their scale."""
-    interpreter = find_runtime().load(content, threads=os.cpu_count() or 1)
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    pixels, scores = (
-        QuantParams.per_tensor(*details["quantization"], details["dtype"])
-        for details in (source, target)
-    )
+    """An integer file's (images, outputs), dequantized, and their scale.
+
+    Raises:
+        ExportError: the runtime does not run it.
+    """
     found = []
-    for image in images:
-        interpreter.set_tensor(source["index"], pixels.quantize(image)[np.newaxis])
-        interpreter.invoke()
-        stored = interpreter.get_tensor(target["index"]).reshape(-1)
-        found.append(scores.dequantize(stored))
-        advance()
+    with _running(content) as interpreter:
+        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        pixels, scores = (
+            QuantParams.per_tensor(*details["quantization"], details["dtype"])
+            for details in (source, target)
+        )
+        for image in images:
+            interpreter.set_tensor(source["index"], pixels.quantize(image)[np.newaxis])
+            interpreter.invoke()
+            stored = interpreter.get_tensor(target["index"]).reshape(-1)
+            found.append(scores.dequantize(stored))
+            advance()
     return np.asarray(found), scores.scale
+
+
+@contextlib.contextmanager
+def _running(content: bytes) -> Iterator[Interpreter]:
+    """An interpreter of the file; what it raises is an ExportError."""
+    runtime = find_runtime()
+    try:
+        yield runtime.load(content, threads=os.cpu_count() or 1)
+    except MemoryError:
+        raise
+    except RUNTIME_ERRORS as error:
+        said = " ".join(str(error).split())
+        raise ExportError(f"{runtime} does not run the converted file: {said}") from error
 
 
 def _check(
@@ -321,6 +343,8 @@ def _check(
             for each in (reference, found)
         )
         divergence = float(kl_divergence(*logits).sum(axis=1).mean())
+        # Logits over a temperature next to 0 may be too large even for a double.
+        divergence = divergence if np.isfinite(divergence) else None
     return Check(
         against=against,
         images=len(reference),

@@ -43,6 +43,7 @@ from tinyedge.export.request import ExportRequest, FileKind
 from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import (
     check_tensorflow_is_installed,
+    deep_models,
     require_tensorflow,
     tensorflow_hushed,
 )
@@ -192,9 +193,14 @@ def convert(prepared: Prepared, *, progress: Progress) -> Converted:
     """
     done = Stage.START_TENSORFLOW.begin(progress)
     require_tensorflow()
+    done()
+    with deep_models(len(prepared.network.layers)):
+        return _converted(prepared, progress)
+
+
+def _converted(prepared: Prepared, progress: Progress) -> Converted:
     from tinyedge.export.build.model import build_keras_model
 
-    done()
     request, network, weights = prepared.request, prepared.network, prepared.take_weights()
     folded, statistics = fold(network, weights), batch_norm_statistics(network, weights)
     # What is folded has them all, and so has the model below. For the same reason the int8 file

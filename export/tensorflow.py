@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from tinyedge.installation import export_package_missing
 from tinyedge.system import native_output_hidden
 
-__all__ = ["check_tensorflow_is_installed", "require_tensorflow", "tensorflow_hushed"]
+__all__ = [
+    "check_tensorflow_is_installed",
+    "deep_models",
+    "require_tensorflow",
+    "tensorflow_hushed",
+]
+
+# Keras walks a model by a call inside the call for what comes before; no layer is more of them.
+_CALLS_A_LAYER = 20
 
 
 def check_tensorflow_is_installed() -> None:
@@ -56,6 +64,17 @@ def tensorflow_hushed() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def deep_models(layers: int) -> Iterator[None]:
+    """Let Keras build models of so many of Darknet's layers while the block runs."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + _CALLS_A_LAYER * layers)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import keras
 import numpy as np
@@ -82,14 +83,16 @@ def check_calibration(
 def measure_shift(
     model: keras.Model, statistics: Sequence[BatchNormStatistics], images: Floats
 ) -> DistributionShift | None:
-    """How the images differ from training's; None of a network without batch norm.
+    """How the images differ from training's; None where no batch norm tells.
+
+    Behind a layer all of whose channels are scaled to nothing there are no images to be seen.
 
     Args:
         model: the network's, in Darknet's order.
         statistics: those in its weights.
         images: (n, height, width, channels), as the network is fed.
     """
-    layers = statistics[:_LAYERS]
+    layers = list(takewhile(lambda each: each.channels.size, statistics[:_LAYERS]))
     if not layers:
         return None
     # By name: a Keras model of a list of one output returns the output, not a list.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tinyedge.darknet.layers import Shape
 from tinyedge.darknet.network import Network
+from tinyedge.errors import ExportError
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.calibrate.images import check_can_synthesize
 from tinyedge.export.stages import Stage
@@ -55,9 +56,16 @@ def synthesize_images(
         float32 (n, height, width, channels) in [0, 1].
 
     Raises:
-        ExportError: the network has no batch-normalized convolution.
+        ExportError: the network has no batch-normalized convolution, or each of them scales all
+            its channels to nothing.
     """
     check_can_synthesize(network)
+    statistics = [each for each in statistics if each.channels.size]
+    if not statistics:
+        raise ExportError(
+            f"{network.source}: no image can be made of these weights: all scales of their batch"
+            " norms are 0; are these its weights?"
+        )
     # The same bytes for the same seed, whatever the threads do.
     tf.config.experimental.enable_op_determinism()
     rng = np.random.default_rng(seed)

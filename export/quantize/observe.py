@@ -84,7 +84,7 @@ def collect_statistics(
         progress: is told of every batch.
 
     Raises:
-        ExportError: an answer is no number.
+        ExportError: an answer is no number, or its gradient by what a layer makes.
     """
     rng = np.random.default_rng(seed)
     probe = _probe(network, built, blocks)
@@ -104,8 +104,17 @@ def collect_statistics(
             read, value, square = (tensor.numpy() for tensor in tensors)
             observer.update(read, value, square, rng)
         advance()
+    found = {observer.block.layer.index: observer.statistics() for observer in observers}
+    for block in blocks:
+        layer = block.layer
+        if not np.isfinite(found[layer.index].sensitivity).all():
+            raise ExportError(
+                f"{network.source}:{layer.line}: how much layer {layer.index} [{layer.kind}] counts"
+                " in the answers is beyond a float32: the weights are damaged, or the softmax's"
+                " temperature is next to 0; try --quantizer default"
+            )
     return NetworkStatistics(
-        blocks={observer.block.layer.index: observer.statistics() for observer in observers},
+        blocks=found,
         logits=np.concatenate(logits) if logits else None,
     )
 

@@ -1,11 +1,14 @@
 """What an export checks: before it, that a network can be int8; after it, the finished file."""
 
 from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.layer_names import named_layer
 from tinyedge.darknet.network import Network
 from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.errors import ExportError
 from tinyedge.modelcard import ModelCard
 from tinyedge.system import native_output_hidden
+from tinyedge.tflite.check import check_tflite
+from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.model import Subgraph, parse_tflite
 from tinyedge.tflite.schema import SHARED_SCALE_OPS
 
@@ -32,17 +35,24 @@ def check_int8_supported(network: Network) -> None:
 def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     """Hold a .tflite against its card.
 
-    It loads in LiteRT. The input is (1, height, width, channels) and the output (1, classes), or
-    without a head the features, both of `input_type`; each of the classes has a label where there
-    are labels; and in an integer model no tensor is of a floating type, so that no operator can
-    compute in float, and what copies or compares integers has one scale for all of them.
+    Any runtime may be given it, and it loads in LiteRT. The input is (1, height, width, channels)
+    and the output (1, classes), or without a head the features, both of `input_type`; each of the
+    classes has a label where there are labels; and in an integer model no tensor is of a floating
+    type, so that no operator can compute in float, and what copies or compares integers has one
+    scale for all of them.
 
     Raises:
         ExportError: the file is not what was asked for; it must not be written.
     """
     try:
-        model = parse_tflite(content)
+        model = check_tflite(content)
         _load(content)
+    except FlatbufferError as error:
+        layer = _layer_at(content, error.operator)
+        raise ExportError(
+            "the converted file is none that a runtime should be given:"
+            f" {layer}{error}; are these the network's weights?"
+        ) from error
     except (ValueError, RuntimeError) as error:
         raise ExportError(f"the converted file does not load: {error}") from error
     graph = model.subgraphs[0]
@@ -76,6 +86,19 @@ def verify_lowered(partition: Partition) -> None:
     left = sum(placed.operator == "LEAKY_RELU" for placed in partition.operators)
     if left:
         raise ExportError(f"the file for the Edge TPU has {left} LEAKY_RELU, which it cannot run")
+
+
+def _layer_at(content: bytes, position: int | None) -> str:
+    """``layer 3 [connected], ``, whose operator it is; nothing where none is known."""
+    if position is None:
+        return ""
+    graph = parse_tflite(content).subgraphs[0]
+    operator = graph.operators[position]
+    # What it reads comes last: that bears the name of the layer before.
+    indices = (*operator.outputs, *operator.inputs[1:], *operator.inputs[:1])
+    names = (graph.tensors[n].name for n in indices if n >= 0)
+    layer = next(filter(None, map(named_layer, names)), None)
+    return "" if layer is None else f"layer {layer[0]} [{layer[1]}], "
 
 
 def _load(content: bytes) -> None:

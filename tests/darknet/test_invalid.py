@@ -111,7 +111,8 @@ MESSAGES = {
     "no_layers": ":1: [net] has no layer behind it",
     "no_net": ":1: the first section must be [net], not [convolutional]",
     "normalization_size": ":7: [normalization] size=8 is too much for 3 channels",
-    "number_infinite": ":13: [softmax] temperature=1e999 is not a number",
+    "number_beyond_float": ":7: [shortcut] alpha=1e39 is beyond 3.4e+38, the largest float32",
+    "number_infinite": ":13: [softmax] temperature=1e999 is beyond 3.4e+38, the largest float32",
     "open_section": ":6: [convolutional is not a section; write [name]",
     "option_before_section": ":1: height=8 stands before the first section",
     "padding_negative": ":8: [convolutional] padding=-1 must be at least 0",
@@ -184,7 +185,12 @@ MESSAGES = {
     "softmax_spatial": (
         ":13: [softmax] spatial=1 is not supported: tinyedge normalizes over the whole output"
     ),
-    "softmax_temperature": ":13: [softmax] temperature=0 must be more than 0",
+    "softmax_subnormal": (
+        ":13: [softmax] temperature=1e-310 must be more than 0, at least 1.18e-38 in float32"
+    ),
+    "softmax_temperature": (
+        ":13: [softmax] temperature=0 must be more than 0, at least 1.18e-38 in float32"
+    ),
     "softmax_tree": (
         ":13: [softmax] tree=data/9k.tree is not supported: it needs a tree of labels "
         "beside the .cfg"

@@ -150,6 +150,22 @@ def test_a_size_beyond_memory_is_refused_at_once() -> None:
         read_network(VALID / "pools.cfg", size=(10**30, 10**30))
 
 
+def test_a_matrix_beyond_any_file_is_refused_at_its_line() -> None:
+    text = "[net]\nheight=1\nwidth=1\nchannels=30000\n[lrn]\n"
+    said = (
+        r"^a\.cfg:5: layer 0 \[normalization\] over 30,000 channels needs a matrix of 3,600,000,000"
+    )
+    with pytest.raises(CfgError, match=said):
+        build_network(parse_cfg(text, "a.cfg"))
+
+
+def test_more_layers_than_tensorflow_bears_are_refused_at_the_first() -> None:
+    text = "[net]\nheight=1\nwidth=1\nchannels=3\n" + 2000 * "[dropout]\n"
+    assert len(build_network(parse_cfg(text, "a.cfg")).layers) == 2000
+    with pytest.raises(CfgError, match=r"^a\.cfg:2005: \[dropout\] is a layer too many"):
+        build_network(parse_cfg(f"{text}[dropout]\n", "a.cfg"))
+
+
 # Those the engine can run as we read them; on a CPU it runs no [batchnorm].
 BEYOND = {"alexeyab", "alexeyab_joins", "batchnorm", "spelling"}
 RUN = sorted({path.stem for path in VALID.glob("*.cfg")} - BEYOND)

@@ -138,6 +138,9 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
             message = f"{where}{error.strerror or error}"
         case MemoryError():
             message = "out of memory"
+        # TensorFlow's, of which this ring knows the name alone.
+        case _ if type(error).__name__ == "ResourceExhaustedError":
+            message = "out of memory"
         case ModuleNotFoundError(name=str(name)) if name.startswith("tinyedge.export"):
             message = "this command is left out on a board: run it on your computer"
         case _:

@@ -39,6 +39,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # The engine keeps every integer of a .cfg in a C int.
 _LARGEST = 2**31 - 1
+_LARGEST_FLOAT = (2 - 2**-23) * 2.0**127
 # What C's atoi() and strtod() find at the beginning of a text.
 _C_INTEGER = re.compile(r"[\v\f\r]*([+-]?[0-9]+)")
 _C_NUMBER = re.compile(
@@ -96,13 +97,15 @@ class Section:
         """The option as a finite decimal number; without a default the option is required.
 
         Raises:
-            CfgError: it is missing or no number.
+            CfgError: it is missing, no number, or beyond a float32, in which Darknet keeps it.
         """
         if option not in self.options and default is not None:
             return default
         value = self.text(option)
-        if not _NUMBER.fullmatch(value) or abs(float(value)) == float("inf"):
+        if not _NUMBER.fullmatch(value):
             raise self.error("is not a number", option)
+        if abs(float(value)) > _LARGEST_FLOAT:
+            raise self.error(f"is beyond {_LARGEST_FLOAT:.3g}, the largest float32", option)
         return float(value)
 
     def text(self, option: str, default: str | None = None) -> str:

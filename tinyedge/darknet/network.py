@@ -16,6 +16,7 @@ from tinyedge.darknet.layers import (
     Join,
     Layer,
     LocalAvgPool,
+    Normalization,
     Sam,
     ScaleChannels,
     Shape,
@@ -29,10 +30,13 @@ from tinyedge.darknet.options import (
     refuse_options,
 )
 from tinyedge.errors import CfgError, TinyedgeWarning
+from tinyedge.tflite.flatbuffer import MOST_BYTES
 
 __all__ = ["Footprint", "Network", "build_network", "read_network"]
 
 _FLOAT_BYTES = 4
+_MOST_LAYERS = 2000
+"""densenet201 has 305; TensorFlow takes minutes for so many."""
 
 # Darknet's other sections: known, so that they are not taken for misspelt ones.
 _REFUSED = {
@@ -160,10 +164,12 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
 
     Raises:
         CfgError: a section tinyedge does not have, an option that is missing, no number or out of
-            range, shapes that do not fit each other, or tensors that do not fit this machine's
-            memory.
+            range, shapes that do not fit each other, tensors that do not fit this machine's
+            memory, or more than 2,000 layers.
     """
     net, *rest = sections
+    if len(rest) > _MOST_LAYERS:
+        raise rest[_MOST_LAYERS].error(f"is a layer too many: {_MOST_LAYERS:,} are the most")
     warned: set[tuple[str, str]] = set()
     refuse_options(net, NET_OPTIONS)
     shape = _input(net, size)
@@ -235,6 +241,17 @@ def _is_foreign(layer: Layer) -> bool:
 def _check_memory(network: Network) -> None:
     """Refuse what cannot run here: weights, and the largest layer's input and output."""
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for layer in network.layers:
+        # Of no .weights file, but the exported ones hold it, at most as large as any FlatBuffer.
+        if isinstance(layer, Normalization):
+            matrix = _FLOAT_BYTES * layer.input.channels**2
+            if matrix > min(available, MOST_BYTES):
+                raise CfgError(
+                    f"{network.source}:{layer.line}: layer {layer.index} [{layer.kind}] over"
+                    f" {layer.input.channels:,} channels needs a matrix of {matrix:,} bytes; a"
+                    f" .tflite file holds at most {MOST_BYTES:,}, and this machine's memory"
+                    f" {available:,}"
+                )
     need = network.footprint(_FLOAT_BYTES)
     if need.total > available:
         layer = network.largest_layer

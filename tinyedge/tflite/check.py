@@ -61,7 +61,8 @@ def check_tflite(content: bytes) -> TfliteModel:
                 _check_operator(graph, operator)
             except OperatorError as error:
                 raise FlatbufferError(
-                    f"operator {number}, {shortened(operator.name)[1:-1]}: {error}"
+                    f"operator {number}, {shortened(operator.name)[1:-1]}: {error}",
+                    operator=number,
                 ) from error
         _check_memory(graph)
     return model

@@ -19,7 +19,16 @@ MOST_BYTES = 2**31 - 1
 
 
 class FlatbufferError(ValueError):
-    """Bytes that are no FlatBuffer of the kind expected."""
+    """Bytes that are no FlatBuffer of the kind expected.
+
+    Attributes:
+        operator: the position in its graph of the operator at fault, where one is.
+    """
+
+    def __init__(self, message: str, *, operator: int | None = None) -> None:
+        """Tell `message`, which names the operator too."""
+        super().__init__(message)
+        self.operator = operator
 
 
 class _Buffer:

@@ -114,8 +114,9 @@ class Softmax(Layer):
         if shape.elements % groups:
             raise section.error(f"does not divide {shape.elements} inputs", "groups")
         temperature = section.number("temperature", 1.0)
-        if temperature <= 0:
-            raise section.error("must be more than 0", "temperature")
+        if temperature < _LEAST_TEMPERATURE:
+            least = f"must be more than 0, at least {_LEAST_TEMPERATURE:.3g} in float32"
+            raise section.error(least, "temperature")
         return cls(
             index=context.index,
             line=section.line,
@@ -134,6 +135,10 @@ class Softmax(Layer):
     def table_line(self) -> str:
         """make_softmax_layer."""
         return f"softmax                                        {self.input.elements:4d}"
+
+
+# A smaller one is 0 in Darknet's float, or next to it, and its softmax NaN.
+_LEAST_TEMPERATURE = 2.0**-126
 
 
 @dataclass(frozen=True, kw_only=True)

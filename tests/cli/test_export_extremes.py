@@ -1,0 +1,79 @@
+"""Networks at the ends of what floats and memory hold: a file, or one line that says where."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.support.commands import run_in_process
+from tests.support.toy import PHOTOS, Toy, write_toy
+from tinyedge.cli import main
+
+HEADER = 16  # bytes before the floats of the toy's weights
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    return write_toy(tmp_path / "toy")
+
+
+def calibrated(toy: Toy, out: Path) -> tuple[object, ...]:
+    return (*toy.source(), "--calib", toy.photos, "--calib-count", PHOTOS, "-o", out)
+
+
+def failed(*words: object) -> str:
+    """The one line of error."""
+    result: Result = CliRunner().invoke(main, ["export", *map(str, words)])
+    assert result.exit_code == 2, result.output
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("error:"))
+    return line
+
+
+def change(toy: Toy, start: int, stop: int, factor: float) -> None:
+    """Multiply the floats from `start` to `stop` of the weights."""
+    content = toy.weights.read_bytes()
+    floats = np.frombuffer(content[HEADER:], "<f4").copy()
+    floats[start:stop] *= np.float32(factor)
+    toy.weights.write_bytes(content[:HEADER] + floats.tobytes())
+
+
+def test_a_layer_whose_channels_are_all_scaled_to_nothing(toy: Toy, tmp_path: Path) -> None:
+    change(toy, 5, 10, 0)  # five biases, then five scales
+    assert (
+        "int8 against float: 6 of 6 photos agree"
+        in run_in_process("export", *calibrated(toy, tmp_path / "out")).stdout
+    )
+    words = (*toy.source(), "--calib", "none", "-o", tmp_path / "none")
+    assert "all scales of their batch norms are 0" in failed(*words)
+
+
+def test_values_beyond_what_int8_kernels_bear_are_told_by_the_layer(
+    toy: Toy, tmp_path: Path
+) -> None:
+    change(toy, 5, 10, 1e20)
+    line = failed(*calibrated(toy, tmp_path / "out"))
+    assert "layer 0 [convolutional], operator " in line
+    assert "a tensor of it has a scale of " in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_gradients_beyond_a_float_are_told_by_the_layer(toy: Toy, tmp_path: Path) -> None:
+    toy.cfg.write_text(f"{toy.cfg.read_text()}temperature=2e-38\n")
+    change(toy, 49, 500, 100)  # the kernels behind the biases of the second convolution
+    words = (*calibrated(toy, tmp_path / "out"), "--quantizer", "tuned")
+    assert "how much layer 0 [convolutional] counts in the answers is beyond" in failed(*words)
+
+
+@pytest.mark.long
+def test_a_network_deeper_than_pythons_calls(tmp_path: Path) -> None:
+    cfg, weights = tmp_path / "deep.cfg", tmp_path / "deep.weights"
+    layers = "[activation]\nactivation=leaky\n" * 1100
+    cfg.write_text(
+        "[net]\nheight=2\nwidth=2\nchannels=3\n[convolutional]\nfilters=2\n"
+        f"activation=linear\n{layers}[avgpool]\n"
+    )
+    header = np.array([0, 1, 0, 0], "<i4")
+    weights.write_bytes(header.tobytes() + np.arange(8, dtype="<f4").tobytes())
+    words = (cfg, "--weights", weights, "--float-only", "-o", tmp_path / "out")
+    assert "equal but for float's rounding" in run_in_process("export", *words).stdout
