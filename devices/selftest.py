@@ -12,7 +12,7 @@ from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError, TinyedgeError
 from tinyedge.files import read_bytes
-from tinyedge.json_values import ValueCheck, parse_json, real, several, text
+from tinyedge.json_values import ValueCheck, field, parse_json, real, several, text
 from tinyedge.text import printable
 
 __all__ = [
@@ -122,20 +122,16 @@ def read_manifest(bundle: Path) -> Manifest:
         raise ModelError(f"{path} is not of format {FORMAT}, which this tinyedge reads")
     try:
         for name, check in _CHECKS.items():
-            check(content.get(name))
+            field(content, name, check)
     except ValueError as error:
-        raise ModelError(
-            f"{path} is damaged ({name} is not {error}): make the bundle again"
-        ) from None
+        raise ModelError(f"{path} is damaged ({error}): make the bundle again") from None
     return cast(Manifest, content)
 
 
 def _model(value: object) -> None:
     """Raise a ValueError unless it is a `BundledModel`."""
-    if not isinstance(value, dict):
-        raise ValueError("an object")
     for name, check in _MODEL_CHECKS.items():
-        check(value.get(name))
+        field(value, name, check)
 
 
 def _file(value: object) -> None:

@@ -1,19 +1,22 @@
 """JSON of strangers: parsed strictly, and each value checked for its type and range.
 
 A check makes a field of a JSON value, or raises a ValueError that says what the value should be
-("an integer from 1 to 10"). `record` puts together those of an object's fields.
+("an integer from 1 to 10"). `record` puts together those of an object's fields, and names the place
+of what is wrong ("check.images is 0, not an integer from 1 to 10").
 """
 
 import json
 import math
-import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args
 
+from tinyedge.text import shortened
+
 __all__ = [
     "ValueCheck",
     "by_name",
+    "field",
     "integer",
     "one_of",
     "optional",
@@ -28,6 +31,15 @@ __all__ = [
 ValueCheck = Callable[[object], Any]
 
 
+class _PartError(ValueError):
+    """What is wrong with a part of a value, and which part: ``.check.images``, ``.labels[0]``."""
+
+    def __init__(self, place: str, wrong: str) -> None:
+        super().__init__(f"{place.lstrip('.')} {wrong}")
+        self.place = place
+        self.wrong = wrong
+
+
 def parse_json(content: bytes | str) -> object:
     """The value that UTF-8 `content` is the JSON of, as RFC 8259 has it: no NaN, no infinity.
 
@@ -35,7 +47,7 @@ def parse_json(content: bytes | str) -> object:
         ValueError: it is no JSON, or nested too deep or too large for Python to hold.
     """
     try:
-        return json.loads(content, parse_constant=_no_number)
+        return json.loads(content, parse_constant=_no_number, parse_int=_integer)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except MemoryError:
@@ -52,17 +64,26 @@ def record(content: object, checks: Mapping[str, ValueCheck], kind: type) -> dic
         raise ValueError("an object")
     values = {}
     for name, check in checks.items():
-        if name not in content:
-            continue
-        try:
-            values[name] = check(content[name])
-        except ValueError as error:
-            raise ValueError(f"{name} is {reprlib.repr(content[name])}, not {error}") from None
+        if name in content:
+            values[name] = field(content, name, check)
     for item in fields(kind):
         needed = item.default is MISSING and item.default_factory is MISSING
         if needed and item.name not in values:
-            raise ValueError(f"{item.name!r} is missing")
+            raise _PartError(f".{item.name}", "is missing")
     return values
+
+
+def field(content: object, name: str, check: ValueCheck) -> Any:
+    """What `check` makes of one field of a JSON object.
+
+    Raises:
+        ValueError: `content` is no object, the field is missing or not as its check wants it.
+    """
+    if not isinstance(content, dict):
+        raise ValueError("an object")
+    if name not in content:
+        raise _PartError(f".{name}", "is missing")
+    return _part(check, f".{name}", content[name])
 
 
 def text(value: object) -> str:
@@ -130,7 +151,7 @@ def several(check: ValueCheck, count: int | None = None) -> ValueCheck:
     def check_all(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list) or count not in (None, len(value)):
             raise ValueError("a list" if count is None else f"a list of {count}")
-        return tuple(_item(check, f"item {index}", item) for index, item in enumerate(value))
+        return tuple(_part(check, f"[{index}]", item) for index, item in enumerate(value))
 
     return check_all
 
@@ -141,16 +162,25 @@ def by_name(check: ValueCheck) -> ValueCheck:
     def check_all(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("an object")
-        return {name: _item(check, reprlib.repr(name), item) for name, item in value.items()}
+        return {name: _part(check, f"[{shortened(name)}]", item) for name, item in value.items()}
 
     return check_all
 
 
-def _item(check: ValueCheck, name: str, value: object) -> object:
+def _part(check: ValueCheck, step: str, value: object) -> object:
     try:
         return check(value)
+    except _PartError as error:
+        raise _PartError(f"{step}{error.place}", error.wrong) from None
     except ValueError as error:
-        raise ValueError(f"that with {error} as {name}") from None
+        raise _PartError(step, f"is {shortened(value)}, not {error}") from None
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        raise ValueError(f"an integer of {len(digits):,} digits") from None
 
 
 def _no_number(name: str) -> float:

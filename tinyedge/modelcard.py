@@ -11,7 +11,6 @@ normalization and the layers' precision; a card of format 1 is read with the val
 
 import json
 import os
-import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from tinyedge.json_values import (
     sha256,
     text,
 )
+from tinyedge.text import MESSAGE, cut, shortened
 from tinyedge.tflite.flatbuffer import MOST_BYTES
 from tinyedge.tflite.metadata import Normalization
 
@@ -207,15 +207,16 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
 
 
 def _damaged(path: str | os.PathLike[str], why: str) -> ModelError:
-    shown = why if len(why) <= 200 else f"{why[:200]}..."
-    return ModelError(f"{path}: its model card is damaged ({shown}); export the model again")
+    return ModelError(
+        f"{path}: its model card is damaged ({cut(why, MESSAGE)}); export the model again"
+    )
 
 
 def _card(content: object, path: Path) -> ModelCard:
     found = content.get("format") if isinstance(content, dict) else content
     if not isinstance(content, dict) or type(found) is not int or found not in _FORMATS_READ:
         raise ModelError(
-            f"{path}: its model card has format {reprlib.repr(found)}, this tinyedge reads"
+            f"{path}: its model card has format {shortened(found)}, this tinyedge reads"
             f" {_FORMATS_READ[0]} to {_FORMATS_READ[-1]};"
             " use the tinyedge that exported it, or export the model again"
         )

@@ -4,7 +4,15 @@ import os
 import re
 import reprlib
 
-__all__ = ["counted", "cut", "is_plain_name", "printable", "printable_lines", "shortened"]
+__all__ = [
+    "MESSAGE",
+    "counted",
+    "cut",
+    "is_plain_name",
+    "printable",
+    "printable_lines",
+    "shortened",
+]
 
 # What moves a terminal's cursor, sets its title or ends a line (C0, DEL, C1, U+2028, U+2029), what
 # turns the direction of writing (Unicode TR 9, section 2) and so shows one text for another, and
@@ -13,6 +21,8 @@ _HARMFUL = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
 
+MESSAGE = 200
+"""Characters that are shown of a library's message, which may quote what it stumbled over."""
 _MOST_BITS = 64
 # No shell, unit file or archive takes any of it for something else.
 _PLAIN_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]*")

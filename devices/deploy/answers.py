@@ -10,6 +10,7 @@ from tinyedge.devices.deploy.ssh import Finished
 from tinyedge.errors import DeployError
 from tinyedge.json_values import (
     ValueCheck,
+    field,
     integer,
     optional,
     parse_json,
@@ -117,8 +118,8 @@ def selftest(finished: Finished) -> SelftestJson:
     """
     found = _object(finished, "the self-test")
     try:
-        passed = _field(found, "passed", _truth)
-        each = _field(found, "models", several(lambda model: _field(model, "passed", _truth)))
+        passed = field(found, "passed", _truth)
+        each = field(found, "models", several(lambda model: field(model, "passed", _truth)))
         if not each or passed != all(each):
             raise ValueError("passed is not what the models make of it")
     except ValueError as error:
@@ -135,8 +136,8 @@ def comparison(finished: Finished) -> ComparisonJson:
     found = _object(finished, "compare")
     try:
         for name in ("float", "int8", "drop"):
-            _field(_field(found, name, _anything), "top1", real())
-        _field(found["drop"], "interval", several(real(), 2))
+            field(field(found, name, _anything), "top1", real())
+        field(found["drop"], "interval", several(real(), 2))
     except ValueError as error:
         raise DeployError(f"compare: its answer is damaged: {error}") from None
     return cast("ComparisonJson", found)
@@ -184,15 +185,6 @@ def _check_plain(value: object, depth: int) -> None:
             _check_plain(item, depth - 1)
     else:
         json.dumps(value, allow_nan=False)
-
-
-def _field(content: object, name: str, check: ValueCheck) -> Any:
-    if not isinstance(content, dict) or name not in content:
-        raise ValueError(f"{name!r} is missing")
-    try:
-        return check(content[name])
-    except ValueError as error:
-        raise ValueError(f"{name} is {shortened(content[name])}, not {error}") from None
 
 
 def _anything(value: object) -> object:

@@ -339,3 +339,9 @@ def test_a_comment_may_be_in_any_encoding(tmp_path: Path, encoding: str) -> None
     path.write_bytes(b"[net]\n" + f"width={comment}\n".encode(encoding))
     with pytest.raises(CfgError, match=r"net\.cfg:2: byte 0x[0-9a-f]{2} is not UTF-8 text"):
         read_cfg(path)
+
+
+def test_zeros_before_an_integer_mean_nothing_however_many() -> None:
+    (net,) = parse_cfg(f"[net]\nbatch=-{'0' * 5000}7\nstep={'0' * 5000}\n", "a.cfg")
+    assert (net.integer("batch"), net.integer("step")) == (-7, 0)
+    assert (net.atoi("batch", 1), net.atoi("step", 1)) == (-7, 0)

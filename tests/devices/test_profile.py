@@ -195,6 +195,11 @@ def test_what_is_no_toml_at_all(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(DeviceError, match=r"board\.toml is no UTF-8 text"):
         find_profile(str(path))
+    path.write_text(f"threads = {'1' * 5000}\n")
+    with pytest.raises(
+        DeviceError, match=r"board\.toml: it holds an integer of thousands of digits$"
+    ):
+        find_profile(str(path))
     path.write_text("threads = 1 2\n")
     with pytest.raises(DeviceError, match="line 1, column"):
         find_profile(str(path))

@@ -41,7 +41,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = 2**31 - 1
 _LARGEST_FLOAT = (2 - 2**-23) * 2.0**127
 # What C's atoi() and strtod() find at the beginning of a text.
-_C_INTEGER = re.compile(r"[\v\f\r]*([+-]?[0-9]+)")
+_C_INTEGER = re.compile(r"[\v\f\r]*([+-]?)([0-9]+)")
 _C_NUMBER = re.compile(
     r"[\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|nan))", re.IGNORECASE
 )
@@ -143,7 +143,8 @@ class Section:
         if option not in self.options:
             return default
         found = _C_INTEGER.match(self.options[option].value)
-        value = int(found[1][:_MOST_DIGITS]) if found else 0
+        # Python refuses to convert thousands of digits.
+        value = int(found[1] + (found[2].lstrip("0")[:_MOST_DIGITS] or "0")) if found else 0
         value = max(-(2**63), min(value, 2**63 - 1))
         return (value + 2**31) % 2**32 - 2**31
 
@@ -176,9 +177,10 @@ class Section:
         if not _INTEGER.fullmatch(text):
             raise self.error("is not an integer", option)
         # The length first: Python refuses to convert thousands of digits.
-        if len(text.lstrip("+-").lstrip("0")) > 10 or abs(int(text)) > _LARGEST:
+        digits = text.lstrip("+-").lstrip("0") or "0"
+        if len(digits) > 10 or int(digits) > _LARGEST:
             raise self.error(f"is beyond {_LARGEST}, the largest integer of a .cfg", option)
-        return int(text)
+        return -int(digits) if text.startswith("-") else int(digits)
 
 
 def read_cfg(path: Path) -> tuple[Section, ...]:
