@@ -75,7 +75,8 @@ def test_no_command_ends_with_a_number_of_its_own() -> None:
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if name in ("SystemExit", "sys.exit", "context.exit"):
                 assert isinstance(node, ast.Call)
-                if any(isinstance(inner, ast.Constant) for inner in ast.walk(node.args[0])):
+                inside = [inner for given in node.args for inner in ast.walk(given)]
+                if any(isinstance(inner, ast.Constant) for inner in inside):
                     found.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
     # A shell's rule, not a number of ours.
     assert [entry.split(": ", 1)[1] for entry in found] == ["SystemExit(128 + interrupted.number)"]
@@ -210,3 +211,34 @@ def test_a_reader_that_has_gone_is_told_by_the_exit_code_alone(words: str) -> No
 def test_bad_words_are_an_error() -> None:
     for words in (["nothing"], ["run"], ["devices", "--nothing"]):
         assert run_as_user(*words).returncode == ExitCode.ERROR
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "none.tflite", "a.png"), ("run", "--none"), ("--none",), ("run",)]
+)
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_error_that_nobody_can_be_told_of_is_one(words: tuple[str, ...], closed: bool) -> None:
+    """Not 1, which means that a gate failed."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "wb") as gone, open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tinyedge", *words],
+            stdout=subprocess.PIPE,
+            stderr=gone if closed else full,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (ExitCode.ERROR, b"")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("--version",), ("zoo",)])
+def test_a_full_disk_is_an_error(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tinyedge", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "error: No space left on device\n")

@@ -89,7 +89,7 @@ def test_a_layers_name_in_a_table_is_escaped_before_it_is_laid_out() -> None:
 
 def test_a_warning_is_one_line(model: Path, photo: Path, tmp_path: Path) -> None:
     labels = tmp_path / f"labels{HOSTILE[:20]}.txt"
-    labels.write_text("a\nb\nc\nd\n")
+    labels.write_text("label\na\nb\nc\n")
     text = harmless(on_a_terminal(["run", model, photo, "--labels", labels]))
     assert text.startswith("note: ")
     assert r"\x1b]0;pwned\x07\x1b[2J" in text

@@ -1,12 +1,14 @@
 """When an image in a watched folder counts as written."""
 
+import contextlib
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
 
-from tinyedge.errors import DatasetError
+from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.images.stream import SourceImage
 from tinyedge.images.watch import FolderWatch, WatchedImages, watch_with_journal
 from tinyedge.system import stop_request
@@ -73,13 +75,104 @@ def test_an_image_that_went_may_come_back(tmp_path: Path) -> None:
 def test_an_image_that_is_moved_within_the_folder_is_no_new_one(tmp_path: Path) -> None:
     watch, image, done = FolderWatch(tmp_path), tmp_path / "a.jpg", tmp_path / "done"
     image.write_bytes(b"x")
-    assert [watch.look(), watch.look()] == [[], [image]]
+    assert given(watch) == ["a.jpg"]
     done.mkdir()
     image.rename(done / "a.jpg")
     assert watch.look() == watch.look() == watch.look() == []
     # The name is free for another.
     image.write_bytes(b"other")
     assert [watch.look(), watch.look()] == [[], [image]]
+
+
+def given(watch: FolderWatch) -> list[str]:
+    """The names of what several looks give; each is answered."""
+    names = []
+    for _ in range(3):
+        for path in watch.look():
+            assert watch.answered(path) is not None
+            names.append(path.name)
+    return names
+
+
+def test_names_that_move_on_make_no_new_images(tmp_path: Path) -> None:
+    """As of a camera that keeps the last few, the newest always as 1."""
+    watch = FolderWatch(tmp_path)
+    for number in range(5):
+        for name in range(4, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                (tmp_path / f"{name}.jpg").rename(tmp_path / f"{name + 1}.jpg")
+        (tmp_path / ".new").write_bytes(b"x" * (number + 1))
+        (tmp_path / ".new").rename(tmp_path / "1.jpg")
+        assert given(watch) == ["1.jpg"]
+
+
+def test_two_that_exchange_their_names_are_no_new_ones(tmp_path: Path) -> None:
+    watch, one, two = FolderWatch(tmp_path), tmp_path / "1.jpg", tmp_path / "2.jpg"
+    one.write_bytes(b"x")
+    two.write_bytes(b"xx")
+    assert sorted(given(watch)) == ["1.jpg", "2.jpg"]
+    one.rename(tmp_path / ".kept")
+    two.rename(one)
+    (tmp_path / ".kept").rename(two)
+    assert given(watch) == []
+
+
+def test_a_folder_that_was_away_brings_only_what_is_new(tmp_path: Path) -> None:
+    below, elsewhere = tmp_path / "in" / "below", tmp_path / "elsewhere"
+    below.mkdir(parents=True)
+    watch = FolderWatch(tmp_path / "in")
+    (below / "a.jpg").write_bytes(b"x")
+    assert given(watch) == ["a.jpg"]
+    below.rename(elsewhere)
+    assert given(watch) == []
+    (elsewhere / "b.jpg").write_bytes(b"x")
+    elsewhere.rename(below)
+    assert given(watch) == ["b.jpg"]
+
+
+def test_of_those_that_went_the_last_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinyedge.images.watch._MOST_AWAY", 2)
+    folder, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    watch = FolderWatch(folder)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (folder / name).write_bytes(b"x")
+        assert given(watch) == [name]
+        (folder / name).rename(elsewhere / name)
+        assert given(watch) == []
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (elsewhere / name).rename(folder / name)
+    assert given(watch) == ["a.jpg"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root looks into every folder")
+def test_a_folder_that_may_not_be_looked_into_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir(mode=0)
+    watch = FolderWatch(tmp_path)
+    with pytest.warns(TinyedgeWarning, match=f"cannot look into {tmp_path}/below: Permission"):
+        watch.look()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        watch.look()
+
+
+def test_a_folder_too_deep_is_told_once(tmp_path: Path) -> None:
+    parent = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(45):
+        os.mkdir("d" * 100, dir_fd=parent)
+        below = os.open("d" * 100, os.O_RDONLY, dir_fd=parent)
+        os.close(parent)
+        parent = below
+    os.close(parent)
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    watch = FolderWatch(tmp_path, existing=True)
+    with pytest.warns(TinyedgeWarning, match=r"cannot look into '.*: File name too long") as notes:
+        assert watch.look() == []
+    assert len(notes) == 1
+    assert watch.look() == [tmp_path / "a.jpg"]
 
 
 def test_links_that_go_in_circles_end(tmp_path: Path) -> None:
@@ -233,6 +326,33 @@ class TestJournal:
         assert self.looks(folder, journal) == ["b.jpg", os.fsdecode(b"\xff.jpg")]
         assert self.looks(folder, journal) == []
 
+    def test_names_that_are_used_again_bring_nothing_twice(self, tmp_path: Path) -> None:
+        """Each is moved away after its answer, as an archive does; then the watch ends."""
+        folder, journal = tmp_path / "in", tmp_path / "journal"
+        (folder / "done").mkdir(parents=True)
+        assert self.looks(folder, journal) == []
+        for number in range(3):
+            (folder / "snap.jpg").write_bytes(b"x" * (number + 1))
+            assert self.looks(folder, journal) == ["snap.jpg"]
+            (folder / "snap.jpg").rename(folder / "done" / f"{number}.jpg")
+        assert self.looks(folder, journal) == []
+
+    def test_a_folder_that_is_empty_at_its_start_forgets_nothing(self, tmp_path: Path) -> None:
+        """As one is whose file system is not mounted yet."""
+        folder, journal = tmp_path / "in", tmp_path / "journal"
+        folder.mkdir()
+        assert self.looks(folder, journal) == []
+        (folder / "a.jpg").write_bytes(b"x")
+        assert self.looks(folder, journal) == ["a.jpg"]
+        (folder / "a.jpg").rename(tmp_path / "a.jpg")
+        with watch_with_journal(folder, journal, existing=False, rewritten=False) as opened:
+            watch, kept = opened
+            assert given(watch) == []
+            kept.rewrite(watch.entries())
+        (tmp_path / "a.jpg").rename(folder / "a.jpg")
+        (folder / "b.jpg").write_bytes(b"x")
+        assert self.looks(folder, journal) == ["b.jpg"]
+
     def test_those_there_at_its_beginning_are_given_if_asked(self, tmp_path: Path) -> None:
         folder, journal = tmp_path / "in", tmp_path / "journal"
         folder.mkdir()
@@ -252,6 +372,7 @@ class TestJournal:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("tinyedge.images.watch._SPARE_LINES", 3)
+        monkeypatch.setattr("tinyedge.images.watch._MOST_AWAY", 0)
         folder, journal = tmp_path / "in", tmp_path / "journal"
         folder.mkdir()
         images = [folder / f"{number}.jpg" for number in range(20)]

@@ -8,7 +8,7 @@ imports stand inside the function, so that ``--help`` loads click alone.
 
 import contextlib
 import importlib
-import os
+import io
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from tinyedge import __version__
-from tinyedge.cli.output import say, say_lines, say_other_distribution
+from tinyedge.cli.output import say, say_lines, say_other_distribution, write_nowhere
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode, exit_codes_of
 from tinyedge.system import Interrupted, check_interrupted, interruptible
@@ -70,7 +70,13 @@ class _LazyGroup(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
             with interruptible():
-                return super().main(args, prog_name, complete_var, **extra)
+                # Not click's own standalone mode, which ends with 1 where stderr cannot be written.
+                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            raise SystemExit(code if isinstance(code, int) else ExitCode.DONE)
+        except click.ClickException as wrong:
+            _show(wrong)
+            say_other_distribution()
+            raise SystemExit(wrong.exit_code) from None
         except Interrupted as interrupted:
             # Where the terminal has closed nobody hears it.
             with contextlib.suppress(OSError):
@@ -87,6 +93,9 @@ class _LazyGroup(click.Group):
             return super().make_context(*args, **extra)
         except BrokenPipeError:
             _end_without_stdout()
+        except OSError as error:
+            write_nowhere(sys.stdout)
+            _fail(error, debug=False)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; whatever is raised ends as one message on stderr and an exit code."""
@@ -113,13 +122,14 @@ def _exit_codes(command: str | None) -> str:
     return "\n".join(("\b", "Exit codes:", *rows))
 
 
+def _show(wrong: click.ClickException) -> None:
+    text = io.StringIO()
+    wrong.show(file=text)
+    say_lines(text.getvalue().rstrip("\n"), err=True)
+
+
 def _end_without_stdout() -> NoReturn:
-    # Else Python finds at its end that it cannot flush, and says so.
-    with (
-        contextlib.suppress(AttributeError, OSError, ValueError),
-        open(os.devnull, "wb") as nowhere,
-    ):
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    write_nowhere(sys.stdout)
     raise SystemExit(ExitCode.STDOUT_CLOSED)
 
 

@@ -4,13 +4,16 @@ Nothing else of tinyedge writes to a terminal but a progress bar. What strangers
 stand in any message, is escaped here.
 """
 
+import contextlib
 import functools
+import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from tinyedge.text import printable, printable_lines
 
-__all__ = ["output_width", "say", "say_lines", "say_other_distribution", "show"]
+__all__ = ["output_width", "say", "say_lines", "say_other_distribution", "show", "write_nowhere"]
 
 _NARROWEST = 80
 
@@ -52,8 +55,26 @@ def _write(text: str, *, err: bool) -> None:
         return
     # What the terminal's encoding does not have is escaped, too. (click would write UTF-8.)
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
-    stream.flush()
+    try:
+        stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+        stream.flush()
+    except OSError:
+        if not err:
+            raise
+        # Who does not hear what is said besides still gets the results, and the exit code.
+        write_nowhere(stream)
+
+
+def write_nowhere(stream: TextIO) -> None:
+    """Have a stream that cannot be written to lose what it is given.
+
+    Else Python finds at its end that it cannot flush it, says so and ends with a code of its own.
+    """
+    with (
+        contextlib.suppress(AttributeError, OSError, ValueError),
+        open(os.devnull, "wb") as nowhere,
+    ):
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def output_width() -> int:

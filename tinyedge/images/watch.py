@@ -15,6 +15,7 @@ import os
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,7 @@ from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.images.stream import ImageSource, SourceImage
 from tinyedge.images.walk import is_image_name, is_passed_over, is_unread_format
 from tinyedge.system import StopRequest
+from tinyedge.text import shortened
 
 if TYPE_CHECKING:
     from tinyedge.journal import Entry, Journal
@@ -31,8 +33,12 @@ __all__ = ["FolderWatch", "WatchedImages", "watch_with_journal"]
 
 # Looks closer together could miss that an image is still being written, seconds.
 _LEAST_BETWEEN_LOOKS = 0.1
+# Images that were answered and have gone are known for so long, should they come back.
+_MOST_AWAY = 20_000
 # A journal of that many lines more than twice what it must hold is rewritten.
 _SPARE_LINES = 1000
+# Of a folder that is told of; a longer one is shortened.
+_MOST_OF_A_NAME = 1000
 
 
 class _State(NamedTuple):
@@ -43,6 +49,9 @@ class _State(NamedTuple):
     modified: int
     # Of its content or of who may read it; -1 where it is not known.
     changed: int
+
+
+_Moved = tuple[int, int, int]
 
 
 class _Image(NamedTuple):
@@ -68,8 +77,9 @@ class FolderWatch:
 
     Hidden files and folders are left out, as everywhere. An image that takes the place of
     another, by a rename or after it was deleted, is a new one; one that is rewritten where it
-    stands, or given another name within the folder, is not. A link to an image of the folder, and
-    a second name of it, are that image.
+    stands is not, nor one that has another name now, whatever has its old one, or that was away
+    for a while, as all are while a file system is not mounted. A link to an image of the folder,
+    and a second name of it, are that image.
     """
 
     def __init__(
@@ -97,10 +107,17 @@ class FolderWatch:
         self.folder = folder
         self._rewritten = rewritten
         self._told: set[str] = set()
-        self._known = dict(_known_images(folder, known))
+        # By the path that each has now; those that were answered, and whose path has gone or is
+        # another's, by what a file keeps when it is moved.
+        self._known: dict[str, _Image] = {}
+        self._away: dict[_Moved, _Image] = {}
         self._given: dict[str, _Image] = {}
         self._changing: dict[str, _State] = {}
         self._unreadable: dict[str, _State] = {}
+        for path, image in _known_images(folder, known):
+            if path in self._known:
+                self._put_away(path)
+            self._known[path] = image
         if not existing:
             self._known |= {
                 path: _Image(state, _born(path)) for path, state in _images(folder).items()
@@ -112,20 +129,22 @@ class FolderWatch:
         Raises:
             OSError: the folder itself is gone, or can no longer be read.
         """
-        unread: set[str] = set()
-        found = _images(self.folder, unread)
-        self._tell(unread)
-        gone = [self._known[path] for path in self._known.keys() - found.keys()]
-        moved = {image.state[:3]: image for image in gone}
-        for states in (self._known, self._given, self._changing, self._unreadable):
+        left_out = _LeftOut()
+        found = _images(self.folder, left_out)
+        self._tell(left_out)
+        for states in (self._changing, self._unreadable):
             for path in states.keys() - found.keys():
                 del states[path]
+        for path in list(self._known):
+            if path not in found or not self._is_known(path, found[path]):
+                self._put_away(path)
         settled: list[tuple[int, str]] = []
         for path, state in found.items():
-            if self._is_known(path, state) or state == self._unreadable.get(path):
+            if path in self._known or state == self._unreadable.get(path):
                 continue
-            was = moved.get(state[:3])
+            was = self._away.get(_moved(state))
             if was is not None and _is_same(was, state, path):
+                del self._away[_moved(state)]
                 self._known[path] = _Image(state, was.born)
             elif state.size and state == self._changing.get(path):
                 settled.append((state.modified, path))
@@ -135,15 +154,24 @@ class FolderWatch:
                 self._changing[path] = state
         return [Path(path) for _, path in sorted(settled)]
 
-    def _tell(self, unread: set[str]) -> None:
-        """Say once of each suffix that photos of its format are not read."""
-        for suffix in sorted(unread - self._told):
-            warnings.warn(
-                f"{self.folder}: photos of the format {suffix} are not read",
-                TinyedgeWarning,
-                stacklevel=3,
-            )
-        self._told |= unread
+    def _tell(self, left_out: "_LeftOut") -> None:
+        """Say once of each suffix that photos of its format are not read, and of each folder."""
+        said = {
+            f"{self.folder}: photos of the format {suffix} are not read"
+            for suffix in left_out.suffixes
+        }
+        said |= {f"cannot look into {name}: {why}" for name, why in left_out.folders.items()}
+        for text in sorted(said - self._told):
+            warnings.warn(text, TinyedgeWarning, stacklevel=3)
+        self._told |= said
+
+    def _put_away(self, path: str) -> None:
+        """Know the image of this path whatever its path is, if it was answered."""
+        image = self._known.pop(path)
+        if self._given.pop(path, None) is None:
+            self._away[_moved(image.state)] = image
+            if len(self._away) > _MOST_AWAY:
+                del self._away[next(iter(self._away))]
 
     def is_as_given(self, path: Path) -> bool:
         """Whether the image is still the one that `look` saw; if not, `look` gives it anew."""
@@ -170,14 +198,15 @@ class FolderWatch:
         return None if image is None else image.entry(self._name(found))
 
     def entries(self) -> "list[Entry]":
-        """What a journal has to keep: of all images that are there and need no more."""
+        """What a journal has to keep: of all images that need no more."""
         done = self._known.keys() - self._given.keys()
-        return [self._known[path].entry(self._name(path)) for path in sorted(done)]
+        # What is away has no name.
+        away = [image.entry("") for image in self._away.values()]
+        return away + [self._known[path].entry(self._name(path)) for path in sorted(done)]
 
     def _is_known(self, path: str, state: _State) -> bool:
-        image = self._known.get(path)
-        if image is None:
-            return False
+        """Whether the file there now is the image that is known by this path."""
+        image = self._known[path]
         if image.state == state:
             return True
         if _is_same(image, state, path):
@@ -185,7 +214,6 @@ class FolderWatch:
             if as_it_was or not self._rewritten:
                 self._known[path] = _Image(state, image.born)
                 return True
-        self._forget(path)
         return False
 
     def _forget(self, found: str) -> _Image | None:
@@ -302,11 +330,27 @@ def _is_same(image: _Image, state: _State, path: str) -> bool:
     return as_it_was or (was.inode, was.size) == (state.inode, state.size)
 
 
-def _images(folder: Path, unread: set[str] | None = None) -> dict[str, _State]:
-    """Every image in `folder` and below; only `folder` itself has to be readable.
+def _moved(state: _State) -> _Moved:
+    """What stays of a file when it is given another name."""
+    return state[:3]
 
-    `unread` is added the suffixes of photos whose formats are not read.
+
+@dataclass
+class _LeftOut:
+    """What a look passes over.
+
+    Attributes:
+        suffixes: of photos whose formats are not read.
+        folders: those that could not be looked into, and why.
     """
+
+    suffixes: set[str] = field(default_factory=set)
+    folders: dict[str, str] = field(default_factory=dict)
+
+
+def _images(folder: Path, left_out: _LeftOut | None = None) -> dict[str, _State]:
+    """Every image in `folder` and below; only `folder` itself has to be readable."""
+    left_out = left_out or _LeftOut()
     images: dict[str, _State] = {}
     links: list[os.DirEntry[str]] = []
     real = os.path.realpath(folder)
@@ -323,9 +367,9 @@ def _images(folder: Path, unread: set[str] | None = None) -> dict[str, _State]:
                 real = _real(entry, parent)
                 if real not in folders:
                     folders.add(real)
-                    pending += [(inside, real) for inside in _entries(entry)]
-            elif unread is not None and is_unread_format(entry.name):
-                unread.add(os.path.splitext(entry.name)[1].lower())
+                    pending += [(inside, real) for inside in _entries_if_any(entry, left_out)]
+            elif is_unread_format(entry.name):
+                left_out.suffixes.add(os.path.splitext(entry.name)[1].lower())
             elif is_image_name(entry.name) and entry.is_file():
                 if entry.is_symlink():
                     links.append(entry)
@@ -350,6 +394,17 @@ def _images(folder: Path, unread: set[str] | None = None) -> dict[str, _State]:
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         return list(entries)
+
+
+def _entries_if_any(folder: os.DirEntry[str], left_out: _LeftOut) -> list[os.DirEntry[str]]:
+    try:
+        return _entries(folder)
+    except (FileNotFoundError, NotADirectoryError):  # it has gone since
+        return []
+    except OSError as error:
+        name = shortened(folder.path) if len(folder.path) > _MOST_OF_A_NAME else folder.path
+        left_out.folders[name] = error.strerror or str(error)
+        return []
 
 
 def _real(entry: os.DirEntry[str], parent: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,21 @@ def test_a_reader_that_has_gone_ends_it(model: Path, bags: list[Path], folder: P
         os.close(read)
         put(bags[0], folder / "a.png")
         assert command.end() == (ExitCode.STDOUT_CLOSED, "", "")
+
+
+def test_who_reads_its_answers_gets_them_though_nobody_reads_its_notes(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    with watching(model, folder) as command:
+        command.close_stderr()
+        put_text = folder / ".b"
+        put_text.write_text("no image")
+        put_text.rename(folder / "a.png")
+        time.sleep(1)
+        put(bags[0], folder / "b.png")
+        assert image_of(command.answer()) == f"{folder}/b.png"
+        command.send(signal.SIGTERM)
+        assert command.end()[:2] == (0, "")
 
 
 def test_a_folder_that_goes_is_an_error(model: Path, folder: Path) -> None:
