@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,10 @@ __all__ = ["Camera", "CameraImages", "Frame", "open_camera"]
 _SHORTER_SIDE = 720
 # A Pi's camera needs this long to find its exposure and its white balance, seconds.
 _SETTLING = 1.0
+# RFC 3986, and FFmpeg's own form without slashes; not file:, whose frames are given one by one.
+_ADDRESS = re.compile("(?!file:)[A-Za-z][A-Za-z0-9+.-]*:(//|[^/]*@)")
+# Major number of Video4Linux's devices: Linux's devices.txt.
+_VIDEO_DEVICES = 81
 # How often who waits for a stream's next frame looks whether to stop, seconds.
 _BETWEEN_LOOKS = 0.2
 
@@ -105,8 +110,13 @@ def open_camera(source: str) -> Camera:
         return _PiCamera(picamera2, number)
     cv2 = _imported("cv2")
     if cv2 is not None:
-        address = "://" in source and not source.startswith("file://")
-        return _Stream(cv2, source) if address else _OpenCvCamera(cv2, source, number)
+        # FFmpeg tells of each damaged frame, on stderr.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        if number is None and _ADDRESS.match(source):
+            return _Stream(cv2, source)
+        if number is None:
+            _check_file(source)
+        return _OpenCvCamera(cv2, source, number)
     if picamera2 is not None:
         raise DeviceError(f"camera {source}: picamera2 finds no such camera")
     raise MissingPackageError(
@@ -173,6 +183,10 @@ class _OpenCvCamera:
         self.driver = f"OpenCV {cv2.__version__}"
         self._live = number is not None
         self._capture = _opened(cv2, source if number is None else number, self.name, self.driver)
+        # Of a sequence how many files there are; of a video an estimate, and so is not taken.
+        sequence = "%" in os.path.basename(source)
+        self._frames = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)) if sequence else 0
+        self._taken = 0
         # A driver keeps images it took before anyone asked for them.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
@@ -184,9 +198,16 @@ class _OpenCvCamera:
         if grabbed:
             came, blue_first = self._capture.retrieve()
             if came:
+                self._taken += 1
                 return Frame(np.asarray(blue_first[:, :, ::-1]), taken)
         if self._live:
             raise DeviceError(f"{self.name} gives no image any more")
+        # A damaged frame ends OpenCV's reading as the end does.
+        if self._taken < self._frames:
+            raise DeviceError(
+                f"{self.name}: frame {self._taken + 1} of {self._frames} cannot be read, nor those"
+                " behind it"
+            )
         return None
 
     def close(self) -> None:
@@ -203,8 +224,6 @@ class _Stream:
     def __init__(self, cv2: ModuleType, source: str) -> None:
         self.name = _without_password(source)
         self.driver = f"OpenCV {cv2.__version__}"
-        # FFmpeg tells of each damaged frame, on stderr.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         self._capture = _opened(cv2, source, self.name, self.driver)
         self._wanted = threading.Event()
         self._came = threading.Event()
@@ -268,6 +287,38 @@ def _opened(cv2: ModuleType, source: str | int, name: str, driver: str) -> Any:
     return capture
 
 
+def _check_file(source: str) -> None:
+    """Refuse what is there and OpenCV would wait at, or crash on, before it is opened.
+
+    Raises:
+        DeviceError: a pipe, socket, folder or device that is no camera's; a name that is no text.
+    """
+    try:
+        source.encode()
+    except UnicodeEncodeError as error:
+        raise DeviceError(f"{source}: OpenCV takes no name that is not UTF-8: rename it") from error
+    try:
+        status = os.stat(source.removeprefix("file://"))
+    except (OSError, ValueError):
+        return  # the pattern of a sequence, or nothing
+    camera = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _VIDEO_DEVICES
+    if not (stat.S_ISREG(status.st_mode) or camera):
+        raise DeviceError(f"{source} is no camera, video file or sequence: it is not opened")
+
+
 def _without_password(address: str) -> str:
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """The address without what may be secret: whom it is opened for, and what it asks.
+
+    Raises:
+        DeviceError: it is none.
+    """
+    kind, _, rest = address.partition(":")
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise DeviceError(f"the {kind} address of the camera is none ({error})") from error
+    if not rest.startswith("//"):
+        return f"{kind}:{rest.rpartition('@')[2].partition('?')[0]}"
+    host = parts.netloc.rpartition("@")[2]
+    query = "..." if parts.query else ""
+    return urlunsplit(parts._replace(netloc=host, query=query, fragment=""))

@@ -1,6 +1,7 @@
 """``tinyedge run --camera``, on videos that the real OpenCV reads as it reads a camera."""
 
 import json
+import os
 import shutil
 import signal
 from datetime import UTC, datetime
@@ -163,3 +164,57 @@ def test_an_interval_is_a_time(model: Path, interval: str) -> None:
     result = run(model, "--camera", "0", "--interval", interval)
     assert result.exit_code == 2
     assert "'--interval'" in result.stderr
+
+
+def test_a_damaged_frame_is_an_error_and_not_the_end(model: Path, frames: list[Path]) -> None:
+    frames[1].write_text("no image")
+    video = frames[0].parent / "frame%02d.png"
+    done = run_as_user("run", model, "--camera", video, "--interval", 0, "--json")
+    assert done.returncode == 2
+    assert done.stdout.count("\n") == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"error: {video}: frame 2 of 5 cannot be read, nor those behind it"
+    )
+    assert "PNG signature" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "device", "folder"])
+def test_what_is_no_video_is_not_opened(model: Path, tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "camera"
+    if "pipe" in kind:
+        os.mkfifo(tmp_path / "pipe")
+        source.symlink_to("pipe")
+    elif kind == "device":
+        source = Path("/dev/zero")
+    else:
+        source.mkdir()
+    done = run_as_user("run", model, "--camera", source)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: {source} is no camera, video file or sequence: it is not opened\n"
+    )
+
+
+def test_a_name_that_is_no_text_is_an_error(model: Path) -> None:
+    """OpenCV's Python binding ends with a segmentation fault."""
+    done = run_as_user("run", model, "--camera", os.fsdecode(b"a\xff"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("error: a\\xff: OpenCV takes no name that is not UTF-8: rename it\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://127.0.0.1:9/s?user=admin&pwd=secret", "http://127.0.0.1:9/s?..."),
+        ("http://admin:secret@127.0.0.1:9/s#secret", "http://127.0.0.1:9/s"),
+        ("rtsp:admin:secret@127.0.0.1/s", "rtsp:127.0.0.1/s"),
+        ("rtsp://admin:secret@[bad/s", "the rtsp address of the camera is none"),
+    ],
+)
+def test_what_may_be_secret_of_an_address_is_not_shown(
+    model: Path, address: str, shown: str
+) -> None:
+    done = run_as_user("run", model, "--camera", address)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: {shown} " in done.stderr
+    assert "secret" not in done.stderr
