@@ -61,7 +61,9 @@ def as_text(tallies: list[Tally]) -> str:
             f"{each.early}+{each.late}",
             *map(str, (each.half_made, each.mixed)),
             f"{each.strays_at_once}+{each.strays}",
-            *map(str, (each.orphans, each.lost, each.twice, each.wrong_codes)),
+            *map(str, (each.orphans, each.lost)),
+            f"{each.twice}+{each.twice_killed}",
+            str(each.wrong_codes),
         ]
         for each in tallies
     ]
@@ -78,8 +80,8 @@ def command(*, names: tuple[str, ...], kills: int, parallel: int, as_json: bool)
 
     missed: before Python had loaded tinyedge + after it had ended; half: outputs neither old nor
     new; mixed: sets not of one run until the next run; strays: left at once by another signal than
-    SIGKILL + left after the next run; orphans: children that went on. Exit 1 where anything went
-    wrong.
+    SIGKILL + left after the next run; orphans: children that went on; twice: photos answered
+    again after another end than by SIGKILL + after one. Exit 1 where anything went wrong.
     """
     names = names or COMMANDS
     with (

@@ -1,5 +1,6 @@
 """One command killed again and again, at moments spread evenly over its run."""
 
+import itertools
 import os
 import signal
 import statistics
@@ -17,6 +18,7 @@ __all__ = ["Campaign", "Tally"]
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
 _PATIENCE = 300
+_MOST_MISSED = 4
 _MARK = "TINYEDGE_KILLED"
 
 
@@ -34,8 +36,9 @@ class Tally:
         strays_at_once: temporary files left by another signal than SIGKILL.
         strays: what the next run left of temporary files.
         orphans: processes that outlived it.
-        lost, twice: photos never answered, and those answered more than once.
-        twice_killed: of these, those for which SIGKILL came between the answer and the journal.
+        lost, twice: photos never answered, and those answered again.
+        twice_killed: those answered again after a SIGKILL, which may come between an answer and its
+            line in the journal.
         wrong_codes: exit codes that are not the table's.
         notes: what was found, in words.
     """
@@ -52,18 +55,20 @@ class Tally:
     orphans: int = 0
     lost: int = 0
     twice: int = 0
+    twice_killed: int = 0
     wrong_codes: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
     def faults(self) -> int:
-        """How much went wrong; a photo answered twice is one where no SIGKILL explains it."""
+        """How much went wrong."""
         return (
             self.half_made
             + self.strays_at_once
             + self.strays
             + self.orphans
             + self.lost
+            + self.twice
             + self.wrong_codes
         )
 
@@ -84,6 +89,9 @@ class Campaign:
         self._runs = 0
         # What SIGKILL left, and the next run has not cleared up yet.
         self._of_kills: set[str] = set()
+        # What ended the run before.
+        self._before: signal.Signals | None = None
+        self._answered_again = 0
 
     def whole_run(self, words: Sequence[object] | None = None) -> None:
         """Run it to its end, which must be a good one, and look at what it leaves."""
@@ -107,6 +115,7 @@ class Campaign:
         strays = [*self._command.leftovers(), *self._temporaries()]
         self.tally.strays += len(strays)
         self.tally.notes += [f"after the next run: {name}" for name in strays]
+        self._count_answers(None)
 
     def kill(self, number: signal.Signals, share: float) -> None:
         """Run it, and send the signal when that share of its usual time has gone."""
@@ -131,6 +140,18 @@ class Campaign:
         self.tally.kills += running
         self.tally.late += not running
         self._check(number, code, running=running, share=share)
+        self._count_answers(number if running else None)
+
+    def _count_answers(self, ended_by: signal.Signals | None) -> None:
+        """Count the photos that this run answered again, by what ended the one before."""
+        if not isinstance(self._command, Watch):
+            return
+        again = sum(count - 1 for count in self._command.times_answered().values())
+        if self._before == signal.SIGKILL:
+            self.tally.twice_killed += again - self._answered_again
+        else:
+            self.tally.twice += again - self._answered_again
+        self._answered_again, self._before = again, ended_by
 
     def _check(self, number: signal.Signals, code: int, *, running: bool, share: float) -> None:
         tally, command = self.tally, self._command
@@ -140,7 +161,7 @@ class Campaign:
         unborn = code == 1 and "Fatal Python error: init_import_site" in said
         early = unborn or code == -number != -signal.SIGKILL
         tally.early += early
-        if not unborn and code not in self._right_codes(number, running=running, share=share):
+        if not unborn and code not in self._right_codes(number, said, running=running):
             tally.wrong_codes += 1
             tally.notes.append(f"{where}: exit code {code}: {said[-300:]}")
         elif not early and "Traceback" in said:
@@ -161,13 +182,13 @@ class Campaign:
             tally.notes += [f"{where}: left: {name}" for name in strays]
         self._of_kills = {*command.leftovers(), *self._temporaries()}
 
-    def _right_codes(self, number: signal.Signals, *, running: bool, share: float) -> set[int]:
+    def _right_codes(self, number: signal.Signals, said: str, *, running: bool) -> set[int]:
         # It may have ended, or been ending, when the signal came.
         ended = set() if running and number == signal.SIGKILL else {0}
         if number == signal.SIGKILL:
             return {-number, *ended}
-        if self._command.ends_well and share > 0.5:
-            return {0, -number}
+        if self._command.ends_well and "watching" in said:
+            return {0}
         # Before tinyedge's own code runs it is what any other program is.
         return {128 + number, -number, 0}
 
@@ -228,7 +249,8 @@ def campaign(
     Args:
         command: not run yet.
         folder: for what it prints and keeps.
-        kills: how often; the signals take turns, and each is spread over the whole run.
+        kills: how many must meet it running; the signals take turns, and each is spread over the
+            whole run.
         step: called with 1 after each kill.
     """
     fight = Campaign(command, folder)
@@ -236,13 +258,16 @@ def campaign(
     if learn is not None:
         learn(fight.whole_run)
     fight.whole_run()
-    for count in range(kills):
-        fight.kill(SIGNALS[count % len(SIGNALS)], (count + 0.5) / kills)
-        step(1)
-        if count % len(SIGNALS) == len(SIGNALS) - 1 or count == kills - 1:
+    for count in itertools.count():
+        before = fight.tally.kills
+        fight.kill(SIGNALS[count % len(SIGNALS)], (count % kills + 0.5) / kills)
+        step(fight.tally.kills - before)
+        last = fight.tally.kills == kills
+        if last or count % len(SIGNALS) == len(SIGNALS) - 1:
             fight.whole_run()
+        if last:
+            break
+        assert count < _MOST_MISSED * kills, "most signals come when it has ended"
     if isinstance(command, Watch):
-        times = command.times_answered()
-        fight.tally.lost = command.count - len(times)
-        fight.tally.twice = sum(count > 1 for count in times.values())
+        fight.tally.lost = command.count - len(command.times_answered())
     return fight.tally

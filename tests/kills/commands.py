@@ -202,8 +202,12 @@ class Watch(Command):
         return ["run", self.model, *watch, "--journal", self.folder.parent / "journal"]
 
     def prepare(self, run: int) -> None:
-        """Put photos there that came while nobody watched."""
+        """Move those that are there to where they are kept, and put others that nobody saw come."""
         del run
+        (self.folder / "done").mkdir(exist_ok=True)
+        for image in sorted(self.folder.glob("*.png")):
+            if image.name in self.times_answered():
+                image.rename(self.folder / "done" / image.name)
         self.more()
 
     def more(self) -> None:
@@ -221,9 +225,9 @@ class Watch(Command):
         return _damaged_lines(stdout)
 
     def times_answered(self) -> Counter[str]:
-        """How often each photo was answered in all runs."""
+        """How often each photo was answered in all runs, by the name that it keeps."""
         lines = self.answers.read_text().splitlines() if self.answers.exists() else []
-        return Counter(json.loads(line)["image"] for line in lines)
+        return Counter(Path(json.loads(line)["image"]).name for line in lines)
 
     def leftovers(self) -> list[str]:
         return [*_hidden(self.folder), *_hidden(self.folder.parent)]
