@@ -33,7 +33,7 @@ from tinyedge.json_values import (
     sha256,
     text,
 )
-from tinyedge.text import MESSAGE, cut, shortened
+from tinyedge.text import MESSAGE, counted, cut, shortened
 from tinyedge.tflite.flatbuffer import MOST_BYTES
 from tinyedge.tflite.metadata import Normalization
 
@@ -230,15 +230,18 @@ def _card(content: object, path: Path) -> ModelCard:
 
 def _check_together(card: ModelCard) -> None:
     """What no field shows alone."""
-    for name, values in (("labels", card.labels), ("ids", card.ids)):
+    for name, values in (("label", card.labels), ("id", card.ids)):
         if values is not None and not card.takes_names(len(values)):
-            raise ValueError(f"{len(values)} {name} for {card.classes} classes")
+            raise ValueError(f"{counted(len(values), name)} for {card.classes} classes")
     if card.softmax_groups > 0 and (card.classes == 0 or card.classes % card.softmax_groups):
-        raise ValueError(f"{card.softmax_groups} groups for a softmax over {card.classes} classes")
+        raise ValueError(
+            f"{counted(card.softmax_groups, 'group')} for a softmax over {card.classes} classes"
+        )
     if card.normalization is not None:
         for numbers in (card.normalization.mean, card.normalization.std):
             if len(numbers) != card.channels:
-                raise ValueError(f"a normalization of {len(numbers)} channels, not {card.channels}")
+                channels = counted(len(numbers), "channel")
+                raise ValueError(f"a normalization of {channels}, not {card.channels}")
     if card.check is not None and (card.check.agreement or 0) > card.check.images:
         raise ValueError(f"{card.check.agreement} of {card.check.images} images agree")
 

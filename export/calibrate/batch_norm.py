@@ -95,7 +95,7 @@ def _statistics(
         channels,
         mean=factor * parameters.biases[channels],
         deviation=np.abs(factor) * deviations[channels],
-        difference=difference(norm.scales, norm.variance),
+        difference=difference(norm.scales, norm.mean, norm.variance),
     )
 
 

@@ -21,6 +21,7 @@ from tinyedge.darknet.weights import (
     write_weights,
 )
 from tinyedge.errors import TinyedgeWarning, WeightsError
+from tinyedge.modelcard import BatchNormFormula
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
 
@@ -74,6 +75,7 @@ def test_the_headers_revision_hints_at_it_and_the_user_decides(
     assert read_weights(file, network, batch_norm="outside").batch_norm == "outside"
 
 
+@pytest.mark.filterwarnings("ignore:.*variances so small:tinyedge.errors.TinyedgeWarning")
 @pytest.mark.parametrize("position", VARIANCES)
 def test_a_negative_variance_is_a_number_as_far_as_the_epsilon_reaches(
     position: int, file: Path, network: Network
@@ -136,24 +138,70 @@ def test_few_layers_are_shown_of_many(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "variance"),
+    ("scale", "mean", "variance"),
     [
-        (1, 1e-2),  # the smallest of the published classifiers
-        (1, 0),  # a constant is 0 by either
-        (1e-7, 1e-6),  # counts for nothing beside its neighbour
-        (0, 1e-6),
+        (1, 1, 1e-2),  # the smallest of the published classifiers
+        (1, 0, 0),  # a constant that is the mean is 0 by either
+        (1, 1e-12, 0),
+        (1e-7, 1, 1e-6),  # counts for nothing beside its neighbour
+        (0, 1, 1e-6),
     ],
 )
 def test_nothing_is_said_where_the_two_differ_by_rounding(
-    scale: float, variance: float, file: Path, network: Network
+    scale: float, mean: float, variance: float, file: Path, network: Network
 ) -> None:
     floats = [1.0] * FLOATS
     for position in VARIANCES:
-        floats[position], floats[position - 4] = variance, scale
+        floats[position], floats[position - 4], floats[position - 2] = variance, scale, mean
     write(file, floats, 5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_weights(file, network)
+
+
+@pytest.mark.parametrize("variance", [0, 1e-20])
+def test_a_constant_that_the_mean_does_not_know_of_is_said(
+    variance: float, file: Path, network: Network
+) -> None:
+    """A channel without a kernel gives 0, however far from 0 its mean stands."""
+    floats = [1.0] * FLOATS
+    floats[VARIANCES[0]], floats[VARIANCES[0] - 2] = variance, 1e-3
+    floats[VARIANCES[0] + 2] = 0  # the kernel
+    write(file, floats, 5)
+    # 1e-3 / 1e-6 beside 1e-3 / sqrt(1e-5), of two channels.
+    share = (1e-3 / 1e-6 - 1e-3 / 1e-5**0.5) / 2**0.5
+    assert share > 700
+    with pytest.warns(TinyedgeWarning, match=r"1 layer changes with it, over 10,000 % in layer 0"):
+        read_weights(file, network)
+    floats[VARIANCES[0] - 2] = 1e-5
+    write(file, floats, 5)
+    with pytest.warns(TinyedgeWarning, match=r"changes with it, 70[0-9] % in layer 0"):
+        read_weights(file, network)
+    pixels = np.ones(network.input, np.float32)
+    answers = [
+        forward(network, read(file, network, formula), pixels) for formula in ("inside", "outside")
+    ]
+    assert np.abs(answers[0] - answers[1]).max() > 0.1
+
+
+def read(file: Path, network: Network, formula: BatchNormFormula) -> Weights:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_weights(file, network, batch_norm=formula)
+
+
+def test_a_batch_norm_asked_for_where_there_is_none_is_said(tmp_path: Path) -> None:
+    net = "[net]\nheight=1\nwidth=1\nchannels=1\n[conv]\nfilters=1\nactivation=linear\n"
+    network = build_network(parse_cfg(net, "a.cfg"))
+    write(tmp_path / "a.weights", [1, 1], 5)
+    for formula in ("inside", "outside"):
+        with pytest.warns(
+            TinyedgeWarning, match=f"^--batch-norm {formula} changes nothing: a.cfg has no batch"
+        ):
+            read_weights(tmp_path / "a.weights", network, batch_norm=formula)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_weights(tmp_path / "a.weights", network)
 
 
 def test_nothing_is_said_of_the_built_in_classifier() -> None:

@@ -129,8 +129,27 @@ def test_a_file_saved_on_a_32_bit_system_holds_the_same(file: Path, network: Net
     np.testing.assert_array_equal(again.layers[0].weights, weights.layers[0].weights)
     # One float short as well, but of a 64-bit system's file: its first bias would be 0.
     file.write_bytes(whole[:-4])
-    with pytest.raises(WeightsError, match="or is cut short"):
+    with pytest.raises(
+        WeightsError, match=r"is cut short by its last float, or was saved on a 32-"
+    ):
         read_weights(file, network)
+
+
+def test_a_file_of_a_32_bit_system_that_begins_with_0_is_mended_as_is_said(
+    file: Path, network: Network
+) -> None:
+    """Its first float cannot be told from the upper half of a size_t of 64 bits."""
+    weights = random_weights(network, 1, Header(0, 2, 0, 9, size_t=4))
+    weights.layers[0].biases[0] = 0
+    write_weights(file, network, weights)
+    whole = file.read_bytes()
+    assert len(whole) == 16 + 4 * FLOATS
+    with pytest.raises(WeightsError, match=r"0: then put 4 bytes of 0 behind its first 16$"):
+        read_weights(file, network)
+    file.write_bytes(whole[:16] + bytes(4) + whole[16:])
+    again = read_weights(file, network)
+    assert again.header == Header(0, 2, 0, 9)
+    np.testing.assert_array_equal(again.layers[2].weights, weights.layers[2].weights)
 
 
 @pytest.mark.c_engine
@@ -182,7 +201,19 @@ def test_weights_of_another_network(cache: Path) -> None:
         (
             21,
             "layer 2 [convolutional] (a.cfg:16) takes 10 floats, but only 9 are left for it:"
-            f" a.cfg takes 22 floats, the file holds 21; {LIKELY}, or is cut short",
+            f" a.cfg takes 22 floats, the file holds 21; {LIKELY}, is cut short by its last float,"
+            " or was saved on a 32-bit system and its first float is 0: then put 4 bytes of 0"
+            " behind its first 16",
+        ),
+        (
+            20,
+            "layer 2 [convolutional] (a.cfg:16) takes 10 floats, but only 8 are left for it:"
+            f" a.cfg takes 22 floats, the file holds 20; {LIKELY}, or is cut short",
+        ),
+        (
+            23,
+            "1 float is left over behind the last layer:"
+            f" a.cfg takes 22 floats, the file holds 23; {LIKELY}",
         ),
         (
             1022,
@@ -224,7 +255,7 @@ def test_a_value_that_is_none(
 
 def test_only_a_variance_may_not_be_negative(file: Path, network: Network) -> None:
     floats = [-0.5] * FLOATS
-    floats[6:8] = [0.0, 0.5]
+    floats[6:8] = [0.25, 0.5]
     _write(file, floats)
     assert read_weights(file, network).layers[2].biases.tolist() == [-0.5, -0.5]
 

@@ -58,22 +58,28 @@ def standard_deviation(
     return np.asarray(np.sqrt(exact) + _OUTSIDE_EPSILON)
 
 
-def difference(scales: NDArray[np.float32], variance: NDArray[np.float32]) -> float:
-    """How far apart the formulas put a layer's output: RMS over its RMS deviation, 0 to 1.
+def difference(
+    scales: NDArray[np.float32], mean: NDArray[np.float32], variance: NDArray[np.float32]
+) -> float:
+    """How far apart the formulas put a layer's output: RMS over its RMS deviation, from 0.
 
-    A channel counts by its scale, and by the variance that its input has: one that never changes
-    is 0 by either. A negative variance counts as 0.
+    A channel counts by its scale, and by how far its input is from the mean: by the variance, its
+    root. Where that is next to nothing the input is a constant, which may be the mean, whose output
+    is 0 by either formula, or none that the mean knows of: of a channel that was pruned it is 0.
+    There the mean counts. A negative variance counts as 0.
 
     Args:
         scales: (channels,), finite.
+        mean: (channels,), finite.
         variance: (channels,), finite.
     """
     seen = np.maximum(variance, 0)
-    found = [
-        np.sqrt(seen.astype(np.float64)) / standard_deviation(seen, formula)
-        for formula in BATCH_NORM_FORMULAS
-    ]
+    inside, outside = (1 / standard_deviation(seen, formula) for formula in BATCH_NORM_FORMULAS)
+    deviation = np.sqrt(seen.astype(np.float64))
+    constant = deviation < _OUTSIDE_EPSILON
+    deviation[constant] = np.maximum(deviation, np.abs(mean.astype(np.float64)))[constant]
     squares = np.square(scales.astype(np.float64))
     if not squares.any():
         return 0.0
-    return float(np.sqrt(np.sum(squares * (found[0] - found[1]) ** 2) / np.sum(squares)))
+    apart = np.sum(squares * (deviation * (inside - outside)) ** 2)
+    return float(np.sqrt(apart / np.sum(squares)))

@@ -64,6 +64,7 @@ _FLOAT = np.dtype("<f4")
 # What a network takes is checked by count; beyond this no file is looked at.
 _MOST_BYTES = 2**36
 _SHOWN_LAYERS = 3
+_MOST_SHOWN = 100.0
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,8 @@ def read_weights(
 ) -> Weights:
     """The weights at `path`, which must be exactly those of `network`; read-only views.
 
-    Warns (TinyedgeWarning) where it matters which of the two batch norms is computed.
+    Warns (TinyedgeWarning) where it matters which of the two batch norms is computed, and where one
+    is asked for and there is none.
 
     Args:
         path: the file.
@@ -222,7 +224,7 @@ def read_weights(
         found = (size - start) // _FLOAT.itemsize
         biased = found == _biased_parameters(network) != network.parameters
         if not biased:
-            _check_count(path, network, found)
+            _check_count(path, network, found, may_be_narrow=_may_be_narrow(header, network, size))
         stream.seek(start)
         content = stream.read(size - start)
     if len(content) < size - start:
@@ -379,36 +381,48 @@ def _read_header(stream: IO[bytes], path: Path, network: Network) -> tuple[Heade
     size = stream.seek(0, os.SEEK_END)
     if len(begin) >= 16:
         header = Header(*struct.unpack_from("<3i", begin))
-        narrow = replace(header, size_t=4)
-        if (
-            narrow.layout != header.layout
-            and (size - struct.calcsize(narrow.layout)) / _FLOAT.itemsize
-            in (network.parameters, _biased_parameters(network))
-            and any(begin[16:])
-        ):
-            header = narrow
+        if _may_be_narrow(header, network, size) and any(begin[16:]):
+            header = replace(header, size_t=4)
         if len(begin) >= struct.calcsize(header.layout):
             *_, seen = struct.unpack_from(header.layout, begin)
             return replace(header, seen=seen), size
     raise WeightsError(f"{path}: {size} bytes are less than the header of a .weights")
 
 
-def _check_count(path: Path, network: Network, found: int) -> None:
+def _may_be_narrow(header: Header, network: Network, size: int) -> bool:
+    """Whether a file of `size` bytes has as many floats as it should behind a size_t of 4."""
+    narrow = replace(header, size_t=4).layout
+    counts = (network.parameters, _biased_parameters(network))
+    return header.layout != narrow and (size - struct.calcsize(narrow)) / _FLOAT.itemsize in counts
+
+
+def _check_count(path: Path, network: Network, found: int, *, may_be_narrow: bool) -> None:
     if found == network.parameters:
         return
-    totals = f"{network.source} takes {network.parameters:,} floats, the file holds {found:,}"
+    totals = f"{network.source} takes {_floats(network.parameters)}, the file holds {found:,}"
     cause = f"{path.name} was likely trained with another .cfg"
+    cut = "or is cut short"
+    if may_be_narrow:
+        cut = (
+            "is cut short by its last float, or was saved on a 32-bit system and its first float is"
+            " 0: then put 4 bytes of 0 behind its first 16"
+        )
     left = found
     for layer in weighted_layers(network):
         if layer.parameters > left:
             raise WeightsError(
-                f"{path}: {_place(layer, network)} takes {layer.parameters:,} floats, but only"
-                f" {left:,} are left for it: {totals}; {cause}, or is cut short"
+                f"{path}: {_place(layer, network)} takes {_floats(layer.parameters)}, but only"
+                f" {left:,} are left for it: {totals}; {cause}, {cut}"
             )
         left -= layer.parameters
     raise WeightsError(
-        f"{path}: {left:,} floats are left over behind the last layer: {totals}; {cause}"
+        f"{path}: {_floats(left)} {'is' if left == 1 else 'are'} left over behind the last layer:"
+        f" {totals}; {cause}"
     )
+
+
+def _floats(count: int) -> str:
+    return f"{count:,} float{'' if count == 1 else 's'}"
 
 
 def _biased_parameters(network: Network) -> int:
@@ -444,18 +458,25 @@ def _check_values(array: Floats, name: str, where: str, batch_norm: BatchNormFor
 
 
 def _note_batch_norm(path: Path, network: Network, weights: Weights) -> None:
-    """Warn where the other batch norm would make of the weights another function."""
+    """Warn where the other batch norm would make of the weights another function, or none does."""
     found = [
-        (difference(norm.scales, norm.variance), layer)
+        (difference(norm.scales, norm.mean, norm.variance), layer)
         for layer in weighted_layers(network)
         if (norm := _batch_norm(weights.layers[layer.index])) is not None
     ]
+    if not found and weights.asked_batch_norm is not None:
+        warnings.warn(
+            f"--batch-norm {weights.asked_batch_norm} changes nothing: {network.source} has no"
+            " batch norm",
+            TinyedgeWarning,
+            stacklevel=3,
+        )
     found = [(share, layer) for share, layer in found if share > NOTED_DIFFERENCE]
     if not found:
         return
     found.sort(key=lambda pair: -pair[0])
     shown = ", ".join(
-        f"{100 * share:.2g} % in layer {layer.index} ({network.source}:{layer.line})"
+        f"{_percent(share)} in layer {layer.index} ({network.source}:{layer.line})"
         for share, layer in found[:_SHOWN_LAYERS]
     )
     more = " and more" if len(found) > _SHOWN_LAYERS else ""
@@ -471,6 +492,12 @@ def _note_batch_norm(path: Path, network: Network, weights: Weights) -> None:
         TinyedgeWarning,
         stacklevel=3,
     )
+
+
+def _percent(share: float) -> str:
+    if share >= _MOST_SHOWN:
+        return f"over {100 * _MOST_SHOWN:,.0f} %"
+    return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:,.0f} %"
 
 
 def _batch_norm(parameters: LayerParameters) -> BatchNorm | None:

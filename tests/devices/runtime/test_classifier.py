@@ -553,7 +553,7 @@ class TestWrongFiles:
             ),
             (
                 {"labels": ("one",)},
-                "its model card is damaged (1 labels for 5 classes); export the model again",
+                "its model card is damaged (1 label for 5 classes); export the model again",
             ),
             (
                 {"ids": ("n1", "n2")},
