@@ -5,15 +5,19 @@ import os
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz import corpus
+from tests.fuzz.darknet import read_darknet_weights
 from tests.fuzz.sessions import fuzz
 from tests.fuzz.target import allow_own_warnings, check_message, find_in
 from tests.fuzz.targets import TARGETS
 from tests.support.commands import ROOT
+from tinyedge.darknet.weights import BatchNorm
+from tinyedge.errors import TinyedgeError
 
 _MOST_BYTES = 1_500_000
 _SECONDS = 20
@@ -43,6 +47,30 @@ def test_the_corpus_of_what_may_crash_is_read(name: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_the_seeds_of_weights_are_of_every_form() -> None:
+    """Both sizes of a size_t and the form before it, with AlexeyAB's biases and without."""
+    forms = set()
+    for content in TARGETS["weights"].seeds():
+        with suppress(TinyedgeError):
+            weights = read_darknet_weights(content)
+            header = weights.header
+            biased = any(
+                isinstance(layer, BatchNorm) and layer.biases is not None
+                for layer in weights.layers.values()
+            )
+            forms.add((header.layout, header.minor >= 2, header.transposed, biased))
+    assert forms == {
+        (layout, minor, transposed, biased)
+        for layout, minor, transposed in (
+            ("<3iQ", True, False),
+            ("<3iI", True, False),
+            ("<3iI", False, False),
+            ("<3iI", True, True),
+        )
+        for biased in (False, True)
+    }
 
 
 @pytest.mark.long
