@@ -12,6 +12,7 @@ from tests.support.naive import forward, random_weights
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.layers import Convolutional, Layer, MaxPool, Route, Shape
 from tinyedge.darknet.network import Footprint, Network, build_network, read_network
+from tinyedge.darknet.summary import layer_table
 from tinyedge.darknet.weights import (
     BatchNorm,
     ConvolutionalWeights,
@@ -275,3 +276,20 @@ def test_a_shortcut_of_two_sizes_in_alexeyabs_dialect_is_noted(activation: str) 
     else:
         (note,) = said
         assert note.startswith("a.cfg:13: [shortcut] adds 8x8 pixels to 4x4: rows and columns are")
+
+
+@pytest.mark.c_engine
+@pytest.mark.parametrize("first", ["connected", "dropout", "softmax", "l2norm"])
+def test_inputs_that_are_not_the_images_are_refused_where_they_matter(
+    first: str, tmp_path: Path
+) -> None:
+    cfg = tmp_path / "a.cfg"
+    net = "[net]\nheight=4\nwidth=4\nchannels=2\ninputs={}\n[{}]\n"
+    cfg.write_text(net.format(7, first))
+    assert re.search(r"\b7\b", c_engine.layer_table(cfg)[1])
+    with pytest.raises(CfgError, match=rf"a\.cfg:5: \[net\] inputs=7 is not .* \[{first}\] takes"):
+        read_network(cfg)
+    for inputs, layer in ((32, first), (7, "maxpool")):
+        cfg = tmp_path / f"{inputs}.cfg"
+        cfg.write_text(net.format(inputs, layer))
+        assert layer_table(read_network(cfg)) == c_engine.layer_table(cfg)

@@ -53,6 +53,10 @@ _REFUSED = {
 }
 
 
+# Those that make_*_layer is told a count of numbers for, not rows, columns and channels.
+_OF_INPUTS = ("activation", "connected", "cost", "dropout", "l2norm", "logistic", "softmax")
+
+
 @dataclass(frozen=True)
 class Footprint:
     """The least memory one inference can do with; runtimes take more.
@@ -186,6 +190,8 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
         note_options(section, layer_type.options, warned)
     if not layers:
         raise net.error("has no layer behind it")
+    if size is None:
+        _check_inputs(net, shape, layers[0])
     network = Network(net.source, shape, tuple(layers))
     _check_memory(network)
     _note_sampling(network)
@@ -201,6 +207,16 @@ def _input(net: Section, size: tuple[int, int] | None) -> Shape:
     if width < 1 or height < 1:
         raise CfgError(f"{net.source}: cannot build for {width}x{height} pixels")
     return Shape(height, width, channels)
+
+
+def _check_inputs(net: Section, shape: Shape, first: Layer) -> None:
+    """Refuse a [net] ``inputs`` that is not the image's: to Darknet it goes before the extents."""
+    if first.kind in _OF_INPUTS and net.atoi("inputs", shape.elements) != shape.elements:
+        raise net.error(
+            f"is not {shape.width_first}: in Darknet layer 0 [{first.kind}] takes so many numbers,"
+            f" and the image has {shape.elements}",
+            "inputs",
+        )
 
 
 def _refusal(section: Section) -> CfgError:
