@@ -83,11 +83,7 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
 
 def _note_names(cfg: Path) -> None:
     """Tell of lists that lie beside the .cfg: whose they are it does not say."""
-    beside = sorted(
-        path
-        for path in cfg.parent.iterdir()
-        if path.suffix in (".names", ".data", ".labels") or path.name == "labels.txt"
-    )
+    beside = sorted(path for path in cfg.parent.iterdir() if path.suffix in (".names", ".data"))
     # In a folder of many networks none is likelier than another.
     if own := [path for path in beside if path.stem == cfg.stem]:
         beside = own[:1]

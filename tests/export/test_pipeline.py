@@ -197,7 +197,7 @@ def photos_elsewhere(request: ExportRequest) -> ExportRequest:
         (without_head, ExportError, "without labels and ids"),
         (no_weights, ExportError, "toy.cfg needs its weights"),
         (short_weights, WeightsError, "toy.weights"),
-        (few_labels, DatasetError, "names 1 classes, the network has 4 outputs"),
+        (few_labels, DatasetError, "names 1 class, the network has 4 outputs"),
         (empty_id, DatasetError, "this line names no class"),
         (no_photos, ExportError, "an int8 file needs photos to calibrate with"),
         (broken_photos, DatasetError, "none of its 6 images can be read"),

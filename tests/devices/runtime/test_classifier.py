@@ -148,7 +148,7 @@ class TestOwnModels:
         first, second = ours.classify(images[0])[0], theirs.classify(images[0])[0]
         assert second == first._replace(label=f"thing {first.index}")
         names.write_text("too few\n")
-        with pytest.raises(DatasetError, match="names 1 classes, the network has 10 outputs"):
+        with pytest.raises(DatasetError, match="names 1 class, the network has 10 outputs"):
             Classifier(fashion_models.float_model, labels=names)
 
     def test_a_file_that_is_no_image_is_named(self, fashion_models: Models, tmp_path: Path) -> None:
