@@ -140,26 +140,19 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
     lines = [
         HEADING,
         "",
-        "Classifier cfgs of public forks, as their authors wrote them, by `python -m"
-        " benchmarks.fidelity.dialect`.",
-        "Weights are random and well-scaled, as above. *Float off*: the largest",
-        "difference of the float `.tflite`'s outputs from the oracle's at the cfg's own size,"
-        " divided by",
-        f"the oracle's largest output (n = 1 photo); {worst:.1g} at most. The oracle is OpenCV's"
-        " DNN module,",
-        "which reads .cfg and .weights itself, and where it does not know a layer, named in the"
-        " table,",
-        "the written definition (`tests/support/naive.py`). The int8 file is the tuned"
-        f" quantizer's at {_SIZE} x {_SIZE},",
-        f"on {_CALIBRATION} photos, with fewer learning steps than an export takes"
-        f" ({_FEWER['leaky_iterations']} of 1,000 a block) and GPTQ in",
-        f"windows of up to {_FEWER['largest_window']:,} values; it passed the check that ends an"
-        " export. *SNR*, *same class* and *KL* are",
-        f"of the int8 file against the float file on {_UNSEEN} other photos. Deep random networks"
-        " lose more than",
-        "trained ones do: a random layer keeps the noise that it is given. They also tell photos"
-        " apart less:",
-        "*same class* says little where all photos have one class.",
+        "Classifier cfgs of public forks, as their authors wrote them, by",
+        "`python -m benchmarks.fidelity.dialect FOLDER -o docs/fidelity.md`. Weights are random",
+        "and well-scaled, as above. *Float off*: the largest difference of the float `.tflite`'s",
+        "outputs from the oracle's at the cfg's own size, divided by the oracle's largest output",
+        f"(n = 1 photo); {worst:.1g} at most. The oracle is OpenCV's DNN module, which reads .cfg",
+        "and .weights itself, or, where OpenCV does not know what the table names, the written",
+        "definition (`tests/support/naive.py`). The int8 file passed the check that ends an",
+        f"export. It is the tuned quantizer's at {_SIZE} x {_SIZE}, on {_CALIBRATION} photos and,",
+        f"for time's sake, with {_FEWER['leaky_iterations']} learning steps a block of the 1,000",
+        f"that an export takes and GPTQ in windows of up to {_FEWER['largest_window']} values.",
+        "*SNR*, *same class* and *KL* are of the int8 file against the float file on",
+        f"{_UNSEEN} other photos. Random networks tell photos apart little: where all photos have",
+        "one class, *same class* says nothing.",
         "",
         "| cfg | layers | parameters | input | oracle | float off | SNR, dB | same class | KL, nats"
         " | int8 file |",
@@ -184,7 +177,7 @@ def _line(row: _Row) -> str:
         f"{row['off']:.1e}",
         f"{row['db']:.1f}",
         f"{row['agree']} of {_UNSEEN}",
-        f"{row['kl']:.4f}",
+        f"{row['kl']:.1e}",
         f"{row['int8_bytes'] / 1e6:.2f} MB",
     ]
     return "| " + " | ".join(cells) + " |"
