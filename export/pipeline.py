@@ -47,13 +47,12 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
-from tinyedge.export.tflite.metadata import add_metadata, labels_file
+from tinyedge.export.tflite.metadata import add_metadata
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import BatchNormFormula, Check, CheckImages, ModelCard, append_card
 from tinyedge.progress import Progress
-from tinyedge.tflite.metadata import LABELS_FILE
 
 if TYPE_CHECKING:
     import keras
@@ -274,8 +273,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
 
 def _with_card(request: ExportRequest, content: bytes, card: ModelCard) -> bytes:
     described = add_metadata(content, card, author=request.author, license=request.license)
-    labels = labels_file(card)
-    return append_card(described, card, {} if labels is None else {LABELS_FILE: labels})
+    return append_card(described, card)
 
 
 def _check_output(request: ExportRequest) -> None:

@@ -55,6 +55,40 @@ def test_a_card_comes_back_as_it_went_in(tmp_path: Path) -> None:
     assert read_card(path) == CARD
 
 
+def test_labels_are_a_file_beside_the_card(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(append_card(b"TFL3" * 100, CARD))
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read("model_card.json"))["labels"] == "labels.txt"
+        assert archive.read("labels.txt").decode() == 'Käfer\na "quoted" name\n'
+    # Two names of one output, and a name of two lines, are in the card.
+    for card in (
+        replace(CARD, classes=1, ids=None),
+        replace(CARD, labels=("a\nb", "c")),
+    ):
+        path.write_bytes(append_card(b"TFL3" * 100, card))
+        assert read_card(path) == card
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (None, "labels.txt is not beside it"),
+        (b"a\n", "1 labels for 2 classes"),
+        (b"a\n\xff\n", "utf-8"),
+    ],
+)
+def test_labels_that_are_not_the_cards_are_said(
+    tmp_path: Path, labels: bytes | None, why: str
+) -> None:
+    path = carded(tmp_path / "model.tflite", {**fields_of(CARD), "labels": "labels.txt"})
+    if labels is not None:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("labels.txt", labels)
+    with pytest.raises(ModelError, match=why):
+        read_card(path)
+
+
 def test_a_card_without_labels_comes_back_without(tmp_path: Path) -> None:
     card = ModelCard("net", 28, 28, 1, 10, "crop", "float32", softmax_groups=0)
     path = tmp_path / "model.tflite"
@@ -113,12 +147,12 @@ def test_associated_files_of_tflite_metadata_are_no_card(tmp_path: Path) -> None
     model = path.read_bytes()
     path.write_bytes(model[: model.rindex(b"PK\x03\x04")])
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("labels.txt", "cat\ndog\n")
+        archive.writestr("labels_de.txt", "cat\ndog\n")
     assert read_card(path) is None
     path.write_bytes(append_card(path.read_bytes(), CARD))
     assert read_card(path) == CARD
     with zipfile.ZipFile(path) as archive:
-        assert archive.read("labels.txt") == b"cat\ndog\n"
+        assert archive.read("labels_de.txt") == b"cat\ndog\n"
 
 
 def test_every_flipped_byte_is_found_or_harmless(tmp_path: Path) -> None:

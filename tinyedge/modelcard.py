@@ -14,8 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Literal
+from typing import IO, Literal
 
 from tinyedge.errors import ModelError
 from tinyedge.files import open_bytes, reproducible_zip, zip_member
@@ -35,7 +34,7 @@ from tinyedge.json_values import (
 )
 from tinyedge.text import MESSAGE, counted, cut, shortened
 from tinyedge.tflite.flatbuffer import MOST_BYTES
-from tinyedge.tflite.metadata import Normalization
+from tinyedge.tflite.metadata import LABELS_FILE, Normalization
 
 __all__ = [
     "BatchNormFormula",
@@ -49,6 +48,7 @@ __all__ = [
     "Rewrite",
     "TensorType",
     "append_card",
+    "labels_file",
     "read_card",
 ]
 
@@ -174,18 +174,30 @@ class ModelCard:
         return self.labels[index] if self.labels is not None else str(index)
 
 
-def append_card(
-    model: bytes, card: ModelCard, files: Mapping[str, bytes] = MappingProxyType({})
-) -> bytes:
-    """The .tflite's bytes with the card and other files behind them; equal inputs, equal bytes.
+def append_card(model: bytes, card: ModelCard) -> bytes:
+    """The .tflite's bytes with the card and its labels behind them; equal inputs, equal bytes.
 
-    Nothing is compressed: MediaPipe refuses a .tflite with a member that is.
+    Labels are a file of their own, which other programs read, too; the card names it. Nothing is
+    compressed: MediaPipe refuses a .tflite with a member that is.
     """
-    content = json.dumps(
-        {"format": _FORMAT, **asdict(card)}, ensure_ascii=False, indent=1, allow_nan=False
-    )
-    members = {_MEMBER: content.encode(), **files}
+    said = {"format": _FORMAT, **asdict(card)}
+    labels = labels_file(card)
+    if labels is not None and card.labels is not None and len(card.labels) == card.classes:
+        said["labels"] = LABELS_FILE
+    content = json.dumps(said, ensure_ascii=False, indent=1, allow_nan=False).encode()
+    members = {_MEMBER: content} | ({} if labels is None else {LABELS_FILE: labels})
     return reproducible_zip(members, behind=model, compress=False)
+
+
+def labels_file(card: ModelCard) -> bytes | None:
+    """The content of labels.txt: a line for each number of the output.
+
+    Of one output that has two names it is the name of what 1 stands for. None without labels, and
+    where one has several lines.
+    """
+    if not card.labels or any("\n" in name for name in card.labels):
+        return None
+    return "".join(f"{name}\n" for name in card.labels[-card.classes :]).encode()
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
@@ -201,9 +213,18 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard | None:
         try:
             found = zip_member(stream, _MEMBER, limit=_SIZE_LIMIT)
             content = None if found is None else parse_json(found)
+            if isinstance(content, dict) and content.get("labels") == LABELS_FILE:
+                content["labels"] = _labels(stream)
         except ValueError as error:
             raise _damaged(path, str(error)) from error
     return None if found is None else _card(content, Path(path))
+
+
+def _labels(stream: IO[bytes]) -> list[str]:
+    found = zip_member(stream, LABELS_FILE, limit=_SIZE_LIMIT)
+    if found is None:
+        raise ValueError(f"{LABELS_FILE} is not beside it")
+    return found.decode().split("\n")[:-1]
 
 
 def _damaged(path: str | os.PathLike[str], why: str) -> ModelError:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import flatbuffers
 from flatbuffers.table import Table
 
-from tinyedge.modelcard import ModelCard
+from tinyedge.modelcard import ModelCard, labels_file
 from tinyedge.text import counted
 from tinyedge.tflite.head import Head, output_head
 from tinyedge.tflite.metadata import FIELD, IDENTIFIER, LABELS_FILE
 from tinyedge.tflite.model import parse_tflite
 
-__all__ = ["add_metadata", "labels_file"]
+__all__ = ["add_metadata"]
 
 # The version of the schema that has all that is written here.
 _PARSER_VERSION = "1.0.0"
@@ -33,16 +33,6 @@ _FITS = {
     "letterbox": "the whole photo stands between grey bars",
     "stretch": "the whole photo is stretched to this size",
 }
-
-
-def labels_file(card: ModelCard) -> bytes | None:
-    """The content of labels.txt: a line for each number of the output; None without labels.
-
-    Of one output that has two names it is the name of what 1 stands for.
-    """
-    if not card.labels:
-        return None
-    return "".join(f"{name}\n" for name in card.labels[-card.classes :]).encode()
 
 
 def add_metadata(content: bytes, card: ModelCard, *, author: str = "", license: str = "") -> bytes:  # noqa: A002  # the schema's word
@@ -128,7 +118,7 @@ def _output(tables: _Tables, card: ModelCard, head: Head) -> int:
     name = "features" if card.features else "scores" if head == "scores" else "probabilities"
     fields = tables.texts({0: name, 1: _output_description(card, head)})
     fields[3] = _content(tables, _FEATURE, tables.table({}))
-    if card.labels:
+    if labels_file(card) is not None:
         texts = {0: LABELS_FILE, 1: "The name of each number of the output, in their order."}
         labels = tables.table(tables.texts(texts), small={2: _AXIS_LABELS})
         fields[6] = tables.tables([labels])

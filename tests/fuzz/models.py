@@ -179,7 +179,7 @@ def _with_metadata(content: bytes) -> bytes:
     entry.name, entry.buffer = FIELD, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [entry]
-    return append_card(packed(model), _CARD, {"labels.txt": b"a\nb\n"})
+    return append_card(packed(model), _CARD)
 
 
 def _read_metadata(content: bytes) -> None:

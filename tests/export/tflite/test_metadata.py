@@ -21,8 +21,8 @@ from tests.support.peers import mediapipe_answers, netron_shows
 from tests.support.tflite_writer import Op, T, constant, write_model
 from tests.support.toy import HEIGHT, WIDTH, Toy, write_toy
 from tinyedge import read_card
-from tinyedge.export.tflite.metadata import add_metadata, labels_file
-from tinyedge.modelcard import ModelCard
+from tinyedge.export.tflite.metadata import add_metadata
+from tinyedge.modelcard import ModelCard, labels_file
 from tinyedge.tflite.check import check_tflite
 from tinyedge.tflite.metadata import UNIT_PIXELS, LabelFile, read_metadata
 
