@@ -66,6 +66,7 @@ def unit_text(prefix: Path, folder: Path, *, user: str | None, system: bool) -> 
     journal = f"watch-{bytes_sha256(os.fsencode(folder))[:12]}.journal"
     command += ['"--journal"', f'"%S/tinyedge/{journal}"']
     values = {
+        "@FOLDER@": _quoted(str(folder)),
         "@COMMAND@": " ".join(command),
         "@USER@": f"User={user}\n" if user else "",
         "@SANDBOX@": (_NO_PRIVILEGES if user else "") + _SANDBOX if system else "",

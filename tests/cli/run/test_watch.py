@@ -244,6 +244,30 @@ def test_a_reader_that_has_gone_ends_it(model: Path, bags: list[Path], folder: P
         assert command.end() == (ExitCode.STDOUT_CLOSED, "", "")
 
 
+def test_photos_far_below_are_answered_and_noted(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    """Their paths are longer than the system takes at once."""
+    name, here = "d" * 100, os.open(folder, os.O_RDONLY)
+    for _ in range(45):
+        os.mkdir(name, dir_fd=here)
+        inside = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inside
+    deep = folder.joinpath(*[name] * 45)
+    with watching(model, folder) as command:
+        for image, content in (("a.png", bags[0].read_bytes()), ("b.png", b"none")):
+            descriptor = os.open(f".{image}", os.O_CREAT | os.O_WRONLY, dir_fd=here)
+            with open(descriptor, "wb") as stream:
+                stream.write(content)
+            os.rename(f".{image}", image, src_dir_fd=here, dst_dir_fd=here)
+        assert image_of(command.answer()) == str(deep / "a.png")
+        assert "is tried again" in command.said("b.png")
+        command.send(signal.SIGTERM)
+        assert command.end() == (0, "", "")
+    os.close(here)
+
+
 def test_a_folder_that_goes_is_an_error(model: Path, folder: Path) -> None:
     with watching(model, folder) as command:
         folder.rmdir()
