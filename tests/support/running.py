@@ -60,6 +60,12 @@ class Running:
         assert self._process.stdin is not None
         self._process.stdin.write(os.fsencode(f"{line}\n"))
 
+    def close_stderr(self) -> None:
+        """Stop reading it, so that whoever writes there finds a broken pipe."""
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        self._process.stderr = None
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)
@@ -67,7 +73,7 @@ class Running:
     def end(self) -> tuple[int, str, str]:
         """Close stdin and wait: the exit code, and the rest of stdout and stderr."""
         stdout, stderr = self._process.communicate(timeout=_PATIENCE)
-        return self._process.returncode, (stdout or b"").decode(), stderr.decode()
+        return self._process.returncode, (stdout or b"").decode(), (stderr or b"").decode()
 
 
 def _line(stream: IO[bytes] | None) -> str:

@@ -9,6 +9,7 @@ imports stand inside the function, so that ``--help`` loads click alone.
 import contextlib
 import importlib
 import os
+import select
 import sys
 import warnings
 from collections.abc import Sequence
@@ -72,21 +73,26 @@ class _LazyGroup(click.Group):
             with interruptible():
                 return super().main(args, prog_name, complete_var, **extra)
         except Interrupted as interrupted:
-            # Where the terminal has closed nobody hears it.
-            with contextlib.suppress(OSError):
-                say(f"ended by {interrupted.number.name}", err=True)
+            say(f"ended by {interrupted.number.name}", err=True)
             raise SystemExit(128 + interrupted.number) from None
+        except OSError:
+            # click could not write what is wrong with the words.
+            raise SystemExit(ExitCode.ERROR) from None
         except SystemExit as end:
             if end.code in (ExitCode.ERROR, ExitCode.UNEXPECTED):
                 say_other_distribution()
             raise
+        finally:
+            _drop_unwritten()
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """The context; prints the help where that is asked for."""
         try:
             return super().make_context(*args, **extra)
         except BrokenPipeError:
-            _end_without_stdout()
+            raise SystemExit(ExitCode.STDOUT_CLOSED) from None
+        except OSError as error:
+            _fail(error, debug=False)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; whatever is raised ends as one message on stderr and an exit code."""
@@ -98,12 +104,11 @@ class _LazyGroup(click.Group):
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit):
                 raise
-            except BrokenPipeError:
-                check_interrupted()
-                _end_without_stdout()
             except Exception as error:
                 # Of an interrupt that native code turned into an error of its own.
                 check_interrupted()
+                if isinstance(error, BrokenPipeError) and _stdout_is_closed():
+                    raise SystemExit(ExitCode.STDOUT_CLOSED) from None
                 _fail(error, debug)
 
 
@@ -113,14 +118,29 @@ def _exit_codes(command: str | None) -> str:
     return "\n".join(("\b", "Exit codes:", *rows))
 
 
-def _end_without_stdout() -> NoReturn:
-    # Else Python finds at its end that it cannot flush, and says so.
-    with (
-        contextlib.suppress(AttributeError, OSError, ValueError),
-        open(os.devnull, "wb") as nowhere,
-    ):
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    raise SystemExit(ExitCode.STDOUT_CLOSED)
+def _stdout_is_closed() -> bool:
+    """Whether nobody can read stdout any more: it is a pipe or a socket without a reader."""
+    poll = select.poll()
+    # In a process that has put something else there nothing can be asked.
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        poll.register(sys.stdout.fileno(), 0)
+        return bool(poll.poll(0))
+    return True
+
+
+def _drop_unwritten() -> None:
+    """Leave nothing for Python to write at its end, which would end with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with (
+                contextlib.suppress(AttributeError, OSError, ValueError),
+                open(os.devnull, "wb") as nowhere,
+            ):
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _fail(error: Exception, debug: bool) -> NoReturn:

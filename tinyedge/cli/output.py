@@ -4,6 +4,7 @@ Nothing else of tinyedge writes to a terminal but a progress bar. What strangers
 stand in any message, is escaped here.
 """
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -26,7 +27,11 @@ def show(as_json: bool, text: Callable[[], str], content: Callable[[], dict[str,
 
 
 def say(message: str, *, err: bool = False) -> None:
-    """Write a message in one line, to stdout or with `err` to stderr, and flush."""
+    """Write a message in one line, to stdout or with `err` to stderr, and flush.
+
+    Raises:
+        OSError: stdout cannot be written. Where stderr cannot, nothing is said.
+    """
     _write(printable(message), err=err)
 
 
@@ -52,8 +57,10 @@ def _write(text: str, *, err: bool) -> None:
         return
     # What the terminal's encoding does not have is escaped, too. (click would write UTF-8.)
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
-    stream.flush()
+    # Whoever read stderr may have gone, or its disk be full: the command's work is not to say so.
+    with contextlib.suppress(OSError) if err else contextlib.nullcontext():
+        stream.write(f"{text.encode(encoding, 'backslashreplace').decode(encoding)}\n")
+        stream.flush()
 
 
 def output_width() -> int:

@@ -244,6 +244,20 @@ def test_a_reader_that_has_gone_ends_it(model: Path, bags: list[Path], folder: P
         assert command.end() == (ExitCode.STDOUT_CLOSED, "", "")
 
 
+def test_a_reader_of_stderr_that_has_gone_ends_nothing(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    with watching(model, folder) as command:
+        command.close_stderr()
+        (folder / "bad.jpg").write_text("no photo")
+        put(bags[0], folder / "a.png")
+        assert image_of(command.answer()) == str(folder / "a.png")
+        put(bags[1], folder / "b.png")
+        assert image_of(command.answer()) == str(folder / "b.png")
+        command.send(signal.SIGTERM)
+        assert command.end() == (0, "", "")
+
+
 def test_photos_far_below_are_answered_and_noted(
     model: Path, bags: list[Path], folder: Path
 ) -> None:
