@@ -208,6 +208,54 @@ def test_a_reader_that_has_gone_is_told_by_the_exit_code_alone(words: str) -> No
     assert (done.returncode, done.stderr) == (ExitCode.STDOUT_CLOSED, b"")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("devices --json", 0),
+        ("zoo --help", 0),
+        ("run nosuch.tflite nosuch.jpg", ExitCode.ERROR),
+        ("nothing", ExitCode.ERROR),
+        ("run", ExitCode.ERROR),
+        ("--debug run nosuch.tflite nosuch.jpg", ExitCode.ERROR),
+    ],
+)
+def test_what_cannot_be_written_leaves_the_exit_code_one_of_the_table(
+    words: str, code: int
+) -> None:
+    """A full disk or a reader that has gone, on stdout and on stderr."""
+    command = [sys.executable, "-m", "tinyedge", *words.split()]
+    read, write = os.pipe()
+    os.close(read)
+    with open("/dev/full", "wb") as full, open(write, "wb") as closed:
+        for stderr in (full, closed):
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, check=False)
+            assert done.returncode == code
+            assert bool(done.stdout) == (code == 0)
+        for stderr in (subprocess.PIPE, closed):
+            done = subprocess.run(command, stdout=full, stderr=stderr, check=False)
+            assert done.returncode == ExitCode.ERROR
+            if stderr == subprocess.PIPE and code == 0:
+                assert done.stderr == b"error: No space left on device\n"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_broken_pipe_is_stdouts_only_where_nobody_reads_that(ours: bool) -> None:
+    command = [sys.executable, "-c", _FAULTY.format(error="BrokenPipeError(32, 'Broken pipe')")]
+    read, write = os.pipe()
+    if ours:
+        os.close(read)
+    with open(write, "wb") as stdout:
+        done = subprocess.run(
+            [*command, "devices"], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+        )
+    expected = (ExitCode.STDOUT_CLOSED, "") if ours else (ExitCode.ERROR, "error: Broken pipe\n")
+    assert (done.returncode, done.stderr) == expected
+    if not ours:
+        os.close(read)
+
+
 def test_bad_words_are_an_error() -> None:
     for words in (["nothing"], ["run"], ["devices", "--nothing"]):
         assert run_as_user(*words).returncode == ExitCode.ERROR

@@ -203,8 +203,9 @@ class _Lines:
         unit: str = "",
     ) -> Advance:
         del steps, weight, total, unit
-        # In one piece: others write too.
-        sys.stderr.write(f"{self._prefix}{printable(description)}\n")
+        # In one piece: others write too. The terminal may have closed.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{self._prefix}{printable(description)}\n")
         return _nothing
 
 

@@ -322,6 +322,9 @@ class TestService:
             *("--watch", str(folder), "--device", f"{prefix}/current/profile/host.toml", "--json"),
             "--journal",
         ]
+        # Else a boot finds the folder empty before its stick is mounted.
+        shown = f'"{tmp_path}/100%% \\"of\\" $it \\\\ it\'s"'
+        assert unit.settings["RequiresMountsFor"] == shown
         assert unit.settings["User"] == "pi"
         assert unit.settings["StateDirectory"] == "tinyedge"
         assert unit.settings["ProtectSystem"] == "strict"

@@ -61,7 +61,7 @@ class Running:
         self._process.stdin.write(os.fsencode(f"{line}\n"))
 
     def close_stderr(self) -> None:
-        """Read nothing more of what it says besides its answers."""
+        """Stop reading it, so that whoever writes there finds a broken pipe."""
         assert self._process.stderr is not None
         self._process.stderr.close()
         self._process.stderr = None

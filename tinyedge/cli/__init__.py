@@ -9,6 +9,7 @@ imports stand inside the function, so that ``--help`` loads click alone.
 import contextlib
 import importlib
 import io
+import select
 import sys
 import warnings
 from collections.abc import Sequence
@@ -107,9 +108,11 @@ class _LazyGroup(click.Group):
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit):
                 raise
-            except BrokenPipeError:
+            except BrokenPipeError as error:
                 check_interrupted()
-                _end_without_stdout()
+                if _stdout_is_closed():
+                    _end_without_stdout()
+                _fail(error, debug)
             except Exception as error:
                 # Of an interrupt that native code turned into an error of its own.
                 check_interrupted()
@@ -126,6 +129,16 @@ def _show(wrong: click.ClickException) -> None:
     text = io.StringIO()
     wrong.show(file=text)
     say_lines(text.getvalue().rstrip("\n"), err=True)
+
+
+def _stdout_is_closed() -> bool:
+    """Whether nobody can read stdout any more: it is a pipe or a socket without a reader."""
+    poll = select.poll()
+    # In a process that has put something else there nothing can be asked.
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        poll.register(sys.stdout.fileno(), 0)
+        return bool(poll.poll(0))
+    return True
 
 
 def _end_without_stdout() -> NoReturn:

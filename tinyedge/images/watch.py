@@ -4,27 +4,31 @@ An image counts as written when its size and its times were the same at two look
 read when it decodes; one that does not is looked at again whenever it changes. Polling,
 because it works on every file system: inotify says nothing of a share or a FUSE mount.
 
-Two files are told apart by their time of birth, which no rename, touch or rewriting changes, where
-the file system keeps it (ext4, XFS, Btrfs, F2FS, tmpfs, FAT): ext4 gives a new file the inode of
-one that was deleted. Elsewhere by what the rest says; see `_is_same`.
+What is the same image at another look stands in `tinyedge.images.identity`.
 """
 
 import contextlib
-import ctypes
+import errno
 import os
-import struct
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
+from tinyedge.files import opened_parent
+from tinyedge.images.identity import (
+    AbsentFiles,
+    FileState,
+    KnownFile,
+    birth,
+    has_stayed,
+    state_at,
+    state_of,
+)
 from tinyedge.images.stream import ImageSource, SourceImage
 from tinyedge.images.walk import is_image_name, is_passed_over, is_unread_format
 from tinyedge.system import StopRequest
-from tinyedge.text import shortened
 
 if TYPE_CHECKING:
     from tinyedge.journal import Entry, Journal
@@ -33,43 +37,15 @@ __all__ = ["FolderWatch", "WatchedImages", "watch_with_journal"]
 
 # Looks closer together could miss that an image is still being written, seconds.
 _LEAST_BETWEEN_LOOKS = 0.1
-# Images that were answered and have gone are known for so long, should they come back.
-_MOST_AWAY = 20_000
+# Images that have gone are known should they come back: that many, or as many as there have been
+# at once (a stick that is taken out and put back), the last ones.
+_LEAST_ABSENT = 10_000
 # A journal of that many lines more than twice what it must hold is rewritten.
 _SPARE_LINES = 1000
-# Of a folder that is told of; a longer one is shortened.
-_MOST_OF_A_NAME = 1000
-
-
-class _State(NamedTuple):
-    """What tells a file from itself at another look."""
-
-    inode: int
-    size: int
-    modified: int
-    # Of its content or of who may read it; -1 where it is not known.
-    changed: int
-
-
-_Moved = tuple[int, int, int]
-
-
-class _Image(NamedTuple):
-    """A file that was completely written, and when it was born; None where nobody knows."""
-
-    state: _State
-    born: int | None
-
-    def entry(self, name: str) -> "Entry":
-        """What a journal keeps of it; `name` is its path in the folder."""
-        inode, size, modified, _ = self.state
-        return {
-            "image": name,
-            "size": size,
-            "modified": modified,
-            "inode": inode,
-            "born": self.born,
-        }
+# Folders on the way to the one that is looked into that stay open.
+_MOST_OPEN = 64
+# Of what has been taken away since its folder was listed, or leads nowhere: it is no trouble.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class FolderWatch:
@@ -77,9 +53,8 @@ class FolderWatch:
 
     Hidden files and folders are left out, as everywhere. An image that takes the place of
     another, by a rename or after it was deleted, is a new one; one that is rewritten where it
-    stands is not, nor one that has another name now, whatever has its old one, or that was away
-    for a while, as all are while a file system is not mounted. A link to an image of the folder,
-    and a second name of it, are that image.
+    stands, given another name, or taken away and brought back, is not. A link to an image of the
+    folder, and a second name of it, are that image.
     """
 
     def __init__(
@@ -106,22 +81,27 @@ class FolderWatch:
             raise DatasetError(f"{folder}: no such folder to watch")
         self.folder = folder
         self._rewritten = rewritten
-        self._told: set[str] = set()
-        # By the path that each has now; those that were answered, and whose path has gone or is
-        # another's, by what a file keeps when it is moved.
-        self._known: dict[str, _Image] = {}
-        self._away: dict[_Moved, _Image] = {}
-        self._given: dict[str, _Image] = {}
-        self._changing: dict[str, _State] = {}
-        self._unreadable: dict[str, _State] = {}
-        for path, image in _known_images(folder, known):
-            if path in self._known:
-                self._put_away(path)
-            self._known[path] = image
+        self._told_formats: set[str] = set()
+        self._told_troubles: set[str] = set()
+        # All by their paths in the folder. Of the known ones those are open that were given and
+        # need an answer still.
+        self._known: dict[str, KnownFile] = {}
+        self._open: set[str] = set()
+        self._absent = AbsentFiles()
+        self._changing: dict[str, FileState] = {}
+        self._unreadable: dict[str, FileState] = {}
+        for name, file in _known_files(known):
+            # What it says later of the same name is of a file that took the place of the first, or
+            # of the same file.
+            if name in self._known:
+                self._absent.add(name, self._known[name])
+            self._absent.take(name, *file)
+            self._known[name] = file
+        self._most = len(self._known)
+        self._absent.keep(max(self._most, _LEAST_ABSENT))
         if not existing:
-            self._known |= {
-                path: _Image(state, _born(path)) for path, state in _images(folder).items()
-            }
+            for name, state in _looked(folder).images.items():
+                self._known[name] = KnownFile(state, birth(self._path(name), state.inode))
 
     def look(self) -> list[Path]:
         """The images completely written since the last look, oldest first; each only once.
@@ -129,103 +109,143 @@ class FolderWatch:
         Raises:
             OSError: the folder itself is gone, or can no longer be read.
         """
-        left_out = _LeftOut()
-        found = _images(self.folder, left_out)
-        self._tell(left_out)
+        found = _looked(self.folder)
+        self._tell(found)
+        held, unanswered = self._compared(found)
         for states in (self._changing, self._unreadable):
-            for path in states.keys() - found.keys():
-                del states[path]
-        for path in list(self._known):
-            if path not in found or not self._is_known(path, found[path]):
-                self._put_away(path)
+            for name in states.keys() - found.images.keys():
+                if not found.may_have(name):
+                    del states[name]
         settled: list[tuple[int, str]] = []
-        for path, state in found.items():
-            if path in self._known or state == self._unreadable.get(path):
+        for name, state in found.images.items():
+            if name in self._known or state == self._unreadable.get(name):
                 continue
-            was = self._away.get(_moved(state))
-            if was is not None and _is_same(was, state, path):
-                del self._away[_moved(state)]
-                self._known[path] = _Image(state, was.born)
-            elif state.size and state == self._changing.get(path):
-                settled.append((state.modified, path))
-                self._known[path] = self._given[path] = _Image(state, _born(path))
-                del self._changing[path]
+            born = birth(self._path(name), state.inode)
+            if self._is_back(name, KnownFile(state, born), held, unanswered):
+                self._changing.pop(name, None)
+            elif state.size and state == self._changing.get(name):
+                settled.append((state.modified, name))
+                self._known[name] = KnownFile(state, born)
+                self._open.add(name)
+                del self._changing[name]
             else:
-                self._changing[path] = state
-        return [Path(path) for _, path in sorted(settled)]
+                self._changing[name] = state
+        self._most = max(self._most, len(self._known))
+        self._absent.keep(max(self._most, _LEAST_ABSENT))
+        return [self.folder / name for _, name in sorted(settled)]
 
-    def _tell(self, left_out: "_LeftOut") -> None:
-        """Say once of each suffix that photos of its format are not read, and of each folder."""
-        said = {
+    def _compared(self, found: "_Look") -> tuple[AbsentFiles, AbsentFiles]:
+        """Take those from the known ones that are where they were no more.
+
+        Returns:
+            Those that may be there still, where it could not be looked, and are known; and of those
+            that are taken those that had no answer yet. The others are absent.
+        """
+        held, unanswered = AbsentFiles(), AbsentFiles()
+        for name, file in list(self._known.items()):
+            state = found.images.get(name)
+            if state == file.state:
+                continue
+            if state is None and found.may_have(name):
+                held.add(name, file)
+                continue
+            if state is not None:
+                born = None if file.born is None else birth(self._path(name), state.inode)
+                if has_stayed(file, state, born):
+                    if self._rewritten and state.content != file.state.content:
+                        self._forget(name)
+                    else:
+                        self._known[name] = KnownFile(state, file.born)
+                    continue
+            (unanswered if name in self._open else self._absent).add(name, file)
+            self._forget(name)
+        return held, unanswered
+
+    def _is_back(
+        self, name: str, file: KnownFile, held: AbsentFiles, unanswered: AbsentFiles
+    ) -> bool:
+        """Whether what is at `name` is known from where it was before; it is known there then."""
+        for each in (self._absent, unanswered, held):
+            taken = each.take(name, *file)
+            if taken is None:
+                continue
+            before, was = taken
+            is_open = each is unanswered
+            if each is held:
+                is_open = before in self._open
+                self._forget(before)
+            if self._rewritten and was.state.content != file.state.content:
+                return False
+            self._known[name] = KnownFile(file.state, was.born)
+            if is_open:
+                self._open.add(name)
+            return True
+        return False
+
+    def _tell(self, found: "_Look") -> None:
+        """Say once of each suffix that photos of its format are not read, and of each trouble."""
+        notes = [
             f"{self.folder}: photos of the format {suffix} are not read"
-            for suffix in left_out.suffixes
-        }
-        said |= {f"cannot look into {name}: {why}" for name, why in left_out.folders.items()}
-        for text in sorted(said - self._told):
-            warnings.warn(text, TinyedgeWarning, stacklevel=3)
-        self._told |= said
-
-    def _put_away(self, path: str) -> None:
-        """Know the image of this path whatever its path is, if it was answered."""
-        image = self._known.pop(path)
-        if self._given.pop(path, None) is None:
-            self._away[_moved(image.state)] = image
-            if len(self._away) > _MOST_AWAY:
-                del self._away[next(iter(self._away))]
+            for suffix in sorted(found.unread - self._told_formats)
+        ]
+        notes += [
+            f"{reason}; what is there is answered once it can be"
+            for place, reason in sorted(found.troubles.items())
+            if place not in self._told_troubles
+        ]
+        self._told_formats |= found.unread
+        self._told_troubles = set(found.troubles)
+        for note in notes:
+            warnings.warn(note, TinyedgeWarning, stacklevel=3)
 
     def is_as_given(self, path: Path) -> bool:
         """Whether the image is still the one that `look` saw; if not, `look` gives it anew."""
-        found = self._found(path)
-        image = self._given.get(found)
+        name = self._name(path)
         with contextlib.suppress(OSError):
-            if image is not None and _state(os.stat(found)) == image.state:
+            if name in self._open and state_at(self._path(name)) == self._known[name].state:
                 return True
-        self._forget(found)
+        self._forget(name)
         return False
 
     def look_again(self, path: Path) -> None:
         """Have `look` return this image once more, which could not be read, when it changes."""
-        found = self._found(path)
-        image = self._forget(found)
+        name = self._name(path)
+        file = self._forget(name)
         # It may have gone since.
-        if image is not None:
-            self._unreadable[found] = image.state
+        if file is not None:
+            self._unreadable[name] = file.state
 
     def answered(self, path: Path) -> "Entry | None":
         """Note that `path`, which `look` gave, needs no more; what a journal keeps of it."""
-        found = self._found(path)
-        image = self._given.pop(found, None)
-        return None if image is None else image.entry(self._name(found))
+        name = self._name(path)
+        if name not in self._open:
+            return None
+        self._open.remove(name)
+        return _entry(name, self._known[name])
 
     def entries(self) -> "list[Entry]":
-        """What a journal has to keep: of all images that need no more."""
-        done = self._known.keys() - self._given.keys()
-        # What is away has no name.
-        away = [image.entry("") for image in self._away.values()]
-        return away + [self._known[path].entry(self._name(path)) for path in sorted(done)]
+        """What a journal has to keep: of all images that need no more.
 
-    def _is_known(self, path: str, state: _State) -> bool:
-        """Whether the file there now is the image that is known by this path."""
-        image = self._known[path]
-        if image.state == state:
-            return True
-        if _is_same(image, state, path):
-            as_it_was = image.state[1:3] == state[1:3]
-            if as_it_was or not self._rewritten:
-                self._known[path] = _Image(state, image.born)
-                return True
-        return False
+        Those that have gone come first, so that of two of one name the one that is there counts.
+        """
+        gone = [_entry(name, file) for name, file in self._absent]
+        done = sorted(self._known.keys() - self._open)
+        return [*gone, *(_entry(name, self._known[name]) for name in done)]
 
-    def _forget(self, found: str) -> _Image | None:
-        self._given.pop(found, None)
-        return self._known.pop(found, None)
+    @property
+    def most_entries(self) -> int:
+        """How many `entries` there are, and one more for each image that waits for its answer."""
+        return len(self._absent) + len(self._known)
 
-    def _found(self, path: Path) -> str:
-        # Of the folder "." scandir gives "./a.jpg", and Path makes "a.jpg" of that.
-        return os.path.join(self.folder, path.relative_to(self.folder))
+    def _forget(self, name: str) -> KnownFile | None:
+        self._open.discard(name)
+        return self._known.pop(name, None)
 
-    def _name(self, found: str) -> str:
-        return Path(found).relative_to(self.folder).as_posix()
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.folder))
 
 
 class WatchedImages(ImageSource):
@@ -274,10 +294,8 @@ class WatchedImages(ImageSource):
         if self._journal is None or entry is None:
             return
         self._journal.append(entry)
-        if self._journal.lines > _SPARE_LINES:
-            kept = self._watch.entries()
-            if self._journal.lines > 2 * len(kept) + _SPARE_LINES:
-                self._journal.rewrite(kept)
+        if self._journal.lines > 2 * self._watch.most_entries + _SPARE_LINES:
+            self._journal.rewrite(self._watch.entries())
 
 
 @contextlib.contextmanager
@@ -287,7 +305,7 @@ def watch_with_journal(
     """A watch that goes on where the one before it ended, by the journal at `path`.
 
     A new journal begins with the images that are there, unless `existing` are to be answered. By
-    one that is there all images are new that it does not hold.
+    one that is there all images are new that it does not hold, by whatever name.
 
     Raises:
         DatasetError: see `FolderWatch` and `open_journal`.
@@ -302,7 +320,19 @@ def watch_with_journal(
         yield FolderWatch(folder, existing=True, rewritten=rewritten, known=known), journal
 
 
-def _known_images(folder: Path, entries: Iterable["Entry"]) -> Iterator[tuple[str, _Image]]:
+def _entry(name: str, file: KnownFile) -> "Entry":
+    """What a journal keeps of a file; `name` is its path in the folder."""
+    state = file.state
+    return {
+        "image": name,
+        "size": state.size,
+        "modified": state.modified,
+        "inode": state.inode,
+        "born": file.born,
+    }
+
+
+def _known_files(entries: Iterable["Entry"]) -> Iterator[tuple[str, KnownFile]]:
     for entry in entries:
         match entry:
             case {
@@ -312,129 +342,150 @@ def _known_images(folder: Path, entries: Iterable["Entry"]) -> Iterator[tuple[st
                 "inode": int(inode),
                 "born": int() | None as born,
             }:
-                yield os.path.join(folder, name), _Image(_State(inode, size, modified, -1), born)
+                yield name, KnownFile(FileState(-1, inode, size, modified, -1), born)
 
 
-def _is_same(image: _Image, state: _State, path: str) -> bool:
-    """Whether the file at `path`, in that state now, is the one that `image` was.
-
-    By its birth where that is known of both. Else it is, where size and time of change are as they
-    were, whatever the inode (FUSE gives a file another one at times), or where inode and size are:
-    touched, or rewritten.
-    """
-    was = image.state
-    as_it_was = (was.size, was.modified) == (state.size, state.modified)
-    born = _born(path) if image.born is not None else None
-    if born is not None:
-        return born == image.born and (as_it_was or was.inode == state.inode)
-    return as_it_was or (was.inode, was.size) == (state.inode, state.size)
-
-
-def _moved(state: _State) -> _Moved:
-    """What stays of a file when it is given another name."""
-    return state[:3]
-
-
-@dataclass
-class _LeftOut:
-    """What a look passes over.
+class _Look(NamedTuple):
+    """What is in the folder and below it, by the paths in it.
 
     Attributes:
-        suffixes: of photos whose formats are not read.
-        folders: those that could not be looked into, and why.
+        images: every one.
+        unread: the suffixes of photos whose formats are not read.
+        hidden: folders and files of which nobody could say what they are just now.
+        troubles: of each folder in which that was so, what the matter was.
     """
 
-    suffixes: set[str] = field(default_factory=set)
-    folders: dict[str, str] = field(default_factory=dict)
+    images: dict[str, FileState]
+    unread: set[str]
+    hidden: set[str]
+    troubles: dict[str, str]
+
+    def may_have(self, name: str) -> bool:
+        """Whether an image that was not found may be there all the same."""
+        if not self.hidden:
+            return False
+        while name not in self.hidden:
+            if not name:
+                return False
+            name = name.rpartition(os.sep)[0]
+        return True
 
 
-def _images(folder: Path, left_out: _LeftOut | None = None) -> dict[str, _State]:
-    """Every image in `folder` and below; only `folder` itself has to be readable."""
-    left_out = left_out or _LeftOut()
-    images: dict[str, _State] = {}
-    links: list[os.DirEntry[str]] = []
-    real = os.path.realpath(folder)
-    # Of every folder looked into, without links.
-    folders = {real}
-    linked: set[tuple[int, int]] = set()
-    pending = [(entry, real) for entry in _entries(folder)]
-    while pending:
-        entry, parent = pending.pop()
-        if is_passed_over(entry.name):
-            continue
-        with contextlib.suppress(OSError):
-            if entry.is_dir():
-                real = _real(entry, parent)
-                if real not in folders:
-                    folders.add(real)
-                    pending += [(inside, real) for inside in _entries_if_any(entry, left_out)]
-            elif is_unread_format(entry.name):
-                left_out.suffixes.add(os.path.splitext(entry.name)[1].lower())
-            elif is_image_name(entry.name) and entry.is_file():
-                if entry.is_symlink():
-                    links.append(entry)
-                    continue
-                status = entry.stat()
-                identity = (status.st_dev, status.st_ino)
-                if status.st_nlink > 1 and identity in linked:
-                    continue
-                linked.add(identity)
-                images[entry.path] = _state(status)
-    targets: set[str] = set()
-    for entry in sorted(links, key=lambda link: link.path):
-        with contextlib.suppress(OSError):
-            target = os.path.realpath(entry.path)
-            place, name = os.path.split(target)
-            if target not in targets and not (place in folders and is_image_name(name)):
+class _Level(NamedTuple):
+    """A folder that has been listed, and the names of those in it that have not been yet."""
+
+    name: str
+    inside: list[str]
+
+
+def _looked(folder: Path) -> _Look:
+    """Look for every image in `folder` and below; only `folder` itself has to be readable.
+
+    Raises:
+        OSError: it is not.
+    """
+    look = _Look({}, set(), set(), {})
+    links: dict[str, FileState] = {}
+    with contextlib.closing(_folders(folder, look)) as folders:
+        for level, descriptor in folders:
+            try:
+                level.inside.extend(_listed(folder, level.name, descriptor, look, links))
+            except OSError as error:
+                if not level.name:
+                    raise OSError(error.errno, error.strerror, str(folder)) from error
+                _note(look, folder, level.name, level.name, error)
+    if links:
+        targets = {(state.device, state.inode) for state in look.images.values()}
+        for name, state in sorted(links.items()):
+            if (target := (state.device, state.inode)) not in targets:
                 targets.add(target)
-                images[entry.path] = _state(entry.stat())
-    return images
+                look.images[name] = state
+    return look
 
 
-def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return list(entries)
+def _folders(folder: Path, look: _Look) -> Generator[tuple[_Level, int], None, None]:
+    """`folder` and each below it, once, with a descriptor; who takes one adds what is inside.
 
+    Each is opened from the one above it, which is the same work at any depth.
 
-def _entries_if_any(folder: os.DirEntry[str], left_out: _LeftOut) -> list[os.DirEntry[str]]:
+    Raises:
+        OSError: `folder` cannot be opened.
+    """
+    seen: set[tuple[int, int]] = set()
+    levels = [_Level("", [""])]
+    opened: dict[str, int] = {}
     try:
-        return _entries(folder)
-    except (FileNotFoundError, NotADirectoryError):  # it has gone since
-        return []
-    except OSError as error:
-        name = shortened(folder.path) if len(folder.path) > _MOST_OF_A_NAME else folder.path
-        left_out.folders[name] = error.strerror or str(error)
-        return []
+        while levels:
+            above = levels[-1]
+            if not above.inside:
+                levels.pop()
+                if above.name in opened:
+                    os.close(opened.pop(above.name))
+                continue
+            inside = above.inside.pop()
+            name = os.path.join(above.name, inside)
+            try:
+                descriptor = _opened(folder, above.name, inside, opened.get(above.name))
+            except OSError as error:
+                if not name:
+                    raise
+                _note(look, folder, name, name, error)
+                continue
+            status = os.fstat(descriptor)
+            if (status.st_dev, status.st_ino) in seen:
+                os.close(descriptor)
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            if len(opened) >= _MOST_OPEN:
+                # The highest, which is opened anew should there be more in it.
+                os.close(opened.pop(next(iter(opened))))
+            opened[name] = descriptor
+            levels.append(_Level(name, []))
+            yield levels[-1], descriptor
+    finally:
+        for descriptor in opened.values():
+            os.close(descriptor)
 
 
-def _real(entry: os.DirEntry[str], parent: str) -> str:
-    return os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(parent, entry.name)
+def _opened(folder: Path, above: str, inside: str, descriptor: int | None) -> int:
+    """A descriptor of the folder `inside` the one `above`, of which there may be a descriptor."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    if descriptor is not None:
+        return os.open(inside, flags, dir_fd=descriptor)
+    with opened_parent(Path(folder, above, inside)) as (name, parent):
+        return os.open(name, flags, dir_fd=parent)
 
 
-def _state(status: os.stat_result) -> _State:
-    return _State(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def _listed(
+    folder: Path, place: str, descriptor: int, look: _Look, links: dict[str, FileState]
+) -> Iterator[str]:
+    """Add what is in one folder to `look`, but links to files to `links`; the folders in it.
+
+    Raises:
+        OSError: it cannot be listed, or not to its end.
+    """
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            if is_passed_over(entry.name):
+                continue
+            name = os.path.join(place, entry.name)
+            try:
+                if entry.is_dir():
+                    yield entry.name
+                elif is_unread_format(entry.name):
+                    look.unread.add(os.path.splitext(entry.name)[1].lower())
+                elif is_image_name(entry.name) and entry.is_file():
+                    status = entry.stat()
+                    if entry.is_symlink() or status.st_nlink > 1:
+                        links[name] = state_of(status)
+                    else:
+                        look.images[name] = state_of(status)
+            except OSError as error:
+                _note(look, folder, place, name, error)
 
 
-# statx(2), which Python has from 3.15 on; the structure is the same on every machine.
-_AT_FDCWD = -100
-_STATX_BTIME = 0x800
-_STATX_BYTES = 256
-_BTIME_OFFSET = 80
-
-
-@cache
-def _statx() -> Any:
-    """The C library's, or None where it has none: glibc before 2.28, musl before 1.2.5."""
-    return getattr(ctypes.CDLL(None), "statx", None)
-
-
-def _born(path: str) -> int | None:
-    """When the file, or what the link points to, was made, ns; None where nobody knows."""
-    statx = _statx()
-    found = ctypes.create_string_buffer(_STATX_BYTES)
-    if statx is None or statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, found) != 0:
-        return None
-    (filled,) = struct.unpack_from("=I", found)
-    seconds, nanoseconds = struct.unpack_from("=qI", found, _BTIME_OFFSET)
-    born: int = seconds * 10**9 + nanoseconds
-    return born if filled & _STATX_BTIME else None
+def _note(look: _Look, folder: Path, place: str, name: str, error: OSError) -> None:
+    if error.errno not in _GONE:
+        look.hidden.add(name)
+        reason = f"{os.path.join(folder, name)} cannot be looked into ({error.strerror})"
+        look.troubles.setdefault(place, reason)

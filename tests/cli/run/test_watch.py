@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -245,19 +244,42 @@ def test_a_reader_that_has_gone_ends_it(model: Path, bags: list[Path], folder: P
         assert command.end() == (ExitCode.STDOUT_CLOSED, "", "")
 
 
-def test_who_reads_its_answers_gets_them_though_nobody_reads_its_notes(
+def test_a_reader_of_stderr_that_has_gone_ends_nothing(
     model: Path, bags: list[Path], folder: Path
 ) -> None:
     with watching(model, folder) as command:
         command.close_stderr()
-        put_text = folder / ".b"
-        put_text.write_text("no image")
-        put_text.rename(folder / "a.png")
-        time.sleep(1)
-        put(bags[0], folder / "b.png")
-        assert image_of(command.answer()) == f"{folder}/b.png"
+        (folder / "bad.jpg").write_text("no photo")
+        put(bags[0], folder / "a.png")
+        assert image_of(command.answer()) == str(folder / "a.png")
+        put(bags[1], folder / "b.png")
+        assert image_of(command.answer()) == str(folder / "b.png")
         command.send(signal.SIGTERM)
-        assert command.end()[:2] == (0, "")
+        assert command.end() == (0, "", "")
+
+
+def test_photos_far_below_are_answered_and_noted(
+    model: Path, bags: list[Path], folder: Path
+) -> None:
+    """Their paths are longer than the system takes at once."""
+    name, here = "d" * 100, os.open(folder, os.O_RDONLY)
+    for _ in range(45):
+        os.mkdir(name, dir_fd=here)
+        inside = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inside
+    deep = folder.joinpath(*[name] * 45)
+    with watching(model, folder) as command:
+        for image, content in (("a.png", bags[0].read_bytes()), ("b.png", b"none")):
+            descriptor = os.open(f".{image}", os.O_CREAT | os.O_WRONLY, dir_fd=here)
+            with open(descriptor, "wb") as stream:
+                stream.write(content)
+            os.rename(f".{image}", image, src_dir_fd=here, dst_dir_fd=here)
+        assert image_of(command.answer()) == str(deep / "a.png")
+        assert "is tried again" in command.said("b.png")
+        command.send(signal.SIGTERM)
+        assert command.end() == (0, "", "")
+    os.close(here)
 
 
 def test_a_folder_that_goes_is_an_error(model: Path, folder: Path) -> None:

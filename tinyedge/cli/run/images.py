@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,7 +122,10 @@ def answer_images(
 
 
 def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") -> None:
+    from tinyedge.images.identity import state_at
+
     source.retry(image)
     # One that was taken away before it was read is nobody's concern.
-    if Path(image.name).exists():
+    with suppress(OSError):
+        state_at(image.name)
         say(f"note: {answer.reason}; it is tried again if it changes", err=True)
