@@ -244,15 +244,17 @@ class TestPrinted:
 class TestOptions:
     """What each option does."""
 
-    def test_a_longer_label_list_is_cut_with_a_note(self, toy: Toy, tmp_path: Path) -> None:
+    def test_a_lists_heading_is_left_out_with_a_note(self, toy: Toy, tmp_path: Path) -> None:
         names, ids = tmp_path / "names", tmp_path / "ids"
-        names.write_text("a\nb\nc\nd\ne\nf\n")
+        names.write_text("label\na\nb\nc\nd\n")
         ids.write_text("n1\nn2\nn3\nn4\n")
         result = run_in_process(
             *("export", *toy.source(), "--float-only", "-o", tmp_path / "out"),
             *("--labels", names, "--ids", ids),
         )
-        assert result.stderr == f"note: {names} names 6 classes; the first 4 are used\n"
+        assert result.stderr == (
+            f"note: {names}: its first line, 'label', is a heading and names no class\n"
+        )
         card = card_of(tmp_path / "out" / "toy_float.tflite")
         assert (card.labels, card.ids) == (("a", "b", "c", "d"), ("n1", "n2", "n3", "n4"))
 
@@ -363,8 +365,8 @@ class TestRefusals:
         for option in ("--labels", "--ids"):
             message = self.refusal(out, *toy.source(), "--calib", toy.photos, option, names)
             assert message == (
-                f"error: {names} names 3 classes, the network has 4 outputs:"
-                " use the list that belongs to this network\n"
+                f"error: {names} names 3 classes, the network has 4 outputs: which lines are its"
+                " classes cannot be told: use the list that belongs to it\n"
             )
 
     def test_weights_cut_short(self, toy: Toy, out: Path, tmp_path: Path) -> None:
@@ -470,7 +472,7 @@ def test_on_a_terminal_stages_are_drawn_and_notes_stand_on_lines_of_their_own(
     import subprocess
 
     names = tmp_path / "names"
-    names.write_text("a\nb\nc\nd\ne\n")
+    names.write_text("label\na\nb\nc\nd\n")
     ours, theirs = pty.openpty()
     command = ["export", *toy.source(), "--float-only", "--labels", names, "-o", tmp_path / "out"]
     process = subprocess.Popen(
@@ -490,7 +492,7 @@ def test_on_a_terminal_stages_are_drawn_and_notes_stand_on_lines_of_their_own(
     assert process.stdout is not None
     assert process.communicate()[0].startswith(bytes(tmp_path / "out" / "toy_float.tflite"))
     text = drawn.decode()
-    assert f"note: {names} names 5 classes; the first 4 are used" in [
+    assert f"note: {names}: its first line, 'label', is a heading and names no class" in [
         line.split("\x1b[2K")[-1].strip() for line in text.splitlines()
     ]
     for stage in ("Reading the network", "Starting TensorFlow", "Converting to float .tflite"):

@@ -44,6 +44,8 @@ def last_layer(network: Network) -> int:
 
 
 def _array(name: str, shape: tuple[int, ...], random: np.random.RandomState) -> NDArray[np.float32]:
+    if not np.prod(shape):  # a shortcut's, which may have none
+        return np.zeros(shape, np.float32)
     match name:
         case "variance" | "scales":
             values = random.uniform(0.5, 1.5, shape)
