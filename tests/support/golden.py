@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import Header, WeightedLayer, Weights, array_shapes, from_arrays
+from tinyedge.darknet.weights import Header, Weights, array_shapes, from_arrays
 
 __all__ = ["CASES", "FOLDER", "last_layer", "pixels", "weights"]
 
@@ -22,13 +22,12 @@ def weights(network: Network) -> Weights:
     """What each layer learned, such that values stay in the order of one."""
     random = np.random.RandomState(1)
     layers = {}
-    for layer in network.layers:
-        if isinstance(layer, WeightedLayer):
-            arrays = {
-                name: _array(name, shape, random)
-                for name, shape in array_shapes(layer, transposed=False)
-            }
-            layers[layer.index] = from_arrays(layer, arrays, transposed=False)
+    for layer in weighted_layers(network):
+        arrays = {
+            name: _array(name, shape, random)
+            for name, shape in array_shapes(layer, transposed=False)
+        }
+        layers[layer.index] = from_arrays(layer, arrays, transposed=False)
     return Weights(Header(), layers)
 
 
@@ -44,8 +43,6 @@ def last_layer(network: Network) -> int:
 
 
 def _array(name: str, shape: tuple[int, ...], random: np.random.RandomState) -> NDArray[np.float32]:
-    if not np.prod(shape):  # a shortcut's, which may have none
-        return np.zeros(shape, np.float32)
     match name:
         case "variance" | "scales":
             values = random.uniform(0.5, 1.5, shape)
