@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.network import Network
-from tinyedge.darknet.weights import Header, Weights, array_shapes, from_arrays
+from tinyedge.darknet.weights import Header, Weights, array_shapes, from_arrays, weighted_layers
 
 __all__ = ["CASES", "FOLDER", "last_layer", "pixels", "weights"]
 
