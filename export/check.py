@@ -28,6 +28,7 @@ from tinyedge.errors import ExportError, ModelError, TinyedgeWarning
 from tinyedge.modelcard import Check, CheckImages, ModelCard, Quantizer, Reference
 from tinyedge.progress import Advance
 from tinyedge.text import counted
+from tinyedge.tflite.model import parse_tflite
 from tinyedge.tflite.quantization import QuantParams
 
 if TYPE_CHECKING:
@@ -38,16 +39,21 @@ if TYPE_CHECKING:
 __all__ = [
     "CLEAR_DB",
     "FAR_DB",
+    "LEAST_WEIGHTS_DB",
+    "MOST_BIAS_STEPS",
     "MOST_STEPS",
     "UNROUNDED_DB",
     "FileCheck",
     "Probe",
     "make_probe",
     "noise_db",
+    "raised",
     "refusal",
     "run_float",
     "run_int8",
+    "spread",
     "told",
+    "unrounded_db",
 ]
 
 Floats = NDArray[np.float32]
@@ -57,23 +63,26 @@ Answers = NDArray[np.float64]
 _MOST_IMAGES, _FEWEST_IMAGES, _KERAS_IMAGES, _LAYER_IMAGES = 50, 4, 4, 3
 _OPERATIONS = 2e10  # of all images; a network counts multiplications and additions
 
-_FLOAT_ROUNDING = 1e-3
-"""A difference as a part of the largest score; Darknet's 27 classifiers have up to 4e-6."""
+_FLOAT_ERROR, _FLOAT_ROUNDING = 1e-3, 1e-4
+"""A difference as a part of the scores' spread over images, and of the largest score beside it."""
 CLEAR_DB = 30.0
-"""Files of less noise are right: those that were not had 27 dB at most."""
+"""The layers of files with less noise are not looked at. How right and wrong files lie about this
+limit and the next four: docs/fidelity.md."""
 FAR_DB = 6.0
-"""Right files of trained networks have 15 dB or more, of random ones 11."""
+"""An error that is as large as the scores themselves, whatever makes it."""
 MOST_STEPS = 15.0
-"""Of the error of one layer: right files have 8.6 at most, overwritten ones 100."""
+"""Of the error of one layer."""
+MOST_BIAS_STEPS, LEAST_WEIGHTS_DB = 1.0, 20.0
+"""Of what one layer adds to its sums, and of its weights."""
 UNROUNDED_DB = 18.0
-"""With the weights in int8 and no value: right files have 20 dB or more, others 15 at most."""
+"""With the weights in int8 and no value, where layers do not match."""
 _PROBABILITY_ROUNDING = 1e-5
 _PROBABILITY_STEPS = 1.5
 """Of an int8 softmax: half is the rounding of its output, the rest its table of exponentials."""
 _POOR_KL = 0.05
 """Nats. Tiny Darknet has 0.009; 0.084 by TFLiteConverter's quantizer."""
-_POOR_DB = 12.0
-_CORAL_DB = 15.0
+_POOR_DB, _POOR_AGREEMENT = 12.0, 0.8
+_CORAL_DB = 10.0
 """Leaky activations as PRELU: fashion has 36 dB, Tiny Darknet 30."""
 _SPREAD_STEPS = 8.0
 _MUCH_CLIPPED = 0.1
@@ -161,7 +170,8 @@ class FileCheck:
         reference = self._answers["float"]
         found, scale = run_int8(content, self._images, self._advance)
         self._answers["int8"] = found
-        check = self._compared("float", reference, found, noise=noise_db(reference, found, scale))
+        told_of = raised(reference, content) if self._card.softmax else reference
+        check = self._compared("float", reference, found, noise=noise_db(told_of, found, scale))
         wrong = refusal(
             self._float_file,
             content,
@@ -169,6 +179,7 @@ class FileCheck:
             reference=reference,
             found=found,
             scale=scale,
+            softmax=self._card.softmax,
         )
         if wrong is not None:
             raise ExportError(
@@ -237,19 +248,29 @@ class FileCheck:
         return _check(against, self._probe.source, reference, found, self._card, noise=noise)
 
 
-def noise_db(reference: Answers, found: Answers, scale: float) -> float | None:
+def spread(reference: Answers) -> float:
+    """The variance of scores (images, outputs) over images, the mean over outputs.
+
+    What differs between outputs and is the same for all images, as biases of the last layer, tells
+    nothing of an image: it counts as little as it does in an answer.
+    """
+    return float(np.var(reference, axis=0).mean())
+
+
+def noise_db(
+    reference: Answers, found: Answers, scale: float, *, variance: float | None = None
+) -> float | None:
     """How far the scores of an integer file lie from the reference's, signal over noise in dB.
 
-    10 lg of the variance of the reference's scores over the mean square of the error. The variance
-    is that of all numbers, about one mean over images and outputs: of one image too, and where
-    images differ little from one another, it tells by how much an answer is off. Scores that are
-    all but constant (one output, a logistic that saturates) would make noise of an error that int8
-    cannot avoid: the variance is counted as no less than that of `_SPREAD_STEPS` steps.
+    10 lg of the spread of the reference's scores over the mean square of the error. Scores that
+    are all but constant (a logistic that saturates, images that are alike) would make noise of an
+    error that int8 cannot avoid: beside the spread counts the variance of `_SPREAD_STEPS` steps.
 
     Args:
         reference: (images, outputs), before any softmax.
         found: the same of the integer file.
         scale: one step of `found`.
+        variance: in place of the reference's own `spread`.
 
     Returns:
         To a tenth, so that the processor's float rounding does not show; None of equal scores.
@@ -257,8 +278,30 @@ def noise_db(reference: Answers, found: Answers, scale: float) -> float | None:
     error = float(np.mean(np.square(found - reference)))
     if error == 0:
         return None
-    spread = float(np.var(reference)) + (_SPREAD_STEPS * scale) ** 2
-    return round(10 * float(np.log10(spread / error)), 1)
+    signal = spread(reference) if variance is None else variance
+    signal += (_SPREAD_STEPS * scale) ** 2
+    return round(10 * float(np.log10(signal / error)), 1)
+
+
+def raised(reference: Answers, int8_file: bytes) -> Answers:
+    """Scores before a softmax, those below what an integer file can hold raised to that.
+
+    The quantizer clips scores whose probability is nil; what that costs, the divergence tells.
+    """
+    graph = parse_tflite(int8_file).subgraphs[0]
+    qparams = graph.tensors[graph.outputs[0]].qparams
+    assert qparams is not None
+    return np.maximum(reference, qparams.range[0])
+
+
+def unrounded_db(reference: Answers, found: Answers, *, variance: float) -> float | None:
+    """`noise_db` of what an integer file answers with no value rounded.
+
+    Only its weights are off then, so that even scores that are all but constant are near: beside
+    their `variance` counts what float's own rounding may make.
+    """
+    rounding = _FLOAT_ROUNDING * float(np.abs(reference).max())
+    return noise_db(reference, found, rounding / _SPREAD_STEPS, variance=variance)
 
 
 def told(check: Check) -> str:
@@ -362,11 +405,13 @@ def _check_float(network: Network, keras: Answers, found: Answers) -> None:
     same = bool(np.array_equal(finite, np.isfinite(found)))
     largest = float(np.abs(keras).max(where=finite, initial=0))
     error = float(np.abs(found - keras).max(where=finite, initial=0)) if same else np.inf
-    if not error <= _FLOAT_ROUNDING * largest:
+    numbers = keras[finite.all(axis=1)]
+    deviation = float(np.sqrt(spread(numbers))) if len(numbers) else 0.0
+    if not error <= _FLOAT_ERROR * deviation + _FLOAT_ROUNDING * largest:
         raise ExportError(
             f"{network.source}: TensorFlow's converter made another function of this network:"
             f" scores of the float file differ by up to {error:.2g} from those of the Keras model,"
-            f" the largest of which is {largest:.2g}"
+            f" the largest of which is {largest:.2g} and which vary by {deviation:.2g}"
         )
 
 
@@ -381,8 +426,13 @@ def _check_finite(network: Network, usable: NDArray[np.bool_], *, enough: bool) 
 
 
 def _note_cost(check: Check, quantizer: Quantizer) -> None:
-    """Warn where int8 costs much."""
-    if check.noise_db is None or (check.noise_db >= _POOR_DB and (check.kl or 0) <= _POOR_KL):
+    """Warn where int8 costs much: by any of the three numbers."""
+    if check.noise_db is None:
+        return
+    others = 0 if check.agreement is None else check.images - check.agreement
+    # One image of few may be one that the float file hardly decides on.
+    differs = others > max(1, (1 - _POOR_AGREEMENT) * check.images)
+    if check.noise_db >= _POOR_DB and (check.kl or 0) <= _POOR_KL and not differs:
         return
     better = "use --quantizer tuned, or calibrate" if quantizer == "default" else "calibrate"
     warnings.warn(
@@ -401,6 +451,7 @@ def refusal(
     reference: Answers,
     found: Answers,
     scale: float,
+    softmax: bool,
 ) -> str | None:
     """Why an int8 file must not be written, the layer named; None of one that may be.
 
@@ -411,13 +462,18 @@ def refusal(
         reference: (n, outputs), the float file's answers.
         found: the int8 file's.
         scale: one step of them.
+        softmax: whether a softmax follows.
     """
-    noise = noise_db(reference, found, scale)
+    told_of = raised(reference, int8_file) if softmax else reference
+    noise = noise_db(told_of, found, scale)
     if noise is None or noise >= CLEAR_DB:
         return None
     from tinyedge.export.inspection.parting import layer_errors, without_rounding
 
-    far = noise < FAR_DB
+    # Of all numbers, about one mean: where all images are alike a right file is still near.
+    level_db = noise_db(told_of, found, scale, variance=float(np.var(told_of)))
+    far = level_db is not None and level_db < FAR_DB
+    varies = spread(reference)
     few = slice(None, None, -(-len(images) // _LAYER_IMAGES))
     images, reference = images[few], reference[few]
     another = "the int8 file is another function than the float file: they part at layer"
@@ -426,19 +482,33 @@ def refusal(
     except ModelError:
         # The layers do not match.
         unrounded = without_rounding(float_file, int8_file, images)
-        unrounded_noise = noise_db(reference, unrounded.answers, scale)
+        unrounded_noise = unrounded_db(reference, unrounded.answers, variance=varies)
         # NaN is no answer either.
         close = unrounded_noise is None or unrounded_noise >= UNROUNDED_DB
         if far or not close:
             return f"{another} {unrounded.parting}, with no value rounded SNR {unrounded_noise} dB"
         return None
-    wrong = next((layer for layer in layers if layer.steps > MOST_STEPS), None)
+    wrong = _wrong(layers)
     if wrong is not None:
-        return (
-            f"{another} {wrong.name}, which is off by up to {wrong.steps:.0f} steps of its int8"
-            f" scale where rounding makes less than {MOST_STEPS:.0f}"
-        )
+        return f"{another} {wrong}"
     return f"the int8 file is far from the float file: {_worst(layers, reference)}" if far else None
+
+
+def _wrong(layers: "Sequence[LayerError]") -> str | None:
+    """The first layer that is not the float file's, and why; None where all are."""
+    for layer in layers:
+        if layer.steps > MOST_STEPS:
+            return (
+                f"{layer.name}, which is off by up to {layer.steps:.0f} steps of its int8 scale"
+                f" where rounding makes less than {MOST_STEPS:.0f}"
+            )
+        if layer.weights_db < LEAST_WEIGHTS_DB:
+            return f"{layer.name}, whose weights are others (SNR {layer.weights_db:.1f} dB)"
+        if layer.bias_steps > MOST_BIAS_STEPS:
+            return (
+                f"{layer.name}, whose bias is off by {layer.bias_steps:.3g} steps of its int8 scale"
+            )
+    return None
 
 
 def _worst(layers: "Sequence[LayerError]", reference: Answers) -> str:

@@ -81,8 +81,8 @@ class Check:
             that classifies nothing, as the next.
         kl: the mean over the images of KL(reference || file), nats, 0 or more; None where the
             scores do not end in one softmax.
-        noise_db: the error of the scores before any softmax, relative to their spread: decibels of
-            signal over noise; None where both are equal, or the reference's scores are constant.
+        noise_db: the error of the scores before any softmax, relative to their spread over images:
+            decibels of signal over noise; None where both are equal.
     """
 
     against: Reference

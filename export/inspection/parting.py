@@ -26,8 +26,9 @@ Floats = NDArray[np.float32]
 _MOST_VALUES = 0.9
 # A layer whose values are no closer than this is another one. Weights in int8 leave 30 dB.
 _ALIKE_DB = 20.0
-# Of the float file's answers; its weights in float32 in another order differ by a millionth.
-_TOLERANCE = 0.01
+# Of how the float file's answers vary from image to image, and of the answers: its weights in
+# float32 in another order differ by a millionth.
+_TOLERANCE, _ROUNDING = 0.01, 1e-4
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class LayerError:
         steps: nine in ten of the values that come out of it are off by no more steps of their
             scale, the mean over images; those clipped at an end of the int8 range left out.
         clipped: the share of the values at an end of the int8 range, 0 to 1.
+        bias_steps: how far any bias lies from the float file's, in the same steps; 0 of a layer
+            without.
+        weights_db: the mean square of its weights over that of what they are off by, decibels;
+            infinite of a layer without.
         answers: (images, outputs), those of the whole network with this layer alone in int8;
             None where that was not asked for.
     """
@@ -47,6 +52,8 @@ class LayerError:
     name: str
     steps: float
     clipped: float
+    bias_steps: float
+    weights_db: float
     answers: NDArray[np.float64] | None = None
 
 
@@ -168,6 +175,7 @@ class _Layers:
         sources = "the float file", "the int8 file"
         float_graph, self._graph = map(read_graph, (float_file, int8_file), sources)
         constants = match_float_weights(float_graph, self._graph, sources).constants
+        self._constants = constants
         self._simulation = Simulation(self._graph, constants, sources[1])
         self._groups = find_groups(self._graph, self._simulation.requantizing)
 
@@ -177,10 +185,11 @@ class _Layers:
         everything = frozenset(range(INPUT, len(self._graph.operators)))
         found: list[list[tuple[float, float]]] = [[] for _ in self._groups]
         answers: list[list[NDArray[np.float64]]] = [[] for _ in self._groups]
+        spread = float(np.linalg.norm(float_answers.std(axis=0)))
         for pixels, wanted in zip(images, float_answers, strict=True):
             batch = pixels[np.newaxis]
             run = self._simulation.run(batch, float_ops=everything)
-            self._require_float(run, wanted)
+            self._require_float(run, wanted, spread)
             for place, group in enumerate(self._groups):
                 alone = self._simulation.rerun_alone(run, batch, toggled_ops=group.positions)
                 found[place].append(self._error(group, run, alone))
@@ -192,6 +201,8 @@ class _Layers:
                 name=group.kind if group.index is None else f"{group.index} {group.kind}",
                 steps=float(np.mean([steps for steps, _ in errors])),
                 clipped=float(np.mean([clipped for _, clipped in errors])),
+                bias_steps=max(map(self._bias_steps, group.positions), default=0.0),
+                weights_db=min(map(self._weights_db, group.positions), default=np.inf),
                 answers=np.stack(others) if with_answers else None,
             )
             for group, errors, others in zip(self._groups, found, answers, strict=True)
@@ -208,10 +219,40 @@ class _Layers:
         steps = float(np.quantile(errors, _MOST_VALUES)) if errors.size else 0.0
         return steps, 1 - errors.size / found.size
 
-    def _require_float(self, run: Run, wanted: NDArray[np.float64]) -> None:
-        """Require that the graph all in float answers as the float file does."""
+    def _bias_steps(self, position: int) -> float:
+        """`LayerError.bias_steps` of one operator."""
+        wanted = self._constants.get((position, 2))
+        if position == INPUT or wanted is None:
+            return 0.0
+        operator = self._graph.operators[position]
+        found = self._graph.tensors[operator.inputs[2]].values()
+        # Each is a whole number of products of two scales, which may be large ones.
+        rounding = self._graph.tensors[operator.inputs[2]].qparams
+        unit = 0 if rounding is None else np.asarray(rounding.scales, np.float64)
+        errors = np.maximum(np.abs(found.astype(np.float64) - wanted) - unit, 0)
+        return float(errors.max() / self._simulation.scale(operator.outputs[0]))
+
+    def _weights_db(self, position: int) -> float:
+        """`LayerError.weights_db` of one operator."""
+        wanted = self._constants.get((position, 1))
+        if position == INPUT or wanted is None:
+            return np.inf
+        operator = self._graph.operators[position]
+        if not self._graph.has_weights(operator):
+            return np.inf
+        found = self._graph.tensors[operator.inputs[1]].values()
+        error = float(np.sum(np.square(found.astype(np.float64) - wanted)))
+        power = float(np.sum(np.square(wanted.astype(np.float64))))
+        return 10 * float(np.log10(power / error)) if power and error else np.inf
+
+    def _require_float(self, run: Run, wanted: NDArray[np.float64], spread: float) -> None:
+        """Require that the graph all in float answers as the float file does.
+
+        `spread` is how much answers vary from image to image: the norm of the outputs' deviations.
+        """
         found = self._simulation.output(run)
-        if not np.linalg.norm(found - wanted) <= _TOLERANCE * np.linalg.norm(wanted):
+        allowed = _TOLERANCE * spread + _ROUNDING * float(np.linalg.norm(wanted))
+        if not np.linalg.norm(found - wanted) <= allowed:
             raise ModelError(
                 "the int8 file without its rounding does not answer as the float file:"
                 " its layers cannot be told apart"

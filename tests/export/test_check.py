@@ -61,6 +61,10 @@ class TestNoise:
         # A variance of 25 and errors of 0.5: 10 lg 100; a step of 0 leaves the variance alone.
         assert noise_db(reference, reference + 0.5, 0.0) == 20.0
 
+    def test_what_is_the_same_for_all_images_is_no_signal(self) -> None:
+        reference = np.array([[1000.0, -990.0], [1010.0, -1000.0]])
+        assert noise_db(reference, reference + 0.5, 0.0) == 20.0
+
     def test_equal_scores_have_none(self) -> None:
         assert noise_db(np.ones((3, 2)), np.ones((3, 2)), 0.1) is None
 
@@ -179,11 +183,13 @@ class Net:
     def kernel(self, filters: int, channels: int) -> Any:
         return self.random.standard_normal((filters, channels, 1, 1)).astype(np.float32)
 
-    def write(self, kernels: list[Any]) -> None:
+    def write(self, kernels: list[Any], biases: Any = 0.0) -> None:
+        """The layers' kernels, and the biases of the last."""
         layers = {
             index: ConvolutionalWeights(np.zeros(len(kernel), np.float32), kernel)
             for index, kernel in enumerate(kernels)
         }
+        layers[len(kernels) - 1].biases[:] = biases
         write_weights(self.weights, read_network(self.cfg), Weights(Header(), layers))
 
     def words(self) -> tuple[object, ...]:
@@ -228,6 +234,18 @@ class TestCost:
         assert "use --quantizer tuned, or calibrate on more photos" in line
         assert len(list(net.out.iterdir())) == 2
 
+    def test_one_class_for_all_photos_is_a_warning(self, tmp_path: Path) -> None:
+        net = Net(tmp_path, CONV.format(3, "linear") + "[avgpool]\n")
+        kernel = 0.1 * net.kernel(3, 3)
+        kernel[:2] -= kernel[:2].mean(axis=1, keepdims=True)
+        net.write([kernel], biases=[100, 100, -100] - 0.5 * kernel.sum(axis=(1, 2, 3)))
+        result = run_in_process("export", *net.words(), "--quantizer", "default", "--json")
+        found = json.loads(result.stdout)["check"]["int8"]
+        # Two classes are as likely in float; a step is larger than what they differ by.
+        assert found["agreement"] < 16
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f"note: int8 costs this network much ({found['agreement']} of 20")
+
     @pytest.mark.long
     def test_the_tuned_quantizer_equalizes_it(self, tmp_path: Path) -> None:
         net = lopsided(tmp_path, 3000)
@@ -235,6 +253,8 @@ class TestCost:
 
 
 def converted(net: Toy, out: Path) -> tuple[Prepared, Converted]:
+    # Beside the network they make a note, which nobody hears here.
+    net.labels.unlink(missing_ok=True)
     files = SourceFiles(net.cfg, net.weights, calibration=net.photos)
     request = ExportRequest("toy", files, out, calibration_count=PHOTOS, quantizer="default")
     prepared = prepare(request, progress=no_progress)
@@ -260,6 +280,17 @@ def without_bias(model: Any, graph: Any) -> None:
     buffer.data = np.zeros_like(np.asarray(buffer.data))
 
 
+def with_shifted_bias(model: Any, graph: Any) -> None:
+    """One bias of the first layer is off by four steps of its output."""
+    first = convolutions(graph)[0]
+    tensor, output = graph.tensors[first.inputs[2]], graph.tensors[first.outputs[0]]
+    steps = np.asarray(output.quantization.scale) / np.asarray(tensor.quantization.scale)
+    buffer = model.buffers[tensor.buffer]
+    bias = np.frombuffer(np.asarray(buffer.data, np.uint8).tobytes(), "<i4").copy()
+    bias[0] += round(4 * float(steps[0]))
+    buffer.data = np.frombuffer(bias.tobytes(), np.uint8)
+
+
 def twice_the_kernel(model: Any, graph: Any) -> None:
     del model
     quantization = graph.tensors[convolutions(graph)[1].inputs[1]].quantization
@@ -283,6 +314,17 @@ def whole(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared,
     return converted(toy, tmp_path_factory.mktemp("whole") / "out")
 
 
+@pytest.fixture(scope="module")
+def offset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Converted]:
+    """The same with logits a hundred apart, which differ much less from photo to photo."""
+    toy = write_toy(tmp_path_factory.mktemp("offset"))
+    content = toy.weights.read_bytes()
+    floats = np.frombuffer(content[16:], "<f4").copy()
+    floats[155:159] += [100, 100, -100, 0]  # the biases of the second convolution
+    toy.weights.write_bytes(content[:16] + floats.tobytes())
+    return converted(toy, toy.cfg.parent / "out")
+
+
 class TestAnotherFunction:
     """Files that the converter, or the quantizer, made wrong."""
 
@@ -304,6 +346,29 @@ class TestAnotherFunction:
         with pytest.raises(ExportError, match=says):
             finish(prepared, bad, progress=no_progress)
         assert not prepared.request.output.exists()
+
+    @pytest.mark.parametrize(
+        ("edit", "layer"), [(without_bias, 0), (twice_the_kernel, 1), (another_kernel, 1)]
+    )
+    def test_logits_far_apart_hide_nothing(
+        self, offset: tuple[Prepared, Converted], edit: Any, layer: int
+    ) -> None:
+        prepared, good = offset
+        assert good.int8_tflite is not None
+        bad = replace(good, int8_tflite=edited(good.int8_tflite, edit))
+        with pytest.raises(ExportError, match=f"part at layer {layer} convolutional"):
+            finish(prepared, bad, progress=no_progress)
+        keras = good.probe.keras
+        probe = replace(good.probe, keras=keras + 0.1 * (keras - keras.mean(axis=0)))
+        with pytest.raises(ExportError, match="TensorFlow's converter made another function"):
+            finish(prepared, replace(good, probe=probe), progress=no_progress)
+
+    def test_a_small_bias_left_out_is_found(self, whole: tuple[Prepared, Converted]) -> None:
+        prepared, good = whole
+        assert good.int8_tflite is not None
+        shifted = replace(good, int8_tflite=edited(good.int8_tflite, with_shifted_bias))
+        with pytest.raises(ExportError, match=r"layer 0 convolutional, whose bias is off by [34]"):
+            finish(prepared, shifted, progress=no_progress)
 
     def test_a_float_file_that_is_not_keras_is_refused(
         self, whole: tuple[Prepared, Converted]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tests.random_nets.nets import RandomNet, random_net
 from tests.random_nets.photos import random_photos, write_photos
 from tests.random_nets.rounded import rounded_answers
-from tests.random_nets.weights import fitted_weights
+from tests.random_nets.weights import fitted_weights, revision_of
 from tests.support import c_engine
 from tests.support.naive import forward
 from tinyedge.cli import main as tinyedge
@@ -236,7 +236,13 @@ def judged(line: str) -> Judgement:
 def _beyond_the_engine(net: RandomNet) -> bool:
     """Whether Darknet's C engine has no such layer, crashes in it or leaves it out on a CPU."""
     foreign = any(ACTIVATIONS[activation].foreign for activation in net.activations)
-    return foreign or "stride_x" in net.cfg or any(map(_is_beyond, net.network.layers))
+    # It has its epsilon outside the root, whatever the header says.
+    norms = revision_of(net.seed) and any(
+        getattr(layer, "batch_normalize", False) for layer in net.network.layers
+    )
+    return (
+        foreign or bool(norms) or "stride_x" in net.cfg or any(map(_is_beyond, net.network.layers))
+    )
 
 
 def _is_beyond(layer: Layer) -> bool:

@@ -28,13 +28,13 @@ def rounded_answers(
 ) -> Planes:
     """The flat answers (n, outputs) to `images`, each layer's range being that of `calibration`."""
     now = [pixels.transpose(2, 0, 1).astype(np.float64) for pixels in (*calibration, *images)]
-    seen = len(calibration)
+    seen, inside = len(calibration), weights.batch_norm == "inside"
     outputs: list[list[Planes]] = [[] for _ in now]
     for layer in network.layers:
         parameters = weights.layers.get(layer.index)
         with np.errstate(invalid="ignore"):
             now = [
-                pre_activation(layer, each, before, parameters)
+                pre_activation(layer, each, before, parameters, inside=inside)
                 for each, before in zip(now, outputs, strict=True)
             ]
         if not _is_fused(layer):

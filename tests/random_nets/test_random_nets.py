@@ -3,13 +3,17 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.random_nets.heads import HEADS
 from tests.random_nets.judge import judge
 from tests.random_nets.nets import random_net
+from tests.random_nets.photos import random_photos
 from tests.random_nets.sections import SECTIONS
+from tests.random_nets.weights import fitted_weights, revision_of
 from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.batch_norm import NOTED_DIFFERENCE, difference
 from tinyedge.darknet.layers import LAYER_TYPES
 
 SEEDS = range(40)
@@ -44,6 +48,21 @@ def test_every_kind_of_layer_activation_and_head_is_in_them() -> None:
     assert {layer.kind for layer in layers} == set(LAYER_TYPES)
     assert {getattr(layer, "activation", "linear") for layer in layers} == set(ACTIVATIONS)
     assert {net.head for net in NETS} == set(HEADS)
+
+
+def test_both_batch_norms_are_in_them() -> None:
+    found: dict[int, list[float]] = {0: [], 5: []}
+    for net in NETS[:20]:
+        pixels = random_photos(net.network.input, 4, net.seed).astype(np.float32) / 255
+        weights = fitted_weights(net.network, list(pixels), net.seed)
+        assert weights.header.revision == revision_of(net.seed)
+        norms = (getattr(each, "batch_norm", None) for each in weights.layers.values())
+        found[weights.header.revision] += [
+            difference(norm.scales, norm.variance) for norm in norms if norm is not None
+        ]
+    assert np.median(found[0]) < NOTED_DIFFERENCE
+    # Where the other formula would be an error that no rounding hides.
+    assert np.median(found[5]) > 0.01
 
 
 def test_one_channel_is_everywhere_in_them() -> None:

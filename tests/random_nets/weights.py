@@ -5,11 +5,13 @@ a batch norm are scaled by them. So no layer dies, explodes, or answers all phot
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.naive import Planes, activate, pre_activation
+from tinyedge.darknet.batch_norm import formula_of_revision
 from tinyedge.darknet.layers import Connected, Convolutional, Layer, Local, Shortcut
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
@@ -22,17 +24,32 @@ from tinyedge.darknet.weights import (
     weighted_layers,
 )
 
-__all__ = ["fitted_weights"]
+__all__ = ["fitted_weights", "revision_of"]
 
 Floats = NDArray[np.float32]
 # The deviation over photos that logits are given, so that a softmax is neither flat nor sure.
 _LOGITS = 2.0
 _LEAST = 0.2
+# Of the kernels before a batch norm that has its epsilon inside the root: variances come to 1e-5.
+_SMALL = 3e-3
 
 
-def fitted_weights(network: Network, photos: Sequence[Floats], seed: int) -> Weights:
-    """Weights whose every layer has a deviation of about one on `photos`, (h, w, c) in [0, 1]."""
+def revision_of(seed: int) -> int:
+    """That of the header: of every third net AlexeyAB's, whose batch norm is another."""
+    return 5 if seed % 3 == 0 else 0
+
+
+def fitted_weights(
+    network: Network, photos: Sequence[Floats], seed: int, *, offset: float = 0.0
+) -> Weights:
+    """Weights whose every layer has a deviation of about one on `photos`, (h, w, c) in [0, 1].
+
+    Logits are apart by a constant, normally distributed with the deviation `offset`, as where
+    classes are rare.
+    """
     rng = np.random.default_rng([seed, 56])
+    header = Header(revision=revision_of(seed))
+    inside = formula_of_revision(header.revision) == "inside"
     layers: dict[int, LayerParameters] = {}
     now: list[Planes] = [photo.transpose(2, 0, 1).astype(np.float64) for photo in photos]
     outputs: list[list[Planes]] = [[] for _ in photos]
@@ -40,15 +57,17 @@ def fitted_weights(network: Network, photos: Sequence[Floats], seed: int) -> Wei
     for layer in network.layers:
         if isinstance(layer, WeightedLayer) and layer.parameters:
             wanted = _LOGITS if layer is logits else 1.0
-            layers[layer.index] = _fitted(layer, now, outputs, wanted, rng)
+            layers[layer.index] = _fitted(layer, now, outputs, wanted, rng, small=inside)
+            if layer is logits and offset:
+                layers[layer.index] = _apart(layers[layer.index], offset, rng)
         parameters = layers.get(layer.index)
         now = [
-            activate(layer, pre_activation(layer, each, before, parameters))
+            activate(layer, pre_activation(layer, each, before, parameters, inside=inside))
             for each, before in zip(now, outputs, strict=True)
         ]
         for each, before in zip(now, outputs, strict=True):
             before.append(each)
-    return Weights(Header(), layers)
+    return Weights(header, layers)
 
 
 def _logits(network: Network) -> Layer | None:
@@ -59,12 +78,21 @@ def _logits(network: Network) -> Layer | None:
     return weighted[-1] if weighted else None
 
 
+def _apart(parameters: LayerParameters, offset: float, rng: np.random.Generator) -> LayerParameters:
+    biases = getattr(parameters, "biases", None)
+    if biases is None:
+        return parameters
+    return replace(parameters, biases=biases + rng.normal(0, offset, biases.shape).astype("f4"))
+
+
 def _fitted(
     layer: WeightedLayer,
     now: Sequence[Planes],
     outputs: Sequence[Sequence[Planes]],
     wanted: float,
     rng: np.random.Generator,
+    *,
+    small: bool,
 ) -> LayerParameters:
     arrays = {
         name: _drawn(name, shape, rng) for name, shape in array_shapes(layer, transposed=False)
@@ -93,6 +121,9 @@ def _fitted(
         arrays["mean"] = (mean + 0.05 * deviation * rng.standard_normal(mean.shape)).astype("f4")
         arrays["variance"] = (deviation**2 * spread).astype("f4")
         arrays["scales"] = (arrays["scales"] * wanted * signs).astype("f4")
+        if small and "weights" in arrays:
+            factors = {"weights": _SMALL, "mean": _SMALL, "variance": _SMALL**2}
+            arrays |= {name: arrays[name] * np.float32(f) for name, f in factors.items()}
     else:
         factor = wanted / deviation * signs
         arrays["biases"] = (arrays["biases"] - mean * factor).astype("f4")
