@@ -85,6 +85,7 @@ _POOR_DB, _POOR_AGREEMENT = 12.0, 0.8
 _CORAL_DB = 10.0
 """Leaky activations as PRELU: fashion has 36 dB, Tiny Darknet 30."""
 _SPREAD_STEPS = 8.0
+_ALIKE = 1e-6
 _MUCH_CLIPPED = 0.1
 
 
@@ -473,7 +474,9 @@ def refusal(
     # Of all numbers, about one mean: where all images are alike a right file is still near.
     level_db = noise_db(told_of, found, scale, variance=float(np.var(told_of)))
     far = level_db is not None and level_db < FAR_DB
-    varies = spread(reference)
+    level = float(np.var(reference))
+    # Of one image, or of images that are alike, nothing varies.
+    varies = spread(reference) if spread(reference) > _ALIKE * level else level
     few = slice(None, None, -(-len(images) // _LAYER_IMAGES))
     images, reference = images[few], reference[few]
     another = "the int8 file is another function than the float file: they part at layer"

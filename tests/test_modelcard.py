@@ -74,7 +74,7 @@ def test_labels_are_a_file_beside_the_card(tmp_path: Path) -> None:
     ("labels", "why"),
     [
         (None, "labels.txt is not beside it"),
-        (b"a\n", "1 labels for 2 classes"),
+        (b"a\n", "1 label for 2 classes"),
         (b"a\n\xff\n", "utf-8"),
     ],
 )

@@ -58,7 +58,7 @@ def test_both_batch_norms_are_in_them() -> None:
         assert weights.header.revision == revision_of(net.seed)
         norms = (getattr(each, "batch_norm", None) for each in weights.layers.values())
         found[weights.header.revision] += [
-            difference(norm.scales, norm.variance) for norm in norms if norm is not None
+            difference(norm.scales, norm.mean, norm.variance) for norm in norms if norm is not None
         ]
     assert np.median(found[0]) < NOTED_DIFFERENCE
     # Where the other formula would be an error that no rounding hides.

@@ -189,7 +189,7 @@ class TestModels:
         self, fashion_models: Models, tmp_path: Path
     ) -> None:
         names, photo = tmp_path / "names", tmp_path / "wide.png"
-        names.write_text("".join(f"class {i}\n" for i in range(12)))
+        names.write_text("".join(f"{i} class {i}\n" for i in reversed(range(10))))
         # Grey in the middle, white beside: cropped and stretched it is two different images.
         wide = Image.new("L", (84, 28), 255)
         wide.paste(90, (28, 0, 56, 28))
@@ -197,7 +197,7 @@ class TestModels:
         words = ("run", fashion_models.float_model, photo, "--json", "--top", 10)
         cropped = run_in_process(*words)
         stretched = run_in_process(*words, "--fit", "stretch", "--labels", names)
-        assert f"note: {names} names 12 classes; the first 10 are used\n" in stretched.stderr
+        assert f"note: {names}: its lines begin with the index of their class" in stretched.stderr
         by_index: list[dict[int, float]] = []
         for result in (cropped, stretched):
             predictions = json.loads(result.stdout)["predictions"]

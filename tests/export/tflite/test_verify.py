@@ -84,4 +84,4 @@ def test_float_all_through() -> None:
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"no model" * 100])
 def test_what_does_not_load(content: bytes) -> None:
     message = refusal(content, FLOAT, input_type="float32")
-    assert message.startswith("the converted file does not load: ")
+    assert message.startswith("the converted file is none that a runtime should be given: ")
