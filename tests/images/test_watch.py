@@ -367,6 +367,29 @@ def test_a_photo_at_any_depth_is_given_and_known(tmp_path: Path, levels: int) ->
     assert watch.look() == watch.look() == []
 
 
+def given(watch: FolderWatch) -> list[str]:
+    """The names of what several looks give; each is answered."""
+    names = []
+    for _ in range(3):
+        for path in watch.look():
+            assert watch.answered(path) is not None
+            names.append(path.name)
+    return names
+
+
+def test_a_folder_that_was_away_brings_only_what_is_new(tmp_path: Path) -> None:
+    below, elsewhere = tmp_path / "in" / "below", tmp_path / "elsewhere"
+    below.mkdir(parents=True)
+    watch = FolderWatch(tmp_path / "in")
+    (below / "a.jpg").write_bytes(b"x")
+    assert given(watch) == ["a.jpg"]
+    below.rename(elsewhere)
+    assert given(watch) == []
+    (elsewhere / "b.jpg").write_bytes(b"x")
+    elsewhere.rename(below)
+    assert given(watch) == ["b.jpg"]
+
+
 def test_links_that_go_in_circles_end(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "up").symlink_to(tmp_path)
@@ -528,6 +551,33 @@ class TestJournal:
         (folder / os.fsdecode(b"\xff.jpg")).write_bytes(b"x")
         assert self.looks(folder, journal) == ["b.jpg", os.fsdecode(b"\xff.jpg")]
         assert self.looks(folder, journal) == []
+
+    def test_names_that_are_used_again_bring_nothing_twice(self, tmp_path: Path) -> None:
+        """Each is moved away after its answer, as an archive does; then the watch ends."""
+        folder, journal = tmp_path / "in", tmp_path / "journal"
+        (folder / "done").mkdir(parents=True)
+        assert self.looks(folder, journal) == []
+        for number in range(3):
+            (folder / "snap.jpg").write_bytes(b"x" * (number + 1))
+            assert self.looks(folder, journal) == ["snap.jpg"]
+            (folder / "snap.jpg").rename(folder / "done" / f"{number}.jpg")
+        assert self.looks(folder, journal) == []
+
+    def test_a_folder_that_is_empty_at_its_start_forgets_nothing(self, tmp_path: Path) -> None:
+        """As one is whose file system is not mounted yet."""
+        folder, journal = tmp_path / "in", tmp_path / "journal"
+        folder.mkdir()
+        assert self.looks(folder, journal) == []
+        (folder / "a.jpg").write_bytes(b"x")
+        assert self.looks(folder, journal) == ["a.jpg"]
+        (folder / "a.jpg").rename(tmp_path / "a.jpg")
+        with watch_with_journal(folder, journal, existing=False, rewritten=False) as opened:
+            watch, kept = opened
+            assert given(watch) == []
+            kept.rewrite(watch.entries())
+        (tmp_path / "a.jpg").rename(folder / "a.jpg")
+        (folder / "b.jpg").write_bytes(b"x")
+        assert self.looks(folder, journal) == ["b.jpg"]
 
     def test_those_there_at_its_beginning_are_given_if_asked(self, tmp_path: Path) -> None:
         folder, journal = tmp_path / "in", tmp_path / "journal"
