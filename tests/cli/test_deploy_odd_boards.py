@@ -48,11 +48,11 @@ REASONS = {
     "no shell to log in": (
         "its login shell runs no program: This account is currently not available."
     ),
-    "an answer of {}": f"{DAMAGED}'prefix' is missing",
+    "an answer of {}": f"{DAMAGED}prefix is missing",
     "numbers for strings": f"{DAMAGED}python is 3.11, not a version such as 3.11",
     "deep JSON": "its answer is no JSON (it is nested too deep): '[[[[",
     "JSON 500 deep": "its answer is no JSON (it is nested too deep): '{",
-    "an integer of 5,000 digits": "its answer is no JSON (Exceeds the limit",
+    "an integer of 5,000 digits": "its answer is no JSON (an integer of 5,000 digits",
     "an infinite number": "its answer is no JSON (Out of range float values",
     "control characters": rf"{DAMAGED}board is '\x1b]0;title\x07', not a line of at most 200",
     "half a surrogate pair": rf"{DAMAGED}board is '\ud800', not a text",
@@ -66,19 +66,19 @@ REASONS = {
     "crashes": "Segmentation fault",
 }
 STRANGE = {
-    "a self-test of {}": "the self-test: its answer is damaged: 'passed' is missing",
+    "a self-test of {}": "the self-test: its answer is damaged: passed is missing",
     "a self-test of no model": "passed is not what the models make of it",
     "a self-test that contradicts itself": "passed is not what the models make of it",
     "a self-test of words": "passed is 'yes', not true or false",
-    "a self-test of numbers": "models is [7], not that with 'passed' is missing as item 0",
+    "a self-test of numbers": "models[0] is 7, not an object",
     "a self-test with NaN": "NaN is no number of JSON",
     "a self-test with 1e999": "Out of range float values",
     "a deep self-test": "it is nested too deep",
     "a self-test of a list": "the self-test: its answer is no object: []",
     "a self-test of nothing": "ended with exit code 0 and without a word",
-    "a comparison of {}": "compare: its answer is damaged: 'float' is missing",
+    "a comparison of {}": "compare: its answer is damaged: float is missing",
     "a comparison of words": "top1 is 'x', not a number",
-    "a comparison of numbers": "'top1' is missing",
+    "a comparison of numbers": "compare: its answer is damaged: float is 1, not an object",
     "half an interval": "interval is [0], not a list of 2",
 }
 
