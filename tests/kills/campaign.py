@@ -135,6 +135,8 @@ class Campaign:
             if running:
                 process.send_signal(number)
             code = process.wait(_PATIENCE)
+            # It was about to end: nothing that SIGKILL meets ends with a code of its own.
+            running = running and (number, code) != (signal.SIGKILL, 0)
         finally:
             process.kill()
         self.tally.kills += running
