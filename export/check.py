@@ -73,10 +73,7 @@ FAR_DB = 6.0
 MOST_STEPS = 15.0
 """Of the error of one layer."""
 MOST_BIAS_STEPS, LEAST_WEIGHTS_DB = 1.0, 20.0
-"""Of what one layer adds to its sums, and of its weights."""
-WEIGHTS_DB = 26.0
-"""With less noise the weights are not looked at: GPTQ gives those of inputs that are always 0 any
-value, which no answer shows."""
+"""Of what one layer adds to its sums, and of what its weights make of values."""
 UNROUNDED_DB = 18.0
 """With the weights in int8 and no value, where layers do not match."""
 _PROBABILITY_ROUNDING = 1e-5
@@ -494,28 +491,23 @@ def refusal(
         if far or not close:
             return f"{another} {unrounded.parting}, with no value rounded SNR {unrounded_noise} dB"
         return None
-    wrong = _wrong(layers, weights=noise < WEIGHTS_DB)
+    wrong = _wrong(layers)
     if wrong is not None:
         return f"{another} {wrong}"
     return f"the int8 file is far from the float file: {_worst(layers, reference)}" if far else None
 
 
-def _wrong(layers: "Sequence[LayerError]", *, weights: bool) -> str | None:
-    """The first layer that is not the float file's, and why; None where all are.
-
-    Args:
-        layers: of the file.
-        weights: whether its weights and biases are looked at as well.
-    """
+def _wrong(layers: "Sequence[LayerError]") -> str | None:
+    """The first layer that is not the float file's, and why; None where all are."""
     for layer in layers:
         if layer.steps > MOST_STEPS:
             return (
                 f"{layer.name}, which is off by up to {layer.steps:.0f} steps of its int8 scale"
                 f" where rounding makes less than {MOST_STEPS:.0f}"
             )
-        if weights and layer.weights_db < LEAST_WEIGHTS_DB:
+        if layer.weights_db < LEAST_WEIGHTS_DB:
             return f"{layer.name}, whose weights are others (SNR {layer.weights_db:.1f} dB)"
-        if weights and layer.bias_steps > MOST_BIAS_STEPS:
+        if layer.bias_steps > MOST_BIAS_STEPS:
             return (
                 f"{layer.name}, whose bias is off by {layer.bias_steps:.3g} steps of its int8 scale"
             )

@@ -28,7 +28,8 @@ _MOST_VALUES = 0.9
 _ALIKE_DB = 20.0
 # Of how the float file's answers vary from image to image, and of the answers: its weights in
 # float32 in another order differ by a millionth.
-_TOLERANCE, _ROUNDING = 0.01, 1e-4
+_TOLERANCE, _ROUNDING = 0.01, 1e-3
+_FLOAT = 1e-5  # of a layer's largest value, what sums in float32 may be off by
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class LayerError:
         clipped: the share of the values at an end of the int8 range, 0 to 1.
         bias_steps: how far any bias lies from the float file's, in the same steps; 0 of a layer
             without.
-        weights_db: the mean square of its weights over that of what they are off by, decibels;
-            infinite of a layer without.
+        weights_db: how much its values vary within their channels, over how much the error varies
+            that its weights in int8 make, with nothing rounded: decibels of the variances;
+            infinite where they make none.
         answers: (images, outputs), those of the whole network with this layer alone in int8;
             None where that was not asked for.
     """
@@ -168,6 +170,29 @@ def _alike(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> bool:
     return bool(left <= np.sum(wanted**2) * 10 ** (-_ALIKE_DB / 10))
 
 
+class _Moments:
+    """Sums over pixels and images, by channel."""
+
+    def __init__(self) -> None:
+        self._count, self.largest = 0, 0.0
+        self._sum: NDArray[np.float64] = np.zeros(1)
+        self._squares: NDArray[np.float64] = np.zeros(1)
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Add one image's, channels last."""
+        flat = values.reshape(-1, values.shape[-1])
+        self._count += len(flat)
+        self._sum = self._sum + flat.sum(axis=0)
+        self._squares = self._squares + np.square(flat).sum(axis=0)
+        self.largest = max(self.largest, float(np.abs(flat).max()))
+
+    @property
+    def variance(self) -> float:
+        """Of a channel's values, the mean over channels."""
+        mean = self._sum / self._count
+        return max(float(np.mean(self._squares / self._count - mean**2)), 0.0)
+
+
 class _Layers:
     """An int8 file's layers, and what each is to compute."""
 
@@ -177,6 +202,8 @@ class _Layers:
         constants = match_float_weights(float_graph, self._graph, sources).constants
         self._constants = constants
         self._simulation = Simulation(self._graph, constants, sources[1])
+        # With the constants as they are stored.
+        self._stored = Simulation(self._graph, {}, sources[1])
         self._groups = find_groups(self._graph, self._simulation.requantizing)
 
     def errors(
@@ -185,6 +212,7 @@ class _Layers:
         everything = frozenset(range(INPUT, len(self._graph.operators)))
         found: list[list[tuple[float, float]]] = [[] for _ in self._groups]
         answers: list[list[NDArray[np.float64]]] = [[] for _ in self._groups]
+        moments = [(_Moments(), _Moments()) for _ in self._groups]
         spread = float(np.linalg.norm(float_answers.std(axis=0)))
         for pixels, wanted in zip(images, float_answers, strict=True):
             batch = pixels[np.newaxis]
@@ -193,6 +221,12 @@ class _Layers:
             for place, group in enumerate(self._groups):
                 alone = self._simulation.rerun_alone(run, batch, toggled_ops=group.positions)
                 found[place].append(self._error(group, run, alone))
+                stored = self._stored.float_alone(run, batch, float_ops=group.positions)
+                values, others = (
+                    np.asarray(each.scaled[group.output], np.float64) for each in (run, stored)
+                )
+                for sums, added in zip(moments[place], (values, others - values), strict=True):
+                    sums.add(added)
                 if with_answers:
                     other = self._simulation.rerun(run, batch, toggled_ops=group.positions)
                     answers[place].append(self._simulation.output(other))
@@ -202,10 +236,12 @@ class _Layers:
                 steps=float(np.mean([steps for steps, _ in errors])),
                 clipped=float(np.mean([clipped for _, clipped in errors])),
                 bias_steps=max(map(self._bias_steps, group.positions), default=0.0),
-                weights_db=min(map(self._weights_db, group.positions), default=np.inf),
+                weights_db=self._weights_db(*sums),
                 answers=np.stack(others) if with_answers else None,
             )
-            for group, errors, others in zip(self._groups, found, answers, strict=True)
+            for group, errors, others, sums in zip(
+                self._groups, found, answers, moments, strict=True
+            )
         ]
 
     def _error(self, group: LayerGroup, run: Run, alone: Run) -> tuple[float, float]:
@@ -232,18 +268,12 @@ class _Layers:
         errors = np.maximum(np.abs(found.astype(np.float64) - wanted) - unit, 0)
         return float(errors.max() / self._simulation.scale(operator.outputs[0]))
 
-    def _weights_db(self, position: int) -> float:
-        """`LayerError.weights_db` of one operator."""
-        wanted = self._constants.get((position, 1))
-        if position == INPUT or wanted is None:
+    def _weights_db(self, values: "_Moments", errors: "_Moments") -> float:
+        """`LayerError.weights_db`; what float's rounding makes is no error."""
+        left = errors.variance - (values.largest * _FLOAT) ** 2
+        if left <= 0:
             return np.inf
-        operator = self._graph.operators[position]
-        if not self._graph.has_weights(operator):
-            return np.inf
-        found = self._graph.tensors[operator.inputs[1]].values()
-        error = float(np.sum(np.square(found.astype(np.float64) - wanted)))
-        power = float(np.sum(np.square(wanted.astype(np.float64))))
-        return 10 * float(np.log10(power / error)) if power and error else np.inf
+        return 10 * float(np.log10(max(values.variance, left * 1e-10) / left))
 
     def _require_float(self, run: Run, wanted: NDArray[np.float64], spread: float) -> None:
         """Require that the graph all in float answers as the float file does.

@@ -111,8 +111,23 @@ class Simulation:
         self, before: Run, pixels: NDArray[np.float32], *, toggled_ops: Collection[int]
     ) -> Run:
         """As `rerun`, with nothing computed behind `toggled_ops`: what they make of `before`."""
+        return self._alone(before, pixels, toggled_ops, in_float=bool(before.saturated))
+
+    def float_alone(
+        self, before: Run, pixels: NDArray[np.float32], *, float_ops: Collection[int]
+    ) -> Run:
+        """What `float_ops` make of `before`, which may be of other float constants."""
+        return self._alone(before, pixels, float_ops, in_float=True)
+
+    def _alone(
+        self,
+        before: Run,
+        pixels: NDArray[np.float32],
+        toggled_ops: Collection[int],
+        *,
+        in_float: bool,
+    ) -> Run:
         run = Run(dict(before.scaled))
-        in_float = bool(before.saturated)
         for position in sorted(toggled_ops):
             if position == INPUT:
                 run.scaled[self._graph.input] = self._input(pixels, run, in_float=in_float)
