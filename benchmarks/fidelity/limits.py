@@ -243,7 +243,9 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
         f"layers do not match, less than {check.UNROUNDED_DB:g} dB with nothing rounded; and an"
         f" error within {check.FAR_DB:g} dB",
         "of the scores themselves, whatever the reason. Operators that copy integers from one",
-        "scale to another are found by the scales.",
+        "scale to another are found by the scales. Trained networks by `--quantizer default`, on",
+        "12 photos: Tiny Darknet has 12.6 dB, 1.4 steps, weights 35.3 dB, 25.3 dB with nothing",
+        "rounded; SqueezeNet 20.6, 0.8, 37.1 and 23.3.",
     ]
 
 
@@ -258,10 +260,13 @@ def _missed(rows: Sequence[_Row]) -> list[str]:
     ]
     told = ", ".join(f"{row['db']:g} for {right[row['seed']]:g}" for row in missed)
     same = len(passed) - len(missed)
+    right_refused = [row for row in rows if row["kind"] in _RIGHT and row["refused"] is not None]
+    lost = ", ".join(f"{row['db']:g}" for row in right_refused)
     return [
         f"Of the {len(passed)} wrong files that are not refused {same} answer as the right file",
         f"does, within {_SAME_DB:g} dB: what is wrong does not count there. The SNR of the others,",
-        f"for that of the right file: {told or 'none'}.",
+        f"for that of the right file: {told or 'none'}. The right files that are refused are",
+        f"those that int8 leaves next to nothing of, in dB: {lost or 'none'}.",
     ]
 
 
