@@ -1,5 +1,6 @@
 """Images from a camera: of a Raspberry Pi by picamera2, of anything else by OpenCV."""
 
+import contextlib
 import importlib
 import os
 import re
@@ -10,7 +11,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,16 @@ __all__ = ["Camera", "CameraImages", "Frame", "open_camera"]
 _SHORTER_SIDE = 720
 # A Pi's camera needs this long to find its exposure and its white balance, seconds.
 _SETTLING = 1.0
-# RFC 3986, and FFmpeg's own form without slashes; not file:, whose frames are given one by one.
-_ADDRESS = re.compile("(?!file:)[A-Za-z][A-Za-z0-9+.-]*:(//|[^/]*@)")
+# RFC 3986, and FFmpeg's own form without slashes.
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(//)?(\S*)")
+# What FFmpeg reads over a network. Its others lead to files, pipes and addresses inside of theirs.
+_NETWORK = frozenset(
+    (
+        *("http", "https", "rtsp", "rtsps", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts"),
+        *("rtp", "srtp", "srt", "rist", "tcp", "tls", "udp", "udplite", "mmsh", "mmst", "ftp"),
+        *("sftp", "hls"),
+    )
+)
 # Major number of Video4Linux's devices: Linux's devices.txt.
 _VIDEO_DEVICES = 81
 # How often who waits for a stream's next frame looks whether to stop, seconds.
@@ -112,9 +120,9 @@ def open_camera(source: str) -> Camera:
     if cv2 is not None:
         # FFmpeg tells of each damaged frame, on stderr.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        if number is None and _ADDRESS.match(source):
-            return _Stream(cv2, source)
         if number is None:
+            if _is_address(source):
+                return _Stream(cv2, source)
             _check_file(source)
         return _OpenCvCamera(cv2, source, number)
     if picamera2 is not None:
@@ -179,7 +187,7 @@ class _OpenCvCamera:
     """A camera by its number, or a video file or sequence, frame by frame."""
 
     def __init__(self, cv2: ModuleType, source: str, number: int | None) -> None:
-        self.name = source if number is None else f"camera {number}"
+        self.name = _shown(source) if number is None else f"camera {number}"
         self.driver = f"OpenCV {cv2.__version__}"
         self._live = number is not None
         self._capture = _opened(cv2, source if number is None else number, self.name, self.driver)
@@ -222,7 +230,7 @@ class _Stream:
     """
 
     def __init__(self, cv2: ModuleType, source: str) -> None:
-        self.name = _without_password(source)
+        self.name = _shown(source)
         self.driver = f"OpenCV {cv2.__version__}"
         self._capture = _opened(cv2, source, self.name, self.driver)
         self._wanted = threading.Event()
@@ -287,38 +295,71 @@ def _opened(cv2: ModuleType, source: str | int, name: str, driver: str) -> Any:
     return capture
 
 
-def _check_file(source: str) -> None:
-    """Refuse what is there and OpenCV would wait at, or crash on, before it is opened.
+def _is_address(source: str) -> bool:
+    """Whether it is read over a network; else it is a file, a sequence or a pipeline of GStreamer.
 
     Raises:
-        DeviceError: a pipe, socket, folder or device that is no camera's; a name that is no text.
+        DeviceError: it is neither, or no text.
     """
     try:
         source.encode()
     except UnicodeEncodeError as error:
-        raise DeviceError(f"{source}: OpenCV takes no name that is not UTF-8: rename it") from error
-    try:
-        status = os.stat(source.removeprefix("file://"))
-    except (OSError, ValueError):
-        return  # the pattern of a sequence, or nothing
-    camera = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _VIDEO_DEVICES
-    if not (stat.S_ISREG(status.st_mode) or camera):
-        raise DeviceError(f"{source} is no camera, video file or sequence: it is not opened")
+        text = f"{_shown(source)}: OpenCV takes no name that is not UTF-8: rename it"
+        raise DeviceError(text) from error
+    found = _ADDRESS.match(source)
+    kind = found[1][:-1].lower() if found else "file"
+    if kind in _NETWORK:
+        return True
+    if kind != "file" and not os.path.exists(source):
+        raise DeviceError(f"{_shown(source)} is no camera: {kind}: is not read over a network")
+    return False
 
 
-def _without_password(address: str) -> str:
-    """The address without what may be secret: whom it is opened for, and what it asks.
+def _check_file(source: str) -> None:
+    """Refuse what is there and OpenCV would wait at, before it is opened.
 
     Raises:
-        DeviceError: it is none.
+        DeviceError: a pipe, socket, folder or device that is no camera's, or in a sequence.
     """
-    kind, _, rest = address.partition(":")
-    try:
-        parts = urlsplit(address)
-    except ValueError as error:
-        raise DeviceError(f"the {kind} address of the camera is none ({error})") from error
-    if not rest.startswith("//"):
-        return f"{kind}:{rest.rpartition('@')[2].partition('?')[0]}"
-    host = parts.netloc.rpartition("@")[2]
-    query = "..." if parts.query else ""
-    return urlunsplit(parts._replace(netloc=host, query=query, fragment=""))
+    path = _path(source)
+    for each in (path, *_frames(path)):
+        try:
+            status = os.stat(each)
+        except (OSError, ValueError):
+            continue  # the pattern of a sequence, or nothing
+        camera = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == _VIDEO_DEVICES
+        if not (stat.S_ISREG(status.st_mode) or camera):
+            name = _shown(source) if each == path else each
+            raise DeviceError(f"{name} is no camera, video file or sequence: it is not opened")
+
+
+def _path(source: str) -> str:
+    return re.sub("^file:(//)?", "", source, flags=re.IGNORECASE)
+
+
+def _frames(path: str) -> list[str]:
+    """The files of the sequence that OpenCV makes of a name, by its %d or its digits."""
+    folder, name = os.path.split(path)
+    parts = re.split("%[0-9]*d|[0-9]+", name)
+    if len(parts) == 1:
+        return []
+    numbered = re.compile("[0-9]+".join(map(re.escape, parts)))
+    with contextlib.suppress(OSError):
+        found = sorted(each for each in os.listdir(folder or ".") if numbered.fullmatch(each))
+        return [os.path.join(folder, each) for each in found]
+    return []
+
+
+def _shown(source: str) -> str:
+    """The source without what may be secret of its addresses: for whom they are, what they ask."""
+    if os.path.exists(_path(source)):
+        return source
+
+    def without_secrets(address: re.Match[str]) -> str:
+        kind, slashes, rest = address[1], address[2] or "", address[3]
+        place, asks, secret = re.split(r"([?#]|$)", rest, maxsplit=1)
+        # A password may have any character.
+        place = "" if "@" in secret else place.rpartition("@")[2]
+        return f"{kind}{slashes}{place}{'?...' if asks == '?' or '@' in secret else ''}"
+
+    return _ADDRESS.sub(without_secrets, source)

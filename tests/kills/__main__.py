@@ -59,7 +59,8 @@ def as_text(tallies: list[Tally]) -> str:
             f"{each.seconds:.0f} s",
             str(each.kills),
             f"{each.early}+{each.late}",
-            *map(str, (each.half_made, each.mixed)),
+            str(each.half_made),
+            f"{each.mixed}+{each.mixed_killed}",
             f"{each.strays_at_once}+{each.strays}",
             *map(str, (each.orphans, each.lost)),
             f"{each.twice}+{each.twice_killed}",
@@ -79,9 +80,10 @@ def command(*, names: tuple[str, ...], kills: int, parallel: int, as_json: bool)
     """Kill each command by SIGTERM, SIGHUP, SIGINT and SIGKILL in turn; all NAMES by default.
 
     missed: before Python had loaded tinyedge + after it had ended; half: outputs neither old nor
-    new; mixed: sets not of one run until the next run; strays: left at once by another signal than
-    SIGKILL + left after the next run; orphans: children that went on; twice: photos answered
-    again after another end than by SIGKILL + after one. Exit 1 where anything went wrong.
+    new; mixed: sets not of one run until the next run, by another signal than SIGKILL + by SIGKILL;
+    strays: left at once by another signal than SIGKILL + left after the next run; orphans: children
+    that went on; twice: photos answered again + the one a SIGKILL that it explains. Exit 1 where
+    anything went wrong.
     """
     names = names or COMMANDS
     with (

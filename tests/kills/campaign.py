@@ -32,13 +32,14 @@ class Tally:
         kills: signals that met it running; `early` of them before it had its own handlers, as when
             Python starts, and `late` those that came when it had ended.
         half_made: outputs that were neither the old nor the new ones.
-        mixed: sets of whole outputs that were not of one run, until the next run.
+        mixed: sets of whole outputs that were not of one run, until the next run: by another signal
+            than SIGKILL; `mixed_killed` by SIGKILL, which may come between two renames.
         strays_at_once: temporary files left by another signal than SIGKILL.
         strays: what the next run left of temporary files.
         orphans: processes that outlived it.
         lost, twice: photos never answered, and those answered again.
-        twice_killed: those answered again after a SIGKILL, which may come between an answer and its
-            line in the journal.
+        twice_killed: those answered again after a SIGKILL, one a kill, which may come between an
+            answer and its line in the journal.
         wrong_codes: exit codes that are not the table's.
         notes: what was found, in words.
     """
@@ -50,6 +51,7 @@ class Tally:
     late: int = 0
     half_made: int = 0
     mixed: int = 0
+    mixed_killed: int = 0
     strays_at_once: int = 0
     strays: int = 0
     orphans: int = 0
@@ -64,6 +66,7 @@ class Tally:
         """How much went wrong."""
         return (
             self.half_made
+            + self.mixed
             + self.strays_at_once
             + self.strays
             + self.orphans
@@ -149,10 +152,14 @@ class Campaign:
         if not isinstance(self._command, Watch):
             return
         again = sum(count - 1 for count in self._command.times_answered().values())
-        if self._before == signal.SIGKILL:
-            self.tally.twice_killed += again - self._answered_again
-        else:
-            self.tally.twice += again - self._answered_again
+        more = again - self._answered_again
+        # The one photo that was answered and had no line yet.
+        excused = min(more, self._before == signal.SIGKILL)
+        self.tally.twice_killed += excused
+        self.tally.twice += more - excused
+        if more > excused:
+            before = "no signal" if self._before is None else self._before.name
+            self.tally.notes.append(f"after {before}: {more} photos answered again")
         self._answered_again, self._before = again, ended_by
 
     def _check(self, number: signal.Signals, code: int, *, running: bool, share: float) -> None:
@@ -175,7 +182,10 @@ class Campaign:
         damaged = command.half_made(self._stdout)
         tally.half_made += len(damaged)
         tally.notes += [f"{where}: half made: {name}" for name in damaged]
-        tally.mixed += not damaged and command.mixed()
+        if not damaged and command.mixed():
+            killed = number == signal.SIGKILL
+            tally.mixed += not killed
+            tally.mixed_killed += killed
         # Python starts, and ends, without the handlers that clean up.
         if number != signal.SIGKILL and not early:
             strays = [*command.leftovers(), *self._temporaries()]

@@ -185,13 +185,20 @@ class Deploy(Command):
 
 @dataclass
 class Watch(Command):
-    """A folder into which photos come, before each run and during it, answered with a journal."""
+    """A folder into which photos come, before each run and during it, answered with a journal.
+
+    Between two runs each photo takes the name of one before it, as in a camera's rotation.
+    """
 
     model: Path
     folder: Path
     photo: Path
     answers: Path
     count: int = 0
+    # The number of the photo that has a name now, the answers read, and how often each photo was.
+    named: dict[str, int] = field(default_factory=dict)
+    read: int = 0
+    times: Counter[int] = field(default_factory=Counter)
     name = "watch"
     ends_well = True
     by_itself = False
@@ -202,19 +209,24 @@ class Watch(Command):
         return ["run", self.model, *watch, "--journal", self.folder.parent / "journal"]
 
     def prepare(self, run: int) -> None:
-        """Move those that are there to where they are kept, and put others that nobody saw come."""
+        """Have those that are there take other names, and put others that nobody saw come."""
         del run
-        (self.folder / "done").mkdir(exist_ok=True)
-        for image in sorted(self.folder.glob("*.png")):
-            if image.name in self.times_answered():
-                image.rename(self.folder / "done" / image.name)
-        self.more()
+        self.times_answered()
+        names = [f"{number}.png" for number in range(len(self.named) + 3)]
+        for before, after in zip(names[-4::-1], names[:2:-1], strict=True):
+            (self.folder / before).rename(self.folder / after)
+            self.named[after] = self.named.pop(before)
+        self._put(names[:3])
 
     def more(self) -> None:
         """Have three more photos appear."""
-        for _ in range(3):
+        self._put([f"{len(self.named) + number}.png" for number in range(3)])
+
+    def _put(self, names: Sequence[str]) -> None:
+        for name in names:
             shutil.copy(self.photo, self.folder / ".part")
-            (self.folder / ".part").rename(self.folder / f"{self.count:05}.png")
+            self.named[name] = self.count
+            (self.folder / ".part").rename(self.folder / name)
             self.count += 1
 
     def finished(self, stdout: Path) -> bool:
@@ -224,10 +236,14 @@ class Watch(Command):
     def half_made(self, stdout: Path) -> list[str]:
         return _damaged_lines(stdout)
 
-    def times_answered(self) -> Counter[str]:
-        """How often each photo was answered in all runs, by the name that it keeps."""
-        lines = self.answers.read_text().splitlines() if self.answers.exists() else []
-        return Counter(Path(json.loads(line)["image"]).name for line in lines)
+    def times_answered(self) -> Counter[int]:
+        """How often each photo was answered in all runs, by its number."""
+        content = self.answers.read_bytes() if self.answers.exists() else b""
+        for line in content[self.read :].splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                self.read += len(line)
+                self.times[self.named[Path(json.loads(line)["image"]).name]] += 1
+        return self.times
 
     def leftovers(self) -> list[str]:
         return [*_hidden(self.folder), *_hidden(self.folder.parent)]

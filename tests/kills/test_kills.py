@@ -1,5 +1,6 @@
 """The campaign's short version: two kills of each command by each signal."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def test_nothing_is_half_made_left_or_lost(tmp_path: Path, name: str) -> None:
     assert tally.kills == 2 * len(SIGNALS)
     # Between an answer and its line in the journal.
     assert tally.twice_killed <= 2
+
+
+def test_all_is_a_fault_but_what_was_missed_and_what_sigkill_explains() -> None:
+    no_faults = {"command", "seconds", "notes", "kills", "early", "late"}
+    no_faults |= {"mixed_killed", "twice_killed"}
+    for each in dataclasses.fields(Tally):
+        found = Tally("watch") if each.name == "command" else Tally("watch", **{each.name: 1})
+        assert found.faults == (each.name not in no_faults), each.name
 
 
 def test_the_table_fits_a_terminal() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -178,6 +179,42 @@ def test_a_damaged_frame_is_an_error_and_not_the_end(model: Path, frames: list[P
     assert "PNG signature" not in done.stderr
 
 
+@pytest.mark.parametrize("source", ["frame%02d.png", "frame00.png"])
+def test_a_pipe_among_the_frames_is_not_opened(
+    model: Path, frames: list[Path], source: str
+) -> None:
+    frames[3].unlink()
+    os.mkfifo(frames[3])
+    done = run_as_user("run", model, "--camera", frames[0].parent / source)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: {frames[3]} is no camera, video file or sequence: it is not opened\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "scheme", ["file:", "concat:", "async:http://u:secret@127.0.0.1:9/", "pipe:"]
+)
+def test_ffmpegs_other_protocols_lead_nowhere(model: Path, tmp_path: Path, scheme: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run_as_user("run", model, "--camera", f"{scheme}{tmp_path}/pipe")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no camera" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_a_signal_while_an_address_is_opened_ends_it_well(model: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/s"
+        with Running("run", model, "--camera", address) as command:
+            connection, _ = silent.accept()
+            command.send(signal.SIGTERM)
+            connection.close()
+            # OpenCV tries once more.
+            silent.close()
+            assert command.end() == (0, "", "")
+
+
 @pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "device", "folder"])
 def test_what_is_no_video_is_not_opened(model: Path, tmp_path: Path, kind: str) -> None:
     source = tmp_path / "camera"
@@ -195,11 +232,14 @@ def test_what_is_no_video_is_not_opened(model: Path, tmp_path: Path, kind: str) 
     )
 
 
-def test_a_name_that_is_no_text_is_an_error(model: Path) -> None:
+@pytest.mark.parametrize("before", ["", "http://127.0.0.1/"])
+def test_a_name_that_is_no_text_is_an_error(model: Path, before: str) -> None:
     """OpenCV's Python binding ends with a segmentation fault."""
-    done = run_as_user("run", model, "--camera", os.fsdecode(b"a\xff"))
+    done = run_as_user("run", model, "--camera", before + os.fsdecode(b"a\xff"))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == ("error: a\\xff: OpenCV takes no name that is not UTF-8: rename it\n")
+    assert done.stderr == (
+        f"error: {before}a\\xff: OpenCV takes no name that is not UTF-8: rename it\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,7 +248,15 @@ def test_a_name_that_is_no_text_is_an_error(model: Path) -> None:
         ("http://127.0.0.1:9/s?user=admin&pwd=secret", "http://127.0.0.1:9/s?..."),
         ("http://admin:secret@127.0.0.1:9/s#secret", "http://127.0.0.1:9/s"),
         ("rtsp:admin:secret@127.0.0.1/s", "rtsp:127.0.0.1/s"),
-        ("rtsp://admin:secret@[bad/s", "the rtsp address of the camera is none"),
+        ("rtsp://admin:secret@[bad/s", "rtsp://[bad/s"),
+        ("RTSP://admin:s@e/c:secret@127.0.0.1:9/s", "RTSP://127.0.0.1:9/s"),
+        ("http://admin:a?secret@127.0.0.1:9/s?pwd=secret", "http://?..."),
+        ("http:127.0.0.1:9/s?pwd=secret", "http:127.0.0.1:9/s?..."),
+        ("file://admin:secret@[x", "file://[x"),
+        (
+            "souphttpsrc location=http://admin:secret@127.0.0.1:9/s ! appsink",
+            "souphttpsrc location=http://127.0.0.1:9/s ! appsink",
+        ),
     ],
 )
 def test_what_may_be_secret_of_an_address_is_not_shown(

@@ -67,7 +67,8 @@ def open_camera_source(name: str, *, interval: float) -> Iterator["ImageSource"]
     from tinyedge.devices.camera import CameraImages, open_camera
     from tinyedge.system import stop_request
 
-    with stop_request() as stop, closing(open_camera(name)) as camera:
+    # A signal that comes while it is opened ends the command, whatever comes of that.
+    with closing(open_camera(name)) as camera, stop_request() as stop:
         yield CameraImages(camera, stop, interval)
 
 
