@@ -30,14 +30,52 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaxPool(Layer):
-    """The largest of each window; padding never wins.
+class _WindowPool(Layer):
+    """One number of each window of a channel.
 
     Attributes:
         size: edge of the square window, pixels.
         stride: pixels, the same both ways.
         padding: rows and columns of padding *in all*; padding // 2 of them come first.
     """
+
+    size: int
+    stride: int
+    padding: int
+
+    @classmethod
+    def parse(cls, section: Section, context: BuildContext) -> Self:
+        """parse_maxpool, parse_local_avgpool; `stride_x` and `stride_y` are AlexeyAB's.
+
+        Raises:
+            CfgError: a window holds no pixel.
+        """
+        shape = context.image(section)
+        size = section.integer("size", section.integer("stride", 1, minimum=1), minimum=1)
+        stride = common_stride(section)
+        padding = section.integer("padding", size - 1, minimum=0)
+        height, width = (
+            count_windows(section, extent + padding, size, stride)
+            for extent in (shape.height, shape.width)
+        )
+        for extent, count in ((shape.height, height), (shape.width, width)):
+            last = (count - 1) * stride - padding // 2
+            if padding // 2 >= size or last >= extent:
+                raise section.error("leaves windows that hold no pixel", "padding")
+        return cls(
+            index=context.index,
+            line=section.line,
+            input=shape,
+            output=Shape(height, width, shape.channels),
+            size=size,
+            stride=stride,
+            padding=padding,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(_WindowPool):
+    """The largest of each window; padding never wins."""
 
     kind: ClassVar[str] = "maxpool"
     options: ClassVar[SectionOptions] = section_options(
@@ -50,29 +88,6 @@ class MaxPool(Layer):
         },
     )
 
-    size: int
-    stride: int
-    padding: int
-
-    @classmethod
-    def parse(cls, section: Section, context: BuildContext) -> Self:
-        """parse_maxpool; `stride_x` and `stride_y` are AlexeyAB's.
-
-        Raises:
-            CfgError: a window holds no pixel.
-        """
-        shape = context.image(section)
-        size, stride, padding = _windows(section)
-        return cls(
-            index=context.index,
-            line=section.line,
-            input=shape,
-            output=_pooled(section, shape, size, stride, padding),
-            size=size,
-            stride=stride,
-            padding=padding,
-        )
-
     @property
     def table_line(self) -> str:
         """make_maxpool_layer."""
@@ -83,44 +98,16 @@ class MaxPool(Layer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalAvgPool(Layer):
+class LocalAvgPool(_WindowPool):
     """The mean of each window, of the pixels that it holds; padding does not count.
 
     AlexeyAB's forward_local_avgpool_layer (maxpool_layer.c).
-
-    Attributes:
-        size: edge of the square window, pixels.
-        stride: pixels, the same both ways.
-        padding: rows and columns of padding *in all*; padding // 2 of them come first.
     """
 
     kind: ClassVar[str] = "local_avgpool"
     options: ClassVar[SectionOptions] = section_options(
         foreign="padding size stride stride_x stride_y"
     )
-
-    size: int
-    stride: int
-    padding: int
-
-    @classmethod
-    def parse(cls, section: Section, context: BuildContext) -> Self:
-        """parse_local_avgpool: the geometry of a max pool.
-
-        Raises:
-            CfgError: a window holds no pixel.
-        """
-        shape = context.image(section)
-        size, stride, padding = _windows(section)
-        return cls(
-            index=context.index,
-            line=section.line,
-            input=shape,
-            output=_pooled(section, shape, size, stride, padding),
-            size=size,
-            stride=stride,
-            padding=padding,
-        )
 
     @property
     def table_line(self) -> str:
@@ -129,24 +116,6 @@ class LocalAvgPool(Layer):
             f"avg               {self.size:2d}x{self.size:2d}/{self.stride:2d}"
             f"   {self.input.aligned} -> {self.output.aligned}"
         )
-
-
-def _windows(section: Section) -> tuple[int, int, int]:
-    """Size, stride and padding in all of a pool's windows."""
-    size = section.integer("size", section.integer("stride", 1, minimum=1), minimum=1)
-    return size, common_stride(section), section.integer("padding", size - 1, minimum=0)
-
-
-def _pooled(section: Section, shape: Shape, size: int, stride: int, padding: int) -> Shape:
-    height, width = (
-        count_windows(section, extent + padding, size, stride)
-        for extent in (shape.height, shape.width)
-    )
-    for extent, count in ((shape.height, height), (shape.width, width)):
-        last = (count - 1) * stride - padding // 2
-        if padding // 2 >= size or last >= extent:
-            raise section.error("leaves windows that hold no pixel", "padding")
-    return Shape(height, width, shape.channels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,9 +87,7 @@ class Convolutional(Layer):
         filters = section.integer("filters", 1, minimum=1)
         size = section.integer("size", 1, minimum=1)
         stride = common_stride(section)
-        padding = section.integer("padding", 0, minimum=0)
-        if section.integer("pad", 0):
-            padding = size // 2
+        padding = _padding(section, size)
         groups = section.integer("groups", 1, minimum=1)
         if shape.channels % groups or filters % groups:
             raise section.error(
@@ -111,11 +109,7 @@ class Convolutional(Layer):
             index=context.index,
             line=section.line,
             input=shape,
-            output=Shape(
-                count_windows(section, shape.height + 2 * padding, size, stride),
-                count_windows(section, shape.width + 2 * padding, size, stride),
-                filters,
-            ),
+            output=_convolved(section, shape, size, stride, padding, filters=filters),
             filters=filters,
             size=size,
             stride=stride,
@@ -184,18 +178,12 @@ class DepthwiseConvolutional(Convolutional):
         _refuse(section)
         size = section.integer("size", 1, minimum=1)
         stride = section.integer("stride", 1, minimum=1)
-        padding = section.integer("padding", 0, minimum=0)
-        if section.integer("pad", 0):
-            padding = size // 2
+        padding = _padding(section, size)
         return cls(
             index=context.index,
             line=section.line,
             input=shape,
-            output=Shape(
-                count_windows(section, shape.height + 2 * padding, size, stride),
-                count_windows(section, shape.width + 2 * padding, size, stride),
-                shape.channels,
-            ),
+            output=_convolved(section, shape, size, stride, padding, filters=shape.channels),
             filters=shape.channels,
             size=size,
             stride=stride,
@@ -403,6 +391,22 @@ def _refuse(section: Section) -> None:
     for option, why in _REFUSED.items():
         if section.atoi(option, 0):
             raise section.error(f"is not supported: {why}", option)
+
+
+def _padding(section: Section, size: int) -> int:
+    """Pixels on each side: half the window where ``pad`` says so, else ``padding``."""
+    padding = section.integer("padding", 0, minimum=0)
+    return size // 2 if section.integer("pad", 0) else padding
+
+
+def _convolved(
+    section: Section, shape: Shape, size: int, stride: int, padding: int, *, filters: int
+) -> Shape:
+    rows, columns = (
+        count_windows(section, extent + 2 * padding, size, stride)
+        for extent in (shape.height, shape.width)
+    )
+    return Shape(rows, columns, filters)
 
 
 def _has_batch_norm(section: Section) -> bool:
