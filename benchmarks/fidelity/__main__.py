@@ -10,29 +10,22 @@ cache folder, so that the table can be made in pieces; --fresh measures them aga
 import argparse
 import datetime
 import importlib.metadata
-import json
 import os
 import sys
-import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from benchmarks import run
 from benchmarks.fidelity.dialect import dialect_path
 from benchmarks.fidelity.limits import limits_path
+from benchmarks.fidelity.rows import Row, keep, kept, measured_apart, state_folder
 from benchmarks.fidelity.table import markdown
 from tests.support import c_engine
 from tests.support.shipped import CFGS, DARKNETS
-from tinyedge.children import child
 from tinyedge.files import file_sha256
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 MEMORY_LIMIT = 8 * 2**30
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
-_Row = dict[str, Any]
 
 
 def main() -> None:
@@ -44,13 +37,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if not c_engine.is_installed():
         parser.error("needs Debian's package darknet")
-    rows = _load()
+    path = state_folder() / "fidelity.json"
+    rows: dict[str, Row] = kept(path, {})
     for cfg in _paths(arguments.cfgs or DARKNETS):
         if arguments.fresh or not _is_finished(rows.get(cfg.stem), cfg):
             rows[cfg.stem] = _measure(cfg)
-            _save(rows)
+            keep(path, rows)
     # The table is of all there is, also of what was measured on another day.
-    dialect, limits = (_kept(path(state_folder())) for path in (dialect_path, limits_path))
+    dialect: list[Row] = kept(dialect_path(state_folder()), [])
+    limits: list[Row] = kept(limits_path(state_folder()), [])
     text = markdown([rows[name] for name in sorted(rows)], dialect, limits)
     if arguments.output is None:
         print(text, end="")
@@ -64,7 +59,7 @@ def _paths(words: Iterable[str]) -> list[Path]:
     return sorted(paths, key=c_engine.operations)
 
 
-def _is_finished(row: _Row | None, cfg: Path) -> bool:
+def _is_finished(row: Row | None, cfg: Path) -> bool:
     """Whether the row is whole, and of this cfg and these packages."""
     return (
         row is not None
@@ -74,73 +69,21 @@ def _is_finished(row: _Row | None, cfg: Path) -> bool:
     )
 
 
-def _measure(cfg: Path) -> _Row:
+def _measure(cfg: Path) -> Row:
     """Check `cfg` in a process of its own."""
-    print(f"{cfg.stem} ...", end=" ", file=sys.stderr, flush=True)
-    start = time.monotonic()
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        command = [sys.executable, "-m", "benchmarks.fidelity.check", str(cfg)]
-        with child(command, cwd=_ROOT, stdout=out, stderr=err) as process:
-            # Of the process and of those it waited for, the engine's among them: the largest.
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        printed, complaint = out.read(), err.read()
-    row: _Row = {
-        "cfg": cfg.stem,
-        "cfg_sha256": file_sha256(cfg),
+    row = measured_apart(cfg, "benchmarks.fidelity.check") | {
         "date": datetime.date.today().isoformat(),
         "machine": f"{os.uname().machine}, {os.cpu_count()} cores",
         "versions": _versions(),
-        "seconds": time.monotonic() - start,
-        "peak_bytes": usage.ru_maxrss * 1024,
     }
-    if process.returncode != 0:
-        lines = complaint.strip().splitlines() or [f"exit code {process.returncode}"]
-        row["failure"] = lines[-1]
-    else:
-        row |= json.loads(printed)
-        if row["peak_bytes"] > MEMORY_LIMIT:
-            row["failure"] = f"takes more than {MEMORY_LIMIT / 1e9:.2f} GB of memory"
+    if "failure" not in row and row["peak_bytes"] > MEMORY_LIMIT:
+        row["failure"] = f"takes more than {MEMORY_LIMIT / 1e9:.2f} GB of memory"
     print(row.get("failure") or f"{row['seconds']:.0f} s", file=sys.stderr)
     return row
 
 
 def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _PACKAGES}
-
-
-def state_folder() -> Path:
-    """Where what was measured is kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tinyedge-benchmarks"
-
-
-def _state() -> Path:
-    return state_folder() / "fidelity.json"
-
-
-def _load() -> dict[str, _Row]:
-    path = _state()
-    if not path.is_file():
-        return {}
-    rows: dict[str, _Row] = json.loads(path.read_text(encoding="utf-8"))
-    return rows
-
-
-def _kept(path: Path) -> list[_Row]:
-    """What another part of the page measured."""
-    rows: list[_Row] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return rows
-
-
-def _save(rows: dict[str, _Row]) -> None:
-    path = _state()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".new")
-    unfinished.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    unfinished.replace(path)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@ import argparse
 import functools
 import json
 import os
-import resource
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,15 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import run
-from tinyedge.children import child
+from benchmarks.fidelity.rows import Row, keep, kept, measured_apart, state_folder
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.progress import no_progress
 
 __all__ = ["dialect_path", "markdown"]
 
-_ROOT = Path(__file__).resolve().parents[2]
-_Row = dict[str, Any]
 _Images = NDArray[np.float32]
 
 HEADING = "## AlexeyAB's Darknet and its forks"
@@ -58,7 +54,7 @@ def dialect_path(folder: Path) -> Path:
     return folder / "dialect.json"
 
 
-def measure(cfg: Path, photos: Path, folder: Path) -> _Row:
+def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     """What one cfg comes to; `folder` is for the files made of it.
 
     Raises:
@@ -133,7 +129,7 @@ def _export(cfg: Path, weights: Path, photos: Path, folder: Path, **options: Any
     export(request, progress=no_progress)
 
 
-def markdown(rows: Sequence[_Row]) -> list[str]:
+def markdown(rows: Sequence[Row]) -> list[str]:
     """The section of the page."""
     good = [row for row in rows if "failure" not in row]
     worst = max((row["off"] for row in good), default=0.0)
@@ -165,7 +161,7 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
     return lines
 
 
-def _line(row: _Row) -> str:
+def _line(row: Row) -> str:
     if "failure" in row:
         return f"| {row['cfg']} |" + " - |" * 9
     cells = [
@@ -183,31 +179,7 @@ def _line(row: _Row) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _apart(cfg: Path, photos: Path) -> _Row:
-    """Measure in a process of its own, whose memory is counted."""
-    start = time.monotonic()
-    command = [sys.executable, "-m", "benchmarks.fidelity.dialect", str(cfg)]
-    with (
-        tempfile.TemporaryFile("w+") as out,
-        tempfile.TemporaryFile("w+") as err,
-        child([*command, "--photos", str(photos), "--one"], cwd=_ROOT, stdout=out, stderr=err) as p,
-    ):
-        code = p.wait()
-        out.seek(0)
-        err.seek(0)
-        printed, complaint = out.read(), err.read()
-    row: _Row = {
-        "cfg": cfg.stem,
-        "cfg_sha256": file_sha256(cfg),
-        "seconds": time.monotonic() - start,
-    }
-    if code:
-        return row | {"failure": (complaint.strip().splitlines() or [f"exit code {code}"])[-1]}
-    found: _Row = json.loads(printed.strip().splitlines()[-1])
-    return row | found
-
-
-def _is_finished(row: _Row | None, cfg: Path) -> bool:
+def _is_finished(row: Row | None, cfg: Path) -> bool:
     return row is not None and "failure" not in row and row["cfg_sha256"] == file_sha256(cfg)
 
 
@@ -234,8 +206,6 @@ def _write_section(page: Path, lines: Sequence[str]) -> None:
 
 def main() -> None:
     """Measure what is not measured yet and write the section."""
-    from benchmarks.fidelity.__main__ import state_folder
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("cfgs", nargs="+", type=Path, help="cfgs, or folders of them")
     parser.add_argument("--photos", type=Path, help="[default: ImageNet photos beside the cache]")
@@ -251,12 +221,11 @@ def main() -> None:
                 row = measure(arguments.cfgs[0], photos, Path(folder))
             except TinyedgeError as error:
                 raise SystemExit(str(error)) from None
-        row["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps(row))
         return
     path = dialect_path(state_folder())
-    kept: list[_Row] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    rows = {row["cfg"]: row for row in kept}
+    before: list[Row] = kept(path, [])
+    rows = {row["cfg"]: row for row in before}
     cfgs = [
         cfg
         for given in arguments.cfgs
@@ -265,11 +234,10 @@ def main() -> None:
     for cfg in sorted(cfgs, key=_operations):
         if not arguments.fresh and _is_finished(rows.get(cfg.stem), cfg):
             continue
-        print(f"{cfg.stem} ...", end=" ", file=sys.stderr, flush=True)
-        rows[cfg.stem] = row = _apart(cfg, photos)
+        words = ("--photos", str(photos), "--one")
+        rows[cfg.stem] = row = measured_apart(cfg, "benchmarks.fidelity.dialect", *words)
         print(row.get("failure") or f"{row['seconds']:.0f} s", file=sys.stderr, flush=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps([rows[name] for name in sorted(rows)], indent=1))
+        keep(path, [rows[name] for name in sorted(rows)])
     lines = markdown([rows[name] for name in sorted(rows)])
     if arguments.output is None:
         print("\n".join(lines))

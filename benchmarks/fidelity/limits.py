@@ -9,7 +9,6 @@ docs/fidelity.md`` writes it on its page.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import tempfile
@@ -22,13 +21,14 @@ from unittest.mock import patch
 
 import numpy as np
 
+from benchmarks.fidelity.rows import Row, keep, state_folder
 from tinyedge.errors import ExportError, ModelError, TinyedgeWarning
 from tinyedge.modelcard import Quantizer
 from tinyedge.progress import no_progress
 
 __all__ = ["KINDS", "limits_path", "markdown"]
 
-_Row = dict[str, Any]
+
 _PHOTOS = 32
 _LAYER_PHOTOS = 3
 _SAME_DB = 1.0
@@ -53,7 +53,7 @@ def limits_path(folder: Path) -> Path:
     return folder / "limits.json"
 
 
-def _measure(seed: int) -> list[_Row]:
+def _measure(seed: int) -> list[Row]:
     """Of the random net of `seed`, what each kind of file is off by."""
     from tests.random_nets.nets import random_net
     from tests.random_nets.photos import random_photos, write_photos
@@ -75,7 +75,7 @@ def _measure(seed: int) -> list[_Row]:
         write_weights(folder / "net.weights", net.network, weights)
         write_photos(folder / "photos", photos)
         softmax = net.network.softmax is not None
-        rows: list[_Row] = []
+        rows: list[Row] = []
         for kind, float_file, int8_file in _files(folder):
             try:
                 off = _off(float_file, int8_file, pixels, softmax=softmax)
@@ -117,7 +117,7 @@ def _converted(folder: Path, quantizer: Quantizer) -> tuple[bytes, bytes]:
 
 def _off(
     float_file: bytes, int8_file: bytes, images: np.ndarray[Any, Any], *, softmax: bool
-) -> _Row:
+) -> Row:
     """SNR of the answers, what layers are off by in steps, and SNR with nothing rounded."""
     from tinyedge.export.check import (
         noise_db,
@@ -136,7 +136,7 @@ def _off(
     few = slice(None, None, -(-len(images) // _LAYER_PHOTOS))
     try:
         layers = layer_errors(float_file, int8_file, images[few], wanted[few])
-        alone: _Row = {
+        alone: Row = {
             "steps": max(layer.steps for layer in layers),
             "bias_steps": max(layer.bias_steps for layer in layers),
             "weights_db": min(layer.weights_db for layer in layers),
@@ -196,7 +196,7 @@ def _a_factor(model: Any, layers: Sequence[Any]) -> None:
 _EDITS = {"bias": _no_bias, "order": _another_order, "factor": _a_factor}
 
 
-def markdown(rows: Sequence[_Row]) -> list[str]:
+def markdown(rows: Sequence[Row]) -> list[str]:
     """The section of the page."""
     from tinyedge.export import check
 
@@ -249,7 +249,7 @@ def markdown(rows: Sequence[_Row]) -> list[str]:
     ]
 
 
-def _missed(rows: Sequence[_Row]) -> list[str]:
+def _missed(rows: Sequence[Row]) -> list[str]:
     """Of the wrong files that are not refused, how wrong they are."""
     right = {row["seed"]: row["db"] for row in rows if row["kind"] == "tuned"}
     passed = [row for row in rows if row["kind"] not in _RIGHT and row["refused"] is None]
@@ -284,21 +284,17 @@ def _span(values: Sequence[float | None]) -> str:
 
 def main() -> None:
     """Measure and keep."""
-    from benchmarks.fidelity.__main__ import state_folder
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nets", type=int, default=40)
     count = parser.parse_args().nets
     context = multiprocessing.get_context("spawn")
-    rows: list[_Row] = []
+    rows: list[Row] = []
     for start in range(0, count, _BATCH):
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             for found in pool.map(_measure, range(start, min(count, start + _BATCH))):
                 rows += found
                 print(*found, sep="\n", flush=True)
-    path = limits_path(state_folder())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    keep(limits_path(state_folder()), rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""The rows of the page's tables: each measured in a process of its own, and kept in a cache."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tinyedge.children import child
+from tinyedge.files import file_sha256
+
+__all__ = ["Row", "keep", "kept", "measured_apart", "state_folder"]
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def state_folder() -> Path:
+    """Where what was measured is kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tinyedge-benchmarks"
+
+
+def kept(path: Path, otherwise: T) -> T:
+    """What `keep` wrote to `path`, or `otherwise` where there is nothing."""
+    if not path.is_file():
+        return otherwise
+    found: T = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def keep(path: Path, content: object) -> None:
+    """Write it, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def measured_apart(cfg: Path, module: str, *words: str) -> Row:
+    """Run a module on `cfg`: what it prints, a JSON object, with the time and memory it took.
+
+    In place of what is printed it has a ``failure``, the last line of stderr, where that fails.
+    """
+    print(f"{cfg.stem} ...", end=" ", file=sys.stderr, flush=True)
+    start = time.monotonic()
+    command: Sequence[str] = [sys.executable, "-m", module, str(cfg), *words]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        with child(command, cwd=_ROOT, stdout=out, stderr=err) as process:
+            # Of the process and of those it waited for, the engine's among them: the largest.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        printed, complaint = out.read(), err.read()
+    row: Row = {
+        "cfg": cfg.stem,
+        "cfg_sha256": file_sha256(cfg),
+        "seconds": time.monotonic() - start,
+        "peak_bytes": usage.ru_maxrss * 1024,
+    }
+    if process.returncode != 0:
+        lines = complaint.strip().splitlines() or [f"exit code {process.returncode}"]
+        return row | {"failure": lines[-1]}
+    found: Row = json.loads(printed.strip().splitlines()[-1])
+    return row | found
