@@ -1,5 +1,6 @@
 """The model cards of what an export makes."""
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -83,7 +84,10 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
 
 def _note_names(cfg: Path) -> None:
     """Tell of lists that lie beside the .cfg: whose they are it does not say."""
-    beside = sorted(path for path in cfg.parent.iterdir() if path.suffix in (".names", ".data"))
+    beside: list[Path] = []
+    # A folder that lets files be read need not let them be listed.
+    with contextlib.suppress(OSError):
+        beside = sorted(path for path in cfg.parent.iterdir() if path.suffix in (".names", ".data"))
     # In a folder of many networks none is likelier than another.
     if own := [path for path in beside if path.stem == cfg.stem]:
         beside = own[:1]

@@ -476,7 +476,9 @@ def refusal(
     far = level_db is not None and level_db < FAR_DB
     level = float(np.var(reference))
     # Of one image, or of images that are alike, nothing varies.
-    varies = spread(reference) if spread(reference) > _ALIKE * level else level
+    varies = spread(reference)
+    if varies <= _ALIKE * level:
+        varies = level
     few = slice(None, None, -(-len(images) // _LAYER_IMAGES))
     images, reference = images[few], reference[few]
     another = "the int8 file is another function than the float file: they part at layer"

@@ -3,15 +3,18 @@
 import os
 import re
 import reprlib
+from typing import NamedTuple
 
 __all__ = [
     "MESSAGE",
+    "Option",
     "counted",
     "cut",
     "is_plain_name",
     "printable",
     "printable_lines",
     "shortened",
+    "shown_name",
 ]
 
 # What moves a terminal's cursor, sets its title or ends a line (C0, DEL, C1, U+2028, U+2029), what
@@ -23,9 +26,17 @@ _HARMFUL = re.compile(
 
 MESSAGE = 200
 """Characters that are shown of a library's message, which may quote what it stumbled over."""
+_MOST_OF_A_NAME = 1000
 _MOST_BITS = 64
 # No shell, unit file or archive takes any of it for something else.
 _PLAIN_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+class Option(NamedTuple):
+    """What a line ``name=value`` gives an option, and the number of the line, from 1."""
+
+    value: str
+    line: int
 
 
 def counted(number: int, noun: str) -> str:
@@ -75,6 +86,11 @@ def shortened(value: object) -> str:
     inside lists without end.
     """
     return _SHORT.repr(value)
+
+
+def shown_name(name: str) -> str:
+    """A file's name, or a pattern, for a message: as it is, but `shortened` if it is a long one."""
+    return shortened(name) if len(name) > _MOST_OF_A_NAME else name
 
 
 class _Short(reprlib.Repr):

@@ -23,6 +23,8 @@ SaidBy = Literal["user", "card", "metadata"]
 _NEAR = 0.25
 _COMMON_OF_PIXELS = 0.6
 _COMMON_OF_INPUT = 0.4
+# Of a mean or a std: no number of a pixel is beyond it, and float32 has it.
+_MOST = 1e6
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,15 @@ def named_normalization(
     ]
     for name, each in zip(("mean", "std"), numbers, strict=True):
         if len(each) not in (1, 3) or any(not abs(number) < _MOST for number in each):
-            raise ModelError(f"{name} is {given_as(each)}: it is one number, or three, of RGB")
+            raise ModelError(f"{name} is {_given_as(each)}: it is one number, or three, of RGB")
     if min(numbers[1]) <= 0:
-        raise ModelError(f"std is {given_as(numbers[1])}: it is above 0")
+        raise ModelError(f"std is {_given_as(numbers[1])}: it is above 0")
     return Normalization(*numbers)
 
 
-def given_as(numbers: Sequence[float]) -> str:
+def _given_as(numbers: Sequence[float]) -> str:
     """Numbers as an option has them."""
     return ",".join(f"{number:g}" for number in numbers)
-
-
-# Of a mean or a std: no number of a pixel is beyond it, and float32 has it.
-_MOST = 1e6
 
 
 def encode_as_said(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import keras
 from keras import KerasTensor
 
-from tinyedge.darknet.activations import ACTIVATIONS
+from tinyedge.darknet.activations import ACTIVATIONS, GELU_CUBIC, GELU_LINEAR
 
 __all__ = ["activate"]
 
@@ -95,7 +95,7 @@ def _hard_mish(y: KerasTensor, name: str) -> KerasTensor:
 
 
 def _gelu(x: KerasTensor, name: str) -> KerasTensor:
-    gate = keras.ops.sigmoid(x * (2 * 0.035677 * (x * x) + 2 * 0.797885))
+    gate = keras.ops.sigmoid(x * (2 * GELU_CUBIC * (x * x) + 2 * GELU_LINEAR))
     return keras.layers.Multiply(name=name)([x, gate])
 
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.accuracy.statistics import kl_divergence
+from tinyedge.darknet.activations import GELU_CUBIC, GELU_LINEAR
 from tinyedge.darknet.layers import Softmax
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
@@ -51,7 +52,7 @@ _CURVES: dict[str, Callable[[tf.Tensor, Rounding], tf.Tensor]] = {
     "mish": _mish,
     "hard_mish": lambda y, _: y * (tf.nn.relu6(y) / 18 - 1 / 3),
     "gelu": lambda x, rounded: (
-        x * rounded(tf.sigmoid(x * (2 * 0.035677 * x * x + 2 * 0.797885)), _LOGISTIC_SCALE)
+        x * rounded(tf.sigmoid(x * (2 * GELU_CUBIC * x * x + 2 * GELU_LINEAR)), _LOGISTIC_SCALE)
     ),
 }
 

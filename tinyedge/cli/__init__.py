@@ -79,9 +79,7 @@ class _LazyGroup(click.Group):
             say_other_distribution()
             raise SystemExit(wrong.exit_code) from None
         except Interrupted as interrupted:
-            # Where the terminal has closed nobody hears it.
-            with contextlib.suppress(OSError):
-                say(f"ended by {interrupted.number.name}", err=True)
+            say(f"ended by {interrupted.number.name}", err=True)
             raise SystemExit(128 + interrupted.number) from None
         except SystemExit as end:
             if end.code in (ExitCode.ERROR, ExitCode.UNEXPECTED):

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["ACTIVATIONS", "NORMALIZING_ACTIVATIONS", "ActivationFunction"]
+__all__ = [
+    "ACTIVATIONS",
+    "GELU_CUBIC",
+    "GELU_LINEAR",
+    "NORMALIZING_ACTIVATIONS",
+    "ActivationFunction",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +129,16 @@ ACTIVATIONS: Mapping[str, ActivationFunction] = MappingProxyType(
             foreign=True,
             sections=("convolutional",),
         ),
-        # Hendrycks and Gimpel's with a tanh: x logistic(2 (.797885 x + .035677 x^3)).
+        # Hendrycks and Gimpel's with a tanh: x logistic(2 (linear x + cubic x^3)).
         "gelu": ActivationFunction(
             tflite=("MUL", "MUL", "ADD", "MUL", "LOGISTIC", "MUL"), monotone=False, foreign=True
         ),
     }
 )
 """By Darknet's name, in the order that messages list them."""
+
+GELU_LINEAR, GELU_CUBIC = 0.797885, 0.035677
+"""Of gelu's tanh, as gelu_activate (AlexeyAB's activations.c) has them."""
 
 NORMALIZING_ACTIVATIONS = frozenset(
     {

@@ -15,11 +15,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from tinyedge.errors import CfgError, TinyedgeWarning
 from tinyedge.files import read_bytes
-from tinyedge.text import counted, cut
+from tinyedge.text import Option, counted, cut
 
 __all__ = ["Option", "Section", "parse_cfg", "read_cfg"]
 
@@ -50,13 +49,6 @@ _BLANKS = str.maketrans("", "", " \t")
 _TOLD_LINES = 5
 # The longest of Darknet's own cfgs has 20 KB; more than this is some other file.
 _MOST_BYTES = 2**20
-
-
-class Option(NamedTuple):
-    """An option's text and the line it stands on, from 1."""
-
-    value: str
-    line: int
 
 
 @dataclass(frozen=True)

@@ -12,24 +12,16 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import read_bytes
-from tinyedge.text import counted, shortened
+from tinyedge.text import Option, counted, shortened
 
-__all__ = ["DataFile", "Option", "found_file", "is_data_file", "read_data_file"]
+__all__ = ["DataFile", "found_file", "is_data_file", "read_data_file"]
 
 _SUFFIXES = (".data", ".dataset")
 _MOST_BYTES = 2**20
 _COUNT = re.compile("[0-9]{1,9}")
-
-
-class Option(NamedTuple):
-    """An option's text and the line it stands on, from 1."""
-
-    value: str
-    line: int
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tinyedge.images.walk import (
     matching,
     walk,
 )
-from tinyedge.text import shortened
+from tinyedge.text import shortened, shown_name
 
 __all__ = [
     "LabelledImage",
@@ -40,8 +40,6 @@ __all__ = [
 
 # A line of 100 bytes for each of ImageNet's 1.3 million photos.
 _MOST_BYTES = 2**27
-# Longer names and patterns are shortened where they are told.
-_MOST_OF_A_NAME = 1000
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def find_images(sources: Sequence[str]) -> list[Path]:
         elif glob.has_magic(source):
             found += _matching(source)
         else:
-            raise DatasetError(f"{_told(source)}: no such file or folder")
+            raise DatasetError(f"{shown_name(source)}: no such file or folder")
     return found
 
 
@@ -173,13 +171,9 @@ def _matching(pattern: str) -> list[Path]:
     found = dict.fromkeys(sorted(matching(pattern, left_out), key=Path.as_posix))
     if not found:
         besides = f"; left out: {left_out}" if str(left_out) else ""
-        raise DatasetError(f"{_told(pattern)}: no image matches this pattern{besides}")
-    left_out.tell(_told(pattern))
+        raise DatasetError(f"{shown_name(pattern)}: no image matches this pattern{besides}")
+    left_out.tell(shown_name(pattern))
     return list(found)
-
-
-def _told(name: str) -> str:
-    return shortened(name) if len(name) > _MOST_OF_A_NAME else name
 
 
 def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
@@ -283,10 +277,8 @@ def _read_manifest(manifest: Path, *folders: Path) -> list[_Entry]:
         if is_list:
             path = found_file(written, manifest.parent, *folders) or path
         if not os.path.isfile(path):
-            long_or_odd = len(name) > _MOST_OF_A_NAME or not name.isprintable()
-            raise DatasetError(
-                f"{where}: {shortened(written) if long_or_odd else path}: no such file"
-            )
+            odd = not name.isprintable() or shown_name(name) != name
+            raise DatasetError(f"{where}: {shortened(written) if odd else path}: no such file")
         entries.append(_Entry(path, written, None if is_list else label.strip(), where))
     if not entries:
         raise DatasetError(f"{manifest}: this manifest lists no image")

@@ -14,6 +14,7 @@ from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import file_sha256, read_text
 from tinyedge.images.data_file import is_data_file, read_data_file
 from tinyedge.text import counted, shortened
+from tinyedge.tflite.metadata import MOST_LABEL_BYTES
 
 __all__ = [
     "IMAGENET_IDS_SHA256",
@@ -25,7 +26,6 @@ __all__ = [
     "listed",
     "name_outputs",
     "read_labels",
-    "read_list",
 ]
 
 IMAGENET_NAMES_SHA256 = "6ba751a14e6470ccaf740476ab79df657925d29d9f29311629eed20f7efb0ed5"
@@ -35,8 +35,6 @@ IMAGENET_IDS_SHA256 = "862f0b616543c2467bf66c967c173ef748c4d11244ee223ffd13e6591
 _IMAGENET_CLASSES = 1000
 _IMAGENET_LISTS = (IMAGENET_NAMES_SHA256, IMAGENET_IDS_SHA256)
 _SHOWN = 5
-# The 21,842 names of Darknet's longest list take half a million.
-_MOST_BYTES = 2**24
 # No network has more classes than an integer of so many digits counts.
 _MOST_DIGITS = 10
 _INDEXED = re.compile(r"([0-9]{1,10})[\s,;:]+(\S.*)")
@@ -85,7 +83,9 @@ def read_labels(path: Path, outputs: int) -> tuple[str, ...]:
         data = read_data_file(path)
         data.check_classes(outputs)
         path = data.names()
-    lines = read_list(path)
+    lines = lines_of(
+        read_text(path, limit=MOST_LABEL_BYTES, what="a list of labels", error=DatasetError)
+    )
     if outputs == _IMAGENET_CLASSES < len(lines) and file_sha256(path) in _IMAGENET_LISTS:
         return lines[:outputs]
     return name_outputs(lines, outputs, path)
@@ -119,17 +119,6 @@ def name_outputs(lines: tuple[str, ...], outputs: int, path: Path | str) -> tupl
             stacklevel=2,
         )
     return names
-
-
-def read_list(path: Path) -> tuple[str, ...]:
-    """The lines of a list of names, stripped, without empty ones at its end.
-
-    Raises:
-        DatasetError: it is no text.
-        OSError: it cannot be read.
-    """
-    text = read_text(path, limit=_MOST_BYTES, what="a list of labels", error=DatasetError)
-    return lines_of(text)
 
 
 def lines_of(text: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from tinyedge.images.identity import (
 from tinyedge.images.stream import ImageSource, SourceImage
 from tinyedge.images.walk import is_image_name, is_passed_over, is_unread_format
 from tinyedge.system import StopRequest
-from tinyedge.text import shortened
+from tinyedge.text import shown_name
 
 if TYPE_CHECKING:
     from tinyedge.journal import Entry, Journal
@@ -45,8 +45,6 @@ _LEAST_ABSENT = 10_000
 _SPARE_LINES = 1000
 # Folders on the way to the one that is looked into that stay open.
 _MOST_OPEN = 64
-# Of a folder that is told of; a longer name is shortened.
-_MOST_OF_A_NAME = 1000
 # Of what has been taken away since its folder was listed, or leads nowhere: it is no trouble.
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
@@ -491,6 +489,5 @@ def _note(look: _Look, folder: Path, place: str, name: str, error: OSError) -> N
     if error.errno not in _GONE:
         look.hidden.add(name)
         path = os.path.join(folder, name)
-        shown = shortened(path) if len(path) > _MOST_OF_A_NAME else path
-        reason = f"{shown} cannot be looked into ({error.strerror})"
+        reason = f"{shown_name(path)} cannot be looked into ({error.strerror})"
         look.troubles.setdefault(place, reason)

@@ -24,6 +24,7 @@ __all__ = [
     "FIELD",
     "IDENTIFIER",
     "LABELS_FILE",
+    "MOST_LABEL_BYTES",
     "PIXELS",
     "UNIT_PIXELS",
     "LabelFile",
@@ -41,6 +42,8 @@ IDENTIFIER = b"M001"
 """What stands in the 4th to 8th byte of the metadata."""
 LABELS_FILE = "labels.txt"
 """What tinyedge calls the file of labels."""
+MOST_LABEL_BYTES = 2**24
+"""Of a list of labels: the 21,842 names of Darknet's longest take half a million."""
 
 # Numbers of the schema.
 _BUFFERS, _METADATA = 4, 6
@@ -50,8 +53,6 @@ _NORMALIZATION = 1
 _MOST_TEXT = 65_536
 _MOST_FILES = 256
 _SHOWN = 60
-# The 21,842 names of Darknet's longest list take half a million.
-_MOST_LABEL_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def read_label_file(content: bytes, file: LabelFile) -> str:
         FlatbufferError: it is not in the zip behind the model, too large, or no UTF-8 text.
     """
     try:
-        found = zip_member(io.BytesIO(content), file.name, limit=_MOST_LABEL_BYTES)
+        found = zip_member(io.BytesIO(content), file.name, limit=MOST_LABEL_BYTES)
     except ValueError as error:
         raise FlatbufferError(f"{shortened(file.name)} cannot be read: {error}") from error
     if found is None:

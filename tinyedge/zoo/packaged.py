@@ -51,6 +51,11 @@ class PackagedImages:
     folder: str
     name: str
 
+    @property
+    def _files(self) -> Path:
+        """Where a checkout has them."""
+        return _PACKAGE / self.folder / self.name
+
     def find(self) -> Path | None:
         """Where they are on this machine; None where they have to be unpacked first.
 
@@ -58,10 +63,9 @@ class PackagedImages:
             FetchError: this install has none, or its archive is damaged.
             MissingPackageError: the cache cannot be found, see `cache_folder`.
         """
-        folder = _PACKAGE / self.folder
-        if (folder / self.name).is_dir():
-            return folder / self.name
-        archive = _read_archive(folder / ARCHIVE)
+        if self._files.is_dir():
+            return self._files
+        archive = _read_archive(self._files.with_name(ARCHIVE))
         return archive.place / self.name if archive.is_unpacked() else None
 
     def unpack(self, *, keep: bool) -> Path:
@@ -74,10 +78,11 @@ class PackagedImages:
             FetchError, MissingPackageError: as of `find`; or the cache cannot be written, or holds
                 another image among these.
         """
-        found = self.find()
-        if found is not None:
-            return found
-        archive = _read_archive(_PACKAGE / self.folder / ARCHIVE)
+        if self._files.is_dir():
+            return self._files
+        archive = _read_archive(self._files.with_name(ARCHIVE))
+        if archive.is_unpacked():
+            return archive.place / self.name
         try:
             archive.unpack(archive.place)
             return archive.place / self.name
