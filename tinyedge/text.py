@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 __all__ = [
     "MESSAGE",
+    "MOST_LABEL_BYTES",
     "Option",
     "counted",
     "cut",
@@ -26,6 +27,8 @@ _HARMFUL = re.compile(
 
 MESSAGE = 200
 """Characters that are shown of a library's message, which may quote what it stumbled over."""
+MOST_LABEL_BYTES = 2**24
+"""Of a list of labels: the 21,842 names of Darknet's longest take half a million."""
 _MOST_OF_A_NAME = 1000
 _MOST_BITS = 64
 # No shell, unit file or archive takes any of it for something else.

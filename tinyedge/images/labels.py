@@ -13,8 +13,7 @@ from pathlib import Path
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import file_sha256, read_text
 from tinyedge.images.data_file import is_data_file, read_data_file
-from tinyedge.text import counted, shortened
-from tinyedge.tflite.metadata import MOST_LABEL_BYTES
+from tinyedge.text import MOST_LABEL_BYTES, counted, shortened
 
 __all__ = [
     "IMAGENET_IDS_SHA256",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinyedge.errors import TinyedgeWarning
 from tinyedge.files import zip_member
-from tinyedge.text import printable, shortened
+from tinyedge.text import MOST_LABEL_BYTES, printable, shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, root_table
 from tinyedge.tflite.model import IDENTIFIER as _MODEL
 
@@ -24,7 +24,6 @@ __all__ = [
     "FIELD",
     "IDENTIFIER",
     "LABELS_FILE",
-    "MOST_LABEL_BYTES",
     "PIXELS",
     "UNIT_PIXELS",
     "LabelFile",
@@ -42,8 +41,6 @@ IDENTIFIER = b"M001"
 """What stands in the 4th to 8th byte of the metadata."""
 LABELS_FILE = "labels.txt"
 """What tinyedge calls the file of labels."""
-MOST_LABEL_BYTES = 2**24
-"""Of a list of labels: the 21,842 names of Darknet's longest take half a million."""
 
 # Numbers of the schema.
 _BUFFERS, _METADATA = 4, 6
