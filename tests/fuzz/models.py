@@ -31,6 +31,7 @@ from tinyedge.modelcard import ModelCard, append_card, read_card
 from tinyedge.tflite.check import check_tflite
 from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.head import output_head
+from tinyedge.tflite.macs import multiply_accumulates
 from tinyedge.tflite.metadata import (
     FIELD,
     UNIT_PIXELS,
@@ -117,6 +118,8 @@ def _read_tflite(content: bytes) -> None:
     for operator in graph.operators:
         graph.darknet_layer(operator)
         graph.computed_inputs(operator)
+        graph.has_weights(operator)
+        multiply_accumulates(operator, graph)
     try:
         check_tflite(content)
     except FlatbufferError:

@@ -44,6 +44,10 @@ def op(name: str, source: int, kind: str = "float32", shape: tuple[int, ...] = (
         ([DENSE, op("LOGISTIC", 0), Op("CONCATENATION", [0, 1], [T((1, 8), "float32")])], "scores"),
         ([DENSE, Op("edgetpu-custom-op", [0], [scores()])], None),
         ([DENSE, Op("edgetpu-custom-op", [0], [scores()]), op("SOFTMAX", 1)], "softmax"),
+        # What no runtime takes and `info` still shows.
+        ([DENSE, Op("RESHAPE", [], [scores()])], "scores"),
+        ([DENSE, Op("SPLIT", [0], [scores()])], "scores"),
+        ([DENSE, Op("CONCATENATION", [], [scores()])], "scores"),
     ],
 )  # fmt: skip
 def test_head(operators: list[Op], head: Head | None) -> None:

@@ -46,8 +46,9 @@ def output_head(graph: Subgraph) -> Head | None:
         elif operator.name == "CONCATENATION":
             todo += operator.inputs
         elif operator.name in _KEEP_PROBABILITIES:
-            # What is moved; of a split, behind the axis.
-            todo.append(operator.inputs[1 if operator.name == "SPLIT" else 0])
+            # What is moved; of a split, behind the axis. Of a broken file, nothing.
+            place = 1 if operator.name == "SPLIT" else 0
+            todo.append(operator.inputs[place] if place < len(operator.inputs) else -1)
         else:
             found.add(_MAKERS.get(operator.name, "scores"))
     if found == {"softmax"}:

@@ -161,8 +161,10 @@ class Subgraph:
 
     def has_weights(self, operator: Operator) -> bool:
         """Whether an operator multiplies by a constant kernel."""
-        named = operator.name in OPS_WITH_WEIGHTS
-        return named and self.tensors[operator.inputs[1]].data() is not None
+        if operator.name not in OPS_WITH_WEIGHTS or len(operator.inputs) < 2:
+            return False
+        kernel = operator.inputs[1]
+        return kernel >= 0 and self.tensors[kernel].data() is not None
 
 
 @dataclass(frozen=True, eq=False)
