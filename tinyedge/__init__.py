@@ -97,6 +97,7 @@ def compare(
     ids: "str | os.PathLike[str] | None" = None,
     mean: "float | Sequence[float] | None" = None,
     std: "float | Sequence[float] | None" = None,
+    threshold: float | None = None,
     progress: "Progress | None" = None,
 ) -> "Comparison":
     """Measure on labelled images what int8 cost, as ``tinyedge compare`` does.
@@ -121,6 +122,8 @@ def compare(
         mean: with `std`, what a pixel of 0 to 255 becomes, (pixel - mean) / std: one number, or
             one for each of red, green and blue; overrides what it says.
         std: above 0, likewise.
+        threshold: of a model of one output, the probability of class 1, 0 to 1, above which that
+            is the answer; 0.5 where not given.
         progress: is told of every image.
 
     Raises:
@@ -131,7 +134,7 @@ def compare(
         ImageError: an image that was named is none.
         DeviceError: there is no such device, or its accelerator cannot be used.
         MissingPackageError: no TFLite runtime is installed.
-        ValueError: `max_drop` is out of range.
+        ValueError: `max_drop` or `threshold` is out of range.
         OSError: a file cannot be read.
     """
     from pathlib import Path
@@ -152,6 +155,7 @@ def compare(
         ids=ids,
         mean=mean,
         std=std,
+        threshold=threshold,
     )
     in_folder, top_k = False, None
     if isinstance(images, str | os.PathLike):

@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn, Self, cast, get_args, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.accuracy.model import Inference, check_finite, is_probability
+from tinyedge.accuracy.model import EVEN, Inference, check_finite, is_probability
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
 from tinyedge.devices.runtime.pixels import (
@@ -30,7 +30,7 @@ from tinyedge.devices.runtime.runtimes import (
     find_runtime,
 )
 from tinyedge.errors import AnswerError, DatasetError, ModelError, TinyedgeWarning
-from tinyedge.images.labels import lines_of, name_outputs, read_labels
+from tinyedge.images.labels import class_names, lines_of, name_outputs, read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.modelcard import ModelCard, TensorType, read_card
@@ -63,7 +63,8 @@ class Prediction(NamedTuple):
     """One class of an answer; `probability` is in [0, 1] where the network ends in a softmax.
 
     A model of one output has one prediction, its output as it stands, but where two labels name
-    what 0 and 1 stand for: then it has both, with the output as the probability of class 1.
+    what 0 and 1 stand for, or a threshold is given: then it has both, with the output as the
+    probability of class 1, and the one that the threshold decides for comes first.
     """
 
     index: int  # type: ignore[assignment]  # a tuple's own index() gives way, as JSON wants it
@@ -108,6 +109,7 @@ class Classifier:
         spec: its input, and how images are fitted to it and become its numbers.
         pixels_known: whether the file, or the user, says what pixels become.
         classes: how many scores an answer has; one alone tells two classes apart.
+        threshold: above which one score alone stands for class 1.
         runtime: the TFLite runtime in use, with `name` and `version`.
         threads: how many threads the runtime was given.
         delegate: the shared library it runs through; None for the CPU alone.
@@ -125,6 +127,7 @@ class Classifier:
         ids: StrPath | None = None,
         mean: float | Sequence[float] | None = None,
         std: float | Sequence[float] | None = None,
+        threshold: float | None = None,
         like: Self | None = None,
         delegate: DelegateUse = "preferred",
     ) -> None:
@@ -143,6 +146,8 @@ class Classifier:
             mean: with `std`, what a pixel of 0 to 255 becomes, (pixel - mean) / std: one number,
                 or one for each of red, green and blue.
             std: above 0, likewise.
+            threshold: of a model of one output, the probability of class 1, 0 to 1, above which
+                that is the answer [default: 0.5]; given, both classes are told even without labels.
             like: another file of the same network: where this one does not say what its pixels
                 are, they are as in that one, if it does.
             delegate: how a device's accelerator is used; see
@@ -151,13 +156,17 @@ class Classifier:
 
         Raises:
             ModelError: the file is no TFLite model, no image classifier, a network without a
-                head, or bears no card while `fit` is not given; or `mean` and `std` are none.
+                head, or bears no card while `fit` is not given; or `mean` and `std` are none; or a
+                `threshold` is given for a model of several outputs.
             ImageError: `fit` is no way to fit an image.
             DatasetError: `labels` or `ids` do not name every class.
             DeviceError: there is no such device, or its accelerator cannot be used.
             MissingPackageError: no TFLite runtime is installed.
             OSError: the file, or the delegate, cannot be read.
+            ValueError: `threshold` is out of range.
         """
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ValueError(f"threshold is {threshold}; a probability is 0 to 1")
         profile = device if isinstance(device, Profile) else find_profile(device)
         file = runnable_file(Path(model), profile, delegate)
         if file.note is not None:
@@ -190,12 +199,20 @@ class Classifier:
         else:
             self.card = self._inferred_card(content, metadata, labels=labels is None)
         self._check_card()
+        if threshold is not None and self.classes != 1:
+            raise ModelError(
+                f"{file.path}: it has {self.classes} outputs, the answer is the highest of them:"
+                " a threshold is for one output"
+            )
+        self.threshold = EVEN if threshold is None else threshold
         if labels is not None:
             self.card = replace(self.card, labels=read_labels(Path(labels), self.classes))
         if ids is not None:
             self.card = replace(self.card, ids=read_labels(Path(ids), self.classes))
         if self.card.softmax and self.classes == 1:
             warnings.warn(_CONSTANT.format(self.path), TinyedgeWarning, stacklevel=2)
+        # What one output is told as; several are told as they are.
+        self._both = self._both_classes(told=threshold is not None)
         self.load_milliseconds = 1000 * (perf_counter() - start)
 
     def classify(self, image: ImageLike, top: int = 5) -> Classification:
@@ -278,24 +295,36 @@ class Classifier:
     def ranked(self, logits: NDArray[np.float64], top: int) -> list[Prediction]:
         """The `top` classes of one answer, highest probability first, ties by index.
 
+        Of one output the class that the threshold decides for comes first.
+
         Raises:
-            ModelError: two labels name the one output, and it is no probability.
+            ModelError: both classes of the one output are told, and it is no probability.
         """
         probabilities = self.probabilities(logits)
+        if self._both is not None:
+            return self._decided(float(probabilities[0]), self._both)[:top]
         # The logits decide where rounding, or an underflow to 0, made probabilities equal.
-        if self.classes == 1 and self.card.labels is not None and len(self.card.labels) == 2:
-            probabilities = logits = self._of_both_classes(float(probabilities[0]))
         order = np.lexsort((-logits, -probabilities))[:top]
         return [Prediction(int(i), self.card.label(int(i)), float(probabilities[i])) for i in order]
 
-    def _of_both_classes(self, probability: float) -> NDArray[np.float64]:
+    def _both_classes(self, *, told: bool) -> tuple[str, str] | None:
+        """The names of the two classes of one output where both are `told` or have labels."""
+        labels = self.card.labels
+        if self.classes != 1 or not (told or (labels is not None and len(labels) == 2)):
+            return None
+        zero, one = class_names(labels, 1) or ("0", "1")
+        return zero, one
+
+    def _decided(self, probability: float, names: tuple[str, str]) -> list[Prediction]:
+        """Both classes, by the probability of the second, the answer first."""
         if not is_probability(probability):
             raise ModelError(
-                f"{self.path} answers with {probability:.6g}, no probability, so two labels do not"
-                " name its one output: give it one"
+                f"{self.path} answers with {probability:.6g}, no probability, so neither two labels"
+                " nor a threshold tell what its one output means: give it one label"
             )
         kept = min(max(probability, 0.0), 1.0)
-        return np.array([1 - kept, kept])
+        below, above = Prediction(0, names[0], 1 - kept), Prediction(1, names[1], kept)
+        return [above, below] if probability > self.threshold else [below, above]
 
     def _encoding(
         self,
@@ -400,6 +429,7 @@ def open_pair(
     ids: StrPath | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
+    threshold: float | None = None,
 ) -> tuple[Classifier, Classifier]:
     """Two forms of one network, to be compared; those given by a path are opened.
 
@@ -419,6 +449,7 @@ def open_pair(
             ids=ids,
             mean=mean,
             std=std,
+            threshold=threshold,
             like=like,
             delegate="exact",
         )

@@ -15,6 +15,7 @@ COMPARISON = Comparison(
     duplicates=0,
     skipped=(),
     classes=1000,
+    threshold=None,
     float_model=ModelResult(Path("f"), 4_239_872, 100 * 398 / 650, 100 * 540 / 650, 0, 12.3456),
     int8_model=ModelResult(Path("i"), 98_765, 100 * 393 / 650, 100 * 539 / 650, 5, 6.2),
     drop=100 * 5 / 650,
@@ -138,6 +139,7 @@ def test_json_is_never_rounded() -> None:
         "bytes": {"float": 4_239_872, "int8": 98_765},
         "milliseconds": {"float": 12.3456, "int8": 6.2},
         "classes": 1000,
+        "threshold": None,
         "top_k": 5,
         "worst_classes": [
             {

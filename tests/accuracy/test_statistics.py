@@ -9,6 +9,7 @@ import pytest
 
 from tinyedge.accuracy.statistics import (
     Interval,
+    class_scores,
     drop_interval,
     images_needed,
     is_tied,
@@ -48,6 +49,15 @@ def test_one_score_is_the_probability_of_class_1() -> None:
     assert label_rank(scores, [0] * 5).tolist() == [0, 0, 0, 1, 1]
     assert label_rank(scores, [1] * 5).tolist() == [1, 1, 1, 0, 0]
     assert is_tied(scores).tolist() == [False, False, True, False, False]
+
+
+def test_one_score_is_class_1_above_a_threshold() -> None:
+    scores = class_scores([[0.0], [0.2], [0.21], [1.0]], threshold=0.2)
+    assert top1(scores).tolist() == [0, 0, 1, 1]
+    assert label_rank(scores, [1] * 4).tolist() == [1, 1, 0, 0]
+    assert is_tied(scores).tolist() == [False, True, False, False]
+    several = [[0.1, 0.3], [0.9, 0.1]]
+    assert class_scores(several, threshold=0.2).tolist() == several
 
 
 def test_kl_worked_by_hand() -> None:

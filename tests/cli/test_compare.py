@@ -225,6 +225,38 @@ def test_one_output_is_a_classifier_of_two_classes(tmp_path: Path) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+def test_a_threshold_decides_between_the_classes_of_one_output(tmp_path: Path) -> None:
+    for value in range(10):
+        write_image(tmp_path / "data" / "cat" / f"{value}.png", 10 * value)
+        write_image(tmp_path / "data" / "dog" / f"{value}.png", 130 + 10 * value)
+    card = {"softmax_groups": 0, "labels": ("cat", "dog")}
+    f = write_linear_model(tmp_path / "f.tflite", ((1.0,),), **card)
+    i = write_linear_model(tmp_path / "i.tflite", ((0.8,),), quantization="int8", **card)
+    arguments = (f, i, "--data", tmp_path / "data", "--threshold")
+    # 0.8 of 130 is 104, the least of the dogs; 90, the most of the cats, is less.
+    fits = run(*arguments, 0.4)
+    assert "top-1            100.00 %    100.00 %" in fits.stdout
+    assert "(the output is at the threshold, 0.4)" in fits.stdout
+    assert max(map(len, fits.stdout.splitlines())) <= 80
+    # 50 and more are above 0.195 of 255, which of int8 is 62.2.
+    low = json.loads(run(*arguments, 0.195, "--json").stdout)
+    assert low["threshold"] == 0.195
+    assert low["flips"] == {"right_to_wrong": 0, "wrong_to_right": 2}
+    assert low["float"]["top1"] == 75
+
+
+def test_a_threshold_is_for_one_output(tmp_path: Path) -> None:
+    model = write_linear_model(tmp_path / "f.tflite", ((1.0, 0.5),))
+    write_image(tmp_path / "data" / "0" / "0.png", 10)
+    result = run(model, model, "--data", tmp_path / "data", "--threshold", 0.3)
+    assert result.exit_code == 2
+    assert f"{model}: it has 2 outputs, the answer is the highest of them" in result.stderr
+    for outside in ("nan", "-0.1", "1.1"):
+        result = run(model, model, "--data", tmp_path / "data", "--threshold", outside)
+        assert result.exit_code == 2
+        assert "--threshold" in result.stderr
+
+
 def test_two_names_given_to_one_output_are_said(tmp_path: Path) -> None:
     names = tmp_path / "two.names"
     names.write_text("cat\ndog\n")

@@ -103,6 +103,7 @@ def compare(
             ModelFile(int8_model.path, int8_model.bytes),
         ),
         classes=class_count(float_model.classes),
+        threshold=float_model.threshold if float_model.classes == 1 else None,
         labels=_names(float_model) or _names(int8_model),
         softmax=float_model.card.softmax_groups == int8_model.card.softmax_groups == 1,
         max_drop=max_drop,
@@ -126,6 +127,11 @@ def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
                 f"{model.path} ends in a softmax over one score, which is 1 whatever it sees:"
                 " it tells no classes apart"
             )
+    if a.classes == 1 and a.threshold != b.threshold:
+        raise ModelError(
+            f"{a.path} is class 1 above {a.threshold:g}, {b.path} above {b.threshold:g}: they are"
+            " compared by one threshold"
+        )
     groups = {model.card.softmax_groups for model in (a, b)}
     if len(groups) > 1 and max(groups) > 1:
         raise ModelError(
@@ -263,7 +269,10 @@ class _Observer:
             of_int8.scores / self._int8_model.card.temperature,
         )
         return Observation(
-            label, _answer(of_float, label), _answer(of_int8, label), float(divergence)
+            label,
+            _answer(of_float, label, self._float_model.threshold),
+            _answer(of_int8, label, self._int8_model.threshold),
+            float(divergence),
         )
 
 
@@ -281,11 +290,11 @@ def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inf
     return inference
 
 
-def _answer(inference: Inference, label: int) -> Answer:
-    scores, milliseconds = inference
+def _answer(inference: Inference, label: int, threshold: float) -> Answer:
+    scores = statistics.class_scores(inference.scores, threshold)
     return Answer(
         int(statistics.top1(scores)),
         int(statistics.label_rank(scores, label)),
         bool(statistics.is_tied(scores)),
-        milliseconds,
+        inference.milliseconds,
     )

@@ -10,8 +10,10 @@ from tinyedge.errors import AnswerError
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard
 
-__all__ = ["Inference", "ScoringModel", "check_finite", "is_probability"]
+__all__ = ["EVEN", "Inference", "ScoringModel", "check_finite", "is_probability"]
 
+EVEN = 0.5
+"""The threshold above which the probability of one class of two is the higher."""
 # A step of an int8 output, by which one may lie outside [0, 1].
 _ROUNDING = 1 / 128
 
@@ -38,6 +40,7 @@ class ScoringModel(Protocol):
         card: what it says of itself.
         spec: its input.
         classes: how many scores it gives.
+        threshold: above which the one score of a model that gives one is class 1.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class ScoringModel(Protocol):
     card: ModelCard
     spec: InputSpec
     classes: int
+    threshold: float
 
     def infer(self, inputs: NDArray[np.generic], /) -> Inference:
         """The scores of one input tensor, (1, height, width, channels) of the input's type."""

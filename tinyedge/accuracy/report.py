@@ -24,7 +24,7 @@ def as_text(comparison: Comparison) -> str:
         ("", f"{'float':>12}{'int8':>12}"),
         ("top-1", _pair(c, lambda model: f"{model.top1:.2f} %")),
         *([(f"top-{c.top_k}", _pair(c, lambda model: f"{model.top5:.2f} %"))] * (c.top_k > 1)),
-        ("ties", _pair(c, lambda model: str(model.ties)) + "   (several classes score highest)"),
+        ("ties", _pair(c, lambda model: str(model.ties)) + f"   ({_tied(c)})"),
         ("file", _pair(c, lambda model: _size(model.bytes))),
         ("inference", _pair(c, lambda model: f"{model.milliseconds:.2f} ms") + "   (median)"),
         ("drop", f"{c.drop:.2f} points of top-1, 95 % interval {_interval(c)}"),
@@ -67,6 +67,7 @@ def as_json(comparison: Comparison) -> dict[str, object]:
             "int8": c.int8_model.milliseconds,
         },
         "classes": c.classes,
+        "threshold": c.threshold,
         "top_k": c.top_k,
         "worst_classes": [
             {
@@ -90,6 +91,12 @@ def _images(c: Comparison) -> str:
     if c.duplicates:
         text += f", {c.duplicates} of them copies of others, which narrow the interval unduly"
     return text
+
+
+def _tied(c: Comparison) -> str:
+    if c.threshold is None:
+        return "several classes score highest"
+    return f"the output is at the threshold, {c.threshold:.15g}"
 
 
 def _pair(c: Comparison, cell: Callable[[ModelResult], str]) -> str:

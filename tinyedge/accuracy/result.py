@@ -88,6 +88,7 @@ class Comparison:
             images for independent of each other, which copies are not.
         skipped: the images left out.
         classes: how many classes the models tell apart.
+        threshold: above which the one output of the models is class 1; None of more outputs.
         float_model, int8_model: each model by itself.
         drop: top-1 of float minus int8, points; positive is a loss.
         interval: the drop's 95 % paired interval (see
@@ -113,6 +114,7 @@ class Comparison:
     duplicates: int
     skipped: tuple[SkippedImage, ...]
     classes: int
+    threshold: float | None
     float_model: ModelResult
     int8_model: ModelResult
     drop: float
@@ -153,6 +155,7 @@ def conclude(
     *,
     files: tuple[ModelFile, ModelFile],
     classes: int,
+    threshold: float | None = None,
     labels: Sequence[str] | None,
     softmax: bool,
     max_drop: float | None,
@@ -188,6 +191,7 @@ def conclude(
         duplicates=duplicates,
         skipped=skipped,
         classes=classes,
+        threshold=threshold,
         float_model=_model_result(files[0], [o.float_answer for o in observations], top_k),
         int8_model=_model_result(files[1], [o.int8_answer for o in observations], top_k),
         drop=100 * (lost - gained) / count,

@@ -1,7 +1,7 @@
 """What two models' scores say about each other: pure functions, no files and no runtimes.
 
 Scores are the logits of a classifier: one row per image, the classes along the last axis. One score
-alone is the probability of class 1 against class 0. Both
+alone is the probability of class 1 against class 0; see `class_scores`. Both
 models of a comparison see the same images, so the statistics are those of paired proportions:
 `lost` counts the images that only the first model names rightly, `gained` those that only the
 second does, and all other images tell the two models apart in nothing.
@@ -14,9 +14,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinyedge.accuracy.model import EVEN
+
 __all__ = [
     "Interval",
     "Verdict",
+    "class_scores",
     "drop_interval",
     "images_needed",
     "is_tied",
@@ -44,7 +47,7 @@ class Interval(NamedTuple):
 
 def top1(scores: ArrayLike) -> NDArray[np.intp]:
     """The class of the highest score, the lowest index of several: (..., classes) to (...)."""
-    return np.asarray(np.argmax(_of_each_class(scores), axis=-1))
+    return np.asarray(np.argmax(class_scores(scores), axis=-1))
 
 
 def label_rank(scores: ArrayLike, label: ArrayLike) -> NDArray[np.intp]:
@@ -57,7 +60,7 @@ def label_rank(scores: ArrayLike, label: ArrayLike) -> NDArray[np.intp]:
         scores: (..., classes), finite.
         label: (...), the index of the right class.
     """
-    values = _of_each_class(scores)
+    values = class_scores(scores)
     right = np.asarray(label)[..., np.newaxis]
     own = np.take_along_axis(values, right, axis=-1)
     earlier = np.arange(values.shape[-1]) < right
@@ -66,16 +69,20 @@ def label_rank(scores: ArrayLike, label: ArrayLike) -> NDArray[np.intp]:
 
 def is_tied(scores: ArrayLike) -> NDArray[np.bool_]:
     """Whether several classes share the highest score: (..., classes) to (...)."""
-    values = _of_each_class(scores)
+    values = class_scores(scores)
     return np.asarray(np.count_nonzero(values == values.max(axis=-1, keepdims=True), axis=-1) > 1)
 
 
-def _of_each_class(scores: ArrayLike) -> NDArray[np.float64]:
-    """The scores; of one alone its complement before it."""
+def class_scores(scores: ArrayLike, threshold: float = EVEN) -> NDArray[np.float64]:
+    """A score for each class, the highest that of the answer: (..., classes).
+
+    Of several scores they are these. One alone, (..., 1), is the answer where it is above the
+    `threshold`, which therefore stands as the score of class 0 before it.
+    """
     values = np.asarray(scores, dtype=np.float64)
     if values.shape[-1] != 1:
         return values
-    return np.concatenate([1 - values, values], axis=-1)
+    return np.concatenate([np.full_like(values, threshold), values], axis=-1)
 
 
 def kl_divergence(p_logits: ArrayLike, q_logits: ArrayLike) -> NDArray[np.float64]:

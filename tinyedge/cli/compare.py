@@ -17,6 +17,7 @@ from tinyedge.cli.parameters import (
     running_profile,
     said_of_pixels,
     threads_option,
+    threshold_option,
 )
 from tinyedge.exit_codes import ExitCode
 
@@ -53,6 +54,7 @@ _EXIT_CODES = {
 @threads_option
 @fit_option
 @pixel_options
+@threshold_option
 @click.option(
     "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the cards'."
 )
@@ -72,6 +74,7 @@ def command(
     mean: list[float] | None,
     std: list[float] | None,
     pixels: str | None,
+    threshold: float | None,
     labels: Path | None,
     ids: Path | None,
     as_json: bool,
@@ -101,6 +104,7 @@ def command(
         ids=ids,
         mean=said_mean,
         std=said_std,
+        threshold=threshold,
     )
     through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
     say(f"{running_on(float_model)}{through}", err=True)

@@ -27,6 +27,7 @@ __all__ = [
     "running_profile",
     "said_of_pixels",
     "threads_option",
+    "threshold_option",
 ]
 
 PATH = click.Path(path_type=Path)
@@ -107,6 +108,15 @@ threads_option = click.option(
 )
 device_option = click.option(
     "--device", default="host", show_default=True, help="Device profile: a name or a .toml file."
+)
+
+
+threshold_option = click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    callback=not_nan,
+    metavar="P",
+    help="Of a network of one output, the probability above which it is class 1 [default: 0.5].",
 )
 
 

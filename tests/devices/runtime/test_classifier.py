@@ -351,6 +351,38 @@ class TestOneOutput:
         assert found.scores.shape == (1,)
         assert len(Classifier(model).classify(tmp_path / "grey.png", top=1)) == 1
 
+    @pytest.mark.parametrize(
+        ("labels", "names"),
+        [(("cat", "dog"), ["cat", "dog"]), (("dog",), ["not dog", "dog"]), (None, ["0", "1"])],
+    )
+    def test_a_threshold_decides_which_comes_first(
+        self, tmp_path: Path, labels: tuple[str, ...] | None, names: list[str]
+    ) -> None:
+        model = write_linear_model(
+            tmp_path / "m.tflite", ((1.0,),), softmax_groups=0, labels=labels
+        )
+        # 0.2 of 255 is 51. At the threshold an output is not above it.
+        for pixel, threshold, order in (
+            *((50, 0.2, [0, 1]), (52, 0.2, [1, 0]), (255, 0.2, [1, 0])),
+            *((0, 0.0, [0, 1]), (1, 0.0, [1, 0]), (255, 1.0, [0, 1])),
+        ):
+            photo = write_image(tmp_path / "grey.png", pixel)
+            found = Classifier(model, threshold=threshold).classify(photo)
+            assert [one.index for one in found] == order
+            assert [one.label for one in found] == [names[index] for index in order]
+            assert found[order.index(1)].probability == pytest.approx(pixel / 255)
+            (answer,) = Classifier(model, threshold=threshold).classify(photo, top=1)
+            assert answer.index == order[0]
+
+    def test_a_threshold_is_a_probability_and_for_one_output(self, tmp_path: Path) -> None:
+        model = write_linear_model(tmp_path / "m.tflite", ((1.0,),), softmax_groups=0)
+        for outside in (-0.1, 1.1, float("nan")):
+            with pytest.raises(ValueError, match="threshold"):
+                Classifier(model, threshold=outside)
+        two = write_linear_model(tmp_path / "two.tflite", ((1.0, 0.0),))
+        with pytest.raises(ModelError, match=r"it has 2 outputs, .* a threshold is for one output"):
+            Classifier(two, threshold=0.5)
+
     def test_no_probability_is_none_of_two_classes(self, tmp_path: Path) -> None:
         photo = write_image(tmp_path / "white.png", 255)
         for value in (-3.0, 1.5):

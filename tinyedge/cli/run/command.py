@@ -15,6 +15,7 @@ from tinyedge.cli.parameters import (
     running_profile,
     said_of_pixels,
     threads_option,
+    threshold_option,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 @threads_option
 @fit_option
 @pixel_options
+@threshold_option
 @click.option(
     "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the card's."
 )
@@ -87,6 +89,7 @@ def command(
     mean: list[float] | None,
     std: list[float] | None,
     pixels: str | None,
+    threshold: float | None,
     labels: Path | None,
     as_json: bool,
 ) -> None:
@@ -134,6 +137,7 @@ def command(
             labels=labels,
             mean=said_mean,
             std=said_std,
+            threshold=threshold,
             delegate="required" if require_delegate else "preferred",
         )
 
