@@ -29,19 +29,17 @@ from tinyedge.devices.runtime.runtimes import (
     TensorDetails,
     find_runtime,
 )
-from tinyedge.errors import AnswerError, DatasetError, ModelError, TinyedgeWarning
-from tinyedge.images.labels import class_names, lines_of, name_outputs, read_labels
+from tinyedge.errors import AnswerError, ModelError, TinyedgeWarning
+from tinyedge.images.labels import class_names, labels_in_metadata, read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.modelcard import ModelCard, TensorType, read_card
-from tinyedge.text import shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.head import Head, output_head
 from tinyedge.tflite.metadata import (
     UNIT_PIXELS,
     Metadata,
     Normalization,
-    read_label_file,
     sound_metadata,
 )
 from tinyedge.tflite.model import parse_tflite, read_tflite_bytes
@@ -373,7 +371,9 @@ class Classifier:
             fit=self.spec.fit,
             quantization=cast("TensorType", np.dtype(self._input["dtype"]).name),
             softmax_groups=0 if self._gives_probabilities(head) else 1,
-            labels=self._labels(content, metadata) if labels else None,
+            labels=labels_in_metadata(content, metadata, self.classes, self.path)
+            if labels
+            else None,
             normalization=self.spec.normalization.for_channels(self.spec.channels),
         )
 
@@ -383,29 +383,6 @@ class Classifier:
             scale, _ = self._output["quantization"]
             return self.classes == 1 or bool(np.isclose(scale, _PROBABILITY_SCALE, rtol=1e-3))
         return head != "scores" or self.classes == 1
-
-    def _labels(self, content: bytes, metadata: Metadata) -> tuple[str, ...] | None:
-        """Those of the first list of labels that its metadata name; warns where it is no use."""
-        if not metadata.label_files:
-            return None
-        file = metadata.label_files[0]
-        if len(metadata.label_files) > 1:
-            others = ", ".join(shortened(each.name) for each in metadata.label_files[1:4])
-            warnings.warn(
-                f"{self.path}: its labels are those of {shortened(file.name)}, the first of"
-                f" {len(metadata.label_files)} lists; for {others} unzip it and use --labels",
-                TinyedgeWarning,
-                stacklevel=4,
-            )
-        try:
-            lines = lines_of(read_label_file(content, file))
-            return name_outputs(lines, self.classes, f"{self.path}: {shortened(file.name)}")
-        except FlatbufferError as error:
-            reason = f"{self.path}: {error}"
-        except DatasetError as error:
-            reason = str(error)
-        warnings.warn(f"{reason}; classes have no names here", TinyedgeWarning, stacklevel=4)
-        return None
 
     def _check_card(self) -> None:
         card, spec = self.card, self.spec

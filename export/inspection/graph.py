@@ -1,11 +1,10 @@
-"""The one graph of a classifier's .tflite file, and the Darknet layers its operators are of."""
+"""The one graph of a classifier's .tflite file."""
 
 from dataclasses import dataclass
 
-from tinyedge.darknet.layer_names import named_layer
 from tinyedge.errors import ModelError
 from tinyedge.tflite.flatbuffer import FlatbufferError
-from tinyedge.tflite.model import Operator, Subgraph, parse_tflite
+from tinyedge.tflite.model import Subgraph, parse_tflite
 
 __all__ = ["Graph", "read_graph"]
 
@@ -23,16 +22,6 @@ class Graph(Subgraph):
     def output(self) -> int:
         """The index of the tensor of the answers."""
         return self.outputs[0]
-
-    def darknet_layer(self, operator: Operator) -> tuple[int, str] | None:
-        """The number and kind of the Darknet layer it was made of, by the names of its tensors."""
-        # The last operator's output may bear the signature's name; its constants have their own,
-        # but may be shared by layers with equal ones.
-        for index in (*operator.outputs, *operator.inputs[1:]):
-            found = named_layer(self.tensors[index].name) if index >= 0 else None
-            if found:
-                return found
-        return None
 
 
 def read_graph(content: bytes, source: str) -> Graph:

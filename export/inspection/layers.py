@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from tinyedge.darknet.layer_names import operator_layer
 from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.requantize import INPUT
 from tinyedge.tflite.model import Operator
@@ -63,7 +64,7 @@ def _group(
     coming = [owners[index] for index in graph.computed_inputs(operator)]
     if not graph.has_weights(operator) and len({id(group) for group in coming}) == 1:
         return coming[0]
-    index, kind = graph.darknet_layer(operator) or (None, operator.name.lower())
+    index, kind = operator_layer(graph, operator) or (None, operator.name.lower())
     for group in groups:
         if index is not None and group.index == index:
             return group

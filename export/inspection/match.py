@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import operator_layer
 from tinyedge.errors import ModelError
 from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.kernels import OP_KERNELS
@@ -183,7 +184,7 @@ class _Matcher:
         return [value.numpy() for value in OP_KERNELS[operator.name](operator.options, inputs)]
 
     def _no_counterpart(self, operator: Operator) -> str:
-        layer = self._graph.darknet_layer(operator)
+        layer = operator_layer(self._graph, operator)
         name = self._graph.tensors[operator.outputs[0]].name
         which = f"layer {layer[0]} ({layer[1]})" if layer else name
         float_source, int8_source = self._sources
@@ -200,7 +201,7 @@ def operators_by_origin(graph: Graph) -> dict[tuple[str, int | None, int], int]:
     for position, operator in enumerate(graph.operators):
         # TensorFlow writes a 1x1 convolution on one pixel as either, depending on the rewrites.
         name = "CONV_2D" if operator.name == "FULLY_CONNECTED" else operator.name
-        layer = graph.darknet_layer(operator)
+        layer = operator_layer(graph, operator)
         key = (name, layer[0] if layer else None)
         origins[(*key, seen[key])] = position
         seen[key] += 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import operator_layer
 from tinyedge.errors import ModelError
 from tinyedge.export.inspection.graph import read_graph
 from tinyedge.export.inspection.layers import LayerGroup, find_groups
@@ -143,7 +144,7 @@ def _parting(float_run: _FloatRun, int8_run: _FloatRun) -> str:
         operator = graph.operators[position]
         if not graph.has_weights(operator):
             continue
-        index, kind = graph.darknet_layer(operator) or (None, operator.name.lower())
+        index, kind = operator_layer(graph, operator) or (None, operator.name.lower())
         name = kind if index is None else f"{index} {kind}"
         counterpart = counterparts.get(origin)
         if counterpart is not None:

@@ -40,6 +40,7 @@ def test_what_needs_no_model(words: tuple[str, ...]) -> None:
 def test_what_is_said_of_a_model(
     fashion_models: Models, fashion_images: Path, model: Path, bags: list[Path]
 ) -> None:
+    assert schemas(printed("info", model)) == ["tinyedge.info/1"]
     assert schemas(printed("check", model)) == ["tinyedge.check/1"]
     assert schemas(printed("run", model, *bags[:2])) == ["tinyedge.run/1"] * 2
     assert schemas(printed("run", model, bags[0], "--bench", 1)) == ["tinyedge.run/1"]
@@ -53,7 +54,7 @@ def test_what_is_made(tmp_path: Path) -> None:
 
 
 def test_no_command_is_forgotten() -> None:
-    here = {"devices", "zoo", "fetch", "summary", "check", "run", "compare", "export"}
+    here = {"devices", "zoo", "fetch", "summary", "info", "check", "run", "compare", "export"}
     assert here | ELSEWHERE | WITHOUT == set(COMMANDS)
     for name in COMMANDS:
         assert ("--json" in run_in_process(name, "--help").stdout) == (name not in WITHOUT)

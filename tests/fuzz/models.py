@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.fuzz.target import Target, check_message, scratch, written
 from tests.fuzz.tflite_mutator import mutate
 from tests.support.edgetpu_models import EVERY, PASSING, with_floats
 from tests.support.tflite_writer import Op, T, constant, packed, write_model
+from tinyedge.darknet.layer_names import operator_layer
 from tinyedge.devices.edgetpu import report
 from tinyedge.devices.edgetpu.partition import partition
 from tinyedge.devices.edgetpu.rules import edgetpu_rules
@@ -26,17 +28,17 @@ from tinyedge.devices.runtime.runtimes import find_runtime
 from tinyedge.errors import TinyedgeError
 from tinyedge.export.inspection.graph import read_graph
 from tinyedge.export.tflite.metadata import add_metadata
-from tinyedge.images.labels import lines_of, name_outputs
+from tinyedge.images.labels import labels_in_metadata
+from tinyedge.info import report as info
+from tinyedge.info.describe import describe, label_lines
 from tinyedge.modelcard import ModelCard, append_card, read_card
 from tinyedge.tflite.check import check_tflite
 from tinyedge.tflite.flatbuffer import FlatbufferError
-from tinyedge.tflite.head import output_head
 from tinyedge.tflite.macs import multiply_accumulates
 from tinyedge.tflite.metadata import (
     FIELD,
     UNIT_PIXELS,
     metadata_told,
-    read_label_file,
     sound_metadata,
 )
 from tinyedge.tflite.model import read_tflite
@@ -113,10 +115,15 @@ def _read_tflite(content: bytes) -> None:
     report.as_text(path, found, rules, None)
     json.dumps(report.as_json(path, "coral-usb", found, rules, None), allow_nan=False)
     _read_all_metadata(content)
-    output_head(model.subgraphs[0])
+    description = describe(path)
+    info.as_text(description, width=80)
+    json.dumps(info.as_json(description), allow_nan=False)
+    if description.labels is not None:
+        with suppress(TinyedgeError):
+            label_lines(description)
     graph = read_graph(content, "fuzzed.tflite")
     for operator in graph.operators:
-        graph.darknet_layer(operator)
+        operator_layer(graph, operator)
         graph.computed_inputs(operator)
         graph.has_weights(operator)
         multiply_accumulates(operator, graph)
@@ -201,10 +208,10 @@ def _read_all_metadata(model: bytes) -> None:
             if found.normalization.fits(channels):
                 found.normalization.for_channels(channels)(np.zeros((1, channels), np.float32))
     for file in found.label_files:
-        try:
-            name_outputs(lines_of(read_label_file(model, file)), 2, "labels")
-        except (FlatbufferError, TinyedgeError) as error:
-            check_message(str(error))
+        alone = replace(found, label_files=(file,))
+        labels = labels_in_metadata(model, alone, 2, Path("fuzzed.tflite"))
+        if labels is not None and "" in labels:
+            raise AssertionError("a class without a name")
 
 
 def _metadata_seeds() -> Iterator[bytes]:

@@ -29,6 +29,7 @@ class T:
     signature: tuple[int, ...] | None = None
     variable: bool = False
     zero_point: int = 0
+    name: str = ""
 
     @property
     def scales(self) -> list[float]:
@@ -105,7 +106,7 @@ def _graph(model: Any, operators: Sequence[Op], outputs: Sequence[int] | None) -
 
 def _add_tensor(model: Any, graph: Any, item: T) -> int:
     tensor = schema.TensorT()
-    tensor.name = f"t{len(graph.tensors)}"
+    tensor.name = item.name or f"t{len(graph.tensors)}"
     tensor.shape = list(item.shape)
     tensor.shapeSignature = None if item.signature is None else list(item.signature)
     tensor.type = TYPES[item.type]

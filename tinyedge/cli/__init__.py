@@ -28,6 +28,7 @@ COMMANDS = (
     "run",
     "compare",
     "inspect",
+    "info",
     "check",
     "summary",
     "devices",

@@ -8,8 +8,9 @@ names of what it fuses by semicolons.
 import re
 
 from tinyedge.darknet.layers import Layer
+from tinyedge.tflite.model import Operator, Subgraph
 
-__all__ = ["activation_name", "bias_layer", "layer_name", "named_layer"]
+__all__ = ["activation_name", "bias_layer", "layer_name", "named_layer", "operator_layer"]
 
 _NAMED = re.compile(
     r"(?:^|[/;])([0-9]{1,9})_(depthwise_convolutional|local_avgpool|scale_channels|[a-z0-9]+)"
@@ -35,6 +36,17 @@ def named_layer(tensor: str) -> tuple[int, str] | None:
     """Number and kind of the layer that a tensor's name begins with, or None."""
     found = _NAMED.search(tensor)
     return (int(found[1]), found[2]) if found else None
+
+
+def operator_layer(graph: Subgraph, operator: Operator) -> tuple[int, str] | None:
+    """Those of the layer an operator was made of, by the names of its tensors, or None."""
+    # The last operator's output may bear the signature's name; its constants have their own,
+    # but may be shared by layers with equal ones.
+    for index in (*operator.outputs, *operator.inputs[1:]):
+        found = named_layer(graph.tensors[index].name) if index >= 0 else None
+        if found:
+            return found
+    return None
 
 
 def bias_layer(tensor: str) -> int | None:

@@ -14,6 +14,8 @@ from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import file_sha256, read_text
 from tinyedge.images.data_file import is_data_file, read_data_file
 from tinyedge.text import MOST_LABEL_BYTES, counted, shortened
+from tinyedge.tflite.flatbuffer import FlatbufferError
+from tinyedge.tflite.metadata import Metadata, read_label_file
 
 __all__ = [
     "IMAGENET_IDS_SHA256",
@@ -21,9 +23,8 @@ __all__ = [
     "ClassNames",
     "class_count",
     "class_names",
-    "lines_of",
+    "labels_in_metadata",
     "listed",
-    "name_outputs",
     "read_labels",
 ]
 
@@ -82,15 +83,15 @@ def read_labels(path: Path, outputs: int) -> tuple[str, ...]:
         data = read_data_file(path)
         data.check_classes(outputs)
         path = data.names()
-    lines = lines_of(
+    lines = _lines_of(
         read_text(path, limit=MOST_LABEL_BYTES, what="a list of labels", error=DatasetError)
     )
     if outputs == _IMAGENET_CLASSES < len(lines) and file_sha256(path) in _IMAGENET_LISTS:
         return lines[:outputs]
-    return name_outputs(lines, outputs, path)
+    return _name_outputs(lines, outputs, path)
 
 
-def name_outputs(lines: tuple[str, ...], outputs: int, path: Path | str) -> tuple[str, ...]:
+def _name_outputs(lines: tuple[str, ...], outputs: int, path: Path | str) -> tuple[str, ...]:
     """The names that the lines of a list give so many outputs; see `read_labels`.
 
     Raises:
@@ -120,7 +121,37 @@ def name_outputs(lines: tuple[str, ...], outputs: int, path: Path | str) -> tupl
     return names
 
 
-def lines_of(text: str) -> tuple[str, ...]:
+def labels_in_metadata(
+    content: bytes, metadata: Metadata, outputs: int, model: Path
+) -> tuple[str, ...] | None:
+    """What the first list of labels that the metadata of `model` name gives so many outputs.
+
+    `content` is the file's. None where they name no list; a TinyedgeWarning, and None, where it is
+    no use.
+    """
+    if not metadata.label_files:
+        return None
+    file = metadata.label_files[0]
+    if len(metadata.label_files) > 1:
+        others = ", ".join(shortened(each.name) for each in metadata.label_files[1:4])
+        warnings.warn(
+            f"{model}: its labels are those of {shortened(file.name)}, the first of"
+            f" {len(metadata.label_files)} lists; for {others} unzip it and use --labels",
+            TinyedgeWarning,
+            stacklevel=2,
+        )
+    try:
+        lines = _lines_of(read_label_file(content, file))
+        return _name_outputs(lines, outputs, f"{model}: {shortened(file.name)}")
+    except FlatbufferError as error:
+        reason = f"{model}: {error}"
+    except DatasetError as error:
+        reason = str(error)
+    warnings.warn(f"{reason}; classes have no names here", TinyedgeWarning, stacklevel=2)
+    return None
+
+
+def _lines_of(text: str) -> tuple[str, ...]:
     """The lines of a text, stripped, without empty ones at its end."""
     # Not splitlines(), which also breaks at characters that a label may hold: Darknet's get_labels
     # ends lines at the line feed alone.

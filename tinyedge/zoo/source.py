@@ -33,7 +33,7 @@ def find_source(text: str, *, progress: Progress = no_progress, cfg_only: bool =
     A name of the zoo wins over a file of that name; write ``./tiny`` for the file.
 
     Raises:
-        CfgError: it is neither a name of the zoo nor a path where something is.
+        CfgError: it is neither a name of the zoo nor a path where something is, or a .tflite.
         FetchError: a file of the zoo cannot be had.
     """
     model = find_model(text)
@@ -47,4 +47,6 @@ def find_source(text: str, *, progress: Progress = no_progress, cfg_only: bool =
         raise CfgError(
             f"{text} is neither a .cfg file nor a model of the zoo ({', '.join(MODELS)})"
         )
+    if path.suffix.lower() == ".tflite":
+        raise CfgError(f"{text} is no .cfg: what a .tflite file is, `tinyedge info` says")
     return Source(path.stem, SourceFiles(path))

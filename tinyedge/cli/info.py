@@ -1,0 +1,34 @@
+"""``tinyedge info``."""
+
+from pathlib import Path
+
+import click
+
+from tinyedge.cli.output import output_width, say, show
+from tinyedge.cli.parameters import PATH, json_option
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option(
+    "--write-labels", type=PATH, metavar="FILE", help="Write its labels to FILE, one a line."
+)
+@json_option
+def command(*, model: Path, write_labels: Path | None, as_json: bool) -> None:
+    """Say what a .tflite file is and what it says of itself.
+
+    Its input, how photos are fitted to it, its answer and labels, how it was quantized, calibrated
+    and checked, of which .cfg and .weights, and where its bytes are, layer by layer. Of a file that
+    tinyedge did not export, what its TFLite Metadata and its graph say. Nothing is run.
+    """
+    from tinyedge.files import write_together
+    from tinyedge.info import report
+    from tinyedge.info.describe import describe, label_lines
+
+    found = describe(model)
+    if write_labels is not None:
+        write_together({write_labels: label_lines(found).encode()})
+        say(f"{write_labels}: {len(found.labels or ())} labels", err=True)
+    show(
+        as_json, lambda: report.as_text(found, width=output_width()), lambda: report.as_json(found)
+    )

@@ -1,0 +1,1 @@
+"""What a .tflite file is and says of itself."""
