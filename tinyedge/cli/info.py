@@ -17,9 +17,10 @@ from tinyedge.cli.parameters import PATH, json_option
 def command(*, model: Path, write_labels: Path | None, as_json: bool) -> None:
     """Say what a .tflite file is and what it says of itself.
 
-    Its input, how photos are fitted to it, its answer and labels, how it was quantized, calibrated
-    and checked, of which .cfg and .weights, and where its bytes are, layer by layer. Of a file that
-    tinyedge did not export, what its TFLite Metadata and its graph say. Nothing is run.
+    MODEL is read, not run: its input, how photos are fitted to it, its answer and labels, how it
+    was quantized, calibrated and checked, of which .cfg and .weights, and where its bytes are,
+    layer by layer. Of a file that tinyedge did not export, what its TFLite Metadata and its graph
+    say.
     """
     from tinyedge.files import write_together
     from tinyedge.info import report
