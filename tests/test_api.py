@@ -189,7 +189,7 @@ def test_images_in_a_list_must_all_be_readable(
 
 
 def test_export_model_is_what_the_command_calls(toy: Toy, tmp_path: Path) -> None:
-    words = ("--calib", toy.photos, "--calib-count", PHOTOS, "--labels", toy.labels)
+    words = ("--calib", toy.photos, "--count", PHOTOS, "--labels", toy.labels)
     run_in_process("export", *toy.source(), *words, "--keras", "-o", tmp_path / "command")
     found = tinyedge.export_model(
         str(toy.cfg),

@@ -20,7 +20,7 @@ def test_int8_answers_as_float_does(imagenet: Path, tmp_path: Path) -> None:
         "squeezenet",
         "--calib",
         imagenet / "calib",
-        "--calib-count",
+        "--count",
         50,
         "--quantizer",
         "default",

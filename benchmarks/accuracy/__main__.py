@@ -128,7 +128,7 @@ def _measure(name: str, row: Row, folder: Path, python: Path) -> bool:
 def _export(name: str, row: Row, place: Path) -> str:
     """The row's file by the command a user types; why there is none, or nothing."""
     words = ["export", name, "--calib", calibration_source(name)]
-    words += ["--calib-count", CALIBRATION_IMAGES, *row.options["words"], "-o", place / "export"]
+    words += ["--count", CALIBRATION_IMAGES, *row.options["words"], "-o", place / "export"]
     failure = _run([Path(sys.executable), "-m", "tinyedge", *words], place)
     if not failure:
         kind = "float" if row is FLOAT else "int8"

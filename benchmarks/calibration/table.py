@@ -54,7 +54,7 @@ def markdown(results: Mapping[str, Result]) -> str:
         "",
         "## How many photos",
         "",
-        "Spread evenly over the same 200 (`--calib-count`).",
+        "Spread evenly over the same 200 (`--count`).",
         "",
         *_table("count", results),
         "",

@@ -73,7 +73,7 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     inventory.write_text(
         f'[[board]]\nhost = "{missing}"\n\n[[board]]\nhost = "{sshd.host}"\ndevice = "host"\n'
     )
-    words = (*models, "--inventory", inventory, "--prefix", prefix, "--compare", fifty, "--json")
+    words = (*models, "--inventory", inventory, "--prefix", prefix, "--data", fifty, "--json")
     result = deploy(*words, *sshd.words)
     assert result.exit_code == 1, result.output
     bad, good = boards(result)
@@ -90,9 +90,7 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     version = (prefix / "current").readlink()
     (photos,) = (prefix / "photos").iterdir()
     age = photos.stat().st_ino
-    result = deploy(
-        *models, "--host", sshd.host, "--prefix", prefix, "--compare", fifty, *sshd.words
-    )
+    result = deploy(*models, "--host", sshd.host, "--prefix", prefix, "--data", fifty, *sshd.words)
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 100
     head, row, *more = result.stdout.splitlines()
@@ -295,9 +293,9 @@ def test_bad_input_touches_no_board(fashion_models: Models, fifty: Path, tmp_pat
     for words, message in (
         ((int8,), "error: there is no board: name one with --host USER@HOST"),
         ((tmp_path / "no.tflite", *board), "bears no model card"),
-        ((int8, *board, "--compare", fifty), "--compare needs two models, a float and an int8"),
+        ((int8, *board, "--data", fifty), "--data needs two models, a float and an int8"),
         (
-            (int8, fashion_models.float_model, *board, "--compare", tmp_path),
+            (int8, fashion_models.float_model, *board, "--data", tmp_path),
             "no image in a folder named after its class",
         ),
     ):

@@ -41,7 +41,7 @@ def boards(
     folder = tmp_path_factory.mktemp("boards")
     inventory = folder / "boards.txt"
     words: list[object] = [fashion_models.float_model, fashion_models.int8_model]
-    words += ["--inventory", inventory, "--compare", fifty, "--service", "/tmp", "--root", "--json"]
+    words += ["--inventory", inventory, "--data", fifty, "--service", "/tmp", "--root", "--json"]
     with contextlib.ExitStack() as servers:
         lines, known = [], []
         for release, device in BOARDS.items():

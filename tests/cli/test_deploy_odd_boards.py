@@ -102,7 +102,7 @@ def reports(
     inventory = tmp_path_factory.mktemp("inventory") / "boards.txt"
     inventory.write_text("".join(f"{host} host\n" for host in run.hosts.values()))
     words: list[object] = [fashion_models.float_model, fashion_models.int8_model]
-    words += ["--inventory", inventory, "--timeout", 30, "--compare", fifty, "--json"]
+    words += ["--inventory", inventory, "--timeout", 30, "--data", fifty, "--json"]
     result = CliRunner().invoke(main, ["deploy", *map(str, words), *run.words])
     assert result.exit_code == 1, result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)

@@ -120,7 +120,7 @@ class TestFiles:
 
     def test_uint8_is_in_and_out_alone(self, toy: Toy, tmp_path: Path) -> None:
         run_in_process(
-            *("export", *toy.source(), "--calib", toy.photos, "--calib-count", PHOTOS),
+            *("export", *toy.source(), "--calib", toy.photos, "--count", PHOTOS),
             *("--input", "uint8", "-o", tmp_path),
         )
         model = tmp_path / "toy_int8.tflite"
@@ -274,7 +274,7 @@ class TestOptions:
 
     def test_a_grey_net_takes_grey_photos(self, tmp_path: Path) -> None:
         grey = write_toy(tmp_path / "net", channels=1)
-        words = ("export", *grey.source(), "--calib", grey.photos, "--calib-count", PHOTOS)
+        words = ("export", *grey.source(), "--calib", grey.photos, "--count", PHOTOS)
         result = run_in_process(*words, "-o", tmp_path)
         assert "input 8x6 grey, crop; 4 classes" in result.stdout
         assert signature(tmp_path / "toy_int8.tflite")[0] == ([1, HEIGHT, WIDTH, 1], "int8")
@@ -287,7 +287,7 @@ class TestOptions:
             "".join(f"{photo.relative_to(toy.photos.parent)}\tx\n" for photo in photos)
         )
         for name, calib in (("tree", toy.photos), ("list", manifest)):
-            words = ("export", *toy.source(), "--calib", calib, "--calib-count", PHOTOS)
+            words = ("export", *toy.source(), "--calib", calib, "--count", PHOTOS)
             result = run_in_process(*words, "-o", tmp_path / name)
             assert "calibrated on 6 images" in result.stdout
             assert result.stderr == ""
@@ -296,7 +296,7 @@ class TestOptions:
         assert card.calibration_sha256 == tuple(map(sha256, photos))
 
     def test_fewer_are_spread_evenly(self, toy: Toy, tmp_path: Path) -> None:
-        words = ("export", *toy.source(), "--calib", toy.photos, "--calib-count", 3)
+        words = ("export", *toy.source(), "--calib", toy.photos, "--count", 3)
         run_in_process(*words, "-o", tmp_path)
         photos = sorted(toy.photos.rglob("*.png"))
         card = card_of(tmp_path / "toy_int8.tflite")
@@ -323,7 +323,7 @@ class TestOptions:
         scales = {}
         for fit in ("crop", "stretch", "letterbox"):
             words = ("export", *toy.source(), "--calib", tmp_path / "photos", "--fit", fit)
-            run_in_process(*words, "--calib-count", 1, "-o", tmp_path / fit)
+            run_in_process(*words, "--count", 1, "-o", tmp_path / fit)
             model = tmp_path / fit / "toy_int8.tflite"
             interpreter = Interpreter(model_path=str(model))
             scales[fit] = interpreter.get_input_details()[0]["quantization"][0]
@@ -411,9 +411,7 @@ class TestRefusals:
     def test_photos_of_which_none_can_be_read(self, toy: Toy, out: Path, tmp_path: Path) -> None:
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos" / "a.png").write_text("no photo")
-        message = self.refusal(
-            out, *toy.source(), "--calib", tmp_path / "photos", "--calib-count", 1
-        )
+        message = self.refusal(out, *toy.source(), "--calib", tmp_path / "photos", "--count", 1)
         assert message.splitlines()[-1] == (
             f"error: {tmp_path}/photos: none of its 1 images can be read"
         )
@@ -445,7 +443,7 @@ class TestRefusals:
     def test_a_folder_where_the_second_file_should_be(self, toy: Toy, out: Path) -> None:
         (out / "toy_int8.tflite").unlink()
         (out / "toy_int8.tflite").mkdir()
-        words = (*toy.source(), "--calib", toy.photos, "--calib-count", PHOTOS)
+        words = (*toy.source(), "--calib", toy.photos, "--count", PHOTOS)
         result = export(*words, "-o", out)
         assert result.exit_code == 2
         assert result.stderr == (

@@ -74,7 +74,7 @@ def test_inspect_knows_every_layer(files: Path) -> None:
     found = json.loads(
         run_in_process(
             *("inspect", *(files / word for word in words)),
-            *("--data", files / "photos", "--images", 8, "--json"),
+            *("--data", files / "photos", "--count", 8, "--json"),
         ).stdout
     )
     kinds = {layer["kind"] for layer in found["layers"]}

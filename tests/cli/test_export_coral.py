@@ -60,7 +60,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 def exported(toy: Toy, out: Path, *words: object, cfg: Path | None = None) -> Result:
     command = (
         *("export", cfg or toy.cfg, "--weights", toy.weights, "--calib", toy.photos),
-        *("--calib-count", PHOTOS, "--device", "coral-usb", "-o", out, *words),
+        *("--count", PHOTOS, "--device", "coral-usb", "-o", out, *words),
     )
     return CliRunner().invoke(main, list(map(str, command)))
 

@@ -19,7 +19,7 @@ def toy(tmp_path: Path) -> Toy:
 
 
 def calibrated(toy: Toy, out: Path) -> tuple[object, ...]:
-    return (*toy.source(), "--calib", toy.photos, "--calib-count", PHOTOS, "-o", out)
+    return (*toy.source(), "--calib", toy.photos, "--count", PHOTOS, "-o", out)
 
 
 def failed(*words: object) -> str:

@@ -40,7 +40,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
     write_weights(file, network, weights(network))
     image.parent.mkdir()
     Image.fromarray(np.rint(pixels(network) * 255).astype(np.uint8)).save(image)
-    words = ("export", CFG, "--weights", file, "--calib", image.parent, "--calib-count", 1)
+    words = ("export", CFG, "--weights", file, "--calib", image.parent, "--count", 1)
     printed = run_in_process(*words, "--quantizer", "default", "-o", folder).stdout
     return Export(folder, file, image, printed)
 

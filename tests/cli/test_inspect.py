@@ -31,7 +31,7 @@ def run(models: Models, *words: object) -> Result:
 
 
 def test_json_has_every_number_of_every_layer(fashion_models: Models, fashion_images: Path) -> None:
-    result = run(fashion_models, "--data", fashion_images, "--images", 3, "--json")
+    result = run(fashion_models, "--data", fashion_images, "--count", 3, "--json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert next(iter(found.items())) == ("schema", "tinyedge.inspect/1")
@@ -54,7 +54,7 @@ def test_json_has_every_number_of_every_layer(fashion_models: Models, fashion_im
 def test_the_table_names_the_layers_in_order_and_marks_the_worst(
     fashion_models: Models, fashion_images: Path
 ) -> None:
-    words = ("--data", fashion_images, "--images", 2)
+    words = ("--data", fashion_images, "--count", 2)
     found = json.loads(run(fashion_models, *words, "--json").stdout)
     lines = run(fashion_models, *words).stdout.splitlines()
     assert lines[0].startswith("2 images, same answer on ")
@@ -73,7 +73,7 @@ def test_nothing_but_the_table_is_said(fashion_models: Models, fashion_images: P
         fashion_models.int8_model,
         "--data",
         fashion_images,
-        "--images",
+        "--count",
         1,
     )
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_nothing_but_the_table_is_said(fashion_models: Models, fashion_images: P
 def test_a_plot_is_an_image(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    words = ("--data", fashion_images, "--images", 1, "--plot")
+    words = ("--data", fashion_images, "--count", 1, "--plot")
     plots = []
     for name in ("one.png", "two.png"):
         result = run(fashion_models, *words, tmp_path / name)

@@ -34,7 +34,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 
 def calibrated(toy: Toy) -> tuple[object, ...]:
-    return (*toy.source(), "--calib", toy.photos, "--calib-count", PHOTOS)
+    return (*toy.source(), "--calib", toy.photos, "--count", PHOTOS)
 
 
 def export(*words: object) -> Result:
@@ -193,7 +193,7 @@ class Net:
         write_weights(self.weights, read_network(self.cfg), Weights(Header(), layers))
 
     def words(self) -> tuple[object, ...]:
-        weights = ("--weights", self.weights, "--calib", self.photos, "--calib-count", 20)
+        weights = ("--weights", self.weights, "--calib", self.photos, "--count", 20)
         return (self.cfg, *weights, "-o", self.out)
 
 

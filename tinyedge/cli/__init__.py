@@ -19,6 +19,7 @@ import click
 
 from tinyedge import __version__
 from tinyedge.cli.output import say, say_lines, say_other_distribution, write_nowhere
+from tinyedge.cli.parameters import spelled_as_today
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode, exit_codes_of
 from tinyedge.system import Interrupted, check_interrupted, interruptible
@@ -58,6 +59,13 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         command.epilog = _exit_codes(cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, and its words with the options' names of today."""
+        name, command, words = super().resolve_command(ctx, args)
+        return name, command, spelled_as_today(name, words) if name is not None else words
 
     def main(
         self,

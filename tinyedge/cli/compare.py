@@ -10,7 +10,9 @@ from tinyedge.cli.parameters import (
     PATH,
     device_option,
     fit_option,
+    ids_option,
     json_option,
+    labels_option,
     not_nan,
     on_a_terminal,
     pixel_options,
@@ -55,10 +57,8 @@ _EXIT_CODES = {
 @fit_option
 @pixel_options
 @threshold_option
-@click.option(
-    "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the cards'."
-)
-@click.option("--ids", type=PATH, help="WordNet ids, one a line; overrides the cards'.")
+@labels_option
+@ids_option
 @json_option
 @click.pass_context
 def command(

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     help="Device profile of the boards: a name or a .toml file.",
 )
 @click.option(
-    "--compare",
-    "data",
+    "--data",
     type=PATH,
     metavar="DIR",
-    help="Compare on each board, on these labelled photos; MODEL is a float and an int8 file.",
+    help="Labelled photos to compare on, on each board; MODEL is a float and an int8 file.",
 )
 @click.option(
     "--prefix",
@@ -141,7 +140,7 @@ def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
     cards = [(model, read_card(model)) for model in models]
     by_kind = {card.quantization: (model, card) for model, card in cards if card is not None}
     if len(models) != 2 or set(by_kind) != {"float32", "int8"}:
-        raise click.UsageError("--compare needs two models, a float and an int8 one.")
+        raise click.UsageError("--data needs two models, a float and an int8 one.")
     (float_file, float_card), (int8_file, int8_card) = by_kind["float32"], by_kind["int8"]
     labels, ids = float_card.labels or int8_card.labels, float_card.ids or int8_card.ids
     classes = float_card.classes

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import show
-from tinyedge.cli.parameters import FIT, PATH, SIZE, device_option, json_option, on_a_terminal
+from tinyedge.cli.parameters import (
+    FIT,
+    PATH,
+    SIZE,
+    count_option,
+    device_option,
+    ids_option,
+    json_option,
+    labels_option,
+    on_a_terminal,
+)
 
 if TYPE_CHECKING:
     from tinyedge.devices.profile import InputType
@@ -16,22 +26,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source")
-@click.option("--weights", type=PATH, help="Darknet .weights [default: the zoo's].")
-@click.option("--labels", type=PATH, help="Class names, one a line, or a .data file.")
-@click.option("--ids", type=PATH, help="WordNet ids of the classes, one a line.")
+@click.option("--weights", type=PATH, metavar="FILE", help="Darknet .weights [default: the zoo's].")
+@labels_option
+@ids_option
 @click.option(
     "--calib",
     type=PATH,
+    metavar="DIR",
     help="Photos to calibrate with: a folder or manifest; 'none' makes do with the statistics in"
     " the weights' batch norms, at a loss.",
 )
-@click.option(
-    "--calib-count",
-    type=click.IntRange(min=1),
-    default=200,
-    show_default=True,
-    help="How many of them to use, spread evenly.",
-)
+@count_option(200)
 @click.option(
     "--size",
     type=SIZE,
@@ -96,7 +101,7 @@ def command(
     labels: Path | None,
     ids: Path | None,
     calib: Path | None,
-    calib_count: int,
+    count: int,
     size: tuple[int, int] | None,
     fit: "Fit",
     batch_norm: "BatchNormFormula | None",
@@ -141,7 +146,7 @@ def command(
             labels=labels,
             ids=ids,
             calibration=None if data_free else calib,
-            calibration_count=calib_count,
+            calibration_count=count,
             data_free=data_free,
             size=size,
             fit=fit,

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import output_width, show
-from tinyedge.cli.parameters import PATH, fit_option, json_option, on_a_terminal
+from tinyedge.cli.parameters import (
+    PATH,
+    count_option,
+    fit_option,
+    json_option,
+    on_a_terminal,
+)
 
 if TYPE_CHECKING:
     from tinyedge.images.spec import Fit
@@ -22,14 +28,7 @@ if TYPE_CHECKING:
     type=PATH,
     help="Photos, labelled or not: a folder or a manifest.",
 )
-@click.option(
-    "--images",
-    "count",
-    type=click.IntRange(min=1),
-    default=32,
-    show_default=True,
-    help="How many of them to use, spread evenly.",
-)
+@count_option(32)
 @fit_option
 @click.option("--plot", type=PATH, metavar="FILE.png", help="Draw the findings too.")
 @json_option

@@ -16,19 +16,31 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIT",
+    "OLD_SPELLINGS",
     "PATH",
     "SIZE",
+    "count_option",
     "device_option",
     "fit_option",
+    "ids_option",
     "json_option",
+    "labels_option",
     "not_nan",
     "on_a_terminal",
     "pixel_options",
     "running_profile",
     "said_of_pixels",
+    "spelled_as_today",
     "threads_option",
     "threshold_option",
 ]
+
+OLD_SPELLINGS = {
+    "deploy": {"--compare": "--data"},
+    "export": {"--calib-count": "--count"},
+    "inspect": {"--images": "--count"},
+}
+"""By command, what options were called once and are called now."""
 
 PATH = click.Path(path_type=Path)
 FIT = click.Choice(["crop", "letterbox", "stretch"])
@@ -51,6 +63,29 @@ def not_nan(_: click.Context, __: click.Parameter, value: float | None) -> float
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 fit_option = click.option("--fit", type=FIT, help="How photos are fitted; overrides the card's.")
+labels_option = click.option(
+    "--labels",
+    type=PATH,
+    metavar="FILE",
+    help="Class names, one a line, or a .data file; overrides the model's own.",
+)
+ids_option = click.option(
+    "--ids",
+    type=PATH,
+    metavar="FILE",
+    help="WordNet ids of the classes, one a line; overrides the model's own.",
+)
+
+
+def count_option(default: int) -> "Callable[[Callable[..., None]], Callable[..., None]]":
+    """``--count``, of photos that were named by the option before it."""
+    return click.option(
+        "--count",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="How many of them to use, spread evenly.",
+    )
 
 
 def _numbers(_: click.Context, __: click.Parameter, text: str | None) -> list[float] | None:
@@ -118,6 +153,20 @@ threshold_option = click.option(
     metavar="P",
     help="Of a network of one output, the probability above which it is class 1 [default: 0.5].",
 )
+
+
+def spelled_as_today(command: str, words: "Sequence[str]") -> list[str]:
+    """The words behind a command, with a note on stderr for each option that was renamed."""
+    spellings = OLD_SPELLINGS.get(command, {})
+    today = list(words)
+    for place, word in enumerate(words):
+        if word == "--":
+            break
+        old, is_joined, value = word.partition("=")
+        if new := spellings.get(old):
+            say(f"note: {old} is called {new} now", err=True)
+            today[place] = f"{new}={value}" if is_joined else new
+    return today
 
 
 def on_a_terminal() -> bool:

@@ -202,7 +202,7 @@ def test_the_command_says_so(tmp_path: Path) -> None:
     for photo in toy.photos.rglob("*.png"):
         with Image.open(photo) as image:
             image.point(lambda value: value // 8).save(other / photo.name)
-    words = ("export", *toy.source(), "--calib-count", PHOTOS, "-o", tmp_path / "out", "--calib")
+    words = ("export", *toy.source(), "--count", PHOTOS, "-o", tmp_path / "out", "--calib")
     assert run_in_process(*words, toy.photos).stderr == ""
     result = run_in_process(*words, other)
     (note,) = result.stderr.splitlines()

@@ -19,7 +19,7 @@ def upsampled(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, A
     toy = write_toy(folder)
     text = toy.cfg.read_text().replace("[avgpool]", "[upsample]\nstride=2\n[avgpool]")
     toy.cfg.write_text(text)
-    words = (*toy.source(), "--calib", toy.photos, "--calib-count", PHOTOS, "-o", folder)
+    words = (*toy.source(), "--calib", toy.photos, "--count", PHOTOS, "-o", folder)
     run_in_process("export", *words)
     files = [folder / f"toy_{kind}.tflite" for kind in ("float", "int8")]
     model = Classifier(files[0])

@@ -10,6 +10,7 @@ from tinyedge.cli.parameters import (
     device_option,
     fit_option,
     json_option,
+    labels_option,
     not_nan,
     pixel_options,
     running_profile,
@@ -66,9 +67,7 @@ if TYPE_CHECKING:
 @fit_option
 @pixel_options
 @threshold_option
-@click.option(
-    "--labels", type=PATH, help="Class names, one a line, or a .data file; overrides the card's."
-)
+@labels_option
 @json_option
 def command(
     *,
