@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.layers import Shape
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
+from tinyedge.export.build.differentiable import differentiable
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.calibrate.images import check_can_synthesize
 from tinyedge.export.stages import Stage
@@ -104,8 +105,8 @@ def _gradient(
     model: keras.Model, statistics: Sequence[BatchNormStatistics], classes: tf.Tensor | None
 ) -> Callable[[tf.Variable], tf.Tensor]:
     """A function from the pixels' logits to the gradient of the loss by them."""
-    network = keras.Model(
-        model.inputs, [*(each.output_of(model) for each in statistics), model.output]
+    network = differentiable(
+        keras.Model(model.inputs, [*(each.output_of(model) for each in statistics), model.output])
     )
 
     @tf.function  # type: ignore[untyped-decorator]

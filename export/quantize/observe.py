@@ -12,6 +12,7 @@ from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Connected, Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
+from tinyedge.export.build.differentiable import differentiable
 from tinyedge.export.build.model import KerasNetwork
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
@@ -151,7 +152,9 @@ def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Pr
         )
         outputs.append(built.outputs[block.output + 1 if block.averaged else block.output])
     softmax = network.softmax if network.features is None else None
-    model = keras.Model(built.model.inputs, [built.model.output, inputs, pre_activations, outputs])
+    model = differentiable(
+        keras.Model(built.model.inputs, [built.model.output, inputs, pre_activations, outputs])
+    )
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def probe(
