@@ -1,5 +1,6 @@
 """What an export made, for people and for programs."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +14,7 @@ __all__ = ["as_json", "as_text"]
 
 
 def as_text(exported: Exported) -> str:
-    """A line a file, one on the network, one a check, and on the file for Coral if there is one."""
+    """A line a file, one on the network, one a check, one on the file for Coral, and what next."""
     card = exported.card
     lines = [
         f"{path}  {sum(file.stat().st_size for file in _contents(path)):,} bytes"
@@ -27,7 +28,10 @@ def as_text(exported: Exported) -> str:
     lines += [
         f"{kind} against {check.against}: {told(check)}" for kind, check in exported.checks.items()
     ]
-    return "\n".join(lines + _edge_tpu(exported))
+    if exported.partition is not None:
+        operators = len(exported.partition.operators)
+        lines.append(f"Edge TPU: {exported.partition.on_tpu} of {operators} operations")
+    return "\n".join((*lines, "next:", *(f"  {command}" for command in _next(exported))))
 
 
 def as_json(exported: Exported) -> dict[str, object]:
@@ -51,15 +55,18 @@ def as_json(exported: Exported) -> dict[str, object]:
     }
 
 
-def _edge_tpu(exported: Exported) -> list[str]:
-    partition = exported.partition
-    if partition is None:
-        return []
-    made = exported.files["coral"]
+def _next(exported: Exported) -> list[str]:
+    """The commands that one types now, three at most; what they need besides is in capitals."""
+    files = {kind: shlex.quote(str(path)) for kind, path in exported.files.items()}
+    made = files.get("coral") or files.get("int8") or files["float"]
+    if exported.card.features is not None:
+        return [f"tinyedge info {made}"]
+    first = f"tinyedge check {made}" if "coral" in files else f"tinyedge run {made} PHOTO"
+    judged = f"tinyedge compare {files['float']} {made} --data PHOTOS"
     return [
-        f"Edge TPU: {partition.on_tpu} of {len(partition.operators)} operations; next:",
-        f"  tinyedge check {made}",
-        f"  tinyedge compare {exported.files['float']} {made} --data DIR",
+        first,
+        f"tinyedge info {made}" if made == files["float"] else judged,
+        f"tinyedge deploy {made} --host USER@HOST",
     ]
 
 

@@ -77,12 +77,15 @@ def test_three_files_and_what_to_type_next(tuned: tuple[Path, Result]) -> None:
     out, result = tuned
     names = ["toy_coral.tflite", "toy_float.tflite", "toy_int8.tflite"]
     assert sorted(path.name for path in out.iterdir()) == names
-    assert result.stdout.splitlines()[-3:] == [
-        "Edge TPU: 5 of 5 operations; next:",
-        f"  tinyedge check {out / 'toy_coral.tflite'}",
-        f"  tinyedge compare {out / 'toy_float.tflite'} {out / 'toy_coral.tflite'} --data DIR",
+    coral = out / "toy_coral.tflite"
+    assert result.stdout.splitlines()[-5:] == [
+        "Edge TPU: 5 of 5 operations",
+        "next:",
+        f"  tinyedge check {coral}",
+        f"  tinyedge compare {out / 'toy_float.tflite'} {coral} --data PHOTOS",
+        f"  tinyedge deploy {coral} --host USER@HOST",
     ]
-    assert "note:" not in result.stderr
+    assert [line for line in result.stderr.splitlines() if "which is few" not in line] == []
     card = read_card(out / "toy_coral.tflite")
     assert card is not None
     assert (card.quantization, card.lowerings) == ("int8", ("leaky-as-prelu",))
@@ -129,7 +132,7 @@ def test_what_does_not_map_is_said_and_the_file_is_made(toy: Toy, tmp_path: Path
     result = exported(toy, tmp_path / "out", "--quantizer", "default", cfg=cfg)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "elu_coral.tflite").is_file()
-    assert "Edge TPU: 0 of 10 operations; next:" in result.stdout
+    assert "Edge TPU: 0 of 10 operations\nnext:" in result.stdout
     assert "note: elu_coral.tflite: 10 of 10 operations stay on the CPU" in result.stderr
     assert "compiler 16.0 cannot parse a file with EXP of version 2" in result.stderr
 
