@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 
 from tinyedge.installation import export_package_missing
-from tinyedge.system import native_output_hidden
+from tinyedge.system import native_output_hidden, native_output_is_shown
 
 __all__ = [
     "check_tensorflow_is_installed",
@@ -48,7 +48,14 @@ def require_tensorflow() -> None:
 
 @contextlib.contextmanager
 def tensorflow_hushed() -> Iterator[None]:
-    """Hold back what TensorFlow prints, logs and warns about while the block runs."""
+    """Hold back what TensorFlow prints, logs and warns about while the block runs.
+
+    After `tinyedge.system.show_native_output` all of it comes out on stderr.
+    """
+    if native_output_is_shown():
+        with native_output_hidden(), contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
     with (
         native_output_hidden(),
         # What Python code prints would pass by where a progress bar has put its own streams.

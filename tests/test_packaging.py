@@ -298,12 +298,16 @@ def test_the_boards_install_says_what_export_needs(board: Path, tmp_path: Path) 
     done = elsewhere(board, tmp_path, "fetch", "tiny", TINYEDGE_CACHE=str(cache))
     assert done.returncode == 2
     assert done.stderr == f"error: downloading needs the package pooch, {brings}"
-    assert list(tmp_path.iterdir()) == [cache]
-    nowhere = {"TINYEDGE_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "unused")}
-    done = elsewhere(board, tmp_path, "export", "fashion", "-o", cache, **nowhere)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "TINYEDGE_CACHE" in done.stderr
-    assert done.stderr.endswith(f"needs the package platformdirs, {brings}")
+    # Before any other work: the built-in model is not even unpacked.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_boards_install_lists_the_zoo(board: Path, tmp_path: Path) -> None:
+    nowhere = {"TINYEDGE_CACHE": "", "XDG_CACHE_HOME": str(tmp_path / "caches")}
+    done = elsewhere(board, tmp_path, "zoo", "--json", **nowhere)
+    assert (done.returncode, done.stderr) == (0, "")
+    files = {model["name"]: model["files"] for model in json.loads(done.stdout)["models"]}
+    assert (files["fashion"], files["tiny"]) == ("packaged", "missing")
 
 
 @pytest.mark.long

@@ -19,6 +19,8 @@ __all__ = [
     "interruptible",
     "interrupts_held",
     "native_output_hidden",
+    "native_output_is_shown",
+    "show_native_output",
     "stop_request",
 ]
 
@@ -32,19 +34,35 @@ _GRACE = 5.0
 _AGAIN = 0.3
 
 
+class _NativeOutput:
+    is_shown = False
+
+
+def show_native_output(shown: bool) -> None:
+    """Choose whether `native_output_hidden` lets it come out on stderr from now on."""
+    _NativeOutput.is_shown = shown
+
+
+def native_output_is_shown() -> bool:
+    """Whether it comes out on stderr."""
+    return _NativeOutput.is_shown
+
+
 @contextlib.contextmanager
 def native_output_hidden() -> Iterator[None]:
     """Keep what native code prints in this block off the user's stdout and stderr.
 
     TensorFlow and the TFLite runtimes announce themselves from C++, so the file descriptors
-    themselves are turned away for as long as the block runs.
+    themselves are turned away for as long as the block runs: to nowhere, or to stderr after
+    `show_native_output`.
     """
     _flush()
     with open(os.devnull, "wb") as nowhere:
         saved = _copies_of(1, 2)
         try:
+            target = saved.get(2) if _NativeOutput.is_shown else None
             for descriptor in saved:
-                os.dup2(nowhere.fileno(), descriptor)
+                os.dup2(nowhere.fileno() if target is None else target, descriptor)
             yield
         finally:
             _flush()

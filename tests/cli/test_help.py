@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import get_args
 import click
 import pytest
 
-from tests.support.commands import run_as_user, watched
+from tests.support.commands import run_as_user, run_in_process, watched
 from tests.support.exports import Models
 from tests.support.toy import write_toy
 from tinyedge.cli import COMMANDS, main
+from tinyedge.cli.help import EXAMPLES, NEED_TENSORFLOW
 from tinyedge.devices.bundle.target import Release
 from tinyedge.devices.profile import Architecture, InputType, profile_names
 from tinyedge.export.quantize.reorder import REWRITES
@@ -22,6 +24,12 @@ from tinyedge.modelcard import Quantizer
 
 # What a board's install does not bring.
 EXPORT_ONLY = ("tensorflow", "keras", "h5py", "rich", "pooch", "platformdirs", "matplotlib")
+# Patterns of the examples, and what a shell makes of them.
+TYPED = {
+    "out/*.tflite": ["out/a.tflite", "out/b.tflite"],
+    "out/my_*.tflite": ["out/my_float.tflite", "out/my_int8.tflite"],
+    "out/tiny_*.tflite": ["out/tiny_float.tflite", "out/tiny_int8.tflite"],
+}
 HEAVY = ("numpy", "PIL", "ai_edge_litert", "tflite_runtime", *EXPORT_ONLY)
 
 
@@ -83,6 +91,48 @@ def test_the_names_an_option_offers_are_those_there_are(
     assert tuple(parameter.type.choices) == names
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_is_told_whole_in_any_width(
+    name: str | None, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    printed = run_in_process(*([] if name is None else [name]), "--help").stdout
+    assert max(map(len, printed.splitlines())) <= width
+    told = " ".join(printed.split())
+    for each in COMMANDS if name is None else (name,):
+        command = main.get_command(click.Context(main), each)  # type: ignore[attr-defined]
+        assert " ".join(command.help.split()).partition(". ")[0].removesuffix(".") in told
+    assert "..." not in re.sub(r"[A-Z\]]\.\.\.", "", told)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_example_can_be_typed(name: str) -> None:
+    lines = "\n".join(EXAMPLES[name]).replace("\\\n", "").splitlines()
+    assert 1 <= len(lines) <= 3
+    for line in lines:
+        program, typed, *words = shlex.split(line.partition(" >")[0])
+        words = [file for word in words for file in TYPED.get(word, [word])]
+        assert (program, typed) == ("tinyedge", name)
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        command.make_context(name, words)
+
+
+@pytest.mark.parametrize("name", NEED_TENSORFLOW)
+def test_what_cannot_work_on_a_board_says_so_first(tmp_path: Path, name: str) -> None:
+    done, _ = watched(tmp_path, name, "--help", without=EXPORT_ONLY)
+    assert "Needs the computer's install" in done.stdout
+    words = {"export": ("no.cfg",), "inspect": ("no", "no", "--data", tmp_path / "no")}
+    words = (*words.get(name, ()), *(() if name == "inspect" else ("-o", tmp_path / "out")))
+    done, imported = watched(tmp_path, name, *words, without=EXPORT_ONLY)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: this command needs the package tensorflow, which ")
+    assert done.stderr.count("\n") == 1
+    assert not imported & set(HEAVY)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_version_is_told(tmp_path: Path) -> None:
     done, _ = watched(tmp_path, "--version")
     assert done.stdout == "tinyedge, version 0.1.0\n"
@@ -91,7 +141,7 @@ def test_the_version_is_told(tmp_path: Path) -> None:
 def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
     done, imported = watched(tmp_path, "exprot")
     assert done.returncode == 2
-    assert "No such command 'exprot'" in done.stderr
+    assert "No such command 'exprot'. Did you mean export?" in done.stderr
     assert not imported & set(HEAVY)
 
 

@@ -12,7 +12,7 @@ from tinyedge.cli import COMMANDS, main
 
 # Those that take long are asked where they are tested.
 ELSEWHERE = {"bundle", "deploy", "inspect", "selftest"}
-WITHOUT = {"demo"}
+WITHOUT = {"completion", "demo"}
 
 
 def printed(*words: object) -> list[dict[str, object]]:

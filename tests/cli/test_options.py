@@ -1,12 +1,13 @@
 """One word for one thing: the options' old spellings, and the table in CONTRIBUTING.md."""
 
+import re
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from tests.support.commands import run_in_process
+from tests.support.commands import ROOT, run_in_process
 from tinyedge.cli import COMMANDS, main
 from tinyedge.cli.parameters import OLD_SPELLINGS
 
@@ -52,3 +53,22 @@ def test_one_name_is_one_parameter_wherever_it_stands() -> None:
                 kind = (str(option.type.to_info_dict()), option.metavar)
                 kinds.setdefault(option.opts[0], set()).add(kind)
     assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {}
+
+
+def test_contributing_has_the_table_of_all_options() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| `(?:-\w, )?(--[\w-]+)[^`]*` \| (.+) \| (.+) \|$", text, re.MULTILINE)
+    told = {}
+    for option, meaning, said in rows:
+        assert option not in told, option
+        assert meaning
+        named = set(re.findall(r"`([\w-]+)`", said))
+        told[option] = set(COMMANDS) - named if said.startswith("all") else named
+    offered: dict[str, set[str]] = {}
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                offered.setdefault(option.opts[-1], set()).add(name)
+    assert told == offered

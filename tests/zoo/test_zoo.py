@@ -424,11 +424,18 @@ def test_the_platforms_cache_is_the_default(monkeypatch: pytest.MonkeyPatch) -> 
         assert cache_folder() == Path("/somewhere/tinyedge")
 
 
-def test_without_platformdirs_the_cache_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("caches", ["/somewhere", "", None])
+def test_without_platformdirs_the_cache_is_where_that_would_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caches: str | None
+) -> None:
     monkeypatch.delenv("TINYEDGE_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if caches is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", caches)
+    said = cache_folder()
     monkeypatch.setitem(sys.modules, "platformdirs", None)
-    with pytest.raises(MissingPackageError, match="TINYEDGE_CACHE"):
-        cache_folder()
+    assert cache_folder() == said
 
 
 def test_the_zoo_imports_nothing_of_the_export_extra() -> None:

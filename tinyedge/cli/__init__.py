@@ -7,6 +7,7 @@ imports stand inside the function, so that ``--help`` loads click alone.
 """
 
 import contextlib
+import functools
 import importlib
 import io
 import select
@@ -18,28 +19,45 @@ from typing import Any, NoReturn
 import click
 
 from tinyedge import __version__
-from tinyedge.cli.output import say, say_lines, say_other_distribution, write_nowhere
-from tinyedge.cli.parameters import spelled_as_today
+from tinyedge.cli.help import NEED_TENSORFLOW, SECTIONS, epilog, list_commands
+from tinyedge.cli.output import (
+    say,
+    say_error,
+    say_other_distribution,
+    verbosity,
+    verbosity_kept,
+    write_nowhere,
+)
+from tinyedge.cli.parameters import spelled_as_today, verbosity_options, with_verbosity
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
-from tinyedge.exit_codes import ExitCode, exit_codes_of
+from tinyedge.exit_codes import ExitCode
 from tinyedge.system import Interrupted, check_interrupted, interruptible
 
-COMMANDS = (
-    "export",
-    "run",
-    "compare",
-    "inspect",
-    "info",
-    "check",
-    "summary",
-    "devices",
-    "bundle",
-    "deploy",
-    "selftest",
-    "zoo",
-    "fetch",
-    "demo",
-)
+COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
+
+
+@functools.cache
+def _command(name: str) -> click.Command:
+    """The command of that name, with what all commands have: `-v`, `-q`, examples, exit codes."""
+    # `run` is a folder: its command is a file of it.
+    module = "run.command" if name == "run" else name
+    command = importlib.import_module(f"tinyedge.cli.{module}").command
+    assert isinstance(command, click.Command)
+    command.epilog = epilog(name)
+    command.params += verbosity_options()
+    if name in NEED_TENSORFLOW:
+        callback = command.callback
+        assert callback is not None
+
+        @functools.wraps(callback)
+        def checked(*args: object, **words: object) -> object:
+            from tinyedge.export.tensorflow import check_tensorflow_is_installed
+
+            check_tensorflow_is_installed()
+            return callback(*args, **words)
+
+        command.callback = checked
+    return command
 
 
 class _LazyGroup(click.Group):
@@ -51,19 +69,22 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        # `run` is a folder: its command is a file of it.
-        module = "run.command" if cmd_name == "run" else cmd_name
-        command = importlib.import_module(f"tinyedge.cli.{module}").command
-        assert isinstance(command, click.Command)
-        command.epilog = _exit_codes(cmd_name)
-        return command
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        list_commands(self, ctx, formatter)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command, and its words with the options' names of today."""
+        if args[0] not in COMMANDS and not (args[0].startswith("-") or ctx.resilient_parsing):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=2)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
         name, command, words = super().resolve_command(ctx, args)
         return name, command, spelled_as_today(name, words) if name is not None else words
 
@@ -76,8 +97,18 @@ class _LazyGroup(click.Group):
         **extra: Any,
     ) -> Any:
         """Run the command and, in `standalone_mode`, end the process, whatever comes."""
-        if not standalone_mode:
+        with verbosity_kept():
+            if standalone_mode:
+                self._run_and_end(args, prog_name, complete_var, **extra)
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+
+    def _run_and_end(
+        self,
+        args: Sequence[str] | None,
+        prog_name: str | None,
+        complete_var: str | None,
+        **extra: Any,
+    ) -> NoReturn:
         try:
             with interruptible():
                 # Not click's own standalone mode, which ends with 1 where stderr cannot be written.
@@ -88,7 +119,7 @@ class _LazyGroup(click.Group):
             say_other_distribution()
             raise SystemExit(wrong.exit_code) from None
         except Interrupted as interrupted:
-            say(f"ended by {interrupted.number.name}", err=True)
+            say_error(f"ended by {interrupted.number.name}")
             raise SystemExit(128 + interrupted.number) from None
         except SystemExit as end:
             if end.code in (ExitCode.ERROR, ExitCode.UNEXPECTED):
@@ -126,16 +157,11 @@ class _LazyGroup(click.Group):
                 _fail(error, debug)
 
 
-def _exit_codes(command: str | None) -> str:
-    """The paragraph of a command's help that says how it ends."""
-    rows = (f"  {code:<3}  {meaning}" for code, meaning in exit_codes_of(command).items())
-    return "\n".join(("\b", "Exit codes:", *rows))
-
-
 def _show(wrong: click.ClickException) -> None:
     text = io.StringIO()
     wrong.show(file=text)
-    say_lines(text.getvalue().rstrip("\n"), err=True)
+    for line in text.getvalue().rstrip("\n").split("\n"):
+        say_error(line)
 
 
 def _stdout_is_closed() -> bool:
@@ -158,7 +184,8 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
     if debug:
         import traceback
 
-        say_lines(traceback.format_exc().rstrip("\n"), err=True)
+        for line in traceback.format_exc().rstrip("\n").split("\n"):
+            say_error(line)
     code = ExitCode.ERROR
     match error:
         case TinyedgeError():
@@ -178,7 +205,7 @@ def _fail(error: Exception, debug: bool) -> NoReturn:
             said = " ".join(f"{type(error).__name__}: {error}".split())
             hint = "" if debug else "; tinyedge --debug COMMAND... shows where"
             message = f"unexpected {said}. This is a fault of tinyedge: please report it{hint}"
-    say(f"error: {message}", err=True)
+    say_error(f"error: {message}")
     raise SystemExit(code)
 
 
@@ -187,6 +214,8 @@ def _show_warning(
 ) -> None:
     if issubclass(category, TinyedgeWarning):
         say(f"note: {message}", err=True)
+    elif verbosity() == "verbose":
+        say(f"note: {category.__name__}: {message}", err=True)
 
 
 def _print_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -200,8 +229,9 @@ def _print_version(context: click.Context, parameter: click.Parameter, asked: bo
 @click.command(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_exit_codes(None),
+    epilog=epilog(None),
 )
+@with_verbosity
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.option(
     "--version",

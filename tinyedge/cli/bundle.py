@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import say, show
-from tinyedge.cli.parameters import PATH, device_option, json_option, on_a_terminal
+from tinyedge.cli.parameters import PATH, device_option, json_option, shows_progress
 
 if TYPE_CHECKING:
     from tinyedge.devices.bundle.target import Release
@@ -69,7 +69,7 @@ def command(
     profile = find_profile(device)
     target = find_target(profile, architecture=architecture, release=release, python=python)
     check_output(output)
-    with progress_shown(on_terminal=on_a_terminal()) as progress:
+    with progress_shown(on_terminal=shows_progress()) as progress:
         progress("running the models here")
         answers = answer(models, device)
         progress(f"choosing wheels for Python {target.python} on {target.architecture}")

@@ -6,14 +6,21 @@ from pathlib import Path
 import click
 
 from tinyedge.cli.output import output_width, show
-from tinyedge.cli.parameters import PATH, json_option
+from tinyedge.cli.parameters import DEVICE, PATH, json_option
 from tinyedge.errors import DeviceError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode
 
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.option("--device", default="coral-usb", show_default=True, help="A device with an Edge TPU.")
+@click.option(
+    "--device",
+    type=DEVICE,
+    default="coral-usb",
+    show_default=True,
+    metavar="NAME",
+    help="Device profile with an Edge TPU: a name or a .toml file.",
+)
 @click.option(
     "--runtime",
     type=click.IntRange(10, 14),

@@ -14,10 +14,10 @@ from tinyedge.cli.parameters import (
     json_option,
     labels_option,
     not_nan,
-    on_a_terminal,
     pixel_options,
     running_profile,
     said_of_pixels,
+    shows_progress,
     threads_option,
     threshold_option,
 )
@@ -108,7 +108,7 @@ def command(
     )
     through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
     say(f"{running_on(float_model)}{through}", err=True)
-    with progress_shown(on_terminal=on_a_terminal()) as progress:
+    with progress_shown(on_terminal=shows_progress()) as progress:
         comparison = tinyedge.compare(
             float_model, int8_model, data, max_drop=max_drop, progress=progress
         )

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import output_width, show
-from tinyedge.cli.parameters import PATH, json_option, not_nan, on_a_terminal
+from tinyedge.cli.parameters import (
+    DEVICE,
+    PATH,
+    json_option,
+    not_nan,
+    on_a_terminal,
+    shows_progress,
+)
 from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -24,8 +31,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--device",
+    type=DEVICE,
     default="pi",
     show_default=True,
+    metavar="NAME",
     help="Device profile of the boards: a name or a .toml file.",
 )
 @click.option(
@@ -105,7 +114,7 @@ def command(
     boards = boards_of(hosts, inventory, device)
     check_ssh()
     comparing = None if data is None else _comparing(models, data)
-    with progress_of_each(on_terminal=on_a_terminal()) as progress_of:
+    with progress_of_each(on_terminal=shows_progress()) as progress_of:
         reports = deploy(
             models,
             boards,

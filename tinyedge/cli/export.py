@@ -10,12 +10,13 @@ from tinyedge.cli.parameters import (
     FIT,
     PATH,
     SIZE,
+    SOURCE,
     count_option,
     device_option,
     ids_option,
     json_option,
     labels_option,
-    on_a_terminal,
+    shows_progress,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", type=SOURCE)
 @click.option("--weights", type=PATH, metavar="FILE", help="Darknet .weights [default: the zoo's].")
 @labels_option
 @ids_option
@@ -133,12 +134,12 @@ def command(
 
     click.get_current_context().with_resource(own_temporaries())
     profile = find_profile(device)
-    with progress_shown(on_terminal=on_a_terminal()) as progress:
+    with progress_shown(on_terminal=shows_progress()) as progress:
         found = find_source(source, progress=progress)
     if weights is None and found.files.weights is None:
         raise click.UsageError(f"{source} needs its weights: name them with --weights.")
     data_free = calib == Path("none")  # a folder of that name can be named by its full path
-    with progress_shown(on_terminal=on_a_terminal()) as progress:
+    with progress_shown(on_terminal=shows_progress()) as progress:
         exported = tinyedge.export_model(
             found,
             output,

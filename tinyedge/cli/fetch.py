@@ -3,12 +3,12 @@
 import click
 
 from tinyedge.cli.output import say, show
-from tinyedge.cli.parameters import json_option, on_a_terminal
+from tinyedge.cli.parameters import MODEL_NAME, json_option, shows_progress
 from tinyedge.errors import FetchError
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", type=MODEL_NAME, nargs=-1, required=True, metavar="NAME...")
 @json_option
 def command(names: tuple[str, ...], as_json: bool) -> None:
     """Download the files of known models and print where they are.
@@ -32,6 +32,6 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     for model in models:
         if model.packaged:
             say(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
-        with progress_shown(on_terminal=on_a_terminal()) as progress:
+        with progress_shown(on_terminal=shows_progress()) as progress:
             found[model.name] = fetch.fetch(model, progress=progress, keep=True)
     show(as_json, lambda: fetch.as_text(found), lambda: fetch.as_json(found))

@@ -11,7 +11,7 @@ from tinyedge.cli.parameters import (
     count_option,
     fit_option,
     json_option,
-    on_a_terminal,
+    shows_progress,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def command(
         check_plotting(plot)
     float_model, int8_model = (Classifier(file, fit=fit) for file in (float_file, int8_file))
     paths = evenly_spaced(read_unlabelled(data), count)
-    with progress_shown(on_terminal=on_a_terminal()) as progress:
+    with progress_shown(on_terminal=shows_progress()) as progress:
         done = progress("Starting TensorFlow")
         require_tensorflow()
         from tinyedge.export.inspection import report

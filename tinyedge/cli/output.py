@@ -8,14 +8,54 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from typing import Literal, TextIO
 
+from tinyedge.system import show_native_output
 from tinyedge.text import printable, printable_lines
 
-__all__ = ["output_width", "say", "say_lines", "say_other_distribution", "show", "write_nowhere"]
+__all__ = [
+    "Verbosity",
+    "output_width",
+    "say",
+    "say_error",
+    "say_lines",
+    "say_other_distribution",
+    "set_verbosity",
+    "show",
+    "verbosity",
+    "verbosity_kept",
+    "write_nowhere",
+]
 
 _NARROWEST = 80
+
+Verbosity = Literal["quiet", "normal", "verbose"]
+
+
+class _Chosen:
+    verbosity: Verbosity = "normal"
+
+
+def verbosity() -> Verbosity:
+    """How much the command that runs says besides its results and errors."""
+    return _Chosen.verbosity
+
+
+def set_verbosity(chosen: Verbosity) -> None:
+    """Say nothing but errors from now on, or notes, or what other libraries print as well."""
+    _Chosen.verbosity = chosen
+    show_native_output(chosen == "verbose")
+
+
+@contextlib.contextmanager
+def verbosity_kept() -> Iterator[None]:
+    """Undo what the block changes of it: a command may run another, and a test many."""
+    before = _Chosen.verbosity
+    try:
+        yield
+    finally:
+        set_verbosity(before)
 
 
 def show(as_json: bool, text: Callable[[], str], content: Callable[[], dict[str, object]]) -> None:
@@ -29,13 +69,19 @@ def show(as_json: bool, text: Callable[[], str], content: Callable[[], dict[str,
 
 
 def say(message: str, *, err: bool = False) -> None:
-    """Write a message in one line, to stdout or with `err` to stderr, and flush."""
-    _write(printable(message), err=err)
+    """Write a message in one line and flush: to stdout, or with `err` to stderr unless quiet."""
+    if not (err and _Chosen.verbosity == "quiet"):
+        _write(printable(message), err=err)
 
 
-def say_lines(text: str, *, err: bool = False) -> None:
-    """Write text whose line feeds are tinyedge's own, and flush."""
-    _write(printable_lines(text), err=err)
+def say_error(message: str) -> None:
+    """Write why something failed to stderr in one line, however quiet the command is."""
+    _write(printable(message), err=True)
+
+
+def say_lines(text: str) -> None:
+    """Write text whose line feeds are tinyedge's own to stdout, and flush."""
+    _write(printable_lines(text), err=False)
 
 
 @functools.cache

@@ -7,18 +7,29 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinyedge.cli.output import say
+from tinyedge.cli.output import say, set_verbosity, verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from click.shell_completion import CompletionItem
+
+    from tinyedge.cli.output import Verbosity
     from tinyedge.devices.profile import Profile
 
+    _TextType = click.ParamType[str]
+else:
+    _TextType = click.ParamType
+
 __all__ = [
+    "DEVICE",
+    "FILE_NAME",
     "FIT",
+    "MODEL_NAME",
     "OLD_SPELLINGS",
     "PATH",
     "SIZE",
+    "SOURCE",
     "count_option",
     "device_option",
     "fit_option",
@@ -30,9 +41,12 @@ __all__ = [
     "pixel_options",
     "running_profile",
     "said_of_pixels",
+    "shows_progress",
     "spelled_as_today",
     "threads_option",
     "threshold_option",
+    "verbosity_options",
+    "with_verbosity",
 ]
 
 OLD_SPELLINGS = {
@@ -43,6 +57,44 @@ OLD_SPELLINGS = {
 """By command, what options were called once and are called now."""
 
 PATH = click.Path(path_type=Path)
+
+
+class _Name(_TextType):
+    """A text, which a shell completes by names that are known, or else by files."""
+
+    name = "text"
+
+    def __init__(self, names: "Callable[[], Iterable[str]]", *, files: bool = True) -> None:
+        self._names = names
+        self._files = files
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """The names that begin so; where there is none, files."""
+        del ctx, param
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")] * self._files
+
+
+def _models() -> "Iterable[str]":
+    from tinyedge.zoo.models import MODELS
+
+    return MODELS
+
+
+def _devices() -> "Iterable[str]":
+    from tinyedge.devices.profile import profile_names
+
+    return profile_names()
+
+
+FILE_NAME = _Name(tuple)
+DEVICE = _Name(_devices)
+SOURCE = _Name(_models)
+MODEL_NAME = _Name(_models, files=False)
 FIT = click.Choice(["crop", "letterbox", "stretch"])
 
 
@@ -142,7 +194,12 @@ threads_option = click.option(
     help="Threads of the runtime [default: the device's].",
 )
 device_option = click.option(
-    "--device", default="host", show_default=True, help="Device profile: a name or a .toml file."
+    "--device",
+    type=DEVICE,
+    default="host",
+    show_default=True,
+    metavar="NAME",
+    help="Device profile: a name or a .toml file.",
 )
 
 
@@ -164,15 +221,59 @@ def spelled_as_today(command: str, words: "Sequence[str]") -> list[str]:
             break
         old, is_joined, value = word.partition("=")
         if new := spellings.get(old):
-            say(f"note: {old} is called {new} now", err=True)
+            if not {"-q", "--quiet"} & set(words):
+                say(f"note: {old} is called {new} now", err=True)
             today[place] = f"{new}={value}" if is_joined else new
     return today
 
 
+def _choose_verbosity(chosen: "Verbosity") -> "Callable[..., None]":
+    def callback(_: click.Context, __: click.Parameter, is_given: bool) -> None:
+        if is_given:
+            set_verbosity(chosen)
+
+    return callback
+
+
+def with_verbosity(command: "Callable[..., None]") -> "Callable[..., None]":
+    """The options `-v` and `-q`; the one that is given last counts."""
+    options: tuple[tuple[str, str, Verbosity, str], ...] = (
+        ("-q", "--quiet", "quiet", "Say nothing but results and errors: no notes, no progress."),
+        ("-v", "--verbose", "verbose", "Show also what TensorFlow and other libraries say."),
+    )
+    for short, name, chosen, text in options:
+        command = click.option(
+            short,
+            name,
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_choose_verbosity(chosen),
+            help=text,
+        )(command)
+    return command
+
+
+def verbosity_options() -> list[click.Parameter]:
+    """The options of `with_verbosity`, for a command that is made already."""
+
+    @click.command()
+    @with_verbosity
+    def command() -> None:
+        pass
+
+    return command.params
+
+
 def on_a_terminal() -> bool:
-    """Whether a person watches stderr, where progress is shown."""
+    """Whether a person watches stderr, and could be asked there."""
     # None where it was closed before Python started.
     return sys.stderr is not None and sys.stderr.isatty()
+
+
+def shows_progress() -> bool:
+    """Whether to show progress: a person watches stderr, and has not asked for quiet."""
+    return on_a_terminal() and verbosity() != "quiet"
 
 
 def running_profile(device: str) -> "Profile":

@@ -3,14 +3,16 @@
 import click
 
 from tinyedge.cli.output import show
-from tinyedge.cli.parameters import SIZE, json_option, on_a_terminal
+from tinyedge.cli.parameters import DEVICE, SIZE, SOURCE, json_option, shows_progress
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", type=SOURCE)
 @click.option("--size", type=SIZE, metavar="WxH", help="Build for another input, such as 298x224.")
 @click.option(
     "--device",
+    type=DEVICE,
+    metavar="NAME",
     help="Say what the network needs of this device's memory, and estimate its latency there.",
 )
 @json_option
@@ -28,7 +30,7 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
     from tinyedge.zoo.source import find_source
 
     profile = find_profile(device) if device is not None else None
-    with progress_shown(on_terminal=on_a_terminal()) as progress:
+    with progress_shown(on_terminal=shows_progress()) as progress:
         found = find_source(source, progress=progress, cfg_only=True)
     network = read_network(found.files.cfg, size=size)
     costs = summary.device_costs(network, profile) if profile is not None else None

@@ -9,13 +9,15 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import file_sha256, read_text
 from tinyedge.images.data_file import is_data_file, read_data_file
 from tinyedge.text import MOST_LABEL_BYTES, counted, shortened
-from tinyedge.tflite.flatbuffer import FlatbufferError
-from tinyedge.tflite.metadata import Metadata, read_label_file
+
+if TYPE_CHECKING:
+    from tinyedge.tflite.metadata import Metadata
 
 __all__ = [
     "IMAGENET_IDS_SHA256",
@@ -122,13 +124,17 @@ def _name_outputs(lines: tuple[str, ...], outputs: int, path: Path | str) -> tup
 
 
 def labels_in_metadata(
-    content: bytes, metadata: Metadata, outputs: int, model: Path
+    content: bytes, metadata: "Metadata", outputs: int, model: Path
 ) -> tuple[str, ...] | None:
     """What the first list of labels that the metadata of `model` name gives so many outputs.
 
     `content` is the file's. None where they name no list; a TinyedgeWarning, and None, where it is
     no use.
     """
+    # They load numpy, and the zoo's list needs this module's constants alone.
+    from tinyedge.tflite.flatbuffer import FlatbufferError
+    from tinyedge.tflite.metadata import read_label_file
+
     if not metadata.label_files:
         return None
     file = metadata.label_files[0]

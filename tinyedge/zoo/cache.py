@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tinyedge.errors import TinyedgeWarning
 from tinyedge.files import file_sha256, write_together
-from tinyedge.installation import export_package_missing
 
 __all__ = ["RemoteFile", "cache_folder", "mismatch", "pin"]
 
@@ -56,17 +55,17 @@ class RemoteFile:
 def cache_folder() -> Path:
     """``$TINYEDGE_CACHE``, else the platform's cache folder for tinyedge; it may not exist yet.
 
-    Raises:
-        MissingPackageError: the variable is not set and platformdirs is not installed.
+    Where platformdirs, which knows the platforms, is not installed, as on a board, that is
+    ``$XDG_CACHE_HOME/tinyedge`` or ``~/.cache/tinyedge`` (freedesktop.org's base directories).
     """
     named = os.environ.get("TINYEDGE_CACHE")
     if named:
         return Path(named).expanduser().absolute()
     try:
         import platformdirs
-    except ModuleNotFoundError as error:
-        what = "the platform's cache folder (TINYEDGE_CACHE names another)"
-        raise export_package_missing(what, "platformdirs") from error
+    except ModuleNotFoundError:
+        caches = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
+        return Path(caches).expanduser().absolute() / "tinyedge"
     return Path(platformdirs.user_cache_path("tinyedge"))
 
 

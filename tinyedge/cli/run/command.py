@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.parameters import (
+    FILE_NAME,
     PATH,
     device_option,
     fit_option,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.argument("images", type=FILE_NAME, nargs=-1, metavar="IMAGE...")
 @click.option("--watch", type=PATH, help="Answer new photos of this folder until interrupted.")
 @click.option("--existing", is_flag=True, help="With --watch, the photos already there too.")
 @click.option(

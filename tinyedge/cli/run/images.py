@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyedge.cli.output import say, show
+from tinyedge.cli.output import say, say_error, show
 from tinyedge.errors import DatasetError
 from tinyedge.exit_codes import ExitCode
 
@@ -109,7 +109,7 @@ def answer_images(
                 source.answered(image)
                 answered += 1
             elif image.when_unreadable == "raise":
-                say(f"error: {answer.reason}", err=True)
+                say_error(f"error: {answer.reason}")
                 failed = True
             elif image.when_unreadable == "retry":
                 _retry(source, image, answer)

@@ -1,0 +1,99 @@
+"""``-q`` and ``-v``, before and after the command."""
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import tinyedge.cli
+from tests.support.pixel_model import write_pixel_model
+from tinyedge.cli import main
+from tinyedge.cli.output import verbosity
+from tinyedge.system import native_output_hidden
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [*map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
+    """A run that has something to note: which runtime, another machine, a file that is no image."""
+    folder = tmp_path_factory.mktemp("quiet")
+    image = folder / "photos" / "red.png"
+    image.parent.mkdir()
+    Image.new("RGB", (1, 1), (200, 10, 20)).save(image)
+    (image.parent / "broken.png").write_bytes(b"no image")
+    model = write_pixel_model(folder / "pixel.tflite")
+    return ("run", model, image.parent, "--device", "coral-usb")
+
+
+def test_quiet_leaves_the_results_alone(words: tuple[object, ...]) -> None:
+    usual = run(*words)
+    assert usual.exit_code == 0
+    assert "note: " in usual.stderr
+    assert "skipped: " in usual.stderr
+    before, after, named = run("-q", *words), run(*words, "-q"), run(*words, "--quiet")
+    for quiet in (before, after, named):
+        assert (quiet.exit_code, quiet.stderr) == (0, "")
+        assert quiet.stdout.split()[:1] == usual.stdout.split()[:1]
+        assert len(quiet.stdout.splitlines()) == len(usual.stdout.splitlines())
+
+
+def test_quiet_still_tells_errors(words: tuple[object, ...], tmp_path: Path) -> None:
+    for wrong in (("-q", "run", tmp_path / "none", tmp_path), ("run", "-q"), ("-q", "rum")):
+        loud = run(*(word for word in wrong if word != "-q"))
+        quiet = run(*wrong)
+        assert quiet.exit_code == 2
+        assert quiet.stderr == loud.stderr != ""
+    broken = words[2]
+    assert isinstance(broken, Path)
+    named = run("-q", *words[:2], broken / "broken.png")
+    assert named.exit_code == 2
+    assert named.stderr.startswith("error: ")
+
+
+def test_no_command_is_quiet_because_the_one_before_was(words: tuple[object, ...]) -> None:
+    run("-q", *words)
+    assert verbosity() == "normal"
+    assert "note: " in run(*words).stderr
+
+
+def test_the_last_one_counts(words: tuple[object, ...]) -> None:
+    assert run("-q", *words, "-v").stderr != ""
+    assert run("-v", *words, "-q").stderr == ""
+
+
+@pytest.mark.filterwarnings("default::FutureWarning")
+@pytest.mark.parametrize("flag", [None, "-v"])
+def test_verbose_shows_what_other_libraries_say(
+    flag: str | None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chatter(**_: object) -> None:
+        with native_output_hidden():
+            os.write(1, b"from a library's stdout\n")
+            os.write(2, b"from a library's stderr\n")
+        warnings.warn("deprecated", FutureWarning, stacklevel=2)
+
+    command = main.get_command(click.Context(main), "devices")
+    assert command is not None
+    monkeypatch.setattr(command, "callback", chatter)
+    main(["devices", *([flag] if flag else [])], standalone_mode=False)
+    heard = capfd.readouterr()
+    assert heard.out == ""
+    expected = [
+        "from a library's stdout",
+        "from a library's stderr",
+        "note: FutureWarning: deprecated",
+    ]
+    assert heard.err.splitlines() == (expected if flag else [])
+
+
+def test_nothing_tells_an_error_by_what_quiet_silences() -> None:
+    for file in Path(tinyedge.cli.__file__).parent.rglob("*.py"):
+        assert not re.search(r"\bsay\(\s*f?\"(error|Error)", file.read_text()), file
