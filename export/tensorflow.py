@@ -1,4 +1,4 @@
-"""TensorFlow, imported and used without its log output."""
+"""TensorFlow and Keras: imported without log output, and what they cannot do by themselves."""
 
 import contextlib
 import importlib.util
@@ -7,19 +7,26 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from tinyedge.installation import export_package_missing
 from tinyedge.system import native_output_hidden, native_output_is_shown
 
+if TYPE_CHECKING:
+    import keras
+
 __all__ = [
     "check_tensorflow_is_installed",
     "deep_models",
+    "differentiable",
     "require_tensorflow",
     "tensorflow_hushed",
 ]
 
 # Keras walks a model by a call inside the call for what comes before; no layer is more of them.
 _CALLS_A_LAYER = 20
+# The least normal float32: below it TensorFlow flushes to 0.
+_LEAST_FLOAT = 2.0**-126
 
 
 def check_tensorflow_is_installed() -> None:
@@ -99,3 +106,34 @@ def _matplotlib_left_out() -> Iterator[None]:
         yield
     finally:
         del sys.modules[name]
+
+
+def differentiable(model: "keras.Model") -> "keras.Model":
+    """The same function of the same weights, whose gradients are numbers wherever its values are.
+
+    Mish is written with the logarithm of a logistic function, whose operators a .tflite has. From
+    88 on that function is 0 in a float32, the slope of the logarithm there infinite, and the slope
+    of both, which is 0, no number.
+    """
+    import keras
+    import tensorflow as tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def logarithm(values: tf.Tensor) -> Any:
+        least = values.dtype.as_numpy_dtype(_LEAST_FLOAT)
+        return tf.math.log(values), lambda upstream: upstream / tf.maximum(values, least)
+
+    def called(operation: Any, *inputs: Any, **options: Any) -> Any:
+        if _is_logarithm(operation):
+            return keras.layers.Lambda(logarithm)(*inputs)
+        return operation(*inputs, **options)
+
+    if not any(map(_is_logarithm, model.operations)):
+        return model
+    return keras.models.clone_model(
+        model, clone_function=lambda operation: operation, call_function=called
+    )
+
+
+def _is_logarithm(operation: Any) -> bool:
+    return type(operation).__name__ == "Log"  # keras.ops.log's, which has no public name

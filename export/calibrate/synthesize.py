@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from tinyedge.darknet.layers import Shape
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
-from tinyedge.export.build.differentiable import differentiable
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.calibrate.images import check_can_synthesize
 from tinyedge.export.stages import Stage
+from tinyedge.export.tensorflow import differentiable
 from tinyedge.progress import Progress
 
 __all__ = ["smooth_noise", "synthesize_images"]

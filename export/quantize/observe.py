@@ -12,11 +12,11 @@ from tinyedge.darknet.layer_names import layer_name
 from tinyedge.darknet.layers import Connected, Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
-from tinyedge.export.build.differentiable import differentiable
 from tinyedge.export.build.model import KerasNetwork
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.stages import Stage
+from tinyedge.export.tensorflow import differentiable
 from tinyedge.progress import Progress
 
 __all__ = ["BlockStatistics", "NetworkStatistics", "collect_statistics"]

@@ -112,10 +112,15 @@ def output(command: Command, folder: Path) -> str:
     Raises:
         AssertionError: it ends with an error.
     """
+    path = (str(Path(sys.executable).parent), os.environ["PATH"])
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command.typed}"],
         cwd=folder,
-        env={**os.environ, "HOME": str(folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "HOME": str(folder),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
         capture_output=True,
         text=True,
         timeout=1200,

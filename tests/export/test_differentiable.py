@@ -10,7 +10,7 @@ from tinyedge.darknet.activations import ACTIVATIONS
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import build_network
 from tinyedge.darknet.weights import ConvolutionalWeights
-from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
+from tinyedge.export.tensorflow import differentiable, require_tensorflow, tensorflow_hushed
 
 # Between whole numbers, where some have corners, and as far as layers with large weights go.
 VALUES = np.array(
@@ -27,7 +27,6 @@ def test_gradients_are_those_of_the_definition(name: str) -> None:
     require_tensorflow()
     import tensorflow as tf
 
-    from tinyedge.export.build.differentiable import differentiable
     from tinyedge.export.build.fold import fold
     from tinyedge.export.build.model import build_keras_model
 
