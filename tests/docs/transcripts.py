@@ -116,11 +116,7 @@ def output(command: Command, folder: Path) -> str:
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command.typed}"],
         cwd=folder,
-        env={
-            **os.environ,
-            "HOME": str(folder),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
+        env={**os.environ, "HOME": str(folder), "PATH": os.pathsep.join(path)},
         capture_output=True,
         text=True,
         timeout=1200,
