@@ -74,6 +74,8 @@ class Camera(Protocol):
 class CameraImages(ImageSource):
     """What a camera sees, or a video holds, until the program is asked to stop."""
 
+    ends = False
+
     def __init__(self, camera: Camera, stop: StopRequest, interval: float) -> None:
         """Take an image every `interval` seconds, at least 0."""
         self.announcement = f"{camera.name} by {camera.driver}"

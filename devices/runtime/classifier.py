@@ -30,6 +30,7 @@ from tinyedge.devices.runtime.runtimes import (
     find_runtime,
 )
 from tinyedge.errors import AnswerError, ModelError, TinyedgeWarning
+from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.labels import class_names, labels_in_metadata, read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import Fit, InputSpec
@@ -95,6 +96,11 @@ class Classification(Sequence[Prediction]):
 
     def __len__(self) -> int:
         return len(self.predictions)
+
+    def reaching(self, least: float) -> "Classification":
+        """The same answer with those of its predictions whose probability is at least that."""
+        kept = tuple(found for found in self.predictions if found.probability >= least)
+        return replace(self, predictions=kept)
 
 
 class Classifier:
@@ -464,7 +470,8 @@ def _reason(error: Exception) -> str:
 
 
 def _called(image: ImageLike) -> str:
-    return str(image) if isinstance(image, str | os.PathLike) else "the image"
+    named = isinstance(image, str | os.PathLike | EncodedImage)
+    return str(image) if named else "the image"
 
 
 def _no_fit(model: Path) -> NoReturn:

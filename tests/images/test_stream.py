@@ -42,5 +42,5 @@ def test_names_are_looked_up_before_anything_is_read() -> None:
 
 @pytest.mark.parametrize("stdin", [None, io.BytesIO(b"\n\n")])
 def test_no_name_at_all_is_an_error_at_the_end(stdin: io.BytesIO | None) -> None:
-    with pytest.raises(DatasetError, match="stdin: no path of an image"):
+    with pytest.raises(DatasetError, match="stdin: no image, and no path of one"):
         list(NamedImages(["-"], stdin))

@@ -5,6 +5,7 @@ that comes what a decoder keeps for itself, and nothing here: an image is turned
 a part at a time, and only where it is looked at.
 """
 
+import io
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from tinyedge.errors import ImageError
 from tinyedge.files import open_bytes
+from tinyedge.images.encoded import MOST_BYTES, EncodedImage
 from tinyedge.images.fit import reduction
 from tinyedge.images.headers import read_jpeg_header, webp_size
 from tinyedge.images.spec import InputSpec
@@ -34,7 +36,6 @@ As many as Pillow takes of any image."""
 
 # Named, because Pillow also knows formats that run other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
-_MOST_BYTES = 1 << 30
 _ORIENTATION_TAG = 0x0112
 # Orientations whose stored rows are the columns of the image seen.
 _SIDEWAYS = (5, 6, 7, 8)
@@ -151,9 +152,11 @@ class DecodedImage:
 
 @contextmanager
 def decoded_file(
-    path: Path, channels: int, reduced_for: InputSpec | None = None
+    path: Path | EncodedImage, channels: int, reduced_for: InputSpec | None = None
 ) -> Iterator[DecodedImage]:
-    """The image of a file, upright, while the block runs; see `tinyedge.images.load.read_pixels`.
+    """The image of a file, or of its bytes, upright, while the block runs.
+
+    See `tinyedge.images.load.read_pixels`.
 
     Raises:
         ImageError: see there; or decoding it would take more memory than there is.
@@ -166,21 +169,9 @@ def decoded_file(
 
 
 @contextmanager
-def _opened(path: Path, reduced_for: InputSpec | None) -> Iterator[Image.Image]:
-    """The image at `path` with its header read; what is wrong so far is an ImageError."""
-    try:
-        # A stream, not the path: of a path Pillow maps uncompressed files into memory, and so
-        # scrambles a TIFF whose orientation swaps its sides.
-        stream = cast(
-            BinaryIO, open_bytes(path, limit=_MOST_BYTES, what="an image", error=ImageError)
-        )
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file") from error
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read ({error.strerror})") from error
-    except MemoryError as error:  # what comes on a pipe is kept
-        raise ImageError(f"{path} takes more memory than there is") from error
-    with stream:
+def _opened(path: Path | EncodedImage, reduced_for: InputSpec | None) -> Iterator[Image.Image]:
+    """The image with its header read; what is wrong so far is an ImageError."""
+    with _stream(path) as stream:
         image = _header(stream, path)
         try:
             _prepare(image, stream, path, reduced_for)
@@ -190,8 +181,26 @@ def _opened(path: Path, reduced_for: InputSpec | None) -> Iterator[Image.Image]:
             image.close()
 
 
+def _stream(path: Path | EncodedImage) -> BinaryIO:
+    if isinstance(path, EncodedImage):
+        return io.BytesIO(path.content)
+    try:
+        # A stream, not the path: of a path Pillow maps uncompressed files into memory, and so
+        # scrambles a TIFF whose orientation swaps its sides.
+        return cast(BinaryIO, open_bytes(path, limit=MOST_BYTES, what="an image", error=ImageError))
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror})") from error
+    except MemoryError as error:  # what comes on a pipe is kept
+        raise ImageError(f"{path} takes more memory than there is") from error
+
+
 def _prepare(
-    image: Image.Image, stream: BinaryIO, path: Path, reduced_for: InputSpec | None
+    image: Image.Image,
+    stream: BinaryIO,
+    path: Path | EncodedImage,
+    reduced_for: InputSpec | None,
 ) -> None:
     """Refuse an opened image whose decoding takes too much memory, or that is not all there.
 
@@ -214,7 +223,7 @@ def _prepare(
         )
 
 
-def _header(stream: BinaryIO, path: Path) -> Image.Image:
+def _header(stream: BinaryIO, path: Path | EncodedImage) -> Image.Image:
     """The image in the stream, not decoded."""
     beginning = stream.read(30)
     stream.seek(0)

@@ -14,13 +14,14 @@ from PIL import Image
 
 from tinyedge.errors import ImageError
 from tinyedge.images.decode import DecodedImage, decoded_file
+from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.fit import fit_pixels
 from tinyedge.images.spec import InputSpec
 
 __all__ = ["ImageLike", "load_float_input", "load_input", "read_pixels"]
 
-# A file, pixels of 0 to 255 (RGB or grey), or what Pillow opened or made.
-ImageLike = str | os.PathLike[str] | NDArray[np.uint8] | Image.Image
+# A file or the bytes of one, pixels of 0 to 255 (RGB or grey), or what Pillow opened or made.
+ImageLike = str | os.PathLike[str] | EncodedImage | NDArray[np.uint8] | Image.Image
 
 
 def load_input(image: ImageLike, spec: InputSpec) -> NDArray[np.generic]:
@@ -32,9 +33,9 @@ def load_input(image: ImageLike, spec: InputSpec) -> NDArray[np.generic]:
     network needs.
 
     Args:
-        image: the path of a file; an array of uint8, (height, width, 3) RGB, or (height, width)
-            or (height, width, 1) grey where the network takes grey; or a PIL image of any mode,
-            turned upright as a file is.
+        image: the path of a file, or its bytes; an array of uint8, (height, width, 3) RGB, or
+            (height, width) or (height, width, 1) grey where the network takes grey; or a PIL image
+            of any mode, turned upright as a file is.
         spec: the network's input.
 
     Returns:
@@ -45,11 +46,11 @@ def load_input(image: ImageLike, spec: InputSpec) -> NDArray[np.generic]:
         ImageError: see `read_pixels`; or an array is of another type or shape.
         TypeError: `image` is nothing of that.
     """
-    if isinstance(image, str | os.PathLike):
-        path = Path(image)
-        _check_channels(path, spec.channels)
-        with decoded_file(path, spec.channels, spec) as decoded:
-            return _fitted(decoded, spec, str(path))
+    if isinstance(image, str | os.PathLike | EncodedImage):
+        file = image if isinstance(image, EncodedImage) else Path(image)
+        _check_channels(file, spec.channels)
+        with decoded_file(file, spec.channels, spec) as decoded:
+            return _fitted(decoded, spec, str(file))
     if isinstance(image, Image.Image):
         name = getattr(image, "filename", "") or "the image"
         with warnings.catch_warnings():
@@ -95,7 +96,7 @@ def read_pixels(
         return image.part(rows, columns)
 
 
-def _check_channels(path: Path, channels: int) -> None:
+def _check_channels(path: Path | EncodedImage, channels: int) -> None:
     if channels not in (1, 3):
         raise ImageError(
             f"{path}: an image cannot be read with {channels} channels;"

@@ -1,6 +1,5 @@
 """Images one after the other, wherever they come from; first those that a command line names."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from tinyedge.errors import DatasetError
+from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.find import find_images
+from tinyedge.images.stdin import read_stdin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,14 +28,14 @@ class SourceImage:
 
     Attributes:
         name: what it is called in its answer.
-        content: its file, or its pixels: uint8 RGB, (height, width, 3).
+        content: its file, or the bytes of one, or its pixels: uint8 RGB, (height, width, 3).
         when_unreadable: ``raise`` for an image that the user named, ``skip`` for one among many,
             ``retry`` for one that may still be written.
         time: when it was asked for, UTC, ISO 8601; None of a file.
     """
 
     name: str
-    content: "Path | NDArray[np.uint8]"
+    content: "Path | EncodedImage | NDArray[np.uint8]"
     when_unreadable: WhenUnreadable = "raise"
     time: str | None = None
 
@@ -44,9 +45,11 @@ class ImageSource(ABC, Iterable[SourceImage]):
 
     Attributes:
         announcement: what to tell the user before the first image, or None.
+        ends: whether its images are so many as were named, and are summed up at their end.
     """
 
     announcement: str | None = None
+    ends: bool = True
 
     @abstractmethod
     def __iter__(self) -> Iterator[SourceImage]:
@@ -63,12 +66,14 @@ class ImageSource(ABC, Iterable[SourceImage]):
 class NamedImages(ImageSource):
     """The images of names, in their order; see `tinyedge.images.find.find_images`.
 
-    ``-`` stands for paths that come on stdin, a line each, of which each is given before the
-    next is waited for.
+    ``-`` stands for what comes on stdin: one image, or paths, of which each is given before the
+    next is waited for; see `tinyedge.images.stdin.read_stdin`.
     """
 
-    def __init__(self, names: Sequence[str], stdin: BinaryIO | None) -> None:
+    def __init__(self, names: Sequence[str], stdin: BinaryIO | None, *, null: bool = False) -> None:
         """Find the images of all names but ``-``; `stdin` is None where the process has none.
+
+        `null` says that on stdin there is a NUL byte behind each path.
 
         Raises:
             DatasetError: see `find_images`.
@@ -76,29 +81,35 @@ class NamedImages(ImageSource):
         self._found = [None if name == STDIN else find_images([name]) for name in names]
         self._named = {Path(name) for name in names}
         self._stdin = stdin
+        self._null = null
 
     def __iter__(self) -> Iterator[SourceImage]:
         """The images.
 
         Raises:
-            DatasetError: there was none.
+            DatasetError: there was none, or see `read_stdin`.
         """
         empty = True
-        for path, when_unreadable in self._in_turn():
-            yield SourceImage(str(path), path, when_unreadable)
+        for image in self._in_turn():
+            yield image
             empty = False
         if empty:
-            raise DatasetError("stdin: no path of an image; one a line is expected")
+            raise DatasetError("stdin: no image, and no path of one; one a line is expected")
 
-    def _in_turn(self) -> Iterator[tuple[Path, WhenUnreadable]]:
+    def _in_turn(self) -> Iterator[SourceImage]:
         for paths in self._found:
-            for path in self._typed() if paths is None else paths:
-                named = paths is not None and path in self._named
-                yield path, "raise" if named else "skip"
+            if paths is None:
+                yield from self._on_stdin()
+                continue
+            for path in paths:
+                yield SourceImage(str(path), path, "raise" if path in self._named else "skip")
 
-    def _typed(self) -> Iterator[Path]:
-        for line in self._stdin or ():
-            # A name on Unix is bytes, of whatever encoding.
-            name = os.fsdecode(line.rstrip(b"\r\n"))
-            if name:
-                yield Path(name)
+    def _on_stdin(self) -> Iterator[SourceImage]:
+        if self._stdin is None:
+            return
+        came = read_stdin(self._stdin, null=self._null)
+        if isinstance(came, EncodedImage):
+            yield SourceImage(STDIN, came)
+            return
+        for path in came:
+            yield SourceImage(str(path), path, "skip")

@@ -26,6 +26,7 @@ __all__ = [
     "SUFFIXES",
     "LeftOut",
     "folder_identity",
+    "folders_below",
     "is_image_name",
     "is_passed_over",
     "is_unread_format",
@@ -110,6 +111,15 @@ def folder_identity(folder: str | Path) -> tuple[int, int]:
     with opened_parent(folder) as (name, parent):
         status = os.stat(name, dir_fd=parent)
     return status.st_dev, status.st_ino
+
+
+def folders_below(folder: str | Path) -> Iterator[str]:
+    """The folder and those below it that `walk` would look into, links followed once.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    return _folders(str(folder), set())
 
 
 def walk(folder: str | Path, seen: set[tuple[int, int]], left_out: LeftOut) -> Iterator[Path]:

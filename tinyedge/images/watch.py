@@ -252,6 +252,8 @@ class FolderWatch:
 class WatchedImages(ImageSource):
     """The images that appear in a watched folder, until the program is asked to stop."""
 
+    ends = False
+
     def __init__(
         self,
         watch: FolderWatch,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from PIL import Image
 from tests.support import strangers
 from tests.support.commands import run_as_user, run_in_process
 from tests.support.exports import Models
+from tests.support.pixel_model import write_pixel_model
 from tinyedge.cli import main
 from tinyedge.devices.profile import find_profile, profile_names, this_machine_is
 from tinyedge.devices.runtime.classifier import Classifier
@@ -102,6 +104,56 @@ class TestOutput:
         assert len(json.loads(result.stdout)["predictions"]) == 10
 
 
+class TestMin:
+    """``--min``: no class below a probability."""
+
+    def test_what_is_below_is_left_out(self, model: Path, bags: Path) -> None:
+        every = Classifier(model).classify(bags / "a.png", top=10)
+        least = every[2].probability
+        result = run_in_process("run", model, bags / "a.png", "--json", "--top", 10, "--min", least)
+        found = json.loads(result.stdout)["predictions"]
+        kept = [each for each in every if each.probability >= least]
+        assert 3 <= len(kept) < 10
+        assert [each["index"] for each in found] == [each.index for each in kept]
+
+    def test_a_photo_without_any_says_so(self, model: Path, bags: Path) -> None:
+        words = ("run", model, bags / "a.png", bags / "b.png", "--min", 1)
+        result = run_in_process(*words)
+        assert result.stdout.splitlines()[1::2] == ["  no class reaches 1"] * 2
+        assert result.stderr.endswith("commonest answers: no class 2\n")
+        answers = [
+            json.loads(line) for line in run_in_process(*words, "--json").stdout.splitlines()
+        ]
+        assert [answer["predictions"] for answer in answers] == [[], []]
+
+    @pytest.mark.parametrize("least", ["nan", "1.1", "-0.1"])
+    def test_it_is_a_probability(self, model: Path, bags: Path, least: str) -> None:
+        result = run(model, bags / "a.png", "--min", least)
+        assert (result.exit_code, result.stdout) == (2, "")
+
+
+class TestSummary:
+    """What is said on stderr after several photos."""
+
+    def test_it_counts_what_was_skipped_and_what_failed(self, model: Path, bags: Path) -> None:
+        (bags / "aa.jpg").write_bytes(b"no photo")
+        result = run(model, bags, bags / "notes.txt", bags / "a.png", "--json")
+        assert result.exit_code == 2
+        said = result.stderr.splitlines()
+        assert said[-2].startswith("4 answered, 1 skipped, 1 error in ")
+        assert said[-1] == "commonest answers: Bag 4"
+
+    def test_one_photo_has_none(self, model: Path, bags: Path) -> None:
+        assert run_in_process("run", model, bags / "a.png").stderr.count("\n") == 1
+
+    def test_a_strangers_label_is_escaped_and_cut(self, tmp_path: Path) -> None:
+        model = write_pixel_model(tmp_path / "m.tflite", ("\x1b[2J" + "red" * 30, "green", "blue"))
+        for name, colour in (("a.png", (255, 0, 0)), ("b.png", (255, 0, 0)), ("c.png", (0, 9, 0))):
+            Image.new("RGB", (1, 1), colour).save(tmp_path / name)
+        said = run_in_process("run", model, tmp_path).stderr.splitlines()
+        assert said[-1] == r"commonest answers: \x1b[2Jredredredredredredredredredred... 2, green 1"
+
+
 class TestImages:
     """Which photos are meant."""
 
@@ -113,7 +165,9 @@ class TestImages:
         )
         names = [str(Path(path).relative_to(bags)) for path in images_in(result)]
         assert names == ["more/c.png", "a.png", "b.png", "more/c.png", "a.png", "b.png"]
-        assert result.stderr.count("\n") == 1
+        said = result.stderr.splitlines()
+        assert re.fullmatch(r"6 answered in \d+\.\d s; median inference \d+\.\d ms", said[1]), said
+        assert said[2:] == ["commonest answers: Bag 6"]
 
     @pytest.mark.parametrize(
         "name", ["with space.png", "[1].png", "*.png", "Tüte 袋.png", "-.png", "100%.png"]

@@ -1,4 +1,4 @@
-"""``tinyedge run MODEL -``: paths on stdin, answered as they come."""
+"""``tinyedge run MODEL -``: one image on stdin, or paths, answered as they come."""
 
 import json
 import os
@@ -54,8 +54,8 @@ def test_a_path_that_is_no_image_is_skipped(model: Path, bags: list[Path], tmp_p
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        (b"", "stdin: no path of an image; one a line is expected"),
-        (b"\n\n", "stdin: no path of an image; one a line is expected"),
+        (b"", "stdin: no image, and no path of one; one a line is expected"),
+        (b"\n\n", "stdin: no image, and no path of one; one a line is expected"),
         (b"none.png\n", "none of the 1 images can be read"),
     ],
 )
@@ -79,7 +79,60 @@ def test_a_closed_stdin_names_nothing(model: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.endswith("error: stdin: no path of an image; one a line is expected\n")
+    assert done.stderr.endswith(
+        "error: stdin: no image, and no path of one; one a line is expected\n"
+    )
+
+
+def test_an_image_is_answered_as_its_file_is(model: Path, bags: list[Path]) -> None:
+    """Redirected, and through a pipe."""
+    named = json.loads(run(b"", model, bags[0]).stdout)["predictions"]
+    command = [sys.executable, "-m", "tinyedge", "run", str(model), "-", "--json"]
+    content = bags[0].read_bytes()
+    with bags[0].open("rb") as file:
+        redirected = subprocess.run(command, stdin=file, capture_output=True, check=False)
+    piped = subprocess.run(command, input=content, capture_output=True, check=False)
+    for done in (redirected, piped):
+        assert done.returncode == 0, done.stderr
+        (line,) = done.stdout.splitlines()
+        answer = json.loads(line)
+        assert (answer["image"], answer["predictions"]) == ("-", named)
+    assert len(piped.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\x89PNG\r\n\x1a\nand no more", "stdin is not an image that can be read"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "stdin is not an image that can be read (no JPEG"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "stdin is not an image that can be read"),
+    ],
+)
+def test_a_damaged_image_is_an_error(model: Path, content: bytes, reason: str) -> None:
+    result = run(content, model, "-")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"error: {reason}" in result.stderr
+
+
+def test_paths_may_end_in_nul_as_find_writes_them(
+    model: Path, bags: list[Path], tmp_path: Path
+) -> None:
+    names = ["a\nb.png", "c d.png"]
+    for name, bag in zip(names, bags, strict=False):
+        (tmp_path / name).write_bytes(bag.read_bytes())
+    listed = b"".join(os.fsencode(tmp_path / name) + b"\0" for name in names)
+    result = run(listed, model, "-", "-0")
+    assert result.exit_code == 0
+    assert images_in(result) == [str(tmp_path / name) for name in names]
+    # Without the option they are recognised where no name has a line feed before.
+    other = b"".join(os.fsencode(path) + b"\0" for path in bags[:2])
+    assert images_in(run(other, model, "-")) == [str(path) for path in bags[:2]]
+
+
+def test_null_is_about_stdin(model: Path, bags: list[Path]) -> None:
+    result = run(b"", model, bags[0], "--null")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--null says how paths on stdin end: give - as IMAGE" in result.stderr
 
 
 def test_control_c_ends_it(model: Path, bags: list[Path]) -> None:

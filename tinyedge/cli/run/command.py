@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.cli.output import say
 from tinyedge.cli.parameters import (
     FILE_NAME,
     PATH,
@@ -22,6 +23,7 @@ from tinyedge.cli.parameters import (
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.images.annotate import AnnotatedCopies
     from tinyedge.images.spec import Fit
 
 
@@ -53,6 +55,15 @@ if TYPE_CHECKING:
     help="Seconds between photos of --camera, or between looks of --watch.",
 )
 @click.option(
+    "-0", "--null", is_flag=True, help="Paths on stdin end in a NUL byte, as of find -print0."
+)
+@click.option(
+    "--save",
+    type=PATH,
+    metavar="DIR",
+    help="Write a copy of each photo into DIR, with its answer drawn on it.",
+)
+@click.option(
     "--bench", type=click.IntRange(min=1), metavar="RUNS", help="Time the model on the photos."
 )
 @device_option
@@ -63,6 +74,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to print."
+)
+@click.option(
+    "--min",
+    "least",
+    type=click.FloatRange(0, 1),
+    callback=not_nan,
+    metavar="P",
+    help="Leave out classes whose probability is below P.",
 )
 @threads_option
 @fit_option
@@ -80,10 +99,13 @@ def command(
     journal: Path | None,
     camera: str | None,
     interval: float,
+    null: bool,
+    save: Path | None,
     bench: int | None,
     device: str,
     require_delegate: bool,
     top: int,
+    least: float | None,
     threads: int | None,
     fit: "Fit | None",
     mean: list[float] | None,
@@ -98,7 +120,7 @@ def command(
     MODEL is a file that tinyedge exported; any other image classifier needs --fit, and --labels
     and --mean and --std, or --pixels, where it does not say them itself.
     IMAGE is a photo, a folder (searched recursively), a pattern such as 'photos/*.jpg', or -
-    for paths on stdin, a line each, answered as they come.
+    for stdin: one photo, or paths, a line each, answered as they come.
 
     --watch and --camera go on until Ctrl-C, SIGTERM or SIGHUP, between two answers. --watch
     answers each photo once it is completely written. --camera needs picamera2 or OpenCV; it
@@ -112,6 +134,7 @@ def command(
     With --json, one JSON object a line for each photo, or one of --bench.
     """
     _check_sources(images, watch, camera, bench)
+    _check_output(images, bench, null=null, least=least, save=save)
     for name, given in (("existing", existing), ("rewritten", rewritten), ("journal", journal)):
         if given and watch is None:
             raise click.UsageError(f"--{name} goes with --watch")
@@ -146,6 +169,7 @@ def command(
 
         bench_images(load, images, bench, as_json=as_json)
         return
+    copies = None if save is None else _copies(save, watch, images)
     if watch is not None:
         opened = open_folder(
             watch, existing=existing, rewritten=rewritten, journal=journal, interval=interval
@@ -153,10 +177,10 @@ def command(
     elif camera is not None:
         opened = open_camera_source(camera, interval=interval)
     else:
-        opened = open_names(images)
+        opened = open_names(images, null=null)
     try:
         with opened as source:
-            answer_images(load, source, top=top, as_json=as_json)
+            answer_images(load, source, top=top, least=least, copies=copies, as_json=as_json)
     except Interrupted:
         # Before the first image, or after the last.
         if watch is None and camera is None:
@@ -182,3 +206,38 @@ def _check_sources(
         raise click.UsageError("--bench times photos it can take again: name them, not -")
     if camera == "":
         raise click.UsageError("--camera takes a camera's number, a file or an address")
+
+
+def _check_output(
+    images: tuple[str, ...],
+    bench: int | None,
+    *,
+    null: bool,
+    least: float | None,
+    save: Path | None,
+) -> None:
+    """Raise a UsageError where options do not go together."""
+    from tinyedge.images.stream import STDIN
+
+    if null and STDIN not in images:
+        raise click.UsageError("--null says how paths on stdin end: give - as IMAGE")
+    for name, given in (("min", least), ("save", save)):
+        if bench is not None and given is not None:
+            raise click.UsageError(f"--{name} is for answers, and --bench gives none")
+
+
+def _copies(save: Path, watch: Path | None, images: tuple[str, ...]) -> "AnnotatedCopies":
+    """Where copies go: nowhere where they would be answered themselves."""
+    from tinyedge.errors import DatasetError
+    from tinyedge.images.annotate import AnnotatedCopies, is_read_from
+
+    if watch is not None and watch.is_dir() and is_read_from(save, watch):
+        raise DatasetError(
+            f"--save {save} lies in the folder that is watched, {watch}: each copy would be a new"
+            " photo there; name a folder outside"
+        )
+    copies = AnnotatedCopies(save)
+    folders = [Path(name) for name in images if Path(name).is_dir()]
+    if read := next((each for each in folders if is_read_from(save, each)), None):
+        say(f"note: the next run over {read} will find the copies in {save}, too", err=True)
+    return copies

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyedge.cli.output import say, say_error, show
+from tinyedge.cli.run.tally import Tally
 from tinyedge.errors import DatasetError
 from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from tinyedge.devices.runtime.classifier import Classifier
+    from tinyedge.devices.runtime.classifier import Classification, Classifier
+    from tinyedge.images.annotate import AnnotatedCopies
     from tinyedge.images.evaluate import Unreadable
     from tinyedge.images.stream import ImageSource, SourceImage
 
@@ -20,15 +22,17 @@ __all__ = ["answer_images", "open_camera_source", "open_folder", "open_names"]
 
 
 @contextmanager
-def open_names(names: Sequence[str]) -> Iterator["ImageSource"]:
+def open_names(names: Sequence[str], *, null: bool) -> Iterator["ImageSource"]:
     """The images of names, patterns and folders, and those that come on stdin.
+
+    With `null` paths on stdin have a NUL byte behind each.
 
     Raises:
         DatasetError: a name of no image.
     """
     from tinyedge.images.stream import NamedImages
 
-    yield NamedImages(names, sys.stdin.buffer if sys.stdin is not None else None)
+    yield NamedImages(names, sys.stdin.buffer if sys.stdin is not None else None, null=null)
 
 
 @contextmanager
@@ -73,12 +77,18 @@ def open_camera_source(name: str, *, interval: float) -> Iterator["ImageSource"]
 
 
 def answer_images(
-    load: Callable[[], "Classifier"], source: "ImageSource", *, top: int, as_json: bool
+    load: Callable[[], "Classifier"],
+    source: "ImageSource",
+    *,
+    top: int,
+    least: float | None = None,
+    copies: "AnnotatedCopies | None" = None,
+    as_json: bool,
 ) -> None:
-    """Print an answer to each image as it comes.
+    """Print an answer to each image as it comes; at the end of several, what came of them.
 
     The model is loaded now, when the source has been found: a wrong name costs no waiting, and
-    no image that comes meanwhile is missed.
+    no image that comes meanwhile is missed. Classes of a probability below `least` are left out.
 
     Raises:
         SystemExit: an image that was named is none: each was told of, and the others answered.
@@ -95,31 +105,67 @@ def answer_images(
     say(report.running_on(classifier), err=True)
     if source.announcement is not None:
         say(source.announcement, err=True)
-    answered = skipped = 0
-    failed = False
-    answers = evaluate(lambda image: classifier.classify(image.content, top), source)
+    tally = Tally()
+    saved = None
+
+    def answer_of(image: "SourceImage") -> "Classification":
+        answer = classifier.classify(image.content, top)
+        return answer if least is None else answer.reaching(least)
+
+    answers = evaluate(answer_of, source)
     with closing(answers):
         for image, answer in answers:
             if not isinstance(answer, Unreadable):
+                # Before it is printed: what is printed has been done.
+                saved = None if copies is None else _saved(copies, image, answer, least)
                 show(
                     as_json,
-                    partial(report.as_text, image, answer),
-                    partial(report.as_json, image, answer),
+                    partial(report.as_text, image, answer, least),
+                    partial(report.as_json, image, answer, saved),
                 )
                 source.answered(image)
-                answered += 1
+                # Of one without an end no number is kept of each.
+                if source.ends:
+                    tally.add(answer)
+                else:
+                    tally.answered += 1
             elif image.when_unreadable == "raise":
                 say_error(f"error: {answer.reason}")
-                failed = True
+                tally.failed += 1
             elif image.when_unreadable == "retry":
                 _retry(source, image, answer)
             else:
                 say(f"skipped: {answer.reason}", err=True)
-                skipped += 1
-    if failed:
+                tally.skipped += 1
+    if source.ends:
+        _sum_up(tally, copies, saved)
+    if tally.failed:
         raise SystemExit(ExitCode.ERROR)
-    if skipped and not answered:
-        raise DatasetError(f"none of the {skipped} images can be read")
+    if tally.skipped and not tally.answered:
+        raise DatasetError(f"none of the {tally.skipped} images can be read")
+
+
+def _sum_up(tally: Tally, copies: "AnnotatedCopies | None", last: Path | None) -> None:
+    """Say what came of several images, and where copies are."""
+    if tally.images > 1 and tally.answered:
+        for line in tally.lines():
+            say(line, err=True)
+    if copies is not None and tally.answered:
+        say(f"saved: {last if tally.answered == 1 and last else copies.folder}", err=True)
+
+
+def _saved(
+    copies: "AnnotatedCopies", image: "SourceImage", answer: "Classification", least: float | None
+) -> Path | None:
+    """Where a copy of the image with its answer is; None where it cannot be read any more."""
+    from tinyedge.devices.runtime import report
+    from tinyedge.errors import ImageError
+
+    try:
+        return copies.save(image, report.answer_lines(answer, least))
+    except (ImageError, FileNotFoundError) as error:
+        say(f"note: no copy of {image.name} is saved: {error}", err=True)
+        return None
 
 
 def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") -> None:
