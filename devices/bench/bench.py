@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.devices.bench.board_state import BoardState, board_state
+from tinyedge.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
 
-__all__ = ["Bench", "Latency", "bench", "latency", "peak_memory"]
+__all__ = ["Bench", "Latency", "bench", "latency", "median_beside", "peak_memory"]
 
 # The runtime's first answers are slow: it packs weights, and a CPU raises its clock. They are
 # over after so many, or on a slow board after so long.
 _WARM_UP_RUNS = 10
 _WARM_UP_SECONDS = 1.0
+_BESIDE_SECONDS = 1.0
 # Images that are loaded in turn; each costs a network's input of memory.
 _IMAGES = 8
 _STATUS = Path("/proc/self/status")
@@ -76,7 +78,12 @@ def latency(milliseconds: Sequence[float]) -> Latency:
     )
 
 
-def bench(classifier: "Classifier", images: Sequence[Path], runs: int) -> Bench:
+def bench(
+    classifier: "Classifier",
+    images: Sequence[Path],
+    runs: int,
+    progress: Progress = no_progress,
+) -> Bench:
     """Time a model that was just loaded, and has not run yet, on images.
 
     Inference is timed back to back, on inputs made before; an image's preprocessing apart.
@@ -85,25 +92,32 @@ def bench(classifier: "Classifier", images: Sequence[Path], runs: int) -> Bench:
         classifier: the model.
         images: at least one; the first eight are used in turn.
         runs: how many steady inferences to time, at least 1.
+        progress: is told of photos and inferences, between those that are timed.
 
     Raises:
         ImageError: one of the images cannot be read.
     """
     images = images[:_IMAGES]
+    loads = max(len(images), min(runs, 20))
+    advance = progress("Loading photos", 1 + loads, unit="photos")
     first_preprocess = _preprocess(classifier, images[0]).milliseconds
-    made = [_preprocess(classifier, image) for image in images]
-    inputs = [item.inputs for item in made]
-    preprocess_times = [item.milliseconds for item in made]
+    inputs: list[NDArray[np.generic]] = []
+    preprocess_times: list[float] = []
     # An image's time scatters more than a network's; a few more loads cost little.
-    for number in range(len(images), min(runs, 20)):
-        image = images[number % len(images)]
-        preprocess_times.append(_preprocess(classifier, image).milliseconds)
+    for number in range(loads):
+        advance()
+        made = _preprocess(classifier, images[number % len(images)])
+        inputs += [made.inputs] if number < len(images) else []
+        preprocess_times.append(made.milliseconds)
     before = board_state()
+    progress("Warming up")
     first = classifier.infer(inputs[0]).milliseconds
-    warm_up: list[float] = []
-    while not warm_up or (len(warm_up) < _WARM_UP_RUNS and sum(warm_up) < 1000 * _WARM_UP_SECONDS):
-        warm_up.append(_inference(classifier, inputs, len(warm_up)))
-    steady_times = [_inference(classifier, inputs, number) for number in range(runs)]
+    warm_up = _warm_up(classifier, inputs)
+    advance = progress("Timing", runs, unit="inferences")
+    steady_times: list[float] = []
+    for number in range(runs):
+        steady_times.append(_inference(classifier, inputs, number))
+        advance()
     after = board_state()
     steady = latency(steady_times)
     preprocess = latency(preprocess_times)
@@ -122,6 +136,21 @@ def bench(classifier: "Classifier", images: Sequence[Path], runs: int) -> Bench:
     )
 
 
+def median_beside(classifier: "Classifier", image: Path, runs: int) -> float:
+    """The median inference of a model that others are to be compared with, milliseconds.
+
+    Of as many inferences as `runs`, or as many as one second has, after the warm-up; all on one
+    image.
+    """
+    inputs = [_preprocess(classifier, image).inputs]
+    classifier.infer(inputs[0])
+    _warm_up(classifier, inputs)
+    times: list[float] = []
+    while not times or (len(times) < runs and sum(times) < 1000 * _BESIDE_SECONDS):
+        times.append(_inference(classifier, inputs, 0))
+    return latency(times).median
+
+
 def peak_memory() -> int | None:
     """The most memory this process ever had resident, bytes; None where the system keeps none."""
     try:
@@ -137,6 +166,13 @@ def peak_memory() -> int | None:
 class _Preprocessed(NamedTuple):
     inputs: NDArray[np.generic]
     milliseconds: float
+
+
+def _warm_up(classifier: "Classifier", inputs: Sequence[NDArray[np.generic]]) -> list[float]:
+    times: list[float] = []
+    while not times or (len(times) < _WARM_UP_RUNS and sum(times) < 1000 * _WARM_UP_SECONDS):
+        times.append(_inference(classifier, inputs, len(times)))
+    return times
 
 
 def _preprocess(classifier: "Classifier", image: Path) -> _Preprocessed:

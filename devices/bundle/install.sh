@@ -172,7 +172,7 @@ done
 
 mkdir -p "$prefix/versions" || fail "cannot write $prefix"
 prefix=$(cd "$prefix" && pwd)
-for link in bin models current; do
+for link in bin models current before; do
     [ ! -e "$prefix/$link" ] || [ -L "$prefix/$link" ] ||
         fail "$prefix/$link is there already and is not tinyedge's: choose another folder"
 done
@@ -190,7 +190,7 @@ clear_up() {
 undo() {
     status=$?
     trap '' HUP INT PIPE TERM
-    rm -rf "$version" "$prefix/.current.$$"
+    rm -rf "$version" "$prefix/.current.$$" "$prefix/.before.$$"
     rmdir "$prefix/versions" "$prefix" 2>/dev/null || true
     if [ -n "$before" ]; then
         say "nothing was changed: $prefix is as it was"
@@ -226,13 +226,18 @@ cp -R "$here/models" "$here/selftest" "$here/profile" "$here/bundle.json" "$here
 
 # On the disk before it is in use, whatever happens to the power.
 sync
+if [ -n "$before" ]; then
+    ln -s "$before" "$prefix/.before.$$"
+    mv -fT "$prefix/.before.$$" "$prefix/before"
+fi
 ln -s "versions/$name" "$prefix/.current.$$"
 mv -fT "$prefix/.current.$$" "$prefix/current"
 trap - EXIT HUP INT PIPE TERM
 for link in bin models; do
     [ -L "$prefix/$link" ] || ln -s "current/$link" "$prefix/$link"
 done
-# The version before stays until the next install: a service may still be running from it.
+# The version before stays until the next install: a service may still be running from it, and
+# `tinyedge deploy --rollback` goes back to it.
 clear_up
 say "installed: $prefix/bin/tinyedge run $prefix/$model PHOTO"
 if [ -n "$service" ]; then

@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast, get_args
 
+from tinyedge.accuracy.statistics import Verdict
 from tinyedge.devices.deploy.ssh import Finished
 from tinyedge.errors import DeployError
 from tinyedge.json_values import (
@@ -24,16 +25,19 @@ from tinyedge.text import shortened
 __all__ = [
     "BoardFacts",
     "ComparisonJson",
+    "RollbackJson",
     "SelftestJson",
     "board_facts",
     "comparison",
     "last_error",
+    "rollback",
     "selftest",
 ]
 
 # Deeper than any honest answer, and far from what Python's recursion can bear.
 _DEEPEST = 20
 _LONGEST_ERROR = 400
+_LONGEST_NAME = 300
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class BoardFacts:
         has_images: whether the images to compare on are there.
         is_root: whether the login is root's.
         free: how many bytes the user can write there.
+        memory: how many bytes of it are free for programs (MemAvailable), or None.
         modules: those of numpy and PIL that its Python has.
         problem: why nothing can be installed there, or None.
     """
@@ -65,12 +70,15 @@ class BoardFacts:
     has_images: bool
     is_root: bool
     free: int
+    memory: int | None
     modules: tuple[str, ...]
     problem: str | None
 
 
 class _Tested(TypedDict):
     passed: bool
+    # Of one inference; what an older tinyedge installed does not say it.
+    milliseconds: NotRequired[float | None]
 
 
 class SelftestJson(TypedDict):
@@ -89,12 +97,30 @@ class _Drop(TypedDict):
     interval: list[float]
 
 
+class _Milliseconds(TypedDict):
+    int8: float
+    float: float
+
+
 class ComparisonJson(TypedDict):
     """What is read of ``tinyedge compare --json``, which says more."""
 
+    # Percent.
+    agreement: float
     float: _Accuracy
     int8: _Accuracy
     drop: _Drop
+    milliseconds: _Milliseconds
+    verdict: Verdict | None
+
+
+class RollbackJson(TypedDict):
+    """What `scripts.ROLLBACK` prints: versions by the names of their folders."""
+
+    back_to: str
+    was: str
+    models: list[str]
+    selftest: SelftestJson
 
 
 def board_facts(finished: Finished) -> BoardFacts:
@@ -118,13 +144,27 @@ def selftest(finished: Finished) -> SelftestJson:
     """
     found = _object(finished, "the self-test")
     try:
-        passed = field(found, "passed", _truth)
-        each = field(found, "models", several(lambda model: field(model, "passed", _truth)))
-        if not each or passed != all(each):
-            raise ValueError("passed is not what the models make of it")
+        _check_selftest(found)
     except ValueError as error:
         raise DeployError(f"the self-test: its answer is damaged: {error}") from None
     return cast("SelftestJson", found)
+
+
+def rollback(finished: Finished) -> RollbackJson:
+    """What `scripts.ROLLBACK` printed there.
+
+    Raises:
+        DeployError: it printed something else, or that nothing could be rolled back.
+    """
+    found = _object(finished, "the rollback")
+    try:
+        for name in ("back_to", "was"):
+            field(found, name, _line(_LONGEST_NAME))
+        field(found, "models", several(_line(_LONGEST_NAME)))
+        field(found, "selftest", _check_selftest)
+    except ValueError as error:
+        raise DeployError(f"the rollback: its answer is damaged: {error}") from None
+    return cast("RollbackJson", found)
 
 
 def comparison(finished: Finished) -> ComparisonJson:
@@ -138,6 +178,10 @@ def comparison(finished: Finished) -> ComparisonJson:
         for name in ("float", "int8", "drop"):
             field(found, name, lambda part: field(part, "top1", real()))
         field(found["drop"], "interval", several(real(), 2))
+        field(found, "agreement", real())
+        field(found, "milliseconds", lambda part: field(part, "float", real()))
+        field(found["milliseconds"], "int8", real())
+        field(found, "verdict", optional(_verdict))
     except ValueError as error:
         raise DeployError(f"compare: its answer is damaged: {error}") from None
     return cast("ComparisonJson", found)
@@ -187,6 +231,26 @@ def _check_plain(value: object, depth: int) -> None:
         json.dumps(value, allow_nan=False)
 
 
+def _check_selftest(value: object) -> None:
+    passed = field(value, "passed", _truth)
+    each = field(value, "models", several(_tested))
+    if not each or passed != all(each):
+        raise ValueError("passed is not what the models make of it")
+
+
+def _tested(model: object) -> bool:
+    passed: bool = field(model, "passed", _truth)
+    if isinstance(model, dict) and "milliseconds" in model:
+        field(model, "milliseconds", optional(real()))
+    return passed
+
+
+def _verdict(value: object) -> str:
+    if value not in get_args(Verdict):
+        raise ValueError("pass, fail or inconclusive")
+    return str(value)
+
+
 def _truth(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")
@@ -231,6 +295,7 @@ _FACTS: Mapping[str, ValueCheck] = {
     "has_images": _truth,
     "is_root": _truth,
     "free": integer(0, 1 << 63),
+    "memory": optional(integer(0, 1 << 63)),
     "modules": several(_matching("numpy|PIL", "numpy or PIL")),
     "problem": optional(_line(_LONGEST_ERROR)),
 }

@@ -1,29 +1,37 @@
 """One board: reached, installed, tested and measured."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tinyedge.accuracy.statistics import Verdict
 from tinyedge.devices.bundle.archive import tar_gz
 from tinyedge.devices.bundle.assembly import Bundle
 from tinyedge.devices.bundle.target import Target, glibc_minor
 from tinyedge.devices.deploy import answers, scripts
-from tinyedge.devices.deploy.answers import BoardFacts, ComparisonJson, SelftestJson, last_error
+from tinyedge.devices.deploy.answers import (
+    BoardFacts,
+    ComparisonJson,
+    RollbackJson,
+    SelftestJson,
+    last_error,
+)
 from tinyedge.devices.deploy.images import PackedImages
 from tinyedge.devices.deploy.ssh import Finished, Ssh
 from tinyedge.devices.profile import Profile, system_architecture
 from tinyedge.errors import DeployError, TinyedgeError
 from tinyedge.progress import Progress
 
-__all__ = ["BoardReport", "Comparing", "Service", "Step", "deploy_to"]
+__all__ = ["BoardReport", "Comparing", "Service", "Step", "deploy_to", "roll_back"]
 
 _NOTE = "note: "
 # In the time a board has for its first answer: installing unpacks 130 MB and may download them, a
 # self-test starts Python once and each model, a comparison runs two models on each photo.
 _INSTALLING, _TESTING, _COMPARING, _A_PHOTO = 30, 10, 10, 1 / 3
 
-Step = Literal["connect", "bundle", "install", "self-test", "compare"]
+Step = Literal["connect", "bundle", "install", "self-test", "compare", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,15 @@ class Service:
 
 @dataclass(frozen=True)
 class Comparing:
-    """An accuracy check to make on the board: two models' file names and labelled images."""
+    """An accuracy check to make on the board: two models' file names and labelled images.
+
+    `max_drop` is its budget, points of top-1, or None for no verdict.
+    """
 
     float_model: str
     int8_model: str
     images: PackedImages
+    max_drop: float | None = None
 
 
 @dataclass
@@ -51,13 +63,15 @@ class BoardReport:
         host: as ssh takes it.
         device: the profile's name.
         error: what went wrong, or None.
-        failed_at: the step where it did.
+        step: the last one that was begun; `failed_at` where it failed.
         board: what the machine says it is, or None where it does not.
         python, architecture: of the board.
         prefix: where tinyedge is installed there.
         already_installed: whether that very bundle was there before.
         selftest: ``tinyedge selftest --json``, as the board printed it.
+        memory: how many bytes of its memory were free when it was asked, or None.
         comparison: ``tinyedge compare --json``, likewise.
+        rolled_back: the versions that it went back to, and from, or None.
         seconds: from the first connection to the end.
         notes: what a person should know of the board though all went well.
         fault: what was raised that tinyedge did not expect, or None.
@@ -65,18 +79,30 @@ class BoardReport:
 
     host: str
     device: str
+    step: Step = "connect"
     error: str | None = None
-    failed_at: Step | None = None
     board: str | None = None
     python: str | None = None
     architecture: str | None = None
     prefix: str | None = None
     already_installed: bool = False
     selftest: SelftestJson | None = None
+    memory: int | None = None
     comparison: ComparisonJson | None = None
+    rolled_back: RollbackJson | None = None
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     fault: Exception | None = None
+
+    @property
+    def failed_at(self) -> Step | None:
+        """The step where something went wrong."""
+        return self.step if self.error is not None else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """On the budget for the drop; None where none was given."""
+        return None if self.comparison is None else self.comparison["verdict"]
 
 
 def deploy_to(
@@ -100,43 +126,72 @@ def deploy_to(
         comparing: an accuracy check to make there, or None.
         progress: told what is done.
     """
-    report = BoardReport(ssh.host, profile.name)
-    start = time.monotonic()
-    step: Step = "connect"
-    try:
+    with _reporting(ssh.host, profile.name, progress) as report:
         progress("connecting")
         facts = _probe(ssh, prefix, comparing)
         target = _note_facts(report, facts, profile, service)
-        step = "bundle"
+        report.step = "bundle"
         progress("choosing wheels")
         bundle = bundle_for(target)
-        step = "install"
+        report.step = "install"
         report.already_installed = facts.installed == bundle.identity and service is None
         if not report.already_installed:
             _check_fits(bundle, facts)
         finished = _install(
             ssh, bundle, facts, service=service, already=report.already_installed, progress=progress
         )
-        # Said once by the installer, and perhaps again by the test that follows it.
-        said = [line for line in finished.stderr.splitlines() if line.startswith(_NOTE)]
-        report.notes += [line.removeprefix(_NOTE) for line in dict.fromkeys(said)]
-        step = "self-test"
+        report.notes += _notes(finished)
+        report.step = "self-test"
         report.selftest = answers.selftest(finished)
         if not report.selftest["passed"]:
             raise DeployError("the models answer otherwise there: see the self-test")
         if comparing is not None:
-            step = "compare"
+            report.step = "compare"
             report.comparison = _compare(ssh, bundle, facts, comparing, progress)
+    return report
+
+
+def roll_back(ssh: Ssh, device: str, *, prefix: str, progress: Progress) -> BoardReport:
+    """Put the bundle before into use again on the board at the other end of `ssh`.
+
+    It is tested before; what fails stands in the report, and nothing is changed then. `device` is
+    for the report alone, and `prefix` as of `deploy_to`.
+    """
+    with _reporting(ssh.host, device, progress) as report:
+        progress("connecting")
+        _put_facts(report, _probe(ssh, prefix, None))
+        report.step = "rollback"
+        progress("rolling back")
+        words = [scripts.ROLLBACK_PYTHON, prefix]
+        finished = ssh.run(scripts.ROLLBACK, words, seconds=_TESTING * ssh.timeout)
+        report.notes += _notes(finished)
+        report.rolled_back = answers.rollback(finished)
+        report.selftest = report.rolled_back["selftest"]
+    return report
+
+
+@contextlib.contextmanager
+def _reporting(host: str, device: str, progress: Progress) -> Iterator[BoardReport]:
+    """A report that takes in how long the block takes, and what goes wrong in it."""
+    report = BoardReport(host, device)
+    start = time.monotonic()
+    try:
+        yield report
     # An OSError is this computer's, such as a full disk: boards that are done keep their reports.
     except (TinyedgeError, OSError) as error:
-        report.error, report.failed_at = str(error), step
+        report.error = str(error)
     # A fault of ours that one board's answers bring out is nothing to the others.
     except Exception as error:
-        report.error, report.failed_at = f"unexpected {type(error).__name__}: {error}", step
+        report.error = f"unexpected {type(error).__name__}: {error}"
         report.fault = error
     progress("failed" if report.error else "done")()
     report.seconds = time.monotonic() - start
-    return report
+
+
+def _notes(finished: Finished) -> list[str]:
+    """Said once by the installer, and perhaps again by the test that follows it."""
+    said = [line for line in finished.stderr.splitlines() if line.startswith(_NOTE)]
+    return [line.removeprefix(_NOTE) for line in dict.fromkeys(said)]
 
 
 def _probe(ssh: Ssh, prefix: str, comparing: Comparing | None) -> BoardFacts:
@@ -153,17 +208,15 @@ def _note_facts(
     Raises:
         DeployError, DeviceError: it cannot, and why.
     """
-    report.board, report.prefix = facts.board, facts.prefix
-    report.python = facts.python
-    report.architecture = system_architecture(facts.machine, facts.bits)
+    architecture = _put_facts(report, facts)
     expected = profile.device_tree_model
     if expected is not None and not (report.board or "").startswith(expected):
-        found = report.board or report.architecture
+        found = report.board or architecture
         report.notes.append(f"this is no {profile.description}: {found}")
     if profile.delegate_warning is not None:
         report.notes.append(profile.delegate_warning)
     name, version = (*facts.libc, "", "")[:2]
-    target = Target(report.architecture, facts.python, glibc_minor(name, version)).checked()
+    target = Target(architecture, facts.python, glibc_minor(name, version)).checked()
     if name != "glibc":
         raise DeployError(
             f"no TFLite runtime has a wheel for its C library, {name or 'which is no glibc'}"
@@ -177,6 +230,14 @@ def _note_facts(
             " --root"
         )
     return target
+
+
+def _put_facts(report: BoardReport, facts: BoardFacts) -> str:
+    """What the board is, into its report; its architecture."""
+    report.board, report.prefix, report.memory = facts.board, facts.prefix, facts.memory
+    report.python = facts.python
+    report.architecture = architecture = system_architecture(facts.machine, facts.bits)
+    return architecture
 
 
 def _check_fits(bundle: Bundle, facts: BoardFacts) -> None:
@@ -241,6 +302,8 @@ def _compare(
     progress(f"comparing on {images.count} photos")
     models = [comparing.float_model, comparing.int8_model]
     words = [prefix, *models, images.identity, bundle.profile]
+    if comparing.max_drop is not None:
+        words += ["--max-drop", str(comparing.max_drop)]
     seconds = (_COMPARING + _A_PHOTO * images.count) * ssh.timeout
     return answers.comparison(ssh.run(scripts.COMPARE, words, seconds=seconds))
 

@@ -3,50 +3,71 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.children import stop_children
 from tinyedge.devices.bundle.assembly import Bundle, answer, assemble
 from tinyedge.devices.bundle.reference import Reference
 from tinyedge.devices.bundle.target import Target
-from tinyedge.devices.deploy.board import BoardReport, Comparing, Service, deploy_to
+from tinyedge.devices.deploy.board import (
+    BoardReport,
+    Comparing,
+    Service,
+    deploy_to,
+    roll_back,
+)
 from tinyedge.devices.deploy.inventory import BoardAddress
 from tinyedge.devices.deploy.ssh import Ssh
 from tinyedge.devices.profile import find_profile
 from tinyedge.progress import Progress
 
-__all__ = ["deploy"]
+__all__ = ["Reaching", "deploy", "roll_back_all"]
 
 _AT_ONCE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaching:
+    """How boards are reached, and where on them tinyedge is.
+
+    Attributes:
+        ssh_options, may_ask: see `Ssh`.
+        timeout: see `Ssh`; also how long each may take for its first answer, seconds, and the
+            measure of how long for others.
+        prefix: where tinyedge is installed on each.
+        progress_of: for a host, what to tell of its stages; called from several threads.
+    """
+
+    ssh_options: Sequence[str] = ()
+    may_ask: bool = False
+    timeout: float = 60.0
+    prefix: str = "~/tinyedge"
+    progress_of: Callable[[str], Progress]
+
+    def ssh(self, board: BoardAddress) -> Ssh:
+        """The way to a board."""
+        return Ssh(board.host, tuple(self.ssh_options), self.may_ask, self.timeout)
 
 
 def deploy(
     models: Sequence[Path],
     boards: Sequence[BoardAddress],
+    reaching: Reaching,
     *,
-    ssh_options: Sequence[str] = (),
-    may_ask: bool = False,
-    timeout: float = 60.0,
     online: bool = False,
-    prefix: str = "~/tinyedge",
     service: Service | None = None,
     comparing: Comparing | None = None,
-    progress_of: Callable[[str], Progress],
 ) -> list[BoardReport]:
     """Deploy `models` to every board; a report for each, in their order.
 
     Args:
         models: .tflite files that tinyedge exported.
         boards: where to.
-        ssh_options: see `Ssh`.
-        may_ask: see `Ssh`.
-        timeout: see `Ssh`; also how long each may take for its first answer, seconds, and the
-            measure of how long for others.
+        reaching: how.
         online: have the boards download their packages.
-        prefix: where to install on each.
         service: one to start on each, or None.
         comparing: an accuracy check to make on each, or None.
-        progress_of: for a host, what to tell of its stages; called from several threads.
 
     Raises:
         DatasetError, DeviceError, MissingPackageError, ModelError, OSError: see `answer`; no
@@ -57,15 +78,32 @@ def deploy(
 
     def one(board: BoardAddress) -> BoardReport:
         return deploy_to(
-            Ssh(board.host, tuple(ssh_options), may_ask, timeout),
+            reaching.ssh(board),
             find_profile(board.device),
             lambda target: bundles.of(board.device, target),
-            prefix=prefix,
+            prefix=reaching.prefix,
             service=service,
             comparing=comparing,
-            progress=progress_of(board.host),
+            progress=reaching.progress_of(board.host),
         )
 
+    return _on_each(boards, one)
+
+
+def roll_back_all(boards: Sequence[BoardAddress], reaching: Reaching) -> list[BoardReport]:
+    """Have every board go back to the bundle before; a report for each, in their order."""
+
+    def one(board: BoardAddress) -> BoardReport:
+        progress = reaching.progress_of(board.host)
+        ssh = reaching.ssh(board)
+        return roll_back(ssh, board.device, prefix=reaching.prefix, progress=progress)
+
+    return _on_each(boards, one)
+
+
+def _on_each(
+    boards: Sequence[BoardAddress], one: Callable[[BoardAddress], BoardReport]
+) -> list[BoardReport]:
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(boards))) as pool:
         try:
             return list(pool.map(one, boards))

@@ -1,7 +1,8 @@
 """What became of the boards, for people and for programs."""
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.table import WIDTH, Column, table
@@ -9,46 +10,77 @@ from tinyedge.text import printable
 
 __all__ = ["as_json", "as_text"]
 
-_COLUMNS = (Column("host"), Column("device"), Column("system", fit="wrap"), Column("self-test"))
-_COMPARED = (Column("float"), Column("int8"), Column("drop, 95 %", fit="wrap"))
-_RESULT = Column("result", fit="wrap")
+_COLUMNS = (
+    Column("host"),
+    Column("device"),
+    Column("system", fit="wrap"),
+    Column("self-test", fit="wrap"),
+    Column("ms", align="right"),
+    Column("free", align="right"),
+    Column("result", fit="wrap"),
+)
+_COMPARED = (
+    Column("host"),
+    Column("float", align="right"),
+    Column("int8", align="right"),
+    Column("drop, 95 %", fit="wrap"),
+    Column("agree", align="right"),
+    Column("verdict"),
+)
+# Boards of which something is said together, by their names.
+_NAMED = 5
 
 
 def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
-    """``passed``, and the fields of the `BoardReport` of each board but ``fault``."""
+    """``passed``, and the fields of the `BoardReport` of each board but ``step`` and ``fault``.
+
+    ``failed_at`` is the step where it failed, and null where it did not. ``verdict`` of all is the
+    worst of the boards': fail, inconclusive, pass; null where there was no budget.
+    """
+    verdicts = {report.verdict for report in reports}
+    worst = (name for name in ("fail", "inconclusive", "pass") if name in verdicts)
     return {
         "schema": "tinyedge.deploy/1",
-        "passed": all(report.error is None for report in reports),
+        "passed": all(
+            report.error is None and report.verdict in (None, "pass") for report in reports
+        ),
+        "verdict": next(worst, None),
         "boards": [_board_as_json(report) for report in reports],
     }
 
 
 def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
-    """A table with one line per board, then the notes and the errors, each a line."""
-    compared = any(report.comparison for report in reports)
-    rows = [_row(report, compared=compared) for report in reports]
-    columns = [*_COLUMNS, *(_COMPARED if compared else ()), _RESULT]
-    lines = [table(columns, rows, width=width)]
-    lines += [printable(f"{each.host}: note: {note}") for each in reports for note in each.notes]
-    lines += [
-        printable(f"{each.host}: {each.failed_at}: {each.error}") for each in reports if each.error
-    ]
+    """A table with a line per board, and one of their comparisons; then notes and errors.
+
+    A board that was not reached is in no table. What is said of several boards is one line.
+    """
+    reached = [report for report in reports if report.failed_at != "connect" or report.python]
+    lines = [table(_COLUMNS, [_row(each) for each in reached], width=width)] if reached else []
+    compared = [row for each in reached if (row := _comparison(each)) is not None]
+    if compared:
+        columns = _COMPARED if any(row[-1] for row in compared) else _COMPARED[:-1]
+        cells = [row[: len(columns)] for row in compared]
+        lines += ["", table(columns, cells, width=width), ""]
+    lines += _together((each, f"note: {note}") for each in reports for note in each.notes)
+    lines += _together((each, f"{each.failed_at}: {each.error}") for each in reports if each.error)
     return "\n".join(lines)
 
 
 def _board_as_json(report: BoardReport) -> dict[str, object]:
     found = dataclasses.asdict(dataclasses.replace(report, fault=None))
-    del found["fault"]
-    return found
+    del found["fault"], found["step"]
+    return {**found, "failed_at": report.failed_at, "verdict": report.verdict}
 
 
-def _row(report: BoardReport, *, compared: bool) -> list[str]:
+def _row(report: BoardReport) -> list[str]:
     system = f"Python {report.python}, {report.architecture}" if report.python else "-"
-    row = [report.host, report.device, system, _selftest(report)]
-    if compared:
-        row += _comparison(report)
+    memory = "-" if report.memory is None else f"{report.memory / 1e6:,.0f} MB"
+    row = [report.host, report.device, system, _selftest(report), _milliseconds(report), memory]
     if report.error:
         return [*row, f"failed: {report.failed_at}"]
+    if report.rolled_back is not None:
+        models = ", ".join(report.rolled_back["models"])
+        return [*row, f"back to {report.rolled_back['back_to']}: {models}"]
     was = "was installed" if report.already_installed else "installed"
     return [*row, f"{was}, {report.seconds:.0f} s"]
 
@@ -61,13 +93,55 @@ def _selftest(report: BoardReport) -> str:
     return f"{good} of {len(outcomes)} passed"
 
 
-def _comparison(report: BoardReport) -> list[str]:
-    if report.comparison is None:
-        return ["-", "-", "-"]
+def _milliseconds(report: BoardReport) -> str:
+    """Of the int8 file where both were compared; else of each model in turn."""
+    if report.comparison is not None:
+        return f"{report.comparison['milliseconds']['int8']:.1f}"
+    outcomes = [] if report.selftest is None else report.selftest["models"]
+    times = [each.get("milliseconds") for each in outcomes]
+    return " / ".join("-" if each is None else f"{each:.1f}" for each in times) or "-"
+
+
+def _comparison(report: BoardReport) -> list[str] | None:
     found = report.comparison
+    if found is None:
+        return None
     low, high = found["drop"]["interval"]
     return [
+        report.host,
         f"{found['float']['top1']:.2f} %",
         f"{found['int8']['top1']:.2f} %",
         f"{found['drop']['top1']:.2f} ({low:.2f} to {high:.2f})",
+        f"{found['agreement']:.2f} %",
+        found["verdict"] or "",
     ]
+
+
+def _together(said: Iterable[tuple[BoardReport, str]]) -> list[str]:
+    """A line for each thing that is said of boards, with those it is said of."""
+    boards: dict[str, list[tuple[str, str]]] = {}
+    for report, text in said:
+        shared = _without_host(report.host, text) if report.error else text
+        boards.setdefault(shared, []).append((report.host, text))
+    lines = []
+    for shared, each in boards.items():
+        names = [host for host, _ in each]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        lines.append(
+            f"{len(names)} boards: {shared} ({', '.join(names[:_NAMED])}{more})"
+            if len(names) > 1
+            else f"{names[0]}: {each[0][1]}"
+        )
+    return [printable(line) for line in lines]
+
+
+def _without_host(host: str, text: str) -> str:
+    """The text with ... in the place of the board's own name, as ssh says it."""
+    name = host.removeprefix("ssh://").rstrip("/").rpartition("@")[2]
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    for each in (host, name):
+        text = re.sub(rf"(?<![\w.-]){re.escape(each)}(?![\w-]|\.\w)", "...", text)
+    return text

@@ -4,7 +4,16 @@ Each leaves what it has not finished under a name that ends in its process's num
 away such leftovers of processes that are gone.
 """
 
-__all__ = ["COMPARE", "IMAGES", "INSTALL", "PROBE", "PROBE_PYTHON", "SELFTEST"]
+__all__ = [
+    "COMPARE",
+    "IMAGES",
+    "INSTALL",
+    "PROBE",
+    "PROBE_PYTHON",
+    "ROLLBACK",
+    "ROLLBACK_PYTHON",
+    "SELFTEST",
+]
 
 # A .tar.gz of nothing: what unpacks it unpacks a bundle.
 _EMPTY_TAR = (
@@ -49,6 +58,11 @@ def libc():
         return name, version
     except (AttributeError, OSError, ValueError):
         return platform.libc_ver()
+def memory():
+    for line in (content("/proc/meminfo") or b"").splitlines():
+        if line.startswith(b"MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
 def problem(there):
     if hasattr(os, "ST_NOEXEC") and os.statvfs(there).f_flag & os.ST_NOEXEC:
         return "cannot run programs from %s: it is mounted noexec" % there
@@ -87,6 +101,7 @@ print(json.dumps({
     "has_images": os.path.isdir(os.path.join(prefix, "photos", sys.argv[2])),
     "is_root": os.geteuid() == 0,
     "free": disk.f_bavail * disk.f_frsize,
+    "memory": memory(),
     "modules": [name for name in ("numpy", "PIL") if has(name)],
     "problem": problem(there),
 }))
@@ -140,7 +155,70 @@ SELFTEST = 'exec "$1/bin/tinyedge" selftest --json'
 """PREFIX."""
 
 COMPARE = (
-    'exec "$1/bin/tinyedge" compare "$1/models/$2" "$1/models/$3" --data "$1/photos/$4"'
-    ' --device "$1/current/$5" --json'
+    "prefix=$1 float=$2 int8=$3 photos=$4 profile=$5; shift 5\n"
+    'exec "$prefix/bin/tinyedge" compare "$prefix/models/$float" "$prefix/models/$int8"'
+    ' --data "$prefix/photos/$photos" --device "$prefix/current/$profile" --json "$@"'
 )
-"""PREFIX, FLOAT, INT8, the set's identity, the profile's file."""
+"""PREFIX, FLOAT, INT8, the set's identity, the profile's file; options of ``compare``."""
+
+ROLLBACK = r"""
+command -v python3 >/dev/null 2>&1 || { echo "error: it has no python3" >&2; exit 2; }
+exec python3 -c "$1" "$2" </dev/null
+"""
+"""`ROLLBACK_PYTHON`, PREFIX: puts the bundle before into use, and says which, as JSON."""
+
+# The older one is tested before it is in use. The link moves first, in one step: whatever happens
+# then, what is in use is whole.
+ROLLBACK_PYTHON = """
+import json, os, subprocess, sys
+prefix = os.path.abspath(os.path.expanduser(sys.argv[1]))
+def fail(reason):
+    sys.exit("error: %s" % reason)
+def link(name):
+    try:
+        return os.readlink(os.path.join(prefix, name))
+    except OSError:
+        return None
+def put(name, target):
+    made = os.path.join(prefix, ".%s.%d" % (name, os.getpid()))
+    os.symlink(target, made)
+    os.replace(made, os.path.join(prefix, name))
+current, before = link("current"), link("before")
+if current is None:
+    fail("no bundle is installed in %s" % prefix)
+if before in (None, current) or not os.path.isfile(os.path.join(prefix, before, "bundle.json")):
+    fail("there is no bundle before the one in use: %s" % os.path.basename(current))
+older = os.path.join(prefix, before)
+tested = subprocess.run(
+    [os.path.join(older, "bin", "tinyedge"), "selftest", older, "--json"], capture_output=True
+)
+if tested.returncode:
+    said = tested.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+    reason = said[0] if said else "its models answer otherwise"
+    fail("nothing was changed: %s does not pass its self-test: %s" % (before, reason))
+try:
+    put("current", before)
+    put("before", current)
+except OSError as error:
+    fail("%s: %s" % (error.filename, error.strerror))
+with open(os.path.join(older, "bundle.json"), encoding="utf-8") as stream:
+    models = [os.path.basename(model["file"]) for model in json.load(stream)["models"]]
+unit = "tinyedge-watch.service"
+for manager in ([], ["--user"]):
+    try:
+        asked = subprocess.run(
+            ["systemctl", *manager, "is-active", "--quiet", unit], stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        break
+    if asked.returncode == 0:
+        words = " ".join(["systemctl", *manager, "restart", unit])
+        print("note: %s runs what it was started with until: %s" % (unit, words), file=sys.stderr)
+print(json.dumps({
+    "back_to": os.path.basename(before),
+    "was": os.path.basename(current),
+    "models": models,
+    "selftest": json.loads(tested.stdout),
+}))
+"""
+"""The program in Python that `ROLLBACK` runs; PREFIX."""

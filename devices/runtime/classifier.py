@@ -28,6 +28,7 @@ from tinyedge.devices.runtime.runtimes import (
     Runtime,
     TensorDetails,
     find_runtime,
+    runs_int8_without_xnnpack,
 )
 from tinyedge.errors import AnswerError, ModelError, TinyedgeWarning
 from tinyedge.images.encoded import EncodedImage
@@ -117,6 +118,7 @@ class Classifier:
         runtime: the TFLite runtime in use, with `name` and `version`.
         threads: how many threads the runtime was given.
         delegate: the shared library it runs through; None for the CPU alone.
+        without_xnnpack: whether it is an integer model that TFLite's own kernels run.
         load_milliseconds: from the file to a model ready to run, the runtime's import with it.
     """
 
@@ -185,6 +187,7 @@ class Classifier:
         _check_head(card, file.path)
         self.runtime = find_runtime(profile.runtimes)
         self._interpreter = _interpreter(self.runtime, content, file, self.threads)
+        self.without_xnnpack = runs_int8_without_xnnpack(self.runtime, self._interpreter)
         self._input = _only_tensor(self._interpreter.get_input_details(), "input", file.path)
         self._output = _only_tensor(self._interpreter.get_output_details(), "output", file.path)
         shape = _image_shape(self._input, file.path)

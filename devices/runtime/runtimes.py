@@ -25,6 +25,7 @@ __all__ = [
     "TensorDetails",
     "choose_runtime",
     "find_runtime",
+    "runs_int8_without_xnnpack",
     "runtime_advice",
 ]
 
@@ -111,7 +112,13 @@ class Runtime:
                 experimental_delegates=list(delegates) or None,
             )
             interpreter.allocate_tensors()
-        _note_int8_without_xnnpack(self, interpreter)
+        if runs_int8_without_xnnpack(self, interpreter):
+            warnings.warn(
+                f"{self} runs int8 without XNNPACK: it is slower, and its"
+                " numbers differ a little from those of ai-edge-litert",
+                TinyedgeWarning,
+                stacklevel=2,
+            )
         return interpreter
 
 
@@ -198,18 +205,11 @@ def runtime_advice(
     return pip_advice("ai-edge-litert", managed=managed)
 
 
-def _note_int8_without_xnnpack(runtime: Runtime, interpreter: Interpreter) -> None:
-    """Warn where an integer model runs on TFLite's own kernels, as in tflite-runtime 2.14."""
+def runs_int8_without_xnnpack(runtime: Runtime, interpreter: Interpreter) -> bool:
+    """Whether an integer model runs on TFLite's own kernels, as in tflite-runtime 2.14."""
     kinds = {tensor["dtype"] for tensor in interpreter.get_input_details()}
     if runtime.name == "ai-edge-litert" or not kinds & {np.int8, np.uint8}:
-        return
+        return False
     # What a delegate took over is one operation of that name; no public call lists them.
     operations = getattr(interpreter, "_get_ops_details", None)
-    if operations is None or any(found["op_name"] == "DELEGATE" for found in operations()):
-        return
-    warnings.warn(
-        f"{runtime} runs int8 without XNNPACK: it is slower, and its"
-        " numbers differ a little from those of ai-edge-litert",
-        TinyedgeWarning,
-        stacklevel=2,
-    )
+    return operations is not None and all(found["op_name"] != "DELEGATE" for found in operations())

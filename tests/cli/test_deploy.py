@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.support.bundles import selftest_of
+from tests.support.bundles import selftest_of, without_times
 from tests.support.commands import run_in_process
 from tests.support.exports import Models
 from tests.support.private_sshd import Sshd, private_sshd
@@ -25,6 +26,7 @@ from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.deploy.board import deploy_to
 from tinyedge.devices.deploy.ssh import Ssh
 from tinyedge.devices.profile import find_profile
+from tinyedge.exit_codes import ExitCode
 from tinyedge.progress import no_progress
 
 pytestmark = pytest.mark.sshd
@@ -80,7 +82,9 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     assert (bad["host"], bad["failed_at"]) == (missing, "connect")
     assert "Could not resolve hostname" in bad["error"]
     assert (good["error"], good["already_installed"]) == (None, False)
-    assert good["selftest"] == selftest_of(prefix)
+    assert without_times(good["selftest"]) == selftest_of(prefix)
+    assert good["memory"] > 1 << 20
+    assert (json.loads(result.stdout)["verdict"], good["verdict"]) == (None, None)
     here = json.loads(run_in_process("compare", *models, "--data", fifty, "--json").stdout)
     for name in ("images", "float", "int8", "drop", "agreement", "flips"):
         assert good["comparison"][name] == here[name]
@@ -90,14 +94,27 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     version = (prefix / "current").readlink()
     (photos,) = (prefix / "photos").iterdir()
     age = photos.stat().st_ino
-    result = deploy(*models, "--host", sshd.host, "--prefix", prefix, "--data", fifty, *sshd.words)
+    again = (*models, "--host", sshd.host, "--prefix", prefix, "--data", fifty, *sshd.words)
+    result = deploy(*again, "--max-drop", 100)
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 100
-    head, row, *more = result.stdout.splitlines()
-    assert head.split()[:6] == ["host", "device", "system", "self-test", "float", "int8"]
-    assert " 2 of 2 passed " in row
-    last = [line[head.index("result") :].strip() for line in (row, *more)]
-    assert " ".join(last).startswith("was installed, ")
+    installed, compared = (
+        [line for line in part.splitlines() if line] for part in result.stdout.split("\n\n")[:2]
+    )
+    head = installed[0]
+    assert head.split() == ["host", "device", "system", "self-test", "ms", "free", "result"]
+    assert float(installed[1][: head.index("ms") + 2].split()[-1]) > 0
+    assert re.search(r" [\d,]+ MB  was ", installed[1])
+    cells = ["host", "float", "int8", "drop,", "95", "%", "agree", "verdict"]
+    assert compared[0].split() == cells
+    assert f" {here['agreement']:.2f} %  pass" in compared[1]
+    # Fifty photos cannot tell whether nothing was lost.
+    result = deploy(*again, "--max-drop", 0.5, "--json")
+    assert result.exit_code == ExitCode.INCONCLUSIVE, result.output
+    report = json.loads(result.stdout)
+    assert (report["passed"], report["verdict"]) == (False, "inconclusive")
+    assert report["boards"][0]["verdict"] == "inconclusive"
+    assert report["boards"][0]["comparison"]["max_drop"] == 0.5
     assert (prefix / "current").readlink() == version
     assert photos.stat().st_ino == age
     assert files(prefix) == ["bin", "current", "models", "photos", "versions"]
@@ -120,6 +137,85 @@ def test_killed_half_way_leaves_the_old_one_and_the_next_try_succeeds(
     assert (prefix / "current").readlink() != before
     assert selftest_of(prefix)["models"][0]["model"] == "models/fashion_int8.tflite"
     assert not list(prefix.glob(".incoming-*"))
+
+    # Back to the one before, which is told; and forth again.
+    newer = (prefix / "current").readlink()
+    result = deploy("--rollback", *words, "--json")
+    assert result.exit_code == 0, result.output
+    (board,) = boards(result)
+    rolled = board["rolled_back"]
+    assert (rolled["back_to"], rolled["was"]) == (before.name, newer.name)
+    assert rolled["models"] == ["fashion_float.tflite"]
+    assert (prefix / "current").readlink() == before
+    assert selftest_of(prefix)["models"][0]["model"] == "models/fashion_float.tflite"
+    result = deploy("--rollback", *words)
+    assert result.exit_code == 0, result.output
+    assert "back to" in result.stdout
+    assert "fashion_int8.tflite" in result.stdout
+    assert (prefix / "current").readlink() == newer
+
+    # One that would not answer any more is not put into use.
+    model = prefix / before / "models" / "fashion_float.tflite"
+    model.write_bytes(model.read_bytes()[:1000])
+    result = deploy("--rollback", *words, "--json")
+    assert result.exit_code == 1
+    (board,) = boards(result)
+    assert board["failed_at"] == "rollback"
+    assert board["error"].startswith(f"nothing was changed: {before} does not pass its self-test: ")
+    assert (prefix / "current").readlink() == newer
+
+
+def test_where_there_was_no_other_bundle_nothing_is_rolled_back(sshd: Sshd, tmp_path: Path) -> None:
+    words = ("--host", sshd.host, *sshd.words, "--json", "--rollback")
+    for prefix, reason in (
+        (tmp_path / "none", f"no bundle is installed in {tmp_path / 'none'}"),
+        (tmp_path / "one", "there is no bundle before the one in use: 20261126-1"),
+    ):
+        if prefix.name == "one":
+            (prefix / "versions" / "20261126-1").mkdir(parents=True)
+            (prefix / "current").symlink_to("versions/20261126-1")
+        result = deploy(*words, "--prefix", prefix)
+        assert result.exit_code == 1
+        (board,) = boards(result)
+        assert (board["failed_at"], board["error"]) == ("rollback", reason)
+
+
+def test_boards_that_nobody_reaches_are_one_line_a_reason(
+    fashion_models: Models, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "boards.txt"
+    silent = [f"pi@127.0.1.{number}" for number in range(1, 21)]
+    unknown = ["pi@kitchen.invalid", "pi@garden.invalid"]
+    inventory.write_text("".join(f"{host}\n" for host in (*silent, *unknown)))
+    words = ("--inventory", inventory, "--ssh-option", f"Port={closed_port()}")
+    result = deploy(fashion_models.int8_model, *words)
+    assert result.exit_code == 1
+    refused, unresolved = result.stdout.splitlines()
+    assert re.fullmatch(
+        r"20 boards: connect: ssh: connect to host \.\.\. port \d+: Connection refused"
+        r" \(pi@127\.0\.1\.1, .*pi@127\.0\.1\.5 and 15 more\)",
+        refused,
+    ), refused
+    assert unresolved.startswith("2 boards: connect: ssh: Could not resolve hostname ...: ")
+    assert unresolved.endswith(" (pi@kitchen.invalid, pi@garden.invalid)")
+    result = deploy(fashion_models.int8_model, *words, "--json")
+    assert [board["host"] for board in boards(result)] == [*silent, *unknown]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--rollback", "m.tflite"), "--rollback takes no MODEL"),
+        (("--rollback", "--online"), "--rollback takes no MODEL"),
+        ((), "Missing argument 'MODEL...'"),
+        (("m.tflite", "--max-drop", "1"), "--max-drop judges the drop on photos: give --data"),
+        (("m.tflite", "--max-drop", "nan"), "nan is no number"),
+    ],
+)
+def test_words_that_do_not_go_together_touch_no_board(words: tuple[str, ...], reason: str) -> None:
+    result = deploy(*words, "--host", "pi@board.invalid")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert reason in result.stderr
 
 
 def kill_once_there_is(prefix: Path, sign: str, *words: object) -> None:

@@ -123,12 +123,21 @@ def _board_seeds() -> Iterator[bytes]:
         "board": "Raspberry Pi 4 Model B Rev 1.4",
         "installed": None,
         "has_images": True,
+        "is_root": False,
+        "free": 10**10,
+        "memory": 10**9,
+        "modules": ["numpy", "PIL"],
+        "problem": None,
     }
-    tested = {"schema": "tinyedge.selftest/1", "passed": True, "models": [{"passed": True}]}
+    model = {"passed": True, "milliseconds": 1.5}
+    tested = {"schema": "tinyedge.selftest/1", "passed": True, "models": [model]}
     compared = {
         "float": {"top1": 90.5},
         "int8": {"top1": 90.0},
         "drop": {"top1": 0.5, "interval": [-0.2, 1.2]},
+        "agreement": 98.5,
+        "milliseconds": {"float": 3.5, "int8": 1.5},
+        "verdict": "pass",
     }
     good = [b"\0" + json.dumps(part).encode() for part in (facts, tested, compared)]
     yield END.join(good)
@@ -188,7 +197,7 @@ _KEYS = ("description", "threads", "runtimes", "delegate", "files", "input_type"
 _ANSWERS = (
     *('"prefix": ', '"python": ', '"machine": ', '"bits": ', '"libc": ', '"board": '),
     *('"installed": ', '"has_images": ', '"passed": ', '"models": ', '"float": ', '"drop": '),
-    *('"interval": ', '"top1": ', END, _ERRORS),
+    *('"interval": ', '"top1": ', '"milliseconds": ', '"verdict": ', '"memory": ', END, _ERRORS),
 )
 
 TARGETS = (

@@ -83,7 +83,7 @@ def _prints(text: str) -> str:
 _FACTS = (
     '{"prefix": "/tmp/x", "python": "3.11", "machine": "x86_64", "bits": 64, "libc": ["glibc",'
     ' "2.36"], "board": null, "installed": null, "has_images": false, "is_root": false,'
-    ' "free": 1, "modules": [], "problem": null}'
+    ' "free": 1, "memory": null, "modules": [], "problem": null}'
 )
 
 ODD_BOARDS: Mapping[str, OddBoard] = {

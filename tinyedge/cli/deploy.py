@@ -17,11 +17,13 @@ from tinyedge.cli.parameters import (
 from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from tinyedge.devices.deploy.board import Comparing
+    from collections.abc import Sequence
+
+    from tinyedge.devices.deploy.board import BoardReport, Comparing
 
 
 @click.command()
-@click.argument("models", type=PATH, nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", type=PATH, nargs=-1, metavar="MODEL...")
 @click.option("--host", "hosts", multiple=True, metavar="USER@HOST", help="A board; repeat it.")
 @click.option(
     "--inventory",
@@ -42,6 +44,16 @@ if TYPE_CHECKING:
     type=PATH,
     metavar="DIR",
     help="Labelled photos to compare on, on each board; MODEL is a float and an int8 file.",
+)
+@click.option(
+    "--max-drop",
+    metavar="POINTS",
+    type=click.FloatRange(0, 100),
+    callback=not_nan,
+    help="With --data, the budget: how many points of top-1 int8 may cost on each board.",
+)
+@click.option(
+    "--rollback", is_flag=True, help="Have the boards go back to the bundle before; no MODEL."
 )
 @click.option(
     "--prefix",
@@ -85,6 +97,8 @@ def command(
     inventory: Path | None,
     device: str,
     data: Path | None,
+    max_drop: float | None,
+    rollback: bool,
     prefix: str,
     service: str | None,
     root: bool,
@@ -99,10 +113,13 @@ def command(
     bundle that `tinyedge bundle` would make, installed whole or not at all, and none that is
     there already. Your ~/.ssh/config and agent are used; a board's password is asked for only
     where there is one board and a terminal. Boards are served side by side.
+
+    With --rollback each board goes back to the bundle that was in use before, once that has passed
+    its self-test again; the next --rollback takes that back.
     """
     from tinyedge.devices.deploy import report
     from tinyedge.devices.deploy.board import Service
-    from tinyedge.devices.deploy.fleet import deploy
+    from tinyedge.devices.deploy.fleet import Reaching, deploy, roll_back_all
     from tinyedge.devices.deploy.inventory import boards_of
     from tinyedge.devices.deploy.ssh import check_ssh
     from tinyedge.progress import progress_of_each
@@ -110,23 +127,37 @@ def command(
 
     if root and service is None:
         raise click.UsageError("--root goes with --service")
+    if max_drop is not None and data is None:
+        raise click.UsageError("--max-drop judges the drop on photos: give --data")
+    if rollback and (models or data is not None or service is not None or online):
+        raise click.UsageError(
+            "--rollback takes no MODEL, --data, --service or --online: it installs nothing"
+        )
+    if not rollback and not models:
+        raise click.UsageError("Missing argument 'MODEL...'.")
     click.get_current_context().with_resource(own_temporaries())
     boards = boards_of(hosts, inventory, device)
     check_ssh()
-    comparing = None if data is None else _comparing(models, data)
+    comparing = None if data is None else _comparing(models, data, max_drop)
     with progress_of_each(on_terminal=shows_progress()) as progress_of:
-        reports = deploy(
-            models,
-            boards,
+        reaching = Reaching(
             ssh_options=ssh_options,
             may_ask=on_a_terminal() and len(boards) == 1,
             timeout=timeout,
-            online=online,
             prefix=prefix,
-            service=None if service is None else Service(service, as_root=root),
-            comparing=comparing,
             progress_of=progress_of,
         )
+        if rollback:
+            reports = roll_back_all(boards, reaching)
+        else:
+            reports = deploy(
+                models,
+                boards,
+                reaching,
+                online=online,
+                service=None if service is None else Service(service, as_root=root),
+                comparing=comparing,
+            )
     show(
         as_json,
         lambda: report.as_text(reports, width=output_width()),
@@ -135,11 +166,19 @@ def command(
     for board in reports:
         if board.fault is not None:
             raise board.fault
-    failed = any(board.error for board in reports)
-    context.exit(ExitCode.FAILED if failed else ExitCode.DONE)
+    context.exit(_exit_code(reports))
 
 
-def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
+def _exit_code(reports: "Sequence[BoardReport]") -> ExitCode:
+    """The worst of the boards': one that failed, then one that cannot tell."""
+    if any(board.error or board.verdict == "fail" for board in reports):
+        return ExitCode.FAILED
+    if any(board.verdict == "inconclusive" for board in reports):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.DONE
+
+
+def _comparing(models: tuple[Path, ...], data: Path, max_drop: float | None) -> "Comparing":
     """What to compare on each board, made sure of before any is touched."""
     from tinyedge.devices.deploy.board import Comparing
     from tinyedge.devices.deploy.images import pack_images
@@ -155,4 +194,4 @@ def _comparing(models: tuple[Path, ...], data: Path) -> "Comparing":
     classes = float_card.classes
     images = read_labelled(data, labels=labels, ids=ids, classes=classes)
     packed = pack_images(images, labels=labels, ids=ids, classes=classes)
-    return Comparing(float_file.name, int8_file.name, packed)
+    return Comparing(float_file.name, int8_file.name, packed, max_drop)

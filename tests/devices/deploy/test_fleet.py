@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.exports import Models
-from tinyedge.devices.deploy.fleet import deploy
+from tinyedge.devices.deploy.fleet import Reaching, deploy
 from tinyedge.devices.deploy.inventory import BoardAddress
 from tinyedge.devices.deploy.report import as_json
 
@@ -22,7 +22,7 @@ def test_what_nobody_expected_of_one_board_is_nothing_to_the_others(
 
     boards = [BoardAddress(f"{name}.invalid", "pi4") for name in ("one", "two")]
     one, two = deploy(
-        [Path(fashion_models.int8_model)], boards, timeout=20, progress_of=progress_of
+        [Path(fashion_models.int8_model)], boards, Reaching(timeout=20, progress_of=progress_of)
     )
     assert one.error == "unexpected ZeroDivisionError: three by nothing"
     assert isinstance(one.fault, ZeroDivisionError)

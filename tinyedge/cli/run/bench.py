@@ -1,9 +1,11 @@
 """``tinyedge run --bench``."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import say, show
+from tinyedge.cli.parameters import on_a_terminal
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
@@ -12,23 +14,42 @@ __all__ = ["bench_images"]
 
 
 def bench_images(
-    load: Callable[[], "Classifier"], sources: Sequence[str], runs: int, *, as_json: bool
+    load: Callable[[Path], "Classifier"],
+    model: Path,
+    sources: Sequence[str],
+    runs: int,
+    *,
+    as_json: bool,
 ) -> None:
     """Time the model on the images and print the times.
+
+    Where it is an int8 file, runs on the CPU and is slower than the float file beside it, a note
+    says why.
 
     Raises:
         DatasetError: a name of no image.
         ImageError: one of the images cannot be read.
     """
     from tinyedge.devices.bench import report
-    from tinyedge.devices.bench.bench import bench
+    from tinyedge.devices.bench.bench import bench, median_beside
+    from tinyedge.devices.runtime.int8_speed import float_beside, slower_than_float
     from tinyedge.images.find import find_images
+    from tinyedge.progress import progress_shown
 
     images = find_images(sources)
-    classifier = load()
-    measured = bench(classifier, images, runs)
+    classifier = load(model)
+    with progress_shown(on_terminal=on_a_terminal()) as progress:
+        measured = bench(classifier, images, runs, progress)
+        float_file = float_beside(classifier)
+        if float_file is not None:
+            progress("Timing the float file beside it")
+            milliseconds = median_beside(load(float_file), images[0], runs)
     show(
         as_json,
         lambda: report.as_text(measured, classifier),
         lambda: report.as_json(measured, classifier),
     )
+    if float_file is not None:
+        note = slower_than_float(classifier, measured.steady.median, milliseconds)
+        if note is not None:
+            say(f"note: {note}", err=True)

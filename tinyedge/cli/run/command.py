@@ -149,11 +149,11 @@ def command(
     said_mean, said_std = said_of_pixels(mean, std, pixels)
     profile = running_profile(device)
 
-    def load() -> "Classifier":
+    def load(file: Path = model) -> "Classifier":
         import tinyedge
 
         return tinyedge.Classifier(
-            model,
+            file,
             device=profile,
             threads=threads,
             fit=fit,
@@ -167,7 +167,7 @@ def command(
     if bench is not None:
         from tinyedge.cli.run.bench import bench_images
 
-        bench_images(load, images, bench, as_json=as_json)
+        bench_images(load, model, images, bench, as_json=as_json)
         return
     copies = None if save is None else _copies(save, watch, images)
     if watch is not None:
