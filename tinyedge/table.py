@@ -44,8 +44,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
 
     Columns are as wide as their longest cells as long as all fit into `width`; else those that
     can give way do, the widest first; then those that can be left out are, which a last line says;
-    at last all others are wrapped and shortened, so that only a word that is longer than its
-    column makes a line longer. The last cell of a row that has fewer cells than there are
+    at last all others give way too. The last cell of a row that has fewer cells than there are
     columns takes what is left of the line, and is wrapped: the columns of the cells before it
     must stay. What a terminal would obey is escaped.
     """
@@ -61,10 +60,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
         columns = [*columns[:leaving], *columns[leaving + 1 :]]
         rows = [[*row[:leaving], *row[leaving + 1 :]] if len(row) == whole else row for row in rows]
     if _width(widths) > width:
-        columns = [
-            replace(column, fit="wrap" if column.fit == "whole" else column.fit, least=1)
-            for column in columns
-        ]
+        columns = [_giving(column, is_first=not place) for place, column in enumerate(columns)]
         widths = _widths(columns, rows, width)
     heading = [column.heading for column in columns]
     lines = [line for row in (heading, *rows) for line in _lines(row, columns, widths, width)]
@@ -82,7 +78,14 @@ def folded(text: str, *, width: int) -> str:
         if len(line) <= width:
             lines.append(line)
         else:
-            lines += paragraph(line.strip(), width=width, first=indent, indent=len(indent) + 2)
+            lines += textwrap.wrap(
+                line.strip(),
+                width,
+                initial_indent=indent,
+                subsequent_indent=f"{indent}  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
     return "\n".join(lines)
 
 
@@ -122,6 +125,16 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
         _balanced(column, width, [row[place] for row in cells])
         for place, (column, width) in enumerate(zip(columns, widths, strict=True))
     ]
+
+
+def _giving(column: Column, *, is_first: bool) -> Column:
+    """The column of a table that is too wide without it giving way."""
+    if column.fit != "whole":
+        return replace(column, least=1)
+    if is_first:
+        return replace(column, most=max(len(column.heading), column.least))
+    # Half a number would be another.
+    return replace(column, fit="wrap" if column.align == "right" else "shorten")
 
 
 def _width(widths: Sequence[int]) -> int:
@@ -165,6 +178,6 @@ def _cell(text: str, column: Column, width: int) -> list[str]:
     if len(text) <= width or column.fit == "whole":
         return [text]
     if column.fit == "shorten":
-        words = textwrap.shorten(text, width, placeholder=" ...")
+        words = textwrap.shorten(text, width, placeholder=" ...", break_on_hyphens=False)
         return [words if len(words) > len("...") else cut(text, width)]
     return paragraph(text, width=width)
