@@ -10,6 +10,7 @@ from tinyedge.devices.latency import report
 from tinyedge.devices.latency.estimates import LatencyEstimates, latency_estimates
 from tinyedge.devices.memory import check_memory
 from tinyedge.devices.profile import Profile
+from tinyedge.table import WIDTH, folded
 
 __all__ = ["DeviceCosts", "as_json", "as_text", "device_costs"]
 
@@ -38,9 +39,9 @@ def device_costs(network: Network, profile: Profile) -> DeviceCosts:
     return DeviceCosts(profile, needs, latency_estimates(network, profile))
 
 
-def as_text(network: Network, costs: DeviceCosts | None = None) -> str:
+def as_text(network: Network, costs: DeviceCosts | None = None, *, width: int = WIDTH) -> str:
     """Darknet's table with its sums; below it what they mean on the device."""
-    lines = [summary.as_text(network)]
+    lines = [summary.as_text(network, width=width)]
     if costs is not None:
         memory = costs.profile.memory
         said = "unknown" if memory is None else f"{memory / 1e6:.1f} MB"
@@ -49,7 +50,7 @@ def as_text(network: Network, costs: DeviceCosts | None = None) -> str:
         lines.append(indent(report.as_text(costs.latency), "  "))
         if costs.profile.delegate_warning is not None:
             lines.append(f"  {costs.profile.delegate_warning}")
-    return "\n".join(lines)
+    return folded("\n".join(lines), width=width)
 
 
 def as_json(network: Network, costs: DeviceCosts | None = None) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinyedge.table import Column, paragraph, table
+from tinyedge.table import Column, folded, paragraph, table
 
 COLUMNS = (Column("name"), Column("size", align="right"), Column("why", fit="wrap"))
 
@@ -84,4 +84,66 @@ def test_a_paragraph_keeps_paths_in_one_piece() -> None:
         "note  see",
         f"      {path}",
         "      for more",
+    ]
+
+
+OPTIONAL = (
+    Column("name"),
+    Column("a", "right", leave_out=1),
+    Column("second", leave_out=2),
+    Column("z", "right"),
+)
+
+
+def test_the_least_wanted_columns_are_left_out_and_named() -> None:
+    rows = [("layer", "12345678", "12.5", "9")]
+    assert table(OPTIONAL, rows, width=27).splitlines() == [
+        "name          a  second  z",
+        "layer  12345678  12.5    9",
+    ]
+    assert table(OPTIONAL, rows, width=25).splitlines() == [
+        "name          a  z",
+        "layer  12345678  9",
+        "(left out at this width,",
+        "--json has them: second)",
+    ]
+    assert table(OPTIONAL, rows, width=12).splitlines()[:2] == ["name   z", "layer  9"]
+
+
+def test_what_goes_by_itself_in_a_short_row_stays_below_its_column() -> None:
+    columns = (Column("name"), Column("a", leave_out=1), Column("b"), Column("c", leave_out=2))
+    lines = table(columns, [("x", "1", "2", "3" * 9), ("y", "a text of its own")], width=17)
+    assert lines.splitlines()[:4] == [
+        "name  a  b",
+        "x     1  2",
+        "y     a text of",
+        "      its own",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 50, 60])
+def test_columns_that_are_whole_give_way_last(width: int) -> None:
+    columns = (Column("host"), Column("device"), Column("ms", "right"), Column("end", fit="wrap"))
+    row = ("pi@a-long-name.example.org", "a-profile-of-my-own", "12345.6", "installed, 12 s")
+    lines = table(columns, [row], width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    # Names of the first column and numbers stay whole.
+    assert row[0] in " ".join(lines)
+    assert row[2] in " ".join(lines)
+
+
+def test_a_word_that_is_too_long_is_cut_rather_than_lost() -> None:
+    columns = (Column("name"), Column("board", fit="shorten"))
+    line = table(columns, [("a", "Raspberry-Pi-of-mine")], width=18).splitlines()[1]
+    assert line == "a     Raspberry..."
+
+
+def test_folded_lines_keep_their_indentation() -> None:
+    text = "short\n  latency an estimate of many words\nend"
+    assert folded(text, width=20).splitlines() == [
+        "short",
+        "  latency an",
+        "    estimate of many",
+        "    words",
+        "end",
     ]

@@ -107,10 +107,10 @@ def as_text(
     width: int = WIDTH,
 ) -> str:
     """The same for people."""
-    total = len(partition.operators)
+    total = counted(len(partition.operators), "operation")
+    where = f"{partition.on_tpu} of {total} on the Edge TPU, {partition.on_cpu} on the CPU"
     lines = [
-        f"{model}: {partition.on_tpu} of {counted(total, 'operation')} on the Edge TPU,"
-        f" {partition.on_cpu} on the CPU",
+        *paragraph(f"{printable(model)}: {where}", width=width),
         "",
         _table(partition, width),
         "",

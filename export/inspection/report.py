@@ -8,16 +8,21 @@ from tinyedge.export.inspection.result import (
     Inspection,
     Requantization,
 )
-from tinyedge.table import WIDTH, Column, table
+from tinyedge.table import WIDTH, Column, folded, table
 from tinyedge.text import counted
 
 __all__ = ["as_json", "as_text"]
 
 _COLUMNS = (
     Column("  layer"),
-    *(Column(name, align="right") for name in ("SNR", "cosine", "weights", "alone", "gives back")),
+    Column("SNR", align="right"),
+    Column("cosine", align="right", leave_out=2),
+    Column("weights", align="right", leave_out=1),
+    *(Column(name, align="right") for name in ("alone", "gives back")),
     Column("rounded"),
-    *(Column(name, align="right") for name in ("int8 range", "observed", "saturated")),
+    Column("int8 range", align="right", leave_out=3),
+    Column("observed", align="right", leave_out=4),
+    Column("saturated", align="right"),
 )
 _UNITS = ("", "dB", "", "dB", "KL", "KL", "", "", "", "%")
 # TFLite's names of what a layer's output and its activation come from, in a word.
@@ -35,7 +40,8 @@ def as_text(inspection: Inspection, *, width: int = WIDTH) -> str:
     """The table, a line for each requantization, and the layers it blames."""
     rows = [_UNITS, *(row for layer in inspection.layers for row in _rows(layer))]
     whole = table(_COLUMNS, rows, width=width)
-    return "\n".join([_summary(inspection), "", whole, "", _blame(inspection)])
+    blame = folded(_blame(inspection), width=width)
+    return "\n".join([_summary(inspection), "", whole, "", blame])
 
 
 def as_json(inspection: Inspection) -> dict[str, object]:

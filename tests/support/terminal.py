@@ -28,14 +28,18 @@ class Shown:
 
 
 def run_on_a_terminal(
-    command: Sequence[object], *, environment: dict[str, str] | None = None, columns: int = 100
+    command: Sequence[object],
+    *,
+    environment: dict[str, str] | None = None,
+    columns: int = 100,
+    with_stdout: bool = False,
 ) -> Shown:
-    """Run `command` with a terminal of so many columns for its stderr."""
+    """Run `command` with a terminal of so many columns for its stderr, or for all it writes."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=theirs if with_stdout else subprocess.PIPE,
         stderr=theirs,
         text=True,
         env={
@@ -55,7 +59,6 @@ def run_on_a_terminal(
             pass  # EIO: nobody has the other end open any more
         finally:
             os.close(ours)
-        assert process.stdout is not None
-        stdout = process.stdout.read()
+        stdout = "" if process.stdout is None else process.stdout.read()
     text = _CONTROL.sub("", received.decode())
     return Shown(process.returncode, stdout, [line for line in re.split(r"[\r\n]+", text) if line])

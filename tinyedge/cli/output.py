@@ -28,7 +28,7 @@ __all__ = [
     "write_nowhere",
 ]
 
-_NARROWEST = 80
+_NARROWEST = 40
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 

@@ -2,7 +2,7 @@
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import DEVICE, SIZE, SOURCE, json_option, shows_progress
 
 
@@ -34,4 +34,8 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
         found = find_source(source, progress=progress, cfg_only=True)
     network = read_network(found.files.cfg, size=size)
     costs = summary.device_costs(network, profile) if profile is not None else None
-    show(as_json, lambda: summary.as_text(network, costs), lambda: summary.as_json(network, costs))
+    show(
+        as_json,
+        lambda: summary.as_text(network, costs, width=output_width()),
+        lambda: summary.as_json(network, costs),
+    )

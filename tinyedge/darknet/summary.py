@@ -1,10 +1,14 @@
 """A network as Darknet prints it while it loads a .cfg, what it costs, and the same as data."""
 
+import re
+
 from tinyedge.darknet.network import Network
+from tinyedge.table import WIDTH, folded
 
 __all__ = ["as_json", "as_text", "layer_table"]
 
 _HEADING = "layer     filters    size              input                output"
+_COST = re.compile(r" +[0-9.]+ BFLOPs$")
 
 
 def layer_table(network: Network) -> list[str]:
@@ -15,13 +19,20 @@ def layer_table(network: Network) -> list[str]:
     return [_HEADING, *(f"{layer.index:5d} {layer.table_line}" for layer in network.layers)]
 
 
-def as_text(network: Network) -> str:
-    """Darknet's table, and below it operations, parameters and the size of the weights."""
+def as_text(network: Network, *, width: int = WIDTH) -> str:
+    """Darknet's table, and below it operations, parameters and the size of the weights.
+
+    Where the table is wider than `width`, it has no operations of each layer.
+    """
     totals = (
         f"{network.operations:,} operations ({network.operations / 1e9:.2f} Bn),"
         f" {network.parameters:,} parameters, {network.weight_bytes / 1e6:.2f} MB of weights"
     )
-    return "\n".join([*layer_table(network), "", totals])
+    lines = layer_table(network)
+    if max(map(len, lines)) > width:
+        lines = [_COST.sub("", line) for line in lines]
+        lines.append("(left out at this width, --json has them: operations)")
+    return folded("\n".join([*lines, "", totals]), width=width)
 
 
 def as_json(network: Network) -> dict[str, object]:

@@ -35,7 +35,7 @@ _HEADS = {
 
 def as_text(description: Description, *, width: int) -> str:
     """A line a fact and a table of the layers, of at most `width` characters a line."""
-    lines = [f"{printable(description.path)}  {description.bytes:,} bytes"]
+    lines = paragraph(f"{printable(description.path)}  {description.bytes:,} bytes", width=width)
     for name, text in _facts(description):
         lines += paragraph(printable(text), width=width, first=name, indent=_NAME_WIDTH)
     whole = sum(layer.bytes for layer in description.layers)
