@@ -37,7 +37,7 @@ class ExitCode(IntEnum):
 GATES = {
     "check": "something stays on the CPU",
     "compare": "the drop is over the budget",
-    "deploy": "some boards failed, or the drop on them is over the budget",
+    "deploy": "a board failed, or its drop is over the budget",
     "selftest": "a model failed",
 }
 """The commands that may fail a gate, and what that means there."""

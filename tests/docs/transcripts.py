@@ -107,7 +107,7 @@ def lay_out(page: str, folder: Path, exported: Exported) -> None:
 
 
 def output(command: Command, folder: Path) -> str:
-    """What it prints on stdout, 80 columns wide, in `folder`.
+    """What it prints on stdout, a pipe, in `folder`.
 
     Raises:
         AssertionError: it ends with an error.
