@@ -256,9 +256,12 @@ def test_a_broken_pipe_is_stdouts_only_where_nobody_reads_that(ours: bool) -> No
         os.close(read)
 
 
-def test_bad_words_are_an_error() -> None:
-    for words in (["nothing"], ["run"], ["devices", "--nothing"]):
-        assert run_as_user(*words).returncode == ExitCode.ERROR
+def test_bad_words_are_an_error_told_as_others_are() -> None:
+    for words in (["nothing"], ["run"], ["devices", "--nothing"], ["run", "m", "--top", "x"]):
+        done = run_as_user(*words)
+        assert done.returncode == ExitCode.ERROR
+        assert done.stderr.splitlines()[-1].startswith("error: "), done.stderr
+        assert "Error: " not in done.stderr
 
 
 @pytest.mark.parametrize(

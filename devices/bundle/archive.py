@@ -1,45 +1,68 @@
-"""A bundle on the disk: a folder or a .tar.gz, whole or not at all."""
+"""A bundle on the disk: a folder, a .tar.gz or a .zip, whole or not at all."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from tinyedge.devices.bundle.assembly import CHECKSUMS, INSTALLER, Bundle
 from tinyedge.devices.selftest import MANIFEST, read_manifest
 from tinyedge.errors import DatasetError, TinyedgeError
-from tinyedge.files import check_replaceable, read_text, reproducible_tar, write_together
+from tinyedge.files import (
+    check_replaceable,
+    read_text,
+    reproducible_tar,
+    reproducible_zip,
+    write_together,
+)
 
-__all__ = ["check_output", "tar_gz", "write_bundle"]
+__all__ = ["check_output", "tar_gz", "write_bundle", "zipped"]
 
-_SUFFIXES = (".tar.gz", ".tgz")
+_TAR_GZ = (".tar.gz", ".tgz")
+_ZIP = ".zip"
+# Who names one of these wants no folder.
+_OTHER_ARCHIVES = (
+    *(".tar", ".gz", ".bz2", ".xz", ".zst", ".tbz", ".tbz2", ".txz", ".tzst"),
+    *(".7z", ".rar", ".whl", ".deb", ".img"),
+)
 # A line of a bundle has 66 characters and a name, and it has some twenty files.
 _MOST_CHECKSUMS = 1 << 20
 
 
-def write_bundle(bundle: Bundle, output: Path) -> None:
+def write_bundle(bundle: Bundle, output: Path) -> int:
     """Write `bundle` to `output`: an archive where its name ends so, else a folder.
+
+    Returns:
+        How many bytes were written: of the archive, or of all files.
 
     Raises:
         DatasetError: see `check_output`.
         OSError: it cannot be written; what was there before is untouched.
     """
     check_output(output)
-    if output.name.endswith(_SUFFIXES):
-        write_together({output: tar_gz(bundle)})
-    else:
+    if not _is_archive(output):
         write_together({output: bundle.files}, executables={INSTALLER})
+        return bundle.bytes
+    content = zipped(bundle) if _named(output, _ZIP) else tar_gz(bundle)
+    write_together({output: content})
+    return len(content)
 
 
 def check_output(output: Path) -> None:
     """Refuse what a bundle must not replace: anything but files that a bundle wrote.
 
     Raises:
-        DatasetError: `output` is a folder that holds something else.
+        DatasetError: `output` is a folder that holds something else, or ends as an archive of a
+            kind that is not written.
         OSError: it is a folder where an archive is to be, or the other way round.
     """
-    if output.name.endswith(_SUFFIXES):
+    if _is_archive(output):
         check_replaceable(output)
         return
+    if _named(output, *_OTHER_ARCHIVES) and not output.is_dir():
+        raise DatasetError(
+            f"{output}: no such archive is written; name a .tar.gz, .tgz or .zip file, or a folder"
+        )
     check_replaceable(output, folder=True)
     if not output.is_dir():
         return
@@ -88,3 +111,17 @@ def tar_gz(bundle: Bundle) -> bytes:
     """The bundle as one folder in a gzipped tar; equal bundles give equal bytes."""
     members = ((f"{bundle.name}/{name}", content) for name, content in bundle.files.items())
     return reproducible_tar(members, executables={f"{bundle.name}/{INSTALLER}"}, compress=True)
+
+
+def zipped(bundle: Bundle) -> bytes:
+    """The bundle as one folder in a zip; equal bundles give equal bytes."""
+    members = {f"{bundle.name}/{name}": content for name, content in bundle.files.items()}
+    return reproducible_zip(members, mode=stat.S_IFREG | 0o644)
+
+
+def _is_archive(output: Path) -> bool:
+    return _named(output, *_TAR_GZ, _ZIP)
+
+
+def _named(output: Path, *suffixes: str) -> bool:
+    return output.name.lower().endswith(suffixes)

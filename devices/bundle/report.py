@@ -9,15 +9,18 @@ from tinyedge.text import printable
 __all__ = ["as_json", "as_text"]
 
 
-def as_text(bundle: Bundle, output: Path) -> str:
-    """One line per file, then their sum and where they are."""
+def as_text(bundle: Bundle, output: Path, written: int) -> str:
+    """One line per file, then where they are and how large what was `written` there is, bytes."""
     lines = [f"{len(content):>12,}  {name}" for name, content in bundle.files.items()]
-    total = f"{bundle.bytes:>12,}  in {len(lines)} files: {printable(output)}"
-    return "\n".join([*lines, total])
+    total = f"{bundle.bytes:>12,}  in {len(lines)} files"
+    if written == bundle.bytes:
+        return "\n".join([*lines, f"{total}: {printable(output)}"])
+    archive = f"{written:>12,}  {printable(output)}"
+    return "\n".join([*lines, f"{total}, once unpacked", archive])
 
 
-def as_json(bundle: Bundle, output: Path) -> dict[str, object]:
-    """Each file with its size and sha256."""
+def as_json(bundle: Bundle, output: Path, written: int) -> dict[str, object]:
+    """``bytes`` of what was written, ``unpacked_bytes``, and each file's size and sha256."""
     files = [
         {"name": name, "bytes": len(content), "sha256": bytes_sha256(content)}
         for name, content in bundle.files.items()
@@ -26,7 +29,8 @@ def as_json(bundle: Bundle, output: Path) -> dict[str, object]:
         "schema": "tinyedge.bundle/1",
         "output": str(output),
         "identity": bundle.identity,
-        "bytes": bundle.bytes,
+        "bytes": written,
+        "unpacked_bytes": bundle.bytes,
         "files": files,
         "debian_packages": list(bundle.debian_packages),
         "delegate": bundle.delegate,

@@ -23,8 +23,8 @@ _DOT_PRODUCTS = {
     "aarch64": ("asimddp",),
     "armv7l": ("asimddp",),
 }
-# Of two medians: less is noise.
-_NOTABLE = 1.05
+# Of two medians: less is noise, or nobody's concern.
+_NOTABLE, _LEAST_MILLISECONDS = 1.05, 0.05
 # Times of XNNPACK's README (MobileNetV1, 32-bit 3B+ and 64-bit 4) and of Arm's (SqueezeNet, 5):
 # docs/latency_estimate.md.
 _BOARDS = (
@@ -36,14 +36,19 @@ _BOARDS = (
 def slower_than_float(
     int8: "Classifier", int8_milliseconds: float, float_milliseconds: float
 ) -> str | None:
-    """Why the int8 file is slower here, and what a board does, in a sentence; None where it is not.
+    """Why the int8 file is slower here, and what a board does, in a sentence.
+
+    None where it is not notably slower, is no integer model or runs through a delegate.
 
     Args:
         int8: the file, as it was measured.
         int8_milliseconds: its median inference.
         float_milliseconds: that of the float file of the same network, on the same threads.
     """
-    if int8_milliseconds < _NOTABLE * float_milliseconds:
+    if int8.delegate is not None or int8.card.quantization == "float32":
+        return None
+    least = max(_NOTABLE * float_milliseconds, float_milliseconds + _LEAST_MILLISECONDS)
+    if int8_milliseconds < least:
         return None
     reason, is_the_machines = _reason(int8)
     boards = f"; {_BOARDS}" if is_the_machines and running_board() is None else ""

@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ class TestContents:
         }
         for entry in said["files"]:
             assert entry["sha256"] == hashlib.sha256(found[entry["name"]]).hexdigest()
-        assert said["bytes"] == sum(map(len, found.values()))
+        assert said["bytes"] == said["unpacked_bytes"] == sum(map(len, found.values()))
 
     def test_it_is_the_models_and_what_runs_them(self, made: Path, fashion_models: Models) -> None:
         model = made / "models" / "fashion_int8.tflite"
@@ -111,6 +112,41 @@ class TestContents:
             twin = unpacked / path.relative_to(made)
             assert path.is_dir() or twin.read_bytes() == path.read_bytes()
         assert os.access(unpacked / "install.sh", os.X_OK)
+
+    def test_a_zip_holds_the_same_and_the_size_told_is_its_own(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        words = ("bundle", fashion_models.int8_model, "--online", "-o")
+        run_in_process(*words, tmp_path / "folder")
+        sizes = []
+        for name in ("a.zip", "B.ZIP", "c.tar.gz"):
+            archive = tmp_path / name
+            said = json.loads(run_in_process(*words, archive, "--json").stdout)
+            assert said["bytes"] == archive.stat().st_size < said["unpacked_bytes"]
+            text = run_in_process(*words, archive).stdout.splitlines()
+            assert text[-1].split() == [f"{archive.stat().st_size:,}", str(archive)]
+            assert text[-2].split()[0] == f"{said['unpacked_bytes']:,}"
+            sizes.append(said["unpacked_bytes"])
+        assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "B.ZIP").read_bytes()
+        with zipfile.ZipFile(tmp_path / "a.zip") as archive_file:
+            archive_file.extractall(tmp_path)
+        unpacked = tmp_path / "tinyedge-host"
+        for path in (tmp_path / "folder").rglob("*"):
+            twin = unpacked / path.relative_to(tmp_path / "folder")
+            assert path.is_dir() or twin.read_bytes() == path.read_bytes()
+        files = [path for path in unpacked.rglob("*") if path.is_file()]
+        assert sizes == [sum(path.stat().st_size for path in files)] * 3
+        text = run_in_process(*words, tmp_path / "folder").stdout.splitlines()
+        assert text[-1] == f"{sizes[0]:>12,}  in {len(files)} files: {tmp_path / 'folder'}"
+
+    @pytest.mark.parametrize("name", ["a.7z", "a.tar.xz", "a.tar", "a.GZ"])
+    def test_no_folder_is_called_as_an_archive(
+        self, fashion_models: Models, tmp_path: Path, name: str
+    ) -> None:
+        result = bundle(fashion_models.int8_model, "-o", tmp_path / name)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "no such archive is written; name a .tar.gz, .tgz or .zip file" in result.stderr
+        assert not (tmp_path / name).exists()
 
     def test_online_leaves_the_boards_packages_out_and_pins_them(
         self, made: Path, fashion_models: Models, tmp_path: Path
@@ -632,9 +668,10 @@ class TestBadInput:
         self, fashion_models: Models, tmp_path: Path
     ) -> None:
         (tmp_path / "a.tar.gz").mkdir()
+        (tmp_path / "b.zip").mkdir()
         (tmp_path / "file").write_text("mine")
         (tmp_path / "link").symlink_to(tmp_path)
-        for name in ("a.tar.gz", "file", "link"):
+        for name in ("a.tar.gz", "b.zip", "file", "link"):
             result = bundle(fashion_models.int8_model, "-o", tmp_path / name)
             assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
             assert name in result.stderr

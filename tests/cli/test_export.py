@@ -398,7 +398,7 @@ class TestRefusals:
 
     def test_no_weights(self, toy: Toy, out: Path) -> None:
         message = self.refusal(out, toy.cfg, "--calib", toy.photos)
-        assert message.endswith(f"Error: {toy.cfg} needs its weights: name them with --weights.\n")
+        assert message.endswith(f"error: {toy.cfg} needs its weights: name them with --weights.\n")
 
     def test_no_such_source(self, out: Path) -> None:
         assert self.refusal(out, "resnet") == (
@@ -416,7 +416,7 @@ class TestRefusals:
     def test_no_such_size(self, toy: Toy, out: Path, size: str) -> None:
         message = self.refusal(out, *toy.source(), "--float-only", "--size", size)
         assert message.endswith(
-            f"Error: Invalid value for '--size': '{size}' is not a size such as 298x224\n"
+            f"error: Invalid value for '--size': '{size}' is not a size such as 298x224\n"
         )
 
     @pytest.mark.parametrize("missing", ["--weights", "--labels", "--ids", "--calib"])

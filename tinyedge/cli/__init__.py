@@ -161,7 +161,9 @@ def _show(wrong: click.ClickException) -> None:
     text = io.StringIO()
     wrong.show(file=text)
     for line in text.getvalue().rstrip("\n").split("\n"):
-        say_error(line)
+        # click's errors begin as our own do.
+        said = line.removeprefix("Error: ")
+        say_error(line if said == line else f"error: {said}")
 
 
 def _stdout_is_closed() -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     type=PATH,
     required=True,
     metavar="OUT",
-    help="Folder to make, or a file whose name ends in .tar.gz.",
+    help="Folder to make, or a file whose name ends in .tar.gz or .zip.",
 )
 @json_option
 def command(
@@ -74,10 +74,14 @@ def command(
         answers = answer(models, device)
         progress(f"choosing wheels for Python {target.python} on {target.architecture}")
         bundle = assemble(answers, device, target, online=online)
-    write_bundle(bundle, output)
+    written = write_bundle(bundle, output)
     if profile.delegate_warning is not None:
         say(f"note: {profile.delegate_warning}", err=True)
     if bundle.debian_packages:
         names = " ".join(bundle.debian_packages)
         say(f"note: the board needs Debian's packages too: apt install {names}", err=True)
-    show(as_json, lambda: report.as_text(bundle, output), lambda: report.as_json(bundle, output))
+    show(
+        as_json,
+        lambda: report.as_text(bundle, output, written),
+        lambda: report.as_json(bundle, output, written),
+    )

@@ -89,6 +89,7 @@ def command(
     import tinyedge
     from tinyedge.accuracy import report
     from tinyedge.devices.runtime.classifier import open_pair
+    from tinyedge.devices.runtime.int8_speed import slower_than_float
     from tinyedge.devices.runtime.report import running_on
     from tinyedge.progress import progress_shown
 
@@ -115,4 +116,7 @@ def command(
     for skipped in comparison.skipped:
         say(f"skipped: {skipped.reason}", err=True)
     show(as_json, lambda: report.as_text(comparison), lambda: report.as_json(comparison))
+    times = comparison.int8_model.milliseconds, comparison.float_model.milliseconds
+    if (slower := slower_than_float(int8_model, *times)) is not None:
+        say(f"note: {slower}", err=True)
     context.exit(_EXIT_CODES[comparison.verdict])

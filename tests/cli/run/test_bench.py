@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from tests.support.commands import run_as_user, run_in_process
+from tests.support.terminal import run_on_a_terminal
 from tinyedge.cli import main
 
 
@@ -92,3 +95,26 @@ def test_a_bad_image_is_an_error(model: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["run", str(model), str(image), "--bench", "5"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"error: {image} is not an image")
+
+
+def test_int8_that_is_slower_than_the_float_file_beside_it_is_explained(
+    model: Path, bags: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("run", model, bags, "--bench", 3)
+    monkeypatch.setattr("tinyedge.devices.runtime.int8_speed._NOTABLE", 1e9)
+    assert run_in_process(*words).stderr == ""
+    monkeypatch.setattr("tinyedge.devices.runtime.int8_speed._NOTABLE", 0)
+    monkeypatch.setattr("tinyedge.devices.runtime.int8_speed._LEAST_MILLISECONDS", -1e9)
+    said = run_in_process(*words).stderr
+    assert re.fullmatch(r"note: int8 takes [\d.]+ ms here, float [\d.]+ ms: .+\n", said)
+
+
+def test_a_terminal_sees_how_far_it_is(model: Path, bags: Path) -> None:
+    command = [sys.executable, "-m", "tinyedge", "run", model, bags, "--bench", 2000]
+    shown = run_on_a_terminal(command)
+    assert shown.code == 0
+    text = "\n".join(shown.lines)
+    for stage in ("Loading photos", "Timing"):
+        assert stage in text
+    assert re.search(r"Timing .* of 2000 inferences", text)
+    assert shown.stdout.startswith("load ")

@@ -311,4 +311,4 @@ def test_no_folder_is_an_error(model: Path, folder: Path) -> None:
 def test_sources_do_not_mix(model: Path, words: tuple[str, ...], reason: str) -> None:
     done = run_as_user("run", model, *words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"\nError: {reason}" in done.stderr
+    assert f"\nerror: {reason}" in done.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyedge.cli.output import say, show
-from tinyedge.cli.parameters import on_a_terminal
+from tinyedge.cli.parameters import shows_progress
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
@@ -38,7 +38,7 @@ def bench_images(
 
     images = find_images(sources)
     classifier = load(model)
-    with progress_shown(on_terminal=on_a_terminal()) as progress:
+    with progress_shown(on_terminal=shows_progress()) as progress:
         measured = bench(classifier, images, runs, progress)
         float_file = float_beside(classifier)
         if float_file is not None:
