@@ -21,9 +21,9 @@ _COLUMNS = (
     Column("layer", fit="shorten", least=16),
     Column("operators", fit="shorten", most=24, least=18),
     Column("gives"),
-    Column("weights"),
+    Column("weights", leave_out=1),
     Column("bytes", align="right"),
-    Column("share", align="right", leave_out=1),
+    Column("share", align="right"),
 )
 _HEADS = {
     "softmax": "probabilities, of a softmax in the file",
