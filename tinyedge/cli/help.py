@@ -1,5 +1,7 @@
 """What ``--help`` says of every command: where it works, examples of it, and how it ends."""
 
+import inspect
+
 import click
 
 from tinyedge.exit_codes import exit_codes_of
@@ -82,7 +84,7 @@ def with_needs(command: str, text: str) -> str:
     """The text of a command's help, which says first where it cannot work."""
     if command not in NEED_TENSORFLOW:
         return text
-    first, _, rest = text.partition("\n\n")
+    first, _, rest = inspect.cleandoc(text).partition("\n\n")
     needs = "Needs the computer's install (README: Installing): a board's has no TensorFlow."
     return "\n\n".join((first, needs, *([rest] if rest else [])))
 
