@@ -136,7 +136,7 @@ def _blame(inspection: Inspection) -> str:
     names = ", ".join(layer.name for layer in sorted(worst, key=_alone, reverse=True))
     return (
         f"* to blame most: {names}\n"
-        "alone: KL(float, int8) were only this layer int8;"
+        "alone: KL were only this layer int8;"
         " gives back: how much of it were only this layer float"
     )
 

@@ -122,7 +122,10 @@ def test_each_example_can_be_typed(name: str) -> None:
 @pytest.mark.parametrize("name", NEED_TENSORFLOW)
 def test_what_cannot_work_on_a_board_says_so_first(tmp_path: Path, name: str) -> None:
     done, _ = watched(tmp_path, name, "--help", without=EXPORT_ONLY)
-    assert "Needs the computer's install" in done.stdout
+    _, first, needs, following, *_ = done.stdout.split("\n\n")
+    assert needs.startswith("  Needs the computer's install")
+    # Nor is what was put between indented otherwise.
+    assert all(re.match(r"  \S|\S", line) for line in f"{first}\n{following}".splitlines()[:2])
     words = {"export": ("no.cfg",), "inspect": ("no", "no", "--data", tmp_path / "no")}
     words = (*words.get(name, ()), *(() if name == "inspect" else ("-o", tmp_path / "out")))
     done, imported = watched(tmp_path, name, *words, without=EXPORT_ONLY)

@@ -69,9 +69,10 @@ def test_no_line_is_wider_than_the_terminal(name: str, width: int, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_pipe_has_100_columns(name: str, tmp_path: Path) -> None:
-    done = run_as_user(*COMMANDS[name](tmp_path), environment={"COLUMNS": "70"})
-    assert _widest(done.stdout.splitlines()) <= 100
+def test_a_pipe_has_100_columns_or_what_is_asked_for(name: str, tmp_path: Path) -> None:
+    for said, width in (("", 100), ("80", 80)):
+        done = run_as_user(*COMMANDS[name](tmp_path), environment={"COLUMNS": said})
+        assert _widest(done.stdout.splitlines()) <= width
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from tinyedge import __version__
-from tinyedge.cli.help import NEED_TENSORFLOW, SECTIONS, epilog, list_commands
+from tinyedge.cli.help import NEED_TENSORFLOW, SECTIONS, epilog, list_commands, with_needs
 from tinyedge.cli.output import (
     say,
     say_error,
@@ -43,6 +43,8 @@ def _command(name: str) -> click.Command:
     module = "run.command" if name == "run" else name
     command = importlib.import_module(f"tinyedge.cli.{module}").command
     assert isinstance(command, click.Command)
+    assert command.help is not None
+    command.help = with_needs(name, command.help)
     command.epilog = epilog(name)
     command.params += verbosity_options()
     if name in NEED_TENSORFLOW:

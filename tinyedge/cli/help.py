@@ -1,10 +1,12 @@
 """What ``--help`` says of every command: where it works, examples of it, and how it ends."""
 
+import inspect
+
 import click
 
 from tinyedge.exit_codes import exit_codes_of
 
-__all__ = ["EXAMPLES", "NEED_TENSORFLOW", "SECTIONS", "epilog", "list_commands"]
+__all__ = ["EXAMPLES", "NEED_TENSORFLOW", "SECTIONS", "epilog", "list_commands", "with_needs"]
 
 SECTIONS = {
     "On the computer": ("export", "inspect", "demo", "fetch", "bundle", "deploy"),
@@ -78,11 +80,18 @@ EXAMPLES = {
 """By command, lines to type; one that is indented goes on with the line before it."""
 
 
+def with_needs(command: str, text: str) -> str:
+    """The text of a command's help, which says first where it cannot work."""
+    if command not in NEED_TENSORFLOW:
+        return text
+    first, _, rest = inspect.cleandoc(text).partition("\n\n")
+    needs = "Needs the computer's install (README: Installing): a board's has no TensorFlow."
+    return "\n\n".join((first, needs, *([rest] if rest else [])))
+
+
 def epilog(command: str | None) -> str:
     """The end of a command's help, or of the help of all: examples, and how it ends."""
     parts = []
-    if command in NEED_TENSORFLOW:
-        parts.append("Needs the computer's install (README: Installing), not a board's.")
     if command in EXAMPLES:
         parts.append("\n".join(("\b", "Examples:", *(f"  {line}" for line in EXAMPLES[command]))))
     rows = (f"  {code:<3}  {meaning}" for code, meaning in exit_codes_of(command).items())

@@ -124,12 +124,16 @@ def write_nowhere(stream: TextIO) -> None:
 
 
 def output_width() -> int:
-    """How many characters a line of stdout can have: a terminal's, else `tinyedge.table.WIDTH`."""
+    """How many characters a line of stdout can have.
+
+    ``$COLUMNS`` where it is exported, else a terminal's, else `tinyedge.table.WIDTH`.
+    """
     import shutil
 
     from tinyedge.table import WIDTH
 
-    # None where it was closed before Python started.
-    if sys.stdout is None or not sys.stdout.isatty():
+    # stdout is None where it was closed before Python started.
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    if not (is_terminal or os.environ.get("COLUMNS", "").isdecimal()):
         return WIDTH
     return max(_NARROWEST, shutil.get_terminal_size().columns)

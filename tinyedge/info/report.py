@@ -18,10 +18,10 @@ _MOST_TEXT = 300
 _MOST_NAME = 60
 _MOST_LAYER = 28
 _COLUMNS = (
-    Column("layer"),
-    Column("operators", fit="shorten", most=24),
+    Column("layer", fit="shorten", least=16),
+    Column("operators", fit="shorten", most=24, least=18),
     Column("gives"),
-    Column("weights"),
+    Column("weights", leave_out=1),
     Column("bytes", align="right"),
     Column("share", align="right"),
 )
