@@ -222,7 +222,7 @@ def test_one_output_is_a_classifier_of_two_classes(tmp_path: Path) -> None:
     assert "top-1            100.00 %     85.00 %\ntop-2 " in result.stdout
     assert "flips        3 right to wrong, 0 wrong to right" in result.stdout
     assert "agreement    17 of 20 images, 85.00 %" in result.stdout
-    # Three lost of twenty, all of one class: one draw in nine has that of a class, one in 4.5 of any.
+    # Three of twenty, all of one class: chance does that to a class in two of nineteen draws.
     assert "lost most    no class more than chance would have it" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 
