@@ -11,6 +11,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tinyedge.accuracy.result import Comparison
     from tinyedge.darknet.network import Network, read_network
@@ -87,9 +88,12 @@ _MODULES = {
 def compare(
     float_model: "str | os.PathLike[str] | Classifier",
     int8_model: "str | os.PathLike[str] | Classifier",
-    images: "str | os.PathLike[str] | Sequence[LabelledImage]",
+    images: "str | os.PathLike[str] | Sequence[LabelledImage] | Sequence[Path]",
     *,
     max_drop: float | None = None,
+    min_agreement: float | None = None,
+    max_kl: float | None = None,
+    unlabelled: bool = False,
     device: "str | Profile" = "host",
     threads: int | None = None,
     fit: "Fit | None" = None,
@@ -100,19 +104,25 @@ def compare(
     threshold: float | None = None,
     progress: "Progress | None" = None,
 ) -> "Comparison":
-    """Measure on labelled images what int8 cost, as ``tinyedge compare`` does.
+    """Measure on images what int8 cost, as ``tinyedge compare`` does.
 
-    Both models see the same pixels. Images that calibrated either model are refused.
+    Both models see the same pixels. Images that calibrated either model are refused. Without labels
+    the result holds how often both models answer alike, and no accuracy.
 
     Args:
         float_model: the reference: a .tflite, or a `Classifier` of one.
         int8_model: the model in question, likewise.
         images: a folder with a folder of images for each class, named by label, WordNet id or
             index; a manifest of ``path<TAB>label`` lines; a list or .data file as Darknet's
-            training takes it, whose ``top`` counts; or images with their classes' indices. Of
-            a folder, files that are no images are left out, and the result says so.
-        max_drop: the budget: how many points of top-1, 0 to 100, int8 may cost; None for no
-            verdict.
+            training takes it, whose ``top`` counts; or images with their classes' indices.
+            Without labels are a folder whose folders hold no image, a pattern, one image, a list of
+            paths that hold no label, or a sequence of paths. Of a folder, files that are no images
+            are left out, and the result says so.
+        max_drop: a budget: how many points of top-1, 0 to 100, int8 may cost; it needs labels.
+        min_agreement: a budget: on how many percent of the images, 0 to 100, both models must
+            answer with one class.
+        max_kl: a budget: how large the mean KL divergence may be, nats.
+        unlabelled: take the images of a folder or list without labels, whatever they are called.
         device: what a model given by its path runs on: the name of a device profile, the path of
             its .toml, or a profile.
         threads: of the runtime for such a model, at least 1; the device's where not given.
@@ -129,20 +139,21 @@ def compare(
     Raises:
         ModelError: a file is no image classifier, the models differ in classes, labels, input or
             fit, are given in the wrong order, or answer with infinities or NaN.
-        DatasetError: an image calibrated a model, a label is none of the classes, or there is no
-            image that can be read.
+        DatasetError: an image calibrated a model, a label is none of the classes, there is no
+            image that can be read, or `max_drop` is given for images without labels.
         ImageError: an image that was named is none.
         DeviceError: there is no such device, or its accelerator cannot be used.
         MissingPackageError: no TFLite runtime is installed.
-        ValueError: `max_drop` or `threshold` is out of range.
+        ValueError: a budget or `threshold` is out of range.
         OSError: a file cannot be read.
     """
     from pathlib import Path
 
     from tinyedge.accuracy.compare import compare as compare_models
+    from tinyedge.accuracy.gates import Budgets
     from tinyedge.devices.runtime.classifier import open_pair
     from tinyedge.images.data_file import is_data_file, read_data_file
-    from tinyedge.images.find import read_labelled
+    from tinyedge.images.find import read_images
     from tinyedge.progress import no_progress
 
     reference, model = open_pair(
@@ -161,11 +172,12 @@ def compare(
     if isinstance(images, str | os.PathLike):
         source = Path(images)
         in_folder = os.path.isdir(source)
-        images = read_labelled(
+        images = read_images(
             source,
             labels=reference.card.labels or model.card.labels,
             ids=reference.card.ids or model.card.ids,
             classes=reference.classes,
+            unlabelled=unlabelled,
         )
         if is_data_file(source):
             top_k = read_data_file(source).top()
@@ -173,7 +185,7 @@ def compare(
         reference,
         model,
         images,
-        max_drop=max_drop,
+        budgets=Budgets(max_drop, min_agreement, max_kl),
         top_k=top_k or 5,
         # A manifest names its files one by one; a folder may hold anything.
         skip_unreadable=in_folder,

@@ -117,6 +117,9 @@ class ModelCard:
         calibration: what an int8 model was calibrated on: ``photos``, or ``batch norm statistics``
             where there were none.
         calibration_sha256: of the content of each calibration photo; empty where there were none.
+        calibration_shift: how far the calibration photos lie from training's, as a multiple of the
+            most that so many right ones show: above 1 they do not look like them (see
+            `tinyedge.export.calibrate.check`); None where no batch norm tells, and of older files.
         versions: of the packages that made the file.
         features: (height, width, channels) of what comes out of a network without a head, which
             classifies nothing; None of a classifier.
@@ -148,6 +151,7 @@ class ModelCard:
     seed: int | None = None
     calibration: CalibrationSource | None = None
     calibration_sha256: tuple[str, ...] = ()
+    calibration_shift: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     features: tuple[int, int, int] | None = None
     check: Check | None = None
@@ -302,6 +306,7 @@ _CARD: Mapping[str, ValueCheck] = {
     "seed": optional(integer(0, 2**32 - 1)),
     "calibration": optional(one_of(CalibrationSource)),
     "calibration_sha256": several(sha256),
+    "calibration_shift": optional(real(0.0)),
     "versions": by_name(text),
     "features": optional(several(integer(1, 2**31 - 1), count=3)),
     "check": optional(lambda value: Check(**record(value, _CHECK, Check))),

@@ -12,7 +12,13 @@ from typing import NamedTuple, NoReturn, Self, cast, get_args, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.accuracy.model import EVEN, Inference, check_finite, is_probability
+from tinyedge.accuracy.model import (
+    EVEN,
+    Inference,
+    check_finite,
+    is_probability,
+    probabilities,
+)
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
 from tinyedge.devices.runtime.pixels import (
@@ -293,11 +299,7 @@ class Classifier:
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """The softmax of `logits` where the network ended in one, else `logits` unchanged."""
-        if not self.card.softmax:
-            return logits
-        scaled = logits.reshape(self.card.softmax_groups, -1) / self.card.temperature
-        exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True)).reshape(-1)
+        return probabilities(logits, self.card)
 
     def ranked(self, logits: NDArray[np.float64], top: int) -> list[Prediction]:
         """The `top` classes of one answer, highest probability first, ties by index.

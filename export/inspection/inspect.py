@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
+from tinyedge.accuracy.calibration_images import calibration_images, said_of_calibration_images
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
+from tinyedge.export.inspection.blame import blamed_layers, standard_errors
 from tinyedge.export.inspection.graph import Graph, read_graph
 from tinyedge.export.inspection.layers import find_groups
 from tinyedge.export.inspection.match import match_float_weights
@@ -35,8 +37,6 @@ __all__ = ["inspect_files"]
 
 # Of the float file's answer; its weights in float32 in another order differ by a millionth.
 _TOLERANCE = 0.01
-_WORST = 3
-_COMPARABLE = 0.5
 
 
 def inspect_files(
@@ -51,7 +51,8 @@ def inspect_files(
     Args:
         float_model: the reference.
         int8_model: made from the same network by ``tinyedge export``, with any quantizer.
-        images: files; one that is no image is left out with a TinyedgeWarning.
+        images: files; one that is no image is left out with a TinyedgeWarning. Another tells of
+            those that calibrated the int8 file.
         progress: is told of each image.
 
     Raises:
@@ -60,6 +61,10 @@ def inspect_files(
         DatasetError: none of the images can be read.
     """
     _check_inputs(float_model, int8_model)
+    among = calibration_images(images, (float_model.card, int8_model.card)).among
+    if among:
+        # A layer to blame shows on them as well, if by less: `compare` refuses them.
+        warnings.warn(said_of_calibration_images(among, len(images)), TinyedgeWarning, stacklevel=2)
     with tensorflow_hushed():
         inspector = _Inspector(float_model, int8_model)
     advance = progress("Inspecting", len(images))
@@ -121,9 +126,10 @@ class _Inspector:
         reference, int8 = answers[:, 0], answers[:, 1]
         divergences = self._divergences(answers)
         sensitivities: list[Sensitivity | None] = [None] * len(self._layers)
+        worst: set[int] = set()
         if divergences is not None:
             sensitivities[:] = _sensitivities(divergences)
-        worst = _worst(sensitivities)
+            worst = blamed_layers(divergences[:, 4::2])
         return Inspection(
             images=len(answers),
             agreement=float(100 * np.mean(statistics.top1(reference) == statistics.top1(int8))),
@@ -185,20 +191,11 @@ def _check_kinds(float_graph: Graph, int8_graph: Graph, sources: tuple[str, str]
 
 def _sensitivities(divergences: NDArray[np.float64]) -> list[Sensitivity]:
     """Of columns that alternate: KL with one layer alone in float, with it alone in int8."""
-    simulated = divergences[:, 1:2]
-    given_back, alone = simulated - divergences[:, 3::2], divergences[:, 4::2]
-    images = len(divergences)
-    deviations = given_back.std(axis=0, ddof=1) if images > 1 else np.zeros(given_back.shape[1])
-    return [
-        Sensitivity(float(back), float(deviation / np.sqrt(images)), float(own))
-        for back, deviation, own in zip(
-            given_back.mean(axis=0), deviations, alone.mean(axis=0), strict=True
-        )
-    ]
-
-
-def _worst(sensitivities: Sequence[Sensitivity | None]) -> set[int]:
-    """The few layers that do most damage alone, and not much less than the first of them."""
-    damage = {i: found.alone for i, found in enumerate(sensitivities) if found is not None}
-    order = sorted(damage, key=lambda position: -damage[position])[:_WORST]
-    return {i for i in order if damage[i] > _COMPARABLE * damage[order[0]]}
+    given_back, alone = divergences[:, 1:2] - divergences[:, 3::2], divergences[:, 4::2]
+    columns = (
+        given_back.mean(axis=0),
+        standard_errors(given_back),
+        alone.mean(axis=0),
+        standard_errors(alone),
+    )
+    return [Sensitivity(*map(float, each)) for each in zip(*columns, strict=True)]

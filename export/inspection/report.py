@@ -78,6 +78,7 @@ def _layer_json(layer: InspectedLayer) -> dict[str, object]:
         "cosine": layer.cosine,
         "weight_snr": _finite(layer.weight_snr),
         "alone": None if found is None else found.alone,
+        "alone_standard_error": None if found is None else found.alone_standard_error,
         "gives_back": None if found is None else found.gives_back,
         "gives_back_standard_error": None if found is None else found.standard_error,
         "worst": layer.worst,
@@ -132,12 +133,23 @@ def _requantization(item: Requantization) -> tuple[str, ...]:
 def _blame(inspection: Inspection) -> str:
     worst = [layer for layer in inspection.layers if layer.worst]
     if not worst:
-        return "no layer is blamed: the models do not end in one softmax over all classes"
+        return f"no layer is blamed: {_innocence(inspection)}"
     names = ", ".join(layer.name for layer in sorted(worst, key=_alone, reverse=True))
     return (
         f"* to blame most: {names}\n"
         "alone: KL were only this layer int8;"
         " gives back: how much of it were only this layer float"
+    )
+
+
+def _innocence(inspection: Inspection) -> str:
+    if inspection.divergence is None:
+        return "the models do not end in one softmax over all classes"
+    if inspection.images == 1:
+        return "one image tells no layer from another"
+    return (
+        "none does more damage alone than the others do, beyond the spread over"
+        f" {inspection.images} images (95 % confidence)"
     )
 
 

@@ -34,11 +34,13 @@ class Sensitivity:
             that on few images it is uncertain.
         standard_error: of `gives_back`; 0 for one image.
         alone: the mean KL with this layer alone in int8, nats. Far steadier.
+        alone_standard_error: of `alone`, by its spread over images; 0 for one image.
     """
 
     gives_back: float
     standard_error: float
     alone: float
+    alone_standard_error: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class InspectedLayer:
         equalization_range: the least and the greatest equalization scale of a channel.
         requantizations: in the order they happen.
         sensitivity: None where the answers are no softmax over all classes.
-        worst: whether it is one of the few that do most damage alone.
+        worst: whether it is one of the few that do most damage alone, and does more than the other
+            layers do on average beyond the spread over images (see
+            `tinyedge.export.inspection.blame`).
     """
 
     index: int | None

@@ -8,7 +8,14 @@ import pytest
 
 from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.accuracy.compare import compare
-from tinyedge.accuracy.result import ClassResult, Comparison, SkippedImage
+from tinyedge.accuracy.gates import Budgets
+from tinyedge.accuracy.result import (
+    ClassName,
+    ClassResult,
+    Comparison,
+    FlipAnswer,
+    SkippedImage,
+)
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import AnswerError, DatasetError, ImageError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
@@ -48,7 +55,7 @@ def models(folder: Path, **card: Any) -> tuple[Classifier, Classifier]:
 
 
 def compared(folder: Path, max_drop: float | None = None, **card: Any) -> Comparison:
-    return compare(*models(folder, **card), photos(folder), max_drop=max_drop)
+    return compare(*models(folder, **card), photos(folder), budgets=Budgets(max_drop))
 
 
 def test_counts_worked_by_hand(tmp_path: Path) -> None:
@@ -63,7 +70,7 @@ def test_counts_worked_by_hand(tmp_path: Path) -> None:
     assert found.agreement == pytest.approx(100 * 2 / 6)
     # (0, 0, 9) and (255, 0, 0) tie at the bottom only.
     assert (found.float_model.ties, found.int8_model.ties) == (1, 1)
-    assert found.worst_classes == (ClassResult(0, "0", 3, 3, 1),)
+    assert found.worst_classes == (ClassResult(0, "0", 3, 3, 1, 1.0),)
     assert (found.skipped, found.duplicates) == ((), 0)
     assert found.float_model.bytes == (tmp_path / "f.tflite").stat().st_size
     assert min(found.float_model.milliseconds, found.int8_model.milliseconds) > 0
@@ -116,6 +123,78 @@ def test_top5_counts_five_of_six_classes(tmp_path: Path) -> None:
     assert found.duplicates == 2
 
 
+def test_without_labels_there_is_agreement_and_no_accuracy(tmp_path: Path) -> None:
+    images = [image.path for image in photos(tmp_path)]
+    found = compare(*models(tmp_path), images, budgets=Budgets(min_agreement=90))
+    labelled = compared(tmp_path)
+    assert (found.labelled, labelled.labelled) == (False, True)
+    assert (found.drop, found.interval, found.lost, found.gained) == (None,) * 4
+    assert (found.float_model.top1, found.int8_model.top5, found.mcnemar_p) == (None,) * 3
+    assert found.agreement == labelled.agreement
+    assert found.divergence == labelled.divergence
+    assert found.int8_model.ties == labelled.int8_model.ties
+    assert [gate.name for gate in found.gates] == ["min_agreement", "max_kl"]
+    # Wilson: of 2 in 6 at most 70 %.
+    assert found.verdict == "fail"
+    assert [flip.truth for flip in found.flips] == [None] * 4
+
+
+def test_a_budget_for_the_drop_needs_labels(tmp_path: Path) -> None:
+    images = [image.path for image in photos(tmp_path)]
+    with pytest.raises(DatasetError, match=r"have no labels.*--min-agreement and --max-kl"):
+        compare(*models(tmp_path), images, budgets=Budgets(max_drop=1))
+
+
+def test_some_with_labels_and_some_without_are_refused(tmp_path: Path) -> None:
+    images: Any = photos(tmp_path)
+    images[0] = images[0].path
+    with pytest.raises(ValueError, match="5 of the 6 images have labels"):
+        compare(*models(tmp_path), images)
+
+
+@pytest.mark.parametrize("groups", [0, 3])
+def test_a_budget_for_the_divergence_needs_one_softmax(tmp_path: Path, groups: int) -> None:
+    both = models(tmp_path, softmax_groups=groups)
+    with pytest.raises(ModelError, match="use --min-agreement for --max-kl"):
+        compare(*both, photos(tmp_path), budgets=Budgets(max_kl=1))
+
+
+def test_flips_worked_by_hand(tmp_path: Path) -> None:
+    found = compared(tmp_path).flips
+    # (220, 180, 0) as (220, 180, 0) / 255 and as (110, 180, 0) / 255.
+    before, after = ([math.exp(x / 255) for x in row] for row in ((220, 180, 0), (110, 180, 0)))
+    flip = next(flip for flip in found if flip.path.name == "2.png")
+    assert flip.truth == ClassName(0, "0")
+    assert flip.float_answer == FlipAnswer(0, "0", pytest.approx(before[0] / sum(before), rel=1e-5))
+    assert flip.int8_answer == FlipAnswer(1, "1", pytest.approx(after[1] / sum(after), rel=1e-5))
+    assert {flip.path.name for flip in found} == {"1.png", "2.png", "3.png", "4.png"}
+    divergences = [flip.divergence for flip in found]
+    assert divergences == sorted(divergences, reverse=True)
+    assert flip.divergence == max(divergences)
+
+
+def test_flips_of_one_output_have_the_probability_of_the_answer(tmp_path: Path) -> None:
+    found = compare(*of_one(tmp_path, labels=("dog",)), grey_photos(tmp_path)).flips
+    # 110 and 120 are no dog to float, and times 1.25 are one; without a KL the surest first.
+    assert [flip.path.name for flip in found] == ["3.png", "1.png"]
+    assert found[0].float_answer == FlipAnswer(0, "not dog", pytest.approx(1 - 110 / 255))
+    assert found[0].int8_answer == FlipAnswer(1, "dog", pytest.approx(1.25 * 110 / 255))
+    assert found[0].divergence is None
+
+
+def test_the_worst_of_several_gates_decides(tmp_path: Path) -> None:
+    images, both = photos(tmp_path), models(tmp_path)
+    for budgets, expected in (
+        (Budgets(max_drop=100, min_agreement=0), "pass"),
+        (Budgets(max_drop=1, min_agreement=0), "inconclusive"),
+        (Budgets(max_drop=1, min_agreement=99), "fail"),
+        (Budgets(max_drop=100, min_agreement=99), "fail"),
+        # Six images are too few for an interval of the KL.
+        (Budgets(max_kl=1000), "inconclusive"),
+    ):
+        assert compare(*both, images, budgets=budgets).verdict == expected
+
+
 def test_verdicts(tmp_path: Path) -> None:
     assert compared(tmp_path, max_drop=100).verdict == "pass"
     open_question = compared(tmp_path, max_drop=1)
@@ -131,7 +210,7 @@ def test_a_certain_loss_fails(tmp_path: Path) -> None:
         for value in range(100, 120)
     ]
     pair = classifier(tmp_path / "f"), classifier(tmp_path / "i", wrong, quantization="int8")
-    found = compare(*pair, images, max_drop=50)
+    found = compare(*pair, images, budgets=Budgets(50))
     assert (found.drop, found.lost, found.verdict) == (100, 20, "fail")
     assert found.images_needed is None
 
@@ -315,7 +394,8 @@ def test_one_output_is_compared_by_a_half(tmp_path: Path, labels: tuple[str, ...
     assert found.agreement == pytest.approx(100 * 5 / 7)
     assert (found.float_model.ties, found.divergence) == (0, None)
     name = {None: "0", ("dog",): "not dog", ("cat", "dog"): "cat"}[labels]
-    assert found.worst_classes == (ClassResult(0, name, 3, 2, 1),)
+    # One of the five that float names rightly is lost, two of which are of this class; two classes.
+    assert found.worst_classes == (ClassResult(0, name, 3, 2, 1, pytest.approx(2 * 2 / 5)),)
 
 
 def test_one_output_that_is_no_probability_is_refused(tmp_path: Path) -> None:

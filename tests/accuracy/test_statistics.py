@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from tinyedge.accuracy.statistics import (
+    FEWEST_VALUES,
     Interval,
+    agreement_images_needed,
+    class_loss_p,
     class_scores,
     drop_interval,
     images_needed,
@@ -16,8 +19,12 @@ from tinyedge.accuracy.statistics import (
     kl_divergence,
     label_rank,
     mcnemar_p,
+    mean_images_needed,
+    mean_interval,
+    student_t_p,
     top1,
     verdict,
+    wilson_interval,
 )
 
 Z = NormalDist().inv_cdf(0.975)
@@ -258,3 +265,166 @@ def test_no_number_of_images_tells_a_drop_from_its_equal() -> None:
     assert images_needed(0, 0, 100, 0.0) is None
     # 0.07 is no binary fraction, nor is 7 %.
     assert images_needed(7, 0, 100, 7.000000000000001) is None
+
+
+@pytest.mark.parametrize(
+    ("hits", "images", "low", "high"),
+    # R. G. Newcombe, Statistics in Medicine 17, 1998, table I, his method 3.
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_of_published_examples(hits: int, images: int, low: float, high: float) -> None:
+    found = wilson_interval(hits, images)
+    assert (round(found.low / 100, 4), round(found.high / 100, 4)) == (low, high)
+    mirrored = wilson_interval(images - hits, images)
+    assert mirrored == pytest.approx((100 - found.high, 100 - found.low))
+
+
+@pytest.mark.parametrize(("hits", "images"), [(615, 650), (3, 4), (1, 50_000), (49, 50)])
+def test_wilson_holds_the_shares_that_the_score_test_accepts(hits: int, images: int) -> None:
+    interval = wilson_interval(hits, images)
+    for end in interval:
+        share = end / 100
+        score = (hits / images - share) / math.sqrt(share * (1 - share) / images)
+        assert abs(score) == pytest.approx(Z)
+
+
+def test_wilson_of_all_or_none_has_width() -> None:
+    # n / (n + z^2)
+    assert wilson_interval(40, 40) == pytest.approx((100 * 40 / (40 + Z**2), 100))
+    assert wilson_interval(0, 40) == pytest.approx((0, 100 * Z**2 / (40 + Z**2)))
+
+
+@pytest.mark.parametrize(("hits", "images"), [(0, 0), (-1, 5), (6, 5)])
+def test_impossible_hits_are_refused(hits: int, images: int) -> None:
+    with pytest.raises(ValueError, match="hits of"):
+        wilson_interval(hits, images)
+
+
+@pytest.mark.parametrize(
+    ("hits", "images", "least"), [(615, 650, 93.0), (615, 650, 96), (9, 9, 90)]
+)
+def test_agreement_images_needed_is_where_the_interval_ends_at_the_budget(
+    hits: int, images: int, least: float
+) -> None:
+    needed = agreement_images_needed(hits, images, least)
+    assert needed is not None
+
+    def settled(count: int) -> bool:
+        # The same share of another number, which need be no whole one.
+        share, z2 = hits / images, Z**2 / count
+        centre = (share + z2 / 2) / (1 + z2)
+        half = math.sqrt(share * (1 - share) * z2 + z2**2 / 4) / (1 + z2)
+        return not 100 * (centre - half) < least <= 100 * (centre + half)
+
+    assert settled(needed)
+    assert not settled(needed - 1)
+    assert agreement_images_needed(19, 20, 95.0) is None
+
+
+def test_the_mean_of_normal_values_has_students_interval() -> None:
+    values = np.random.default_rng(5).normal(3, 2, 400)
+    half = 1.966 * values.std(ddof=1) / 20
+    found = mean_interval(values)
+    assert found is not None
+    assert found.low == pytest.approx(values.mean() - half, abs=0.03 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.03 * half)
+
+
+def test_the_interval_of_a_mean_is_that_of_a_second_bootstrap() -> None:
+    """BCa written again value by value, with other random numbers and a jackknife in full."""
+    values = np.random.default_rng(6).lognormal(-5, 1.5, 40)
+    random = np.random.default_rng(99)
+    means = sorted(float(random.choice(values, 40).mean()) for _ in range(20_000))
+    mean = float(values.mean())
+    left_out = [(values.sum() - value) / 39 for value in values]
+    centre = sum(left_out) / 40
+    cubes = sum((centre - each) ** 3 for each in left_out)
+    squares = sum((centre - each) ** 2 for each in left_out)
+    acceleration = cubes / (6 * squares**1.5)
+    normal = NormalDist()
+    bias = normal.inv_cdf(sum(each < mean for each in means) / 20_000)
+    ends = []
+    for z in (-Z, Z):
+        corrected = normal.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
+        ends.append(means[round(corrected * 19_999)])
+    found = mean_interval(values)
+    assert found == pytest.approx(ends, abs=0.04 * (ends[1] - ends[0]))
+    # It is not the interval of plain percentiles, which ends lower.
+    assert found is not None
+    assert found.high > means[round(0.975 * 19_999)] + 0.05 * (ends[1] - ends[0])
+
+
+def test_the_interval_of_a_mean_covers_it_as_often_as_it_says() -> None:
+    """Divergences as they are: a long tail, here of 200 each."""
+    random = np.random.default_rng(8)
+    true_mean = math.exp(-5 + 1.2**2 / 2)
+    covered = 0
+    for _ in range(150):
+        found = mean_interval(random.lognormal(-5, 1.2, 200))
+        assert found is not None
+        covered += found.low <= true_mean <= found.high
+    # 95 % of 150 is 142.5; three deviations below it are 134.5.
+    assert covered >= 135
+
+
+def test_the_interval_of_a_mean_is_the_same_in_any_order() -> None:
+    values = np.random.default_rng(7).lognormal(-5, 1.5, 300)
+    assert mean_interval(values) == mean_interval(values[::-1]) == mean_interval(sorted(values))
+
+
+def test_a_mean_of_few_values_has_no_interval() -> None:
+    assert mean_interval([0.1] * (FEWEST_VALUES - 1)) is None
+    assert mean_interval([0.1] * FEWEST_VALUES) == pytest.approx((0.1, 0.1))
+    assert mean_interval([0.0] * 50) == (0, 0)
+
+
+def test_the_interval_of_many_values_takes_little_memory() -> None:
+    import tracemalloc
+
+    values = np.random.default_rng(3).lognormal(-5, 1, 50_000)
+    tracemalloc.start()
+    found = mean_interval(values)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 32e6
+    half = Z * values.std() / math.sqrt(50_000)
+    mean = float(values.mean())
+    assert found == pytest.approx((mean - half, mean + half), abs=0.12 * half)
+
+
+def test_images_needed_of_a_mean() -> None:
+    interval = Interval(0.8, 1.4)
+    # Half of 0.4 is to become 0.1: sixteen times as many; half of 0.2 to become 0.1.
+    assert mean_images_needed(1.0, interval, 100, 1.1) == pytest.approx(1600, abs=1)
+    assert mean_images_needed(1.0, interval, 100, 0.9) == pytest.approx(400, abs=1)
+    assert mean_images_needed(1.0, interval, 100, 1.0) is None
+    assert mean_images_needed(1.0, None, 10, 2.0) == FEWEST_VALUES
+
+
+def test_the_loss_of_a_class_by_every_way_to_draw_it() -> None:
+    from itertools import combinations
+
+    # Of ten images four are lost; the class has the first three.
+    drawn = [sum(image < 3 for image in each) for each in combinations(range(10), 4)]
+    for lost in range(4):
+        expected = sum(count >= lost for count in drawn) / len(drawn)
+        assert class_loss_p(lost, 3, 4, 10) == pytest.approx(expected)
+    assert class_loss_p(10, 10, 10, 20) == pytest.approx(1 / math.comb(20, 10))
+    # One class alone loses all there is.
+    assert class_loss_p(5, 10, 5, 10) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("degrees", "t"),
+    # The table of every textbook: two-sided 95 %.
+    [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (9, 2.2622), (30, 2.0423), (100, 1.9840)],
+)
+def test_students_t_of_the_table(degrees: int, t: float) -> None:
+    assert student_t_p(t, degrees) == pytest.approx(0.025, abs=1e-5)
+    assert student_t_p(-t, degrees) == pytest.approx(0.975, abs=1e-5)
+    assert student_t_p(0, degrees) == 0.5

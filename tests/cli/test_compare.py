@@ -1,5 +1,6 @@
 """The command as a user types it: streams, exit codes, and numbers counted a second time."""
 
+import csv
 import json
 import math
 from collections import Counter
@@ -221,7 +222,8 @@ def test_one_output_is_a_classifier_of_two_classes(tmp_path: Path) -> None:
     assert "top-1            100.00 %     85.00 %\ntop-2 " in result.stdout
     assert "flips        3 right to wrong, 0 wrong to right" in result.stdout
     assert "agreement    17 of 20 images, 85.00 %" in result.stdout
-    assert "lost most    dog 10 to 7 of 10" in result.stdout
+    # Three of twenty, all of one class: chance does that to a class in two of nineteen draws.
+    assert "lost most    no class more than chance would have it" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
@@ -267,3 +269,166 @@ def test_two_names_given_to_one_output_are_said(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert json.loads(result.stdout)["classes"] == 2
     assert "1 is taken to mean 'dog', 0 'cat'" in result.stderr
+
+
+def flat(folder: Path, images: int = 40) -> Path:
+    """Photos without classes, beside each other; each of both answers is sure."""
+    for value in range(images):
+        write_image(folder / f"{value}.png", *((100 + value, 0), (0, 100 + value))[value % 2])
+    return folder
+
+
+def test_a_flat_folder_is_compared_without_labels(tmp_path: Path) -> None:
+    f, i, _ = linear(tmp_path)
+    result = run(f, i, "--data", flat(tmp_path / "photos"))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("images       40, without labels\n")
+    # Wilson: 40 / (40 + 1.96^2)
+    assert "agreement    40 of 40 images, 100.00 %, 95 % interval 91.23 to 100.00" in result.stdout
+    assert "top-1" not in result.stdout
+    assert "drop" not in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_a_pattern_an_image_and_a_list_have_no_labels(tmp_path: Path) -> None:
+    f, i, data = linear(tmp_path)
+    photos = flat(tmp_path / "photos", 4)
+    listed = tmp_path / "list.txt"
+    listed.write_text("photos/0.png\nphotos/2.png\n")
+    for given, images in (
+        (photos / "*.png", 4),
+        (photos / "0.png", 1),
+        (listed, 2),
+        (data / "*" / "1.png", 2),
+    ):
+        result = run(f, i, "--data", given, "--json")
+        assert result.exit_code == 0, result.stderr
+        found = json.loads(result.stdout)
+        assert (found["labelled"], found["images"]) == (False, images)
+        assert found["drop"] == {"top1": None, "interval": None}
+
+
+def test_folders_that_are_no_classes_stay_an_error_that_says_how_to_go_on(tmp_path: Path) -> None:
+    f, i, data = linear(tmp_path)
+    (data / "0").rename(data / "cats")
+    result = run(f, i, "--data", data)
+    assert result.exit_code == 2
+    assert "1 of 2 folders name no class: 'cats'" in result.stderr
+    assert "to compare without labels: --unlabelled" in result.stderr
+    result = run(f, i, "--data", data, "--unlabelled", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["images"] == 20
+    assert json.loads(result.stdout)["labelled"] is False
+
+
+def test_a_line_without_its_label_stays_an_error(tmp_path: Path) -> None:
+    f, i, data = linear(tmp_path)
+    manifest = data / "list.tsv"
+    manifest.write_text("0/1.png\t0\n1/1.png\n")
+    result = run(f, i, "--data", manifest)
+    assert result.exit_code == 2
+    assert "list.tsv:2: no label" in result.stderr
+
+
+def test_a_budget_for_the_drop_needs_labels(tmp_path: Path) -> None:
+    f, i, _ = linear(tmp_path)
+    result = run(f, i, "--data", flat(tmp_path / "photos"), "--max-drop", 1)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "have no labels" in result.stderr
+    assert "--min-agreement and --max-kl judge without labels" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "code"),
+    [
+        (RIGHT, ("--min-agreement", 91), 0),
+        (RIGHT, ("--min-agreement", 92), 3),
+        (RIGHT, ("--max-kl", 0), 0),
+        (WRONG, ("--min-agreement", 50), 1),
+        (WRONG, ("--max-kl", 0.001), 1),
+        (WRONG, ("--max-kl", 1), 0),
+        # The worst of several.
+        (RIGHT, ("--min-agreement", 92, "--max-kl", 0), 3),
+        (WRONG, ("--min-agreement", 50, "--max-kl", 1), 1),
+    ],
+)
+def test_gates_that_need_no_labels(
+    tmp_path: Path, rows: Rows, words: tuple[object, ...], code: int
+) -> None:
+    f, i, _ = linear(tmp_path, rows)
+    result = run(f, i, "--data", flat(tmp_path / "photos"), *words)
+    assert result.exit_code == code, result.output
+    said = {0: "PASS", 1: "FAIL", 3: "INCONCLUSIVE"}[code]
+    assert f"\nverdict      {said}: " in result.stdout
+
+
+def test_the_budgets_told_to_pass_do(tmp_path: Path) -> None:
+    # Half of the photos of class 0, the fainter ones, are lost.
+    f, i, data = linear(tmp_path, ((0.5, 0), (0, 1)))
+    for value in range(10):
+        write_image(data / "0" / f"more{value}.png", 100 + value, 20 + 8 * value)
+    first = run(f, i, "--data", data)
+    passes = next(line for line in first.stdout.splitlines() if line.startswith("passes"))
+    words = passes.removeprefix("passes").replace(",", "").split()
+    assert words[::2] == ["--max-drop", "--min-agreement", "--max-kl"]
+    assert run(f, i, "--data", data, *words).exit_code == 0
+    for option, value in zip(words[::2], words[1::2], strict=True):
+        stricter = float(value) + 0.02 if option == "--min-agreement" else float(value) * 0.98
+        assert run(f, i, "--data", data, option, stricter).exit_code != 0
+
+
+@pytest.mark.parametrize("option", ["--min-agreement", "--max-kl"])
+@pytest.mark.parametrize("budget", ["-1", "nan", "inf", "1001", "much"])
+def test_other_budgets_that_are_none_are_refused(tmp_path: Path, option: str, budget: str) -> None:
+    result = run("f", "i", "--data", tmp_path, f"{option}={budget}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert option in result.stderr
+
+
+def test_flips_are_written_and_are_those_in_json(tmp_path: Path) -> None:
+    f, i, data = linear(tmp_path, WRONG)
+    table = tmp_path / "out" / "flips.csv"
+    result = run(f, i, "--data", data, "--flips", table, "--json")
+    assert result.exit_code == 0, result.stderr
+    flips = json.loads(result.stdout)["flipped"]
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(flips) == 20
+    for row, flip in zip(rows, flips, strict=True):
+        assert row["image"] == flip["image"]
+        assert row["label"] == flip["label"]["label"] == flip["float"]["label"]
+        assert row["int8"] == flip["int8"]["label"] != row["float"]
+        assert float(row["float_probability"]) == flip["float"]["probability"]
+        assert float(row["kl"]) == flip["kl"]
+    assert [path.name for path in table.parent.iterdir()] == ["flips.csv"]
+
+
+def test_flips_that_cannot_be_written_are_said_before_the_work(tmp_path: Path) -> None:
+    f, i, data = linear(tmp_path)
+    before = i.read_bytes()
+    for name in (i, tmp_path / "flips.txt", data / "0"):
+        result = run(f, i, "--data", data, "--flips", name)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "a table of flips is a .csv file" in result.stderr
+    assert i.read_bytes() == before
+    (tmp_path / "taken.csv").mkdir()
+    result = run(f, i, "--data", data, "--flips", tmp_path / "taken.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_after_a_fail_it_is_said_what_to_do(tmp_path: Path) -> None:
+    card = {"quantizer": "default", "calibration_sha256": ("ab" * 32,) * 7}
+    f, i, data = linear(tmp_path, WRONG, calibration="photos", **card)
+    result = run(f, i, "--data", data, "--max-drop", 20)
+    assert result.exit_code == 1
+    after = result.stdout.partition("\nnext         ")[2]
+    assert after.startswith("1. Export with --quantizer tuned")
+    assert "2. Calibrate on more photos: this file was on 7" in after
+    assert "docs/when_int8_is_not_good_enough.md" in after.splitlines()[-1]
+    found = json.loads(run(f, i, "--data", data, "--max-drop", 20, "--json").stdout)
+    assert [step["step"] for step in found["next"]] == [
+        "quantizer",
+        "more calibration photos",
+        "inspect",
+        "page",
+    ]

@@ -1,4 +1,4 @@
-"""What int8 cost: two models and labelled images become one `Comparison`.
+"""What int8 cost: two models and images, labelled or not, become one `Comparison`.
 
 Both models see the very same pixels, one image after the other, and only a few numbers of each
 image are kept: ImageNet's 50,000 validation images need no more memory than ten do.
@@ -7,6 +7,7 @@ image are kept: ImageNet's 50,000 validation images need no more memory than ten
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
-from tinyedge.accuracy.model import Inference, ScoringModel, check_finite, is_probability
+from tinyedge.accuracy.advice import next_steps
+from tinyedge.accuracy.calibration_images import calibration_images, said_of_calibration_images
+from tinyedge.accuracy.gates import Budgets
+from tinyedge.accuracy.model import (
+    Inference,
+    ScoringModel,
+    check_finite,
+    is_probability,
+    probabilities,
+)
 from tinyedge.accuracy.result import (
     Answer,
     Comparison,
@@ -25,7 +35,6 @@ from tinyedge.accuracy.result import (
     conclude,
 )
 from tinyedge.errors import AnswerError, DatasetError, ModelError, TinyedgeWarning
-from tinyedge.files import file_sha256
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import LabelledImage
 from tinyedge.images.labels import class_count, class_names
@@ -34,15 +43,19 @@ from tinyedge.progress import Progress, no_progress
 
 __all__ = ["compare"]
 
-_NAMED_FILES = 3
+_NO_LABELS = (
+    "these images have no labels, so no drop of top-1 can be measured: for --max-drop give a folder"
+    " with a folder for each class, or path<TAB>label lines; --min-agreement and --max-kl judge"
+    " without labels"
+)
 
 
 def compare(
     float_model: ScoringModel,
     int8_model: ScoringModel,
-    images: Sequence[LabelledImage],
+    images: Sequence[LabelledImage] | Sequence[Path],
     *,
-    max_drop: float | None = None,
+    budgets: Budgets = Budgets(),  # noqa: B008  # a constant
     top_k: int = 5,
     skip_unreadable: bool = True,
     progress: Progress = no_progress,
@@ -52,8 +65,9 @@ def compare(
     Args:
         float_model: the reference.
         int8_model: the model in question.
-        images: what to compare on; none of them may have calibrated either model.
-        max_drop: the budget for the top-1 drop, 0 to 100 points, or None for no verdict.
+        images: what to compare on, all with labels or all without; none of them may have
+            calibrated either model.
+        budgets: what int8 may cost; where none is named there is no verdict.
         top_k: among how many classes of the highest scores the right one counts as well, 1 or more.
         skip_unreadable: leave out a file that is no image, and say so in the result, instead
             of raising.
@@ -61,42 +75,60 @@ def compare(
 
     Raises:
         ModelError: the models differ in classes, labels, input or fit, or are given in the wrong
-            order.
-        DatasetError: an image was used to calibrate a model, a label is none of the classes,
-            or there is no readable image.
+            order; a budget for the KL where they do not end in one softmax.
+        DatasetError: an image was used to calibrate a model, a label is none of the classes, there
+            is no readable image, or a budget for the drop and images without labels.
         ImageError: a file is no image, or a model answers it with infinities or NaN, unless
             `skip_unreadable`.
-        ValueError: `max_drop` is out of range.
+        ValueError: a budget is out of range, or some of the images have labels and some not.
     """
-    if max_drop is not None and not 0 <= max_drop <= 100:
-        raise ValueError(f"max_drop is {max_drop}; a budget is 0 to 100 points")
+    budgets.check()
     _check_models(float_model, int8_model)
-    _check_labels(images, class_count(float_model.classes))
-    hashes = [_digest(image.path) for image in images]
-    _refuse_calibration_images(images, hashes, (float_model, int8_model))
+    softmax = float_model.card.softmax_groups == int8_model.card.softmax_groups == 1
+    if budgets.max_kl is not None and not softmax:
+        raise ModelError(
+            f"{float_model.path} and {int8_model.path} do not both end in one softmax over all"
+            " classes, so there is no KL divergence to judge: use --min-agreement for --max-kl"
+        )
+    labelled = [image for image in images if isinstance(image, LabelledImage)]
+    if budgets.max_drop is not None and images and not labelled:
+        raise DatasetError(_NO_LABELS)
+    if labelled and len(labelled) < len(images):
+        raise ValueError(
+            f"{len(labelled)} of the {len(images)} images have labels; all must, or none"
+        )
+    _check_labels(labelled, class_count(float_model.classes))
+    paths = [image.path if isinstance(image, LabelledImage) else image for image in images]
+    calibration = calibration_images(paths, (float_model.card, int8_model.card))
+    if calibration.among:
+        raise DatasetError(said_of_calibration_images(calibration.among, len(paths)))
 
     observations: list[Observation] = []
     compared_hashes: set[str] = set()
     skipped: list[SkippedImage] = []
-    advance = progress("Comparing", len(images), unit="images")
+    advance = progress("Comparing", len(paths), unit="images")
     # By turns: going second on warm or on crowded caches shall favour neither in time.
-    turns = (_Turn(image, first) for image, first in zip(images, cycle((True, False))))
+    turns = (
+        _Turn(path, image.index if isinstance(image, LabelledImage) else None, first)
+        for path, image, first in zip(paths, images, cycle((True, False)))
+    )
     observe = _Observer(float_model, int8_model)
     with closing(evaluate(observe, turns)) as results:
-        for (turn, result), digest in zip(results, hashes, strict=True):
+        for (turn, result), digest in zip(results, calibration.hashes, strict=True):
             if not isinstance(result, Unreadable):
                 observations.append(result)
                 compared_hashes.add(digest)
             elif skip_unreadable:
-                skipped.append(SkippedImage(turn.image.path, result.reason))
+                skipped.append(SkippedImage(turn.path, result.reason))
             else:
                 raise result.error
             advance()
     if not observations:
         reason = f"; the first: {skipped[0].reason}" if skipped else ""
         raise DatasetError(f"none of the {len(images)} images could be read{reason}")
-    _note_names_swapped(float_model, observations)
-    return conclude(
+    if labelled:
+        _note_names_swapped(float_model, observations)
+    found = conclude(
         observations,
         files=(
             ModelFile(float_model.path, float_model.bytes),
@@ -105,13 +137,14 @@ def compare(
         classes=class_count(float_model.classes),
         threshold=float_model.threshold if float_model.classes == 1 else None,
         labels=_names(float_model) or _names(int8_model),
-        softmax=float_model.card.softmax_groups == int8_model.card.softmax_groups == 1,
-        max_drop=max_drop,
+        softmax=softmax,
+        budgets=budgets,
         top_k=top_k,
         fed_rightly=_of_one_export(float_model, int8_model),
         skipped=tuple(skipped),
         duplicates=len(observations) - len(compared_hashes),
     )
+    return replace(found, next_steps=next_steps(found, float_model.card, int8_model.card))
 
 
 def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
@@ -212,34 +245,11 @@ def _check_labels(images: Sequence[LabelledImage], classes: int) -> None:
             )
 
 
-def _digest(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError:  # a dangling link, no permission: loading the image says so
-        return ""
-
-
-def _refuse_calibration_images(
-    images: Sequence[LabelledImage], hashes: Sequence[str], models: Sequence[ScoringModel]
-) -> None:
-    calibration = {digest for model in models for digest in model.card.calibration_sha256}
-    overlap = [
-        image.path for image, digest in zip(images, hashes, strict=True) if digest in calibration
-    ]
-    if overlap:
-        names = ", ".join(str(path) for path in overlap[:_NAMED_FILES])
-        more = ", ..." if len(overlap) > _NAMED_FILES else ""
-        raise DatasetError(
-            f"{len(overlap)} of the {len(images)} images calibrated the model ({names}{more})."
-            " On these it may look better than it is: take them out, or export again with other"
-            " images after --calib"
-        )
-
-
 class _Turn(NamedTuple):
-    """An image, and which of the models goes first."""
+    """An image, its class where that is known, and which of the models goes first."""
 
-    image: LabelledImage
+    path: Path
+    label: int | None
     float_first: bool
 
 
@@ -256,7 +266,7 @@ class _Observer:
         Raises:
             ImageError: it cannot be read, or a model answers it with infinities or NaN.
         """
-        path, label = turn.image.path, turn.image.index
+        path, label = turn.path, turn.label
         pixels = load_float_input(path, self._float_model.spec)
         if turn.float_first:
             of_float = _finite(self._float_model, path, pixels)
@@ -269,9 +279,10 @@ class _Observer:
             of_int8.scores / self._int8_model.card.temperature,
         )
         return Observation(
+            path,
             label,
-            _answer(of_float, label, self._float_model.threshold),
-            _answer(of_int8, label, self._int8_model.threshold),
+            _answer(of_float, label, self._float_model),
+            _answer(of_int8, label, self._int8_model),
             float(divergence),
         )
 
@@ -290,11 +301,17 @@ def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inf
     return inference
 
 
-def _answer(inference: Inference, label: int, threshold: float) -> Answer:
-    scores = statistics.class_scores(inference.scores, threshold)
+def _answer(inference: Inference, label: int | None, model: ScoringModel) -> Answer:
+    scores = statistics.class_scores(inference.scores, model.threshold)
+    top1 = int(statistics.top1(scores))
+    found = probabilities(inference.scores, model.card)
+    if model.classes == 1:
+        one = min(max(float(found[0]), 0.0), 1.0)
+        found = np.array([1 - one, one])
     return Answer(
-        int(statistics.top1(scores)),
-        int(statistics.label_rank(scores, label)),
+        top1,
+        None if label is None else int(statistics.label_rank(scores, label)),
         bool(statistics.is_tied(scores)),
+        float(found[top1]),
         inference.milliseconds,
     )

@@ -10,7 +10,14 @@ from tinyedge.errors import AnswerError
 from tinyedge.images.spec import InputSpec
 from tinyedge.modelcard import ModelCard
 
-__all__ = ["EVEN", "Inference", "ScoringModel", "check_finite", "is_probability"]
+__all__ = [
+    "EVEN",
+    "Inference",
+    "ScoringModel",
+    "check_finite",
+    "is_probability",
+    "probabilities",
+]
 
 EVEN = 0.5
 """The threshold above which the probability of one class of two is the higher."""
@@ -57,6 +64,15 @@ class ScoringModel(Protocol):
 def is_probability(score: float) -> bool:
     """Whether the one score of a model may be one, give or take its rounding."""
     return bool(-_ROUNDING <= score <= 1 + _ROUNDING)
+
+
+def probabilities(scores: NDArray[np.float64], card: ModelCard) -> NDArray[np.float64]:
+    """The softmax of (classes,) scores where the network ended in one, else `scores` unchanged."""
+    if not card.softmax:
+        return scores
+    scaled = scores.reshape(card.softmax_groups, -1) / card.temperature
+    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True)).reshape(-1)
 
 
 def check_finite(scores: NDArray[np.float64], card: ModelCard, path: Path) -> None:

@@ -3,36 +3,49 @@
 import math
 from collections.abc import Callable
 
-from tinyedge.accuracy.result import Comparison, ModelResult
-from tinyedge.text import printable
+from tinyedge.accuracy.gates import Gate, GateName
+from tinyedge.accuracy.result import ClassName, Comparison, Flip, FlipAnswer, ModelResult
+from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
+from tinyedge.table import paragraph
+from tinyedge.text import cut, printable
 
 __all__ = ["as_json", "as_text"]
 
+_WIDTH = 80
 _NAME_WIDTH = 13
 _SHOWN_CLASSES = 3
+_SHOWN_FLIPS = 3
+_LABEL_WIDTH = 22
+_BEYOND_CHANCE = 0.05
+_OPTIONS: dict[GateName, str] = {
+    "max_drop": "--max-drop",
+    "min_agreement": "--min-agreement",
+    "max_kl": "--max-kl",
+}
 
 
 def as_text(comparison: Comparison) -> str:
-    """The report to read, about fifteen lines without a final newline, the verdict last.
+    """The report to read, some twenty lines without a final newline, what to do next at the end.
 
-    Numbers are rounded; an interval's ends outward, so that the text never claims more than
-    was measured.
+    Numbers are rounded; an interval's ends outward and a budget to what passes, so that the text
+    never claims more than was measured.
     """
     c = comparison
     rows = [
         ("images", _images(c)),
         ("", f"{'float':>12}{'int8':>12}"),
-        ("top-1", _pair(c, lambda model: f"{model.top1:.2f} %")),
-        *([(f"top-{c.top_k}", _pair(c, lambda model: f"{model.top5:.2f} %"))] * (c.top_k > 1)),
+        *(_accuracy(c) if c.labelled else []),
         ("ties", _pair(c, lambda model: str(model.ties)) + f"   ({_tied(c)})"),
         ("file", _pair(c, lambda model: _size(model.bytes))),
         ("inference", _pair(c, lambda model: f"{model.milliseconds:.2f} ms") + "   (median)"),
-        ("drop", f"{c.drop:.2f} points of top-1, 95 % interval {_interval(c)}"),
-        ("flips", f"{c.lost} right to wrong, {c.gained} wrong to right; McNemar p {_p(c)}"),
+        *(_lost(c) if c.labelled else []),
         ("agreement", _agreement(c)),
-        ("KL", _divergence(c)),
-        ("lost most", _worst_classes(c)),
-        ("verdict", _verdict(c)),
+        *_divergence(c),
+        *_worst_flips(c),
+        *([("lost most", _worst_classes(c))] if c.labelled else []),
+        *_passes(c),
+        *_verdict(c),
+        *_next_steps(c),
     ]
     return "\n".join(f"{name:<{_NAME_WIDTH}}{text}".rstrip() for name, text in rows)
 
@@ -40,24 +53,42 @@ def as_text(comparison: Comparison) -> str:
 def as_json(comparison: Comparison) -> dict[str, object]:
     """The report to compute with: percent from 0 to 100, nats, milliseconds; never rounded.
 
-    ``kl`` holds nulls where the models do not end in one softmax over all classes, ``verdict``
-    is null without a budget but where ``float_worse``, ``images_needed`` is null unless more
-    images would settle it.
+    Null are: what needs labels, where there are none; ``kl`` where the models do not end in one
+    softmax over all classes; ``verdict`` without a budget but where ``float_worse``;
+    ``images_needed`` unless more images would settle it.
     """
     c = comparison
     kl = c.divergence
     return {
         "schema": "tinyedge.compare/1",
         "images": c.images,
+        "labelled": c.labelled,
         "float": {"top1": c.float_model.top1, "top5": c.float_model.top5},
         "int8": {"top1": c.int8_model.top1, "top5": c.int8_model.top5},
-        "drop": {"top1": c.drop, "interval": [c.interval.low, c.interval.high]},
+        "drop": {"top1": c.drop, "interval": _interval_json(c.interval)},
         "agreement": c.agreement,
-        "kl": {"mean": kl.mean if kl else None, "p95": kl.p95 if kl else None},
+        "agreement_interval": _interval_json(c.agreement_interval),
+        "kl": {
+            "mean": kl.mean if kl else None,
+            "p95": kl.p95 if kl else None,
+            "interval": _interval_json(kl.interval if kl else None),
+        },
         "verdict": c.verdict,
         "float_worse": c.float_worse,
         "max_drop": c.max_drop,
         "images_needed": c.images_needed,
+        "gates": [
+            {
+                "gate": gate.name,
+                "budget": gate.budget,
+                "measured": gate.measured,
+                "interval": _interval_json(gate.interval),
+                "verdict": gate.verdict,
+                "images_needed": gate.images_needed,
+                "strictest": gate.strictest,
+            }
+            for gate in c.gates
+        ],
         "flips": {"right_to_wrong": c.lost, "wrong_to_right": c.gained},
         "mcnemar_p": c.mcnemar_p,
         "ties": {"float": c.float_model.ties, "int8": c.int8_model.ties},
@@ -76,21 +107,62 @@ def as_json(comparison: Comparison) -> dict[str, object]:
                 "images": item.images,
                 "float_correct": item.float_correct,
                 "int8_correct": item.int8_correct,
+                "p": item.p,
             }
             for item in c.worst_classes
         ],
         "duplicates": c.duplicates,
         "skipped": [{"image": str(item.path), "reason": item.reason} for item in c.skipped],
+        "flipped": [_flip_json(flip) for flip in c.flips],
+        "next": [{"step": step.name, "text": step.text} for step in c.next_steps],
     }
+
+
+def _interval_json(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _flip_json(flip: Flip) -> dict[str, object]:
+    def named(item: ClassName | FlipAnswer) -> dict[str, object]:
+        return {"index": item.index, "label": item.label}
+
+    return {
+        "image": str(flip.path),
+        "label": None if flip.truth is None else named(flip.truth),
+        "float": {**named(flip.float_answer), "probability": flip.float_answer.probability},
+        "int8": {**named(flip.int8_answer), "probability": flip.int8_answer.probability},
+        "kl": flip.divergence,
+    }
+
+
+_Rows = list[tuple[str, str]]
 
 
 def _images(c: Comparison) -> str:
     text = str(c.images)
+    if not c.labelled:
+        text += ", without labels"
     if c.skipped:
         text += f", {len(c.skipped)} skipped as unreadable"
     if c.duplicates:
         text += f", {c.duplicates} of them copies of others, which narrow the interval unduly"
     return text
+
+
+def _accuracy(c: Comparison) -> _Rows:
+    rows = [("top-1", _pair(c, lambda model: f"{model.top1:.2f} %"))]
+    if c.top_k > 1:
+        rows.append((f"top-{c.top_k}", _pair(c, lambda model: f"{model.top5:.2f} %")))
+    return rows
+
+
+def _lost(c: Comparison) -> _Rows:
+    assert c.interval is not None
+    ends = f"{_down(c.interval.low)} to {_up(c.interval.high)}"
+    return [
+        ("drop", f"{c.drop:.2f} points of top-1, 95 % interval {ends}"),
+        ("flips", f"{c.lost} right to wrong, {c.gained} wrong to right; McNemar p {_p(c)}"),
+    ]
 
 
 def _tied(c: Comparison) -> str:
@@ -107,10 +179,6 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
-def _interval(c: Comparison) -> str:
-    return f"{_down(c.interval.low)} to {_up(c.interval.high)}"
-
-
 def _down(value: float) -> str:
     return f"{math.floor(value * 100) / 100:.2f}"
 
@@ -119,61 +187,166 @@ def _up(value: float) -> str:
     return f"{math.ceil(value * 100) / 100:.2f}"
 
 
+def _digits(value: float, *, up: bool) -> str:
+    """A number of at least 0 with three significant digits, rounded up or down."""
+    if value == 0:
+        return "0"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    rounded = (math.ceil if up else math.floor)(value / unit) * unit
+    # What the product's own rounding made is not to end on the wrong side.
+    text = f"{rounded:.3g}"
+    return text if (float(text) >= value) == up or float(text) == value else f"{value:.17g}"
+
+
 def _p(c: Comparison) -> str:
-    return f"{c.mcnemar_p:.3f}" if c.mcnemar_p >= 0.001 else "below 0.001"
+    p = c.mcnemar_p
+    assert p is not None
+    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
 
 
 def _agreement(c: Comparison) -> str:
     # With the count, for 49,999 of 50,000 are 100.00 % too.
-    count = round(c.agreement / 100 * c.images)
-    return f"{count} of {c.images} images, {c.agreement:.2f} %"
+    interval = c.agreement_interval
+    return (
+        f"{c.images - len(c.flips)} of {c.images} images, {c.agreement:.2f} %,"
+        f" 95 % interval {_down(interval.low)} to {_up(interval.high)}"
+    )
 
 
-def _divergence(c: Comparison) -> str:
+def _divergence(c: Comparison) -> _Rows:
     if c.divergence is None:
-        return "none: it is of logits before one softmax over all classes"
-    return f"mean {c.divergence.mean:.3g}, 95th percentile {c.divergence.p95:.3g} nats"
+        return [("KL", "none: it is of logits before one softmax over all classes")]
+    mean, p95, interval = c.divergence.mean, c.divergence.p95, c.divergence.interval
+    ends = (
+        f"no interval of fewer than {FEWEST_VALUES} images"
+        if interval is None
+        else f"95 % interval {_digits(interval.low, up=False)} to {_digits(interval.high, up=True)}"
+    )
+    return [("KL", f"mean {mean:.3g} nats, {ends}"), ("", f"95th percentile {p95:.3g} nats")]
+
+
+def _worst_flips(c: Comparison) -> _Rows:
+    if not c.flips:
+        return []
+    by = "float's probability" if c.divergence is None else "KL"
+    rows = [("worst flips", f"by {by}, of {len(c.flips)}; all of them: --flips FILE.csv")]
+    for flip in c.flips[:_SHOWN_FLIPS]:
+        name = printable(flip.path.name)
+        if flip.truth is not None:
+            name = cut(name, 28) + f", which shows {_label(flip.truth)}"
+        changed = (
+            f"{_label(flip.float_answer)} {flip.float_answer.probability:.2f} became"
+            f" {_label(flip.int8_answer)} {flip.int8_answer.probability:.2f}"
+        )
+        rows += [("", cut(name, _WIDTH - _NAME_WIDTH)), ("", f"  {changed}")]
+    return rows
+
+
+def _label(item: ClassName | FlipAnswer) -> str:
+    return cut(printable(item.label), _LABEL_WIDTH)
 
 
 def _worst_classes(c: Comparison) -> str:
-    return (
-        "; ".join(
-            f"{printable(item.label)} {item.float_correct} to {item.int8_correct} of {item.images}"
-            for item in c.worst_classes[:_SHOWN_CLASSES]
-        )
-        or "no class lost an image"
+    named = [item for item in c.worst_classes if item.p < _BEYOND_CHANCE]
+    if not c.lost:
+        return "no class lost an image"
+    if not named:
+        return "no class more than chance would have it (95 % confidence)"
+    return f"\n{'':{_NAME_WIDTH}}".join(
+        f"{cut(printable(item.label), 40)} {item.float_correct} to {item.int8_correct}"
+        f" of {item.images}"
+        for item in named[:_SHOWN_CLASSES]
     )
 
 
-def _verdict(c: Comparison) -> str:
+def _passes(c: Comparison) -> _Rows:
+    passed = [
+        f"{_OPTIONS[gate.name]} {_strictest(gate.name, gate.strictest)}"
+        for gate in c.gates
+        if gate.strictest is not None
+    ]
+    return [("passes", ", ".join(passed))] if passed else []
+
+
+def _strictest(name: GateName, value: float) -> str:
+    """A budget in text, rounded to what passes."""
+    if name == "max_kl":
+        return _digits(value, up=True)
+    return _down(value) if name == "min_agreement" else _up(value)
+
+
+def _verdict(c: Comparison) -> _Rows:
     if c.float_worse:
-        return _below(
-            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which",
-            "int8 cannot make it: it was fed wrongly. Say what its pixels are:",
-            "--pixels, or --mean and --std",
+        lines = [
+            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which"
+            " int8 cannot make it: it was fed wrongly. Say what its pixels are:"
+            " --pixels, or --mean and --std"
+        ]
+    else:
+        order = ("fail", "inconclusive", "pass")
+        judged = sorted(
+            (gate for gate in c.gates if gate.verdict is not None),
+            key=lambda gate: order.index(gate.verdict or "pass"),
         )
-    if c.max_drop is None:
-        return "none: name a budget for the drop with --max-drop POINTS"
-    budget = f"{c.max_drop:.15g}"
-    if c.verdict == "pass":
-        found = f"PASS: the drop is at most {_up(c.interval.high)} points, within the budget of"
-        return f"{found} {budget} (95 % confidence)"
-    if c.verdict == "fail":
-        found = f"FAIL: the drop is at least {_down(c.interval.low)} points, over the budget of"
-        return f"{found} {budget} (95 % confidence)"
-    return _below(
-        f"INCONCLUSIVE: {c.images} images cannot tell whether the drop is within the budget of"
-        f" {budget};",
-        _advice(c),
-    )
+        lines = [_said_of(gate, c.images) for gate in judged]
+    lines = lines or [
+        "none: name a budget with "
+        + (
+            "--max-drop, --min-agreement or --max-kl"
+            if c.labelled
+            else "--min-agreement or --max-kl"
+        )
+    ]
+    return _wrapped("verdict", lines)
 
 
-def _below(*lines: str) -> str:
-    """Lines of one row, the second and later ones below the first."""
-    return f"\n{'':{_NAME_WIDTH}}".join(lines)
+_MEASURES: dict[GateName, tuple[str, str]] = {
+    "max_drop": ("drop", " points"),
+    "min_agreement": ("agreement", " %"),
+    "max_kl": ("mean KL", " nats"),
+}
 
 
-def _advice(c: Comparison) -> str:
-    if c.images_needed is None:
+def _said_of(gate: Gate, images: int) -> str:
+    measure, unit = _MEASURES[gate.name]
+    budget = f"{gate.budget:.15g}"
+    least = gate.name == "min_agreement"
+    if gate.verdict == "inconclusive" or gate.interval is None:
+        asked = f"at least {budget} %" if least else f"within the budget of {budget}"
+        return (
+            f"INCONCLUSIVE: {images} images cannot tell whether the {measure} is {asked};"
+            f" {_advice(gate)}"
+        )
+    low, high = gate.interval
+    if gate.name == "max_kl":
+        ends = _digits(low, up=False), _digits(high, up=True)
+    else:
+        ends = _down(low), _up(high)
+    bound = f"at most {ends[1]}" if (gate.verdict == "pass") != least else f"at least {ends[0]}"
+    if gate.verdict == "pass":
+        found = f"PASS: the {measure} is {bound}{unit}, "
+        asked = f"and at least {budget} was asked" if least else f"within the budget of {budget}"
+    else:
+        found = f"FAIL: the {measure} is {bound}{unit}, "
+        asked = f"and at least {budget} was asked" if least else f"over the budget of {budget}"
+    return f"{found}{asked} (95 % confidence)"
+
+
+def _advice(gate: Gate) -> str:
+    if gate.images_needed is None:
         return "it was measured to be the budget itself, so no number of images would tell"
-    return f"about {c.images_needed:,} images would tell, if flips stay as frequent"
+    if gate.interval is None:
+        return f"it takes {gate.images_needed} at least"
+    like = "if others are like these" if gate.name == "max_kl" else "if flips stay as frequent"
+    return f"about {gate.images_needed:,} images would tell, {like}"
+
+
+def _next_steps(c: Comparison) -> _Rows:
+    numbered = [f"{number}. {step.text}" for number, step in enumerate(c.next_steps, start=1)]
+    return _wrapped("next", numbered) if numbered else []
+
+
+def _wrapped(name: str, texts: list[str]) -> _Rows:
+    """A row of several paragraphs that fit the width."""
+    lines = [line for text in texts for line in paragraph(text, width=_WIDTH - _NAME_WIDTH)]
+    return [(name, lines[0]), *(("", line) for line in lines[1:])]

@@ -3,20 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
+from tinyedge.accuracy.gates import (
+    Budgets,
+    Gate,
+    agreement_gate,
+    drop_gate,
+    kl_gate,
+    undecided,
+    worst_verdict,
+)
 
 __all__ = [
     "Answer",
+    "ClassName",
     "ClassResult",
     "Comparison",
     "Divergence",
+    "Flip",
+    "FlipAnswer",
     "ModelFile",
     "ModelResult",
+    "NextStep",
     "Observation",
     "SkippedImage",
     "conclude",
@@ -38,36 +51,93 @@ class ModelResult:
 
     Attributes:
         path, bytes: its file and that file's size, model card included.
-        top1, top5: percent of the images; top5 counts the best `Comparison.top_k` classes.
+        top1, top5: percent of the images, None without labels; top5 counts the best
+            `Comparison.top_k` classes.
         ties: images on which several classes share the highest score.
         milliseconds: median of one inference, without reading and fitting the image.
     """
 
     path: Path
     bytes: int
-    top1: float
-    top5: float
+    top1: float | None
+    top5: float | None
     ties: int
     milliseconds: float
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """KL(float || int8) over the images, in nats: its mean and its 95th percentile."""
+    """KL(float || int8) over the images, in nats.
+
+    Attributes:
+        mean: of all images.
+        p95: the 95th percentile.
+        interval: 95 %, of the mean; None of too few images (see
+            `tinyedge.accuracy.statistics.mean_interval`).
+    """
 
     mean: float
     p95: float
+    interval: statistics.Interval | None
 
 
 @dataclass(frozen=True)
 class ClassResult:
-    """One class: how many images it has and how many of them each model names rightly."""
+    """One class: how many images it has and how many of them each model names rightly.
+
+    Attributes:
+        index, label: the class; its index in digits where it has no label.
+        images: how many show it.
+        float_correct, int8_correct: how many of them each model names rightly.
+        p: how likely chance alone, which draws what is lost from all that float names rightly, has
+            any of the classes lose so much: `tinyedge.accuracy.statistics.class_loss_p` times the
+            number of classes that could have, at most 1 (Bonferroni).
+    """
 
     index: int
     label: str
     images: int
     float_correct: int
     int8_correct: int
+    p: float
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """A class; its index in digits where it has no label."""
+
+    index: int
+    label: str
+
+
+@dataclass(frozen=True)
+class FlipAnswer:
+    """What one model answers to an image: the class, and its probability.
+
+    Of a network that ends in no softmax the probability is the score itself.
+    """
+
+    index: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An image that the two models put into different classes.
+
+    Attributes:
+        path: the image.
+        truth: the class it shows; None without labels.
+        float_answer, int8_answer: what each model says.
+        divergence: KL(float || int8), nats; None as `Comparison.divergence`.
+    """
+
+    path: Path
+    truth: ClassName | None
+    float_answer: FlipAnswer
+    int8_answer: FlipAnswer
+    divergence: float | None
 
 
 @dataclass(frozen=True)
@@ -78,12 +148,35 @@ class SkippedImage:
     reason: str
 
 
+class NextStep(NamedTuple):
+    """What to do where int8 cost too much; see `tinyedge.accuracy.advice`.
+
+    Attributes:
+        name: which step it is, for programs.
+        text: what to do and why, a sentence or two.
+    """
+
+    name: Literal[
+        "float file",
+        "quantizer",
+        "calibration photos",
+        "more calibration photos",
+        "other calibration photos",
+        "batch norm",
+        "lowered file",
+        "inspect",
+        "page",
+    ]
+    text: str
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Everything a comparison found. Percent and points run from 0 to 100.
 
     Attributes:
         images: how many images were compared.
+        labelled: whether their classes are known; what needs them is None, or empty, if not.
         duplicates: how many of them are copies, to the byte, of another; the statistics take
             images for independent of each other, which copies are not.
         skipped: the images left out.
@@ -96,55 +189,78 @@ class Comparison:
         lost, gained: images int8 alone gets wrong, and alone gets right.
         mcnemar_p: exact two-sided p of `lost` against `gained`.
         agreement: percent of the images both models put into the same class.
+        agreement_interval: its 95 % interval (see
+            `tinyedge.accuracy.statistics.wilson_interval`).
         divergence: None where a model does not end in one softmax over all classes: its scores
             are no distribution then, and nats would mean nothing.
-        worst_classes: those that lost the most images, the worst first; at most five, none
+        flips: the images both put into different classes, those of the greatest divergence first;
+            without one those first of which float was surest.
+        worst_classes: those that lost the most beyond chance, the worst first; at most five, none
             that lost nothing.
-        max_drop: the budget, points, or None.
         float_worse: whether the float model is significantly worse (the whole interval is below 0)
             and nothing shows that both were fed rightly: it was not, for int8 gains nothing.
-        verdict: on the budget; None without one; ``inconclusive`` where `float_worse`.
+        gates: what the images say of each budget that they can be asked of, named or not.
+        verdict: on all budgets, the worst; None without one; ``inconclusive`` where `float_worse`.
         top_k: how many classes `top5` counts, of all at most.
-        images_needed: how many images would settle an inconclusive verdict (see
-            `tinyedge.accuracy.statistics.images_needed`); None for the others, and where no
-            number would, or `float_worse`.
+        next_steps: what to do where int8 cost too much, the most promising first.
     """
 
     images: int
+    labelled: bool
     duplicates: int
     skipped: tuple[SkippedImage, ...]
     classes: int
     threshold: float | None
     float_model: ModelResult
     int8_model: ModelResult
-    drop: float
-    interval: statistics.Interval
-    lost: int
-    gained: int
-    mcnemar_p: float
+    drop: float | None
+    interval: statistics.Interval | None
+    lost: int | None
+    gained: int | None
+    mcnemar_p: float | None
     agreement: float
+    agreement_interval: statistics.Interval
     divergence: Divergence | None
+    flips: tuple[Flip, ...]
     worst_classes: tuple[ClassResult, ...]
-    max_drop: float | None
     float_worse: bool
+    gates: tuple[Gate, ...]
     verdict: statistics.Verdict | None
-    images_needed: int | None
     top_k: int
+    next_steps: tuple[NextStep, ...] = ()
+
+    @property
+    def max_drop(self) -> float | None:
+        """The budget for the drop, points, or None."""
+        return next((gate.budget for gate in self.gates if gate.name == "max_drop"), None)
+
+    @property
+    def images_needed(self) -> int | None:
+        """About how many images would settle an inconclusive verdict.
+
+        None for the others, and where no number would, or `float_worse`.
+        """
+        if self.verdict != "inconclusive":
+            return None
+        needed = [gate.images_needed for gate in self.gates if gate.verdict == "inconclusive"]
+        return None if None in needed else max((each for each in needed if each), default=None)
 
 
 class Answer(NamedTuple):
-    """What is kept of one model's scores of one image."""
+    """What is kept of one model's scores of one image; the rank is None without a label."""
 
     top1: int
-    label_rank: int
+    label_rank: int | None
     tied: bool
+    probability: float
     milliseconds: float
 
 
 class Observation(NamedTuple):
     """What is kept of one image; `divergence` is KL(float || int8) of its softmax, nats."""
 
-    label: int
+    path: Path
+    label: int | None
     float_answer: Answer
     int8_answer: Answer
     divergence: float
@@ -158,72 +274,124 @@ def conclude(
     threshold: float | None = None,
     labels: Sequence[str] | None,
     softmax: bool,
-    max_drop: float | None,
-    top_k: int = 5,
-    fed_rightly: bool = False,
-    skipped: tuple[SkippedImage, ...] = (),
-    duplicates: int = 0,
+    budgets: Budgets,
+    top_k: int,
+    fed_rightly: bool,
+    skipped: tuple[SkippedImage, ...],
+    duplicates: int,
 ) -> Comparison:
-    """Count the observations, at least one, and judge the drop.
+    """The `Comparison` that follows from at least one observation.
 
-    `files` are the float model's and the int8 model's; `softmax` says whether both end
-    in one softmax over all classes, `fed_rightly` whether their files show how they are fed; all
-    else is as in `Comparison`. A class without a label goes by its index.
+    Args:
+        observations: one for each image; all of them have labels, or none.
+        files: the float model's, then the int8 model's.
+        classes: how many classes the models tell apart.
+        threshold: that of models of one output.
+        labels: a name for each, or None where the models bear none.
+        softmax: whether both models end in one softmax over all classes.
+        budgets: what int8 may cost.
+        top_k: among how many classes the right one counts as well.
+        fed_rightly: whether the models' cards show it, so that a float model that is worse is
+            chance.
+        skipped: the images left out.
+        duplicates: how many observations are of copies of other images.
     """
-    count, top_k = len(observations), min(top_k, classes)
-    float_right = np.array([item.float_answer.label_rank == 0 for item in observations])
-    int8_right = np.array([item.int8_answer.label_rank == 0 for item in observations])
-    lost = int(np.count_nonzero(float_right & ~int8_right))
-    gained = int(np.count_nonzero(~float_right & int8_right))
+    count = len(observations)
+    top_k = min(top_k, classes)
+    labelled = observations[0].label is not None
+    lost = gained = None
+    gates: list[Gate] = []
+    worst_classes: tuple[ClassResult, ...] = ()
+    if labelled:
+        class_of = np.array([item.label for item in observations])
+        float_right = np.array([item.float_answer.label_rank == 0 for item in observations])
+        int8_right = np.array([item.int8_answer.label_rank == 0 for item in observations])
+        lost = int(np.count_nonzero(float_right & ~int8_right))
+        gained = int(np.count_nonzero(~float_right & int8_right))
+        gates.append(drop_gate(lost, gained, count, budgets.max_drop))
+        worst_classes = _worst_classes(class_of, float_right, int8_right, labels)
+    interval = gates[0].interval if labelled else None
     agreeing = sum(item.float_answer.top1 == item.int8_answer.top1 for item in observations)
-    interval = statistics.drop_interval(lost, gained, count)
-    float_worse = interval.high < 0 and not fed_rightly
-    verdict = None if max_drop is None else statistics.verdict(interval, max_drop)
-    needed = None
+    gates.append(agreement_gate(agreeing, count, budgets.min_agreement))
+    divergence = None
+    if softmax:
+        divergences = [item.divergence for item in observations]
+        gates.append(kl_gate(divergences, budgets.max_kl))
+        p95 = float(np.percentile(divergences, 95))
+        divergence = Divergence(float(np.mean(divergences)), p95, gates[-1].interval)
+    float_worse = interval is not None and interval.high < 0 and not fed_rightly
     if float_worse:
-        verdict = "inconclusive"
-    elif max_drop is not None and verdict == "inconclusive":
-        needed = statistics.images_needed(lost, gained, count, max_drop)
-    divergences = [item.divergence for item in observations]
-    class_of = np.array([item.label for item in observations])
+        gates = [undecided(gate) for gate in gates]
     return Comparison(
         images=count,
+        labelled=labelled,
         duplicates=duplicates,
         skipped=skipped,
         classes=classes,
         threshold=threshold,
         float_model=_model_result(files[0], [o.float_answer for o in observations], top_k),
         int8_model=_model_result(files[1], [o.int8_answer for o in observations], top_k),
-        drop=100 * (lost - gained) / count,
+        drop=gates[0].measured if labelled else None,
         interval=interval,
         lost=lost,
         gained=gained,
-        mcnemar_p=statistics.mcnemar_p(lost, gained),
+        mcnemar_p=(None if lost is None or gained is None else statistics.mcnemar_p(lost, gained)),
         agreement=100 * agreeing / count,
-        divergence=_divergence(divergences) if softmax else None,
-        worst_classes=_worst_classes(class_of, float_right, int8_right, labels),
-        max_drop=max_drop,
+        agreement_interval=statistics.wilson_interval(agreeing, count),
+        divergence=divergence,
+        flips=_flips(observations, labels, with_divergence=softmax),
+        worst_classes=worst_classes,
         float_worse=float_worse,
-        verdict=verdict,
-        images_needed=needed,
+        gates=tuple(gates),
+        verdict="inconclusive" if float_worse else worst_verdict(gates),
         top_k=top_k,
     )
 
 
+def _flips(
+    observations: Sequence[Observation], labels: Sequence[str] | None, *, with_divergence: bool
+) -> tuple[Flip, ...]:
+    def answer(given: Answer) -> FlipAnswer:
+        return FlipAnswer(given.top1, _called(given.top1, labels), given.probability)
+
+    found = [
+        Flip(
+            item.path,
+            None if item.label is None else ClassName(item.label, _called(item.label, labels)),
+            answer(item.float_answer),
+            answer(item.int8_answer),
+            item.divergence if with_divergence else None,
+        )
+        for item in observations
+        if item.float_answer.top1 != item.int8_answer.top1
+    ]
+    found.sort(
+        key=lambda flip: (
+            flip.divergence if flip.divergence is not None else flip.float_answer.probability
+        ),
+        reverse=True,
+    )
+    return tuple(found)
+
+
+def _called(index: int, labels: Sequence[str] | None) -> str:
+    return str(index) if labels is None else labels[index]
+
+
 def _model_result(file: ModelFile, answers: Sequence[Answer], top_k: int) -> ModelResult:
-    ranks = np.array([answer.label_rank for answer in answers])
+    ranks = np.array([answer.label_rank for answer in answers if answer.label_rank is not None])
+
+    def among_best(count: int) -> float | None:
+        return 100 * int(np.count_nonzero(ranks < count)) / len(ranks) if len(ranks) else None
+
     return ModelResult(
         path=file.path,
         bytes=file.bytes,
-        top1=100 * int(np.count_nonzero(ranks < 1)) / len(ranks),
-        top5=100 * int(np.count_nonzero(ranks < top_k)) / len(ranks),
+        top1=among_best(1),
+        top5=among_best(top_k),
         ties=sum(answer.tied for answer in answers),
         milliseconds=float(np.median([answer.milliseconds for answer in answers])),
     )
-
-
-def _divergence(values: Sequence[float]) -> Divergence:
-    return Divergence(float(np.mean(values)), float(np.percentile(values, 95)))
 
 
 def _worst_classes(
@@ -235,16 +403,25 @@ def _worst_classes(
     images = np.bincount(class_of)
     before = np.bincount(class_of[float_right], minlength=len(images))
     after = np.bincount(class_of[int8_right], minlength=len(images))
-    # By images, not by share: in a class of two images one flip is half of all, and chance.
-    order = np.lexsort((images, after - before))
-    return tuple(
+    lost = np.bincount(class_of[float_right & ~int8_right], minlength=len(images))
+    all_lost, all_right = int(lost.sum()), int(before.sum())
+    could_lose = int(np.count_nonzero(before))
+
+    def chance(index: int) -> float:
+        own = statistics.class_loss_p(int(lost[index]), int(before[index]), all_lost, all_right)
+        return min(1.0, could_lose * own)
+
+    found = [
         ClassResult(
-            index=int(index),
-            label=labels[index] if labels is not None else str(index),
+            index=index,
+            label=_called(index, labels),
             images=int(images[index]),
             float_correct=int(before[index]),
             int8_correct=int(after[index]),
+            p=chance(index),
         )
-        for index in order[:_WORST_CLASSES]
-        if before[index] > after[index]
-    )
+        for index in map(int, np.flatnonzero(before > after))
+    ]
+    # By images after that, not by share: in a class of two images one flip is half of all.
+    found.sort(key=lambda each: (each.p, each.int8_correct - each.float_correct, each.images))
+    return tuple(found[:_WORST_CLASSES])

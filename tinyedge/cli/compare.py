@@ -42,15 +42,37 @@ _EXIT_CODES = {
     required=True,
     metavar="DIR",
     type=PATH,
-    help="Labelled photos: a folder per class, named by label, WordNet id or index; or a"
-    " manifest of path<TAB>label lines; or Darknet's list of paths or .data file.",
+    help="Photos. With labels: a folder per class, named by label, WordNet id or index; or a"
+    " manifest of path<TAB>label lines; or Darknet's list of paths or .data file. Without: a folder"
+    " of photos, a pattern in quotes, a list of paths.",
 )
+@click.option("--unlabelled", is_flag=True, help="Take no labels from --data, whatever it is.")
 @click.option(
     "--max-drop",
     metavar="POINTS",
     type=click.FloatRange(0, 100),
     callback=not_nan,
-    help="The budget: how many points of top-1 int8 may cost.",
+    help="A budget: how many points of top-1 int8 may cost; needs labels.",
+)
+@click.option(
+    "--min-agreement",
+    metavar="PERCENT",
+    type=click.FloatRange(0, 100),
+    callback=not_nan,
+    help="A budget: on how many of the photos both must answer with one class.",
+)
+@click.option(
+    "--max-kl",
+    metavar="NATS",
+    type=click.FloatRange(0, 1000),
+    callback=not_nan,
+    help="A budget: how large the mean KL(float, int8) may be.",
+)
+@click.option(
+    "--flips",
+    metavar="FILE.csv",
+    type=PATH,
+    help="Write the photos on which they differ, with both answers.",
 )
 @device_option
 @threads_option
@@ -67,7 +89,11 @@ def command(
     float_file: Path,
     int8_file: Path,
     data: Path,
+    unlabelled: bool,
     max_drop: float | None,
+    min_agreement: float | None,
+    max_kl: float | None,
+    flips: Path | None,
     device: str,
     threads: int | None,
     fit: "Fit | None",
@@ -79,20 +105,27 @@ def command(
     ids: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure on labelled photos what int8 cost.
+    """Measure on photos what int8 cost.
 
-    Reports the accuracy of both files, the drop (float minus int8) with its 95 % interval,
-    agreement, speed and more. Photos that calibrated the model are refused. A file compiled for
-    the Edge TPU runs there (--device coral-usb), and is never replaced by one for the CPU. Without
-    --max-drop there is no gate.
+    Reports how often both files agree, the KL divergence, speed and, of labelled photos, the
+    accuracy of both and the drop (float minus int8), all with 95 % intervals. Photos that
+    calibrated the model are refused. A file compiled for the Edge TPU runs there (--device
+    coral-usb), and is never replaced by one for the CPU. A budget makes it a gate; without one
+    there is none. A few hundred photos decide --min-agreement and --max-kl, thousands --max-drop.
     """
     import tinyedge
     from tinyedge.accuracy import report
+    from tinyedge.accuracy.flips import check_flips_file, flips_csv
     from tinyedge.devices.runtime.classifier import open_pair
     from tinyedge.devices.runtime.int8_speed import slower_than_float
     from tinyedge.devices.runtime.report import running_on
+    from tinyedge.files import write_together
     from tinyedge.progress import progress_shown
+    from tinyedge.temporary import own_temporaries
 
+    if flips is not None:
+        context.with_resource(own_temporaries())
+        check_flips_file(flips)
     profile = running_profile(device)
     said_mean, said_std = said_of_pixels(mean, std, pixels)
     float_model, int8_model = open_pair(
@@ -111,8 +144,17 @@ def command(
     say(f"{running_on(float_model)}{through}", err=True)
     with progress_shown(on_terminal=shows_progress()) as progress:
         comparison = tinyedge.compare(
-            float_model, int8_model, data, max_drop=max_drop, progress=progress
+            float_model,
+            int8_model,
+            data,
+            max_drop=max_drop,
+            min_agreement=min_agreement,
+            max_kl=max_kl,
+            unlabelled=unlabelled,
+            progress=progress,
         )
+    if flips is not None:
+        write_together({flips: flips_csv(comparison.flips)})
     for skipped in comparison.skipped:
         say(f"skipped: {skipped.reason}", err=True)
     show(as_json, lambda: report.as_text(comparison), lambda: report.as_json(comparison))

@@ -34,6 +34,7 @@ __all__ = [
     "LabelledImage",
     "evenly_spaced",
     "find_images",
+    "read_images",
     "read_labelled",
     "read_unlabelled",
 ]
@@ -134,6 +135,49 @@ def read_labelled(
     return images
 
 
+def read_images(
+    source: Path,
+    *,
+    labels: Sequence[str] | None,
+    ids: Sequence[str] | None,
+    classes: int,
+    unlabelled: bool = False,
+) -> list[LabelledImage] | list[Path]:
+    """The images of `source` with their classes, or without where it names none.
+
+    It is the form that tells. Without labels are: a folder whose folders hold no image; a pattern;
+    an image; a list of paths without tabs no path of which holds a label. All else is taken to have
+    labels, and read as `read_labelled` reads it: a folder that names no class, a line
+    without its label stay errors, for they are mistakes more often than not.
+
+    Args:
+        source: a folder, pattern, image, manifest, list or .data file.
+        labels: see `read_labelled`.
+        ids: likewise.
+        classes: likewise.
+        unlabelled: take all images of `source` without labels, whatever they are called.
+
+    Raises:
+        DatasetError: as `read_labelled`, or `read_unlabelled`.
+    """
+    if os.path.isdir(source):
+        if unlabelled or _is_flat(source):
+            return _images_in(source)
+    elif not os.path.exists(source):
+        if glob.has_magic(os.fspath(source)):
+            return _matching(os.fspath(source))
+    elif is_image_name(source.name):
+        return [source]
+    elif unlabelled or not (is_data_file(source) or _names_classes(source, labels, ids)):
+        return read_unlabelled(source)
+    try:
+        return read_labelled(source, labels=labels, ids=ids, classes=classes)
+    except DatasetError as error:
+        if not os.path.exists(source):
+            raise
+        raise DatasetError(f"{error}; to compare without labels: --unlabelled") from error
+
+
 def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
     """`count` of the paths, evenly spaced from the first to the last; all where there are fewer.
 
@@ -147,6 +191,30 @@ def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
     if count == 1:
         return [paths[0]]
     return [paths[i * (len(paths) - 1) // (count - 1)] for i in range(count)]
+
+
+def _is_flat(folder: Path) -> bool:
+    """Whether it holds images, but none in folders of it."""
+    visible = [entry for entry in listed_folder(folder) if not is_passed_over(entry.name)]
+    if not any(kind == "file" and is_image_name(name) for name, kind in visible):
+        return False
+    inside = (
+        path
+        for name, kind in visible
+        if kind == "folder"
+        for path in walk(folder / name, {folder_identity(folder)}, LeftOut())
+    )
+    return next(inside, None) is None
+
+
+def _names_classes(manifest: Path, labels: Sequence[str] | None, ids: Sequence[str] | None) -> bool:
+    """Whether some line of it bears a label, or a path that holds one."""
+    entries = _read_manifest(manifest)
+    return any(
+        entry.label is not None or any(name in entry.written for name in names)
+        for names in (labels or (), ids or ())
+        for entry in entries
+    )
 
 
 # Folders.
