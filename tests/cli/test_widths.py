@@ -88,7 +88,7 @@ def test_inspects_table_keeps_the_blame(width: int) -> None:
             weight_snr=38.2,
             equalization_range=(0.5, 2.0),
             requantizations=(sums, leaky),
-            sensitivity=Sensitivity(-1.2e-05, 1e-05, 4.5e-05),
+            sensitivity=Sensitivity(-1.2e-05, 1e-05, 4.5e-05, 2e-06),
             worst=index == 12,
         )
         for index in range(14)

@@ -39,6 +39,7 @@ EXAMPLES = {
     "compare": (
         "tinyedge compare out/tiny_float.tflite out/tiny_int8.tflite --data photos",
         "tinyedge compare out/my_*.tflite --data val.tsv --max-drop 1 --json",
+        "tinyedge compare out/my_*.tflite --data photos --min-agreement 97",
     ),
     "completion": (
         "tinyedge completion bash >> ~/.bashrc",
@@ -67,7 +68,7 @@ EXAMPLES = {
     ),
     "run": (
         "tinyedge run out/tiny_int8.tflite dog.jpg",
-        "tinyedge run out/tiny_int8.tflite --watch photos --json",
+        "tinyedge run out/tiny_int8.tflite --watch photos --min 0.5 --json",
         "tinyedge run out/tiny_int8.tflite dog.jpg --bench 100 --threads 4",
     ),
     "selftest": ("tinyedge selftest bundle",),
