@@ -29,6 +29,9 @@ PAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "docs/export.md": {},
     "docs/inspect.md": {"out": ("fashion",), "tiny": ("tiny", "--count", "50")},
     "docs/metadata.md": {"out": ("fashion",)},
+    "docs/when_int8_is_not_good_enough.md": {
+        "tiny": ("tiny", "--count", "50", "--quantizer", "default")
+    },
     "docs/zoo.md": {},
 }
 """The pages with commands, and the exports, by folder, that are there when one reads them."""
