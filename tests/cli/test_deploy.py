@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from tests.support.bundles import selftest_of, without_times
 from tests.support.commands import run_in_process
 from tests.support.exports import Models
+from tests.support.json_page import faults
 from tests.support.private_sshd import Sshd, private_sshd
 from tinyedge.cli import main
 from tinyedge.devices.bundle.target import Target
@@ -47,6 +48,7 @@ def boards(result: Result) -> list[dict[str, Any]]:
     """The boards of a --json report."""
     report = json.loads(result.stdout)
     assert next(iter(report.items())) == ("schema", "tinyedge.deploy/1")
+    assert faults("deploy", report) == []
     found = report["boards"]
     assert isinstance(found, list)
     return found
