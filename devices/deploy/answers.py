@@ -257,13 +257,14 @@ def _truth(value: object) -> bool:
     return value
 
 
-def _line(longest: int) -> ValueCheck:
+def _line(longest: int, least: int = 0) -> ValueCheck:
     """A text of one line, without control characters."""
 
     def check(value: object) -> str:
         found = text(value)
-        if len(found) > longest or not found.isprintable():
-            raise ValueError(f"a line of at most {longest} characters")
+        if not least <= len(found) <= longest or not found.isprintable():
+            some = f"{least} to {longest}" if least else f"at most {longest}"
+            raise ValueError(f"a line of {some} characters")
         return found
 
     return check
@@ -297,5 +298,6 @@ _FACTS: Mapping[str, ValueCheck] = {
     "free": integer(0, 1 << 63),
     "memory": optional(integer(0, 1 << 63)),
     "modules": several(_matching("numpy|PIL", "numpy or PIL")),
-    "problem": optional(_line(_LONGEST_ERROR)),
+    # Without a word it would fail without a reason.
+    "problem": optional(_line(_LONGEST_ERROR, 1)),
 }
