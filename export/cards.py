@@ -148,11 +148,15 @@ def float_card(
 
 
 def int8_card(
-    request: ExportRequest, card: ModelCard, calibration_sha256: tuple[str, ...]
+    request: ExportRequest,
+    card: ModelCard,
+    calibration_sha256: tuple[str, ...],
+    calibration_shift: float | None,
 ) -> ModelCard:
     """The int8 model's card, of the float model's.
 
-    `calibration_sha256` are of the calibration images, none where they were synthesized.
+    `calibration_sha256` are of the calibration images, none where they were synthesized;
+    `calibration_shift` is as in the card.
     """
     tuned = request.quantizer == "tuned"
     return replace(
@@ -163,6 +167,7 @@ def int8_card(
         seed=request.seed if tuned or request.data_free else None,
         calibration="batch norm statistics" if request.data_free else "photos",
         calibration_sha256=calibration_sha256,
+        calibration_shift=calibration_shift,
     )
 
 

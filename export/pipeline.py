@@ -106,6 +106,7 @@ class Converted:
         saved_model: the files of the SavedModel, by their paths inside it.
         made_by: the versions of the packages that made them.
         probe: what the files are to be run on, and what the Keras model makes of it.
+        calibration_shift: as in the int8 file's card.
     """
 
     float_tflite: bytes
@@ -114,6 +115,7 @@ class Converted:
     saved_model: Mapping[str, bytes] | None
     made_by: Mapping[str, str]
     probe: Probe
+    calibration_shift: float | None
 
 
 @dataclass(frozen=True)
@@ -207,9 +209,9 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
     del weights
     with tensorflow_hushed():
         model = build_keras_model(network, folded)
-    images, int8_tflite = None, None
+    images, shift, int8_tflite = None, None, None
     if not request.float_only:
-        images = _calibration_images(prepared, model, statistics, progress)
+        images, shift = _calibration_images(prepared, model, statistics, progress)
     if images is not None and request.quantizer == "tuned":
         int8_tflite = _tuned(request, network, folded, images, progress)
     del folded
@@ -222,6 +224,7 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
         saved_model=_saved_model_files(model, progress) if request.saved_model else None,
         made_by=versions(),
         probe=_probe(prepared, model, images),
+        calibration_shift=shift,
     )
 
 
@@ -244,7 +247,12 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     partition = None
     if converted.int8_tflite is not None:
         calibration = prepared.calibration
-        card = int8_card(request, card, calibration.sha256 if calibration is not None else ())
+        card = int8_card(
+            request,
+            card,
+            calibration.sha256 if calibration is not None else (),
+            converted.calibration_shift,
+        )
         files["int8"], cards["int8"] = converted.int8_tflite, card
         verify_model(converted.int8_tflite, card, input_type=request.input_type)
         if request.makes_coral:
@@ -349,16 +357,19 @@ def _calibration_images(
     model: "keras.Model",
     statistics: Sequence[BatchNormStatistics],
     progress: Progress,
-) -> NDArray[np.float32]:
-    """The images that were read, checked; else synthesized: (n, height, width, channels)."""
+) -> tuple[NDArray[np.float32], float | None]:
+    """The images that were read, and how far off they are; else synthesized.
+
+    Images are (n, height, width, channels).
+    """
     network, calibration = prepared.network, prepared.calibration
     if calibration is not None:
         from tinyedge.export.calibrate.check import check_calibration
 
         done = Stage.CHECK_IMAGES.begin(progress)
-        check_calibration(model, statistics, calibration.inputs)
+        shift = check_calibration(model, statistics, calibration.inputs)
         done()
-        return calibration.inputs
+        return calibration.inputs, shift
     from tinyedge.export.calibrate.synthesize import synthesize_images
 
     with tensorflow_hushed():
@@ -372,7 +383,7 @@ def _calibration_images(
         TinyedgeWarning,
         stacklevel=3,
     )
-    return images
+    return images, None
 
 
 def _tuned(

@@ -65,6 +65,7 @@ def cards(draw: st.DrawFn) -> ModelCard:
         seed=draw(st.none() | st.integers(0, 2**32 - 1)),
         calibration=draw(st.none() | _one_of(CalibrationSource)),
         calibration_sha256=draw(_several(_SHA256)),
+        calibration_shift=draw(st.none() | st.floats(0, allow_nan=False, allow_infinity=False)),
         versions=draw(st.dictionaries(_TEXT, _TEXT, max_size=2)),
         features=draw(st.none() | _several(st.integers(1, 2**31 - 1), 3)),
         check=draw(

@@ -11,7 +11,6 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tinyedge.accuracy.result import Comparison
     from tinyedge.darknet.network import Network, read_network
@@ -88,7 +87,7 @@ _MODULES = {
 def compare(
     float_model: "str | os.PathLike[str] | Classifier",
     int8_model: "str | os.PathLike[str] | Classifier",
-    images: "str | os.PathLike[str] | Sequence[LabelledImage] | Sequence[Path]",
+    images: "str | os.PathLike[str] | Sequence[LabelledImage] | Sequence[str | os.PathLike[str]]",
     *,
     max_drop: float | None = None,
     min_agreement: float | None = None,
@@ -153,7 +152,7 @@ def compare(
     from tinyedge.accuracy.gates import Budgets
     from tinyedge.devices.runtime.classifier import open_pair
     from tinyedge.images.data_file import is_data_file, read_data_file
-    from tinyedge.images.find import read_images
+    from tinyedge.images.find import LabelledImage, read_images
     from tinyedge.progress import no_progress
 
     reference, model = open_pair(
@@ -169,10 +168,12 @@ def compare(
         threshold=threshold,
     )
     in_folder, top_k = False, None
+    found: Sequence[LabelledImage | Path]
     if isinstance(images, str | os.PathLike):
         source = Path(images)
-        in_folder = os.path.isdir(source)
-        images = read_images(
+        # What does not exist is a pattern, which `read_images` found files of.
+        in_folder = os.path.isdir(source) or not os.path.exists(source)
+        found = read_images(
             source,
             labels=reference.card.labels or model.card.labels,
             ids=reference.card.ids or model.card.ids,
@@ -181,10 +182,12 @@ def compare(
         )
         if is_data_file(source):
             top_k = read_data_file(source).top()
+    else:
+        found = [each if isinstance(each, LabelledImage) else Path(each) for each in images]
     return compare_models(
         reference,
         model,
-        images,
+        found,
         budgets=Budgets(max_drop, min_agreement, max_kl),
         top_k=top_k or 5,
         # A manifest names its files one by one; a folder may hold anything.

@@ -36,8 +36,8 @@ class ExitCode(IntEnum):
 
 GATES = {
     "check": "something stays on the CPU",
-    "deploy": "a board failed, or its drop is over the budget",
     "compare": "int8 costs more than a budget",
+    "deploy": "a board failed, or its drop is over the budget",
     "selftest": "a model failed",
 }
 """The commands that may fail a gate, and what that means there."""

@@ -1,5 +1,6 @@
 """Whether calibration images look like those the network was trained on."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,8 +47,8 @@ class DistributionShift:
 
 def check_calibration(
     model: keras.Model, statistics: Sequence[BatchNormStatistics], images: Floats
-) -> None:
-    """Warn where calibration images do not look like training's.
+) -> float | None:
+    """Measure how far calibration images lie from training's, and warn where that is too far.
 
     A network without batch norm holds no statistics of its training: for it, only images that
     are all of one colour are warned of.
@@ -56,17 +57,23 @@ def check_calibration(
         model: the network's, in Darknet's order.
         statistics: those in its weights.
         images: (n, height, width, channels), as the network is fed.
+
+    Returns:
+        The distance as a multiple of the most that so many right images show, to two digits, so
+        that a processor's rounding does not show; None where no batch norm tells.
     """
     if float(images.max()) - float(images.min()) <= _ONE_COLOUR:
         _warn(
             "the calibration images are all of one colour: the int8 ranges will hold no other"
             " image; calibrate with photos such as the network will see"
         )
-        return
+        return None
     with tensorflow_hushed():
         seen = measure_shift(model, statistics, images)
+    if seen is None:
+        return None
     usual = _USUAL + _CHANCE / len(images)
-    if seen is not None and not seen.distance <= usual:
+    if not seen.distance <= usual:
         doubtful = any(each.difference > NOTED_DIFFERENCE for each in statistics)
         norm = ", or the network was trained with the other batch norm, see that note"
         _warn(
@@ -78,6 +85,8 @@ def check_calibration(
             f" swapped, or have pixels of another range{norm if doubtful else ''}. Calibrate with"
             " photos such as the network will see, prepared as they will be"
         )
+    ratio = seen.distance / usual
+    return float(f"{ratio:.2g}") if math.isfinite(ratio) else None
 
 
 def measure_shift(

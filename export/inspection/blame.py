@@ -33,7 +33,6 @@ def blamed_layers(alone: NDArray[np.float64]) -> set[int]:
     excess = np.log(alone + _ROUNDING) - np.log(others + _ROUNDING)
     errors = standard_errors(excess)
     damage = alone.mean(axis=0)
-    order = np.argsort(-damage, kind="stable")[:_MOST]
 
     def beyond_chance(layer: int) -> bool:
         mean, error = float(excess[:, layer].mean()), float(errors[layer])
@@ -41,11 +40,9 @@ def blamed_layers(alone: NDArray[np.float64]) -> set[int]:
             return mean > 0
         return bool(layers * student_t_p(mean / error, images - 1) < _CHANCE)
 
-    return {
-        layer
-        for layer in map(int, order)
-        if damage[layer] > _COMPARABLE * damage[order[0]] and beyond_chance(layer)
-    }
+    # Among those alone: what a few images make of another tells nothing.
+    order = sorted(filter(beyond_chance, range(layers)), key=lambda layer: -damage[layer])
+    return {layer for layer in order[:_MOST] if damage[layer] > _COMPARABLE * damage[order[0]]}
 
 
 def standard_errors(values: NDArray[np.float64]) -> NDArray[np.float64]:

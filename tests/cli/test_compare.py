@@ -432,3 +432,13 @@ def test_after_a_fail_it_is_said_what_to_do(tmp_path: Path) -> None:
         "inspect",
         "page",
     ]
+
+
+def test_a_bad_file_is_skipped_in_a_pattern(tmp_path: Path) -> None:
+    f, i, _ = linear(tmp_path)
+    photos = flat(tmp_path / "photos", 4)
+    (photos / "bad.png").write_text("no image")
+    result = run(f, i, "--data", photos / "*.png", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert (found["images"], len(found["skipped"])) == (4, 1)

@@ -118,7 +118,7 @@ def test_calibration_images_are_told_as_compare_tells_them(
 def test_a_plot_is_an_image(fashion_models: Models, fashion_images: Path, tmp_path: Path) -> None:
     from PIL import Image
 
-    words = ("--data", fashion_images, "--count", 1, "--plot")
+    words = ("--data", fashion_images, "--count", 24, "--plot")
     plots = []
     for name in ("one.png", "two.png"):
         result = run(fashion_models, *words, tmp_path / name)

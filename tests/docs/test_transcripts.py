@@ -41,5 +41,8 @@ def test_alike_is_no_other() -> None:
     assert not alike(shown, "top-1   67.69 %   0.11 ms\nfile   1.26 MB\nlost most  a\n")
     assert not alike(shown, "top-5   67.69 %   0.11 ms\nfile   1.16 MB\nlost most  a\n")
     assert not alike(shown, "top-1   67.69 %   0.11 ms\nfile   1.16 MB\n")
+    worst = "worst flips  by KL\n             {}.jpg\n               {} became cat\nverdict  a\n"
+    assert alike(worst.format("a", "dog"), worst.format("b", "cow"))
+    assert not alike(worst.format("a", "dog"), worst.format("a", "dog")[:-2] + "b\n")
     assert alike("a\n...\nz\n", "a\nb\nc\nz\n")
     assert not alike("a\n...\nz\n", "a\nb\nc\ny\n")

@@ -53,7 +53,7 @@ _NO_LABELS = (
 def compare(
     float_model: ScoringModel,
     int8_model: ScoringModel,
-    images: Sequence[LabelledImage] | Sequence[Path],
+    images: Sequence[LabelledImage | Path],
     *,
     budgets: Budgets = Budgets(),  # noqa: B008  # a constant
     top_k: int = 5,

@@ -37,6 +37,14 @@ def test_one_image_that_suffers_blames_no_layer() -> None:
     assert 2 not in blamed_layers(alone)
 
 
+def test_a_layer_that_suffers_on_one_image_does_not_hide_another() -> None:
+    alone = damage(32, 5, 1)
+    alone[:, 1] *= 50
+    alone[7, 2] = 100.0
+    assert alone.mean(axis=0).argmax() == 2
+    assert blamed_layers(alone) == {1}
+
+
 def test_worked_by_hand() -> None:
     # Times as much as the other: e, e^2, e^3; mean 2, standard error 1 / sqrt 3, t 3.46 of two
     # degrees, which chance makes in 3.7 %, in one of two layers in 7.4 %.
