@@ -191,16 +191,19 @@ def test_images_in_a_list_must_all_be_readable(
 def test_export_model_is_what_the_command_calls(toy: Toy, tmp_path: Path) -> None:
     words = ("--calib", toy.photos, "--count", PHOTOS, "--labels", toy.labels)
     run_in_process("export", *toy.source(), *words, "--keras", "-o", tmp_path / "command")
-    found = tinyedge.export_model(
-        str(toy.cfg),
-        str(tmp_path / "call"),
-        weights=toy.weights,
-        calibration=str(toy.photos),
-        calibration_count=PHOTOS,
-        labels=toy.labels,
-        quantizer="default",
-        keras=True,
-    )
+    with pytest.warns(
+        tinyedge.errors.TinyedgeWarning, match="calibrating on 6 images, which is few"
+    ):
+        found = tinyedge.export_model(
+            str(toy.cfg),
+            str(tmp_path / "call"),
+            weights=toy.weights,
+            calibration=str(toy.photos),
+            calibration_count=PHOTOS,
+            labels=toy.labels,
+            quantizer="default",
+            keras=True,
+        )
     assert isinstance(found, tinyedge.Exported)
     assert list(found.files) == ["float", "int8", "keras"]
     for path in found.files.values():
