@@ -186,6 +186,9 @@ clear_up() {
         case versions/${old##*/} in "$before" | "versions/$name") continue ;; esac
         kill -0 "${old##*-}" 2>/dev/null || rm -rf "$old"
     done
+    for old in "$prefix"/.current.* "$prefix"/.before.*; do
+        kill -0 "${old##*.}" 2>/dev/null || rm -f "$old"
+    done
 }
 undo() {
     status=$?

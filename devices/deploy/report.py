@@ -96,10 +96,14 @@ def _selftest(report: BoardReport) -> str:
 def _milliseconds(report: BoardReport) -> str:
     """Of the int8 file where both were compared; else of each model in turn."""
     if report.comparison is not None:
-        return f"{report.comparison['milliseconds']['int8']:.1f}"
+        return _rounded(report.comparison["milliseconds"]["int8"])
     outcomes = [] if report.selftest is None else report.selftest["models"]
     times = [each.get("milliseconds") for each in outcomes]
-    return " / ".join("-" if each is None else f"{each:.1f}" for each in times) or "-"
+    return " / ".join("-" if each is None else _rounded(each) for each in times) or "-"
+
+
+def _rounded(milliseconds: float) -> str:
+    return f"{milliseconds:.{1 if milliseconds >= 10 else 2}f}"
 
 
 def _comparison(report: BoardReport) -> list[str] | None:

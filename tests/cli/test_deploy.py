@@ -88,10 +88,14 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     assert good["memory"] > 1 << 20
     assert (json.loads(result.stdout)["verdict"], good["verdict"]) == (None, None)
     here = json.loads(run_in_process("compare", *models, "--data", fifty, "--json").stdout)
-    for name in ("images", "float", "int8", "drop", "agreement", "flips"):
-        assert good["comparison"][name] == here[name]
+    there = good["comparison"]
+    for name in ("images", "float", "int8", "drop", "agreement"):
+        assert there[name] == here[name]
+    for name in ("right_to_wrong", "wrong_to_right"):
+        assert there["flips"][name] == here["flips"][name]
     # A mean of floats, whose last bit hangs on the order of the photos.
-    assert good["comparison"]["kl"] == pytest.approx(here["kl"], rel=1e-12)
+    for name in ("mean", "p95"):
+        assert there["kl"][name] == pytest.approx(here["kl"][name], rel=1e-12)
 
     version = (prefix / "current").readlink()
     (photos,) = (prefix / "photos").iterdir()
