@@ -35,6 +35,8 @@ for _number, _action in (
         signal.signal(_number, _action)
 
 # Subprocesses run in other folders; a relative cache means the one beside the checkout.
+# pytest-xdist says to its workers how wide a terminal is that they do not have.
+os.environ.pop("COLUMNS", None)
 if os.environ.get("TINYEDGE_CACHE"):
     os.environ["TINYEDGE_CACHE"] = str(Path(os.environ["TINYEDGE_CACHE"]).resolve())
 
