@@ -61,12 +61,16 @@ def _next(exported: Exported) -> list[str]:
     made = files.get("coral") or files.get("int8") or files["float"]
     if exported.card.features is not None:
         return [f"tinyedge info {made}"]
-    first = f"tinyedge check {made}" if "coral" in files else f"tinyedge run {made} PHOTO"
+    first = f"tinyedge run {made} PHOTO"
+    last = f"tinyedge deploy {made} --host USER@HOST"
+    if "coral" in files:
+        # It runs on an Edge TPU once it is compiled for it.
+        first, last = f"tinyedge check {made}", f"edgetpu_compiler -s {made}"
     judged = f"tinyedge compare {files['float']} {made} --data PHOTOS"
     return [
         first,
         f"tinyedge info {made}" if made == files["float"] else judged,
-        f"tinyedge deploy {made} --host USER@HOST",
+        last,
     ]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Content",
     "bytes_sha256",
+    "check_is_no_input",
     "check_replaceable",
     "check_writable",
     "file_sha256",
@@ -214,6 +215,17 @@ def check_replaceable(target: Path, *, folder: bool = False) -> None:
         raise OSError(errno.EINVAL, "is a device or a pipe, not a file to replace", str(target))
     if target.is_symlink() and (target.parent / os.readlink(target)).is_symlink():
         raise OSError(errno.ELOOP, "is a link to a link, not a file to replace", str(target))
+
+
+def check_is_no_input(target: Path, *inputs: Path | None) -> None:
+    """Refuse to replace what the same command reads.
+
+    Raises:
+        OSError: `target` is one of the `inputs`, by whatever name.
+    """
+    for each in inputs:
+        if each is not None and target.exists() and each.exists() and target.samefile(each):
+            raise OSError(errno.EINVAL, "is read by this command and would be lost", str(target))
 
 
 def with_list(files: Mapping[str, bytes]) -> dict[str, bytes]:

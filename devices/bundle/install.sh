@@ -179,11 +179,16 @@ done
 name=$(date +%Y%m%d-%H%M%S)-$$
 version=$prefix/versions/$name
 before=$(readlink "$prefix/current" || true)
+# What a rollback goes to: what is in use now, or where that is this very bundle what it went to.
+back=$before
+if cmp -s "$prefix/current/SHA256SUMS" "$here/SHA256SUMS"; then
+    back=$(readlink "$prefix/before" || true)
+fi
 
 # What an install left that was killed; a name ends in the number of the process that made it.
 clear_up() {
     for old in "$prefix"/versions/*-*; do
-        case versions/${old##*/} in "$before" | "versions/$name") continue ;; esac
+        case versions/${old##*/} in "$before" | "$back" | "versions/$name") continue ;; esac
         kill -0 "${old##*-}" 2>/dev/null || rm -rf "$old"
     done
     for old in "$prefix"/.current.* "$prefix"/.before.*; do
@@ -229,8 +234,8 @@ cp -R "$here/models" "$here/selftest" "$here/profile" "$here/bundle.json" "$here
 
 # On the disk before it is in use, whatever happens to the power.
 sync
-if [ -n "$before" ]; then
-    ln -s "$before" "$prefix/.before.$$"
+if [ -n "$back" ]; then
+    ln -s "$back" "$prefix/.before.$$"
     mv -fT "$prefix/.before.$$" "$prefix/before"
 fi
 ln -s "versions/$name" "$prefix/.current.$$"

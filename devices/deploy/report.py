@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 
+from tinyedge.accuracy.report import points
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.table import WIDTH, Column, table
 from tinyedge.text import printable
@@ -62,6 +63,8 @@ def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
         cells = [row[: len(columns)] for row in compared]
         lines += ["", table(columns, cells, width=width), ""]
     lines += _together((each, f"note: {note}") for each in reports for note in each.notes)
+    if any(each.verdict in ("fail", "inconclusive") for each in reports):
+        lines.append("what was judged so stays in use there; --rollback undoes it")
     lines += _together((each, f"{each.failed_at}: {each.error}") for each in reports if each.error)
     return "\n".join(lines)
 
@@ -110,12 +113,11 @@ def _comparison(report: BoardReport) -> list[str] | None:
     found = report.comparison
     if found is None:
         return None
-    low, high = found["drop"]["interval"]
     return [
         report.host,
         f"{found['float']['top1']:.2f} %",
         f"{found['int8']['top1']:.2f} %",
-        f"{found['drop']['top1']:.2f} ({low:.2f} to {high:.2f})",
+        f"{found['drop']['top1']:.2f} ({points(*found['drop']['interval'])})",
         f"{found['agreement']:.2f} %",
         found["verdict"] or "",
     ]

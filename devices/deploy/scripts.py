@@ -167,8 +167,8 @@ exec python3 -c "$1" "$2" </dev/null
 """
 """`ROLLBACK_PYTHON`, PREFIX: puts the bundle before into use, and says which, as JSON."""
 
-# The older one is tested before it is in use. The link moves first, in one step: whatever happens
-# then, what is in use is whole.
+# All that can fail is tried before a link moves. Killed between the two, `before` leads to what is
+# in use and `.other` to what was: the next goes on from there.
 ROLLBACK_PYTHON = """
 import json, os, subprocess, sys
 prefix = os.path.abspath(os.path.expanduser(sys.argv[1]))
@@ -184,25 +184,35 @@ def put(name, target):
     os.symlink(target, made)
     os.replace(made, os.path.join(prefix, name))
 current, before = link("current"), link("before")
+if before == current:
+    before = link(".other")
 if current is None:
     fail("no bundle is installed in %s" % prefix)
 if before in (None, current) or not os.path.isfile(os.path.join(prefix, before, "bundle.json")):
     fail("there is no bundle before the one in use: %s" % os.path.basename(current))
 older = os.path.join(prefix, before)
-tested = subprocess.run(
-    [os.path.join(older, "bin", "tinyedge"), "selftest", older, "--json"], capture_output=True
-)
-if tested.returncode:
-    said = tested.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-    reason = said[0] if said else "its models answer otherwise"
-    fail("nothing was changed: %s does not pass its self-test: %s" % (before, reason))
 try:
+    tested = subprocess.run(
+        [os.path.join(older, "bin", "tinyedge"), "selftest", older, "--json"], capture_output=True
+    )
+    if tested.returncode:
+        said = tested.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        reason = said[0] if said else "its models answer otherwise"
+        fail("nothing was changed: %s does not pass its self-test: %s" % (before, reason))
+    answer = json.loads(tested.stdout.decode())
+    with open(os.path.join(older, "bundle.json"), encoding="utf-8") as stream:
+        models = [os.path.basename(model["file"]) for model in json.load(stream)["models"]]
+except OSError as error:
+    fail("nothing was changed: %s: %s" % (error.filename, error.strerror))
+except (ValueError, KeyError, TypeError):
+    fail("nothing was changed: %s, or what its self-test says, is damaged" % before)
+try:
+    put(".other", current)
     put("current", before)
     put("before", current)
+    os.remove(os.path.join(prefix, ".other"))
 except OSError as error:
     fail("%s: %s" % (error.filename, error.strerror))
-with open(os.path.join(older, "bundle.json"), encoding="utf-8") as stream:
-    models = [os.path.basename(model["file"]) for model in json.load(stream)["models"]]
 unit = "tinyedge-watch.service"
 for manager in ([], ["--user"]):
     try:
@@ -218,7 +228,7 @@ print(json.dumps({
     "back_to": os.path.basename(before),
     "was": os.path.basename(current),
     "models": models,
-    "selftest": json.loads(tested.stdout),
+    "selftest": answer,
 }))
 """
 """The program in Python that `ROLLBACK` runs; PREFIX."""

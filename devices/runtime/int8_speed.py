@@ -24,7 +24,7 @@ _DOT_PRODUCTS = {
     "armv7l": ("asimddp",),
 }
 # Of two medians: less is noise, or nobody's concern.
-_NOTABLE, _LEAST_MILLISECONDS = 1.05, 0.05
+_NOTABLE, _LEAST_MILLISECONDS = 1.05, 0.2
 # Times of XNNPACK's README (MobileNetV1, 32-bit 3B+ and 64-bit 4) and of Arm's (SqueezeNet, 5):
 # docs/latency_estimate.md.
 _BOARDS = (
@@ -105,14 +105,15 @@ def _reason(int8: "Classifier") -> tuple[str, bool]:
         found = has_dot_product(_CPUINFO.read_text(), platform.machine())
     except OSError:
         found = None
-    if found is False:
+    if found is False and platform.machine() == "x86_64":
         return (
-            "this CPU has no instructions for int8 dot products (VNNI on x86, SDOT on ARM), and"
-            " without them XNNPACK needs about as many for int8 as for float",
+            "this CPU has no instructions for int8 dot products (VNNI), and without them XNNPACK"
+            " needs about as many for int8 as for float",
             True,
         )
+    by_its_cpu = "" if found is None else "by its CPU it should not be: "
     return (
-        "by its CPU it should not be, so it was measured while the machine was busy, or the network"
-        " is so small that calling it takes most of the time: measure again with --threads 1",
+        f"{by_its_cpu}the machine was busy, or the network is so small that calling it takes most"
+        " of the time; measure again with --threads 1",
         True,
     )

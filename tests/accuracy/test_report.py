@@ -185,7 +185,7 @@ def test_text_of_the_other_verdicts() -> None:
         (replace(KL, budget=0.5, verdict="pass"), "PASS: the mean KL is at most 0.015 nats, with"),
         (replace(KL, budget=0, verdict="fail"), "FAIL: the mean KL is at least 0.0102 nats, over"),
         (kl_gate([0.1] * 9, 0.5), "INCONCLUSIVE: 650 images cannot tell whether the mean KL"),
-        (kl_gate([0.1] * 9, 0.5), "; it takes 30 at least"),
+        (kl_gate([0.1] * 9, 0.5), "; it takes 100 at least"),
     ):
         assert said in rows(judged(gate), "verdict")
 
@@ -230,7 +230,7 @@ def test_text_of_what_is_missing_or_odd() -> None:
     assert "worst flips" not in as_text(replace(odd, flips=()))
     assert "lost most    no class lost an image" in as_text(replace(odd, lost=0))
     few = replace(COMPARISON, divergence=Divergence(0.1, 0.2, None))
-    assert "KL           mean 0.1 nats, no interval of fewer than 30 images\n" in as_text(few)
+    assert "KL           mean 0.1 nats, no interval of fewer than 100 images\n" in as_text(few)
 
 
 def test_no_line_is_longer_than_a_terminal_is_wide() -> None:

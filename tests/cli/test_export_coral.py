@@ -83,7 +83,7 @@ def test_three_files_and_what_to_type_next(tuned: tuple[Path, Result]) -> None:
         "next:",
         f"  tinyedge check {coral}",
         f"  tinyedge compare {out / 'toy_float.tflite'} {coral} --data PHOTOS",
-        f"  tinyedge deploy {coral} --host USER@HOST",
+        f"  edgetpu_compiler -s {coral}",
     ]
     assert [line for line in result.stderr.splitlines() if "which is few" not in line] == []
     card = read_card(out / "toy_coral.tflite")

@@ -71,3 +71,13 @@ def test_a_file_without_labels_writes_none(tmp_path: Path) -> None:
 def test_who_asks_elsewhere_is_sent_here(model: Path, command: tuple[str, ...]) -> None:
     result = refused(command[0], model, *command[1:])
     assert f"{model} is no .cfg: what a .tflite file is, `tinyedge info` says" in result.stderr
+
+
+def test_labels_never_replace_the_model(model: Path, tmp_path: Path) -> None:
+    before = model.read_bytes()
+    link = tmp_path / "link.tflite"
+    link.hardlink_to(model)
+    for target in (model, link):
+        result = refused("info", model, "--write-labels", target)
+        assert "is read by this command and would be lost" in result.stderr
+    assert model.read_bytes() == before

@@ -9,7 +9,7 @@ from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
 from tinyedge.table import paragraph
 from tinyedge.text import cut, printable
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_json", "as_text", "points"]
 
 _WIDTH = 80
 _NAME_WIDTH = 13
@@ -32,7 +32,7 @@ def as_text(comparison: Comparison) -> str:
     """
     c = comparison
     rows = [
-        ("images", _images(c)),
+        *_wrapped("images", [_images(c)]),
         ("", f"{'float':>12}{'int8':>12}"),
         *(_accuracy(c) if c.labelled else []),
         ("ties", _pair(c, lambda model: str(model.ties)) + f"   ({_tied(c)})"),
@@ -158,7 +158,7 @@ def _accuracy(c: Comparison) -> _Rows:
 
 def _lost(c: Comparison) -> _Rows:
     assert c.interval is not None
-    ends = f"{_down(c.interval.low)} to {_up(c.interval.high)}"
+    ends = points(*c.interval)
     return [
         ("drop", f"{c.drop:.2f} points of top-1, 95 % interval {ends}"),
         ("flips", f"{c.lost} right to wrong, {c.gained} wrong to right; McNemar p {_p(c)}"),
@@ -177,6 +177,11 @@ def _pair(c: Comparison, cell: Callable[[ModelResult], str]) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+
+
+def points(low: float, high: float) -> str:
+    """An interval in points or percent, its ends rounded outward to hundredths."""
+    return f"{_down(low)} to {_up(high)}"
 
 
 def _down(value: float) -> str:

@@ -44,7 +44,7 @@ _NORMAL = NormalDist()
 _Z = _NORMAL.inv_cdf(0.975)  # two-sided 95 %
 # Far below one image in a billion: two rates closer than this differ by rounding alone.
 _EQUAL = 1e-12
-FEWEST_VALUES = 30
+FEWEST_VALUES = 100
 """Of fewer values a bootstrap knows too little of their tail; docs/compare.md has its coverage."""
 _SEED = 0
 # Ten thousand put an end of an interval within 1.3 % of half its width, two thousand within 3 %.

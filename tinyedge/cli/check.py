@@ -53,9 +53,12 @@ def command(
     from tinyedge.devices.edgetpu.partition import NEWEST_RUNTIME, partition
     from tinyedge.devices.edgetpu.rules import edgetpu_rules
     from tinyedge.devices.profile import find_profile
+    from tinyedge.files import check_is_no_input
     from tinyedge.tflite.metadata import sound_metadata
     from tinyedge.tflite.model import read_tflite, read_tflite_bytes
 
+    if log is not None:
+        check_is_no_input(log, model)
     profile = find_profile(device)
     if profile.delegate is None or "edgetpu" not in profile.delegate:
         raise DeviceError(

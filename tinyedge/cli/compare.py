@@ -119,13 +119,14 @@ def command(
     from tinyedge.devices.runtime.classifier import open_pair
     from tinyedge.devices.runtime.int8_speed import slower_than_float
     from tinyedge.devices.runtime.report import running_on
-    from tinyedge.files import write_together
+    from tinyedge.files import check_is_no_input, write_together
     from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
 
     if flips is not None:
         context.with_resource(own_temporaries())
         check_flips_file(flips)
+        check_is_no_input(flips, float_file, int8_file, data, labels, ids)
     profile = running_profile(device)
     said_mean, said_std = said_of_pixels(mean, std, pixels)
     float_model, int8_model = open_pair(

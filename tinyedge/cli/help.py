@@ -37,9 +37,9 @@ EXAMPLES = {
         "tinyedge check other.tflite --runtime 12 --json",
     ),
     "compare": (
-        "tinyedge compare out/tiny_float.tflite out/tiny_int8.tflite --data photos",
-        "tinyedge compare out/my_*.tflite --data val.tsv --max-drop 1 --json",
-        "tinyedge compare out/my_*.tflite --data photos --min-agreement 97",
+        "tinyedge compare out/tiny_float.tflite out/tiny_int8.tflite --data labelled",
+        "tinyedge compare my_float.tflite my_int8.tflite --data val.tsv --max-drop 1",
+        "tinyedge compare my_float.tflite my_int8.tflite --data new --max-kl 0.02",
     ),
     "completion": (
         "tinyedge completion bash >> ~/.bashrc",
@@ -48,7 +48,7 @@ EXAMPLES = {
     "demo": ("tinyedge demo",),
     "deploy": (
         "tinyedge deploy out/tiny_int8.tflite --host pi@raspberrypi.local",
-        "tinyedge deploy out/tiny_*.tflite --inventory boards.txt --data photos",
+        "tinyedge deploy out/tiny_*.tflite --inventory boards.txt --data labelled",
         "tinyedge deploy out/tiny_int8.tflite --host pi@10.0.0.7 --service photos",
     ),
     "devices": ("tinyedge devices",),
@@ -63,8 +63,8 @@ EXAMPLES = {
         "tinyedge info other.tflite --write-labels other.names",
     ),
     "inspect": (
-        "tinyedge inspect out/tiny_float.tflite out/tiny_int8.tflite --data photos",
-        "tinyedge inspect out/tiny_*.tflite --data photos --count 64 --plot tiny.png",
+        "tinyedge inspect out/tiny_float.tflite out/tiny_int8.tflite --data labelled",
+        "tinyedge inspect my_float.tflite my_int8.tflite --data photos --plot my.png",
     ),
     "run": (
         "tinyedge run out/tiny_int8.tflite dog.jpg",

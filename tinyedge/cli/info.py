@@ -22,10 +22,12 @@ def command(*, model: Path, write_labels: Path | None, as_json: bool) -> None:
     layer by layer. Of a file that tinyedge did not export, what its TFLite Metadata and its graph
     say.
     """
-    from tinyedge.files import write_together
+    from tinyedge.files import check_is_no_input, write_together
     from tinyedge.info import report
     from tinyedge.info.describe import describe, label_lines
 
+    if write_labels is not None:
+        check_is_no_input(write_labels, model)
     found = describe(model)
     if write_labels is not None:
         write_together({write_labels: label_lines(found).encode()})

@@ -52,7 +52,7 @@ def command(
     """
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.export.tensorflow import check_tensorflow_is_installed, require_tensorflow
-    from tinyedge.files import write_together
+    from tinyedge.files import check_is_no_input, write_together
     from tinyedge.images.find import evenly_spaced, read_unlabelled
     from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
@@ -63,6 +63,7 @@ def command(
         from tinyedge.export.inspection.plot import check_plotting, inspection_plot
 
         check_plotting(plot)
+        check_is_no_input(plot, float_file, int8_file, data)
     float_model, int8_model = (Classifier(file, fit=fit) for file in (float_file, int8_file))
     paths = evenly_spaced(read_unlabelled(data), count)
     with progress_shown(on_terminal=shows_progress()) as progress:

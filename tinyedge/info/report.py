@@ -1,5 +1,6 @@
 """A `Description` for people, as text, and for programs, as JSON's types."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -212,12 +213,17 @@ def _row(layer: Layer, whole: int) -> list[str]:
     ]
 
 
+def _finite(number: float) -> float | None:
+    """None of what JSON does not have, as a damaged file may."""
+    return float(number) if math.isfinite(number) else None
+
+
 def _tensor_json(tensor: Tensor) -> dict[str, object]:
     qparams = tensor.qparams
     return {
         "name": tensor.name,
         "shape": list(tensor.signature),
         "type": tensor.type,
-        "scale": float(qparams.scales[0]) if qparams is not None else None,
+        "scale": _finite(qparams.scales[0]) if qparams is not None else None,
         "zero_point": int(qparams.zero_points[0]) if qparams is not None else None,
     }
