@@ -1,11 +1,14 @@
 """Keras model to .tflite bytes: float32, or full-integer by post-training quantization."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.lite.python import lite
 
 from tinyedge.devices.profile import InputType
 from tinyedge.errors import ExportError
@@ -13,6 +16,9 @@ from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.editor import ModelEditor
 
 __all__ = ["convert_float", "convert_int8"]
+
+# In a float32 a tanh, as is behind mish's logarithm, is -1 from here on.
+_LEAST_LOGARITHM = -16.0
 
 
 def convert_float(model: keras.Model) -> bytes:
@@ -53,9 +59,33 @@ def convert_int8(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(input_type)
         converter.inference_output_type = tf.dtypes.as_dtype(input_type)
-        content = _convert(converter)
+        with _finite_ranges():
+            content = _convert(converter)
     editor = ModelEditor(content)
     return editor.content() if editor.widen_dead() else content
+
+
+@contextlib.contextmanager
+def _finite_ranges() -> Iterator[None]:
+    """Let the converter's quantizer see finite ranges.
+
+    TensorFlow 2.21's ends the process at an infinite one (SIGSEGV), as the logarithm in mish has
+    where the logistic function before it is 0; nothing public stands between the converter's
+    calibration and its quantizer.
+    """
+    quantize = lite._mlir_quantize
+
+    def bounded(calibrated: bytes, *words: Any, **options: Any) -> bytes:
+        editor = ModelEditor(calibrated)
+        found = editor.bound_logarithms(_LEAST_LOGARITHM)
+        made: bytes = quantize(editor.content() if found else calibrated, *words, **options)
+        return made
+
+    lite._mlir_quantize = bounded
+    try:
+        yield
+    finally:
+        lite._mlir_quantize = quantize
 
 
 def _convert(converter: tf.lite.TFLiteConverter) -> bytes:

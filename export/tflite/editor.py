@@ -250,6 +250,20 @@ class ModelEditor:
                 found |= self.set_qparams(index, wide, producers=len(self.operators))
         return found
 
+    def bound_logarithms(self, least: float) -> bool:
+        """Let the calibrated ranges of LOGs that were given a 0 begin at `least`.
+
+        Of a file whose ranges are not turned into scales yet. Returns whether there are any.
+        """
+        found = False
+        for operator in self.operators:
+            stored = self._graph.tensors[int(operator.outputs[0])].quantization
+            if self.op_name(operator) == "LOG" and stored is not None and stored.min is not None:
+                low = np.asarray(stored.min, np.float32)
+                found |= not np.isfinite(low).all()
+                stored.min = np.where(np.isfinite(low), low, np.float32(least))
+        return found
+
     def holds_weights(
         self, operator: OperatorT, kernel: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> bool:

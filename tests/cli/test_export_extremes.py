@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.support.commands import run_in_process
+from tests.support.commands import run_as_user, run_in_process
 from tests.support.toy import PHOTOS, Toy, write_toy
 from tinyedge.cli import main
 
@@ -77,3 +77,17 @@ def test_a_network_deeper_than_pythons_calls(tmp_path: Path) -> None:
     weights.write_bytes(header.tobytes() + np.arange(8, dtype="<f4").tobytes())
     words = (cfg, "--weights", weights, "--float-only", "-o", tmp_path / "out")
     assert "equal but for float's rounding" in run_in_process("export", *words).stdout
+
+
+@pytest.mark.parametrize("quantizer", ["tuned", "default"])
+def test_a_mish_of_numbers_whose_exponential_is_none(
+    toy: Toy, tmp_path: Path, quantizer: str
+) -> None:
+    """Of 100 and more e to the -x is 0 in a float32, and the logarithm in its mish infinite."""
+    toy.cfg.write_text(toy.cfg.read_text().replace("activation=leaky", "activation=mish"))
+    change(toy, 5, 10, 2000)  # the scales
+    words = ("export", *calibrated(toy, tmp_path), "--quantizer", quantizer)
+    # In a process of its own, which the converter's quantizer would end.
+    done = run_as_user(*words)
+    assert done.returncode == 0, done.stderr
+    assert "int8 against float: 6 of 6 photos agree" in done.stdout
