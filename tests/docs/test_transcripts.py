@@ -32,7 +32,8 @@ def test_a_page_shows_what_its_commands_print(
     for command in commands(page):
         if command.elsewhere is None:
             printed = output(command, tmp_path)
-            assert alike(command.printed, printed), f"$ {command.typed}\n{printed}"
+            shown = command.printed
+            assert shown is None or alike(shown, printed), f"$ {command.typed}\n{printed}"
 
 
 def test_alike_is_no_other() -> None:

@@ -29,6 +29,7 @@ PAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "docs/export.md": {},
     "docs/inspect.md": {"out": ("fashion",), "tiny": ("tiny", "--count", "50")},
     "docs/metadata.md": {"out": ("fashion",)},
+    "docs/run.md": {"out": ("tiny", "--count", "50")},
     "docs/when_int8_is_not_good_enough.md": {"tiny": ("tiny", "--count", "50")},
     "docs/zoo.md": {},
 }
@@ -47,11 +48,17 @@ ELSEWHERE = {
     "tinyedge compare tiny_float.tflite tiny_coral": "tests/cli/test_compare_edgetpu.py",
     "tinyedge compare out/pets_float.tflite": "tests/cli/test_darknets_data.py",
     "tinyedge completion": "tests/cli/test_completion.py",
+    "tinyedge run out/tiny_int8.tflite --watch": "tests/cli/run",
+    "tinyedge run out/tiny_int8.tflite --camera": "tests/cli/run",
+    "tinyedge export tiny --calib photos --device coral-usb": "tests/cli/test_export_coral.py",
+    "tinyedge export tiny --calib photos -o tiny": "tests/docs/test_transcripts.py, for README.md",
+    "tinyedge export net.cfg": "tests/export/tflite/test_metadata.py",
     "tinyedge devices": "tests/cli/test_devices.py",
 }
 """Commands, by how they begin, that are not run here, and what tests them."""
 
-_FENCED = re.compile(r"^```\n(\$ .*?)^```$", re.MULTILINE | re.DOTALL)
+# Commands behind a prompt, with their output; or commands alone, a line each.
+_FENCED = re.compile(r"^```\n((?:\$|tinyedge|find) .*?)^```$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.-])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 # Names of classes and of images that a page on another machine may not share.
 _NAMING = ("lost most", "flipped", "worst")
@@ -60,10 +67,13 @@ _TIMES = re.compile(r"\s*[\d.,]+ m?s\b")
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a page: what is typed, over several lines perhaps, and what comes of it."""
+    """A command of a page: what is typed, over several lines perhaps, and what comes of it.
+
+    `printed` is None where the page shows no output.
+    """
 
     typed: str
-    printed: str
+    printed: str | None
 
     @property
     def elsewhere(self) -> str | None:
@@ -79,6 +89,9 @@ def commands(page: str) -> list[Command]:
 
 
 def _of_block(block: str) -> Iterator[Command]:
+    if not block.startswith("$ "):
+        yield from (Command(line, None) for line in block.replace("\\\n", "").splitlines())
+        return
     for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         lines = part.splitlines(keepends=True)
         typed = 1
@@ -179,7 +192,7 @@ def write_anew(page: str, exported: Exported) -> None:
             if command.elsewhere is not None:
                 continue
             printed = output(command, Path(name))
-            if "...\n" not in command.printed:
+            if command.printed is not None and "...\n" not in command.printed:
                 old = f"$ {command.typed}\n{command.printed}"
                 assert text.count(old) == 1, old
                 text = text.replace(old, f"$ {command.typed}\n{printed}")
