@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,23 @@ def fifty(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return manifest
 
 
+def _leaves(content: Any) -> Iterator[Any]:
+    """What stands in JSON, in its order."""
+    if not isinstance(content, dict | list):
+        yield content
+        return
+    for each in content.values() if isinstance(content, dict) else content:
+        yield from _leaves(each)
+
+
+def _numbers(content: Any) -> list[float]:
+    return [each for each in _leaves(content) if isinstance(each, float)]
+
+
+def _words(content: Any) -> list[Any]:
+    return [None if isinstance(each, float) else each for each in _leaves(content)]
+
+
 @pytest.mark.parametrize("pi", [("bookworm", "pi4"), ("trixie", "pi5"), _ARMHF], ids="-".join)
 def test_compare_reports_there_what_it_reports_here(
     on_a_pi: _Python, fashion_models: Models, fifty: Path, pi: tuple[str, str]
@@ -105,8 +123,8 @@ def test_compare_reports_there_what_it_reports_here(
         assert found["int8"]["top1"] == pytest.approx(wanted["int8"]["top1"], abs=2)
         return
     del found["milliseconds"], wanted["milliseconds"]
-    assert found.pop("kl") == pytest.approx(wanted.pop("kl"), rel=1e-4)
-    assert found == wanted
+    assert _numbers(found) == pytest.approx(_numbers(wanted), rel=1e-4)
+    assert _words(found) == _words(wanted)
 
 
 @pytest.mark.parametrize("pi", _PIS, ids="-".join)

@@ -11,7 +11,10 @@ from tinyedge.cli.parameters import PATH, json_option
 @click.command()
 @click.argument("model", type=PATH)
 @click.option(
-    "--write-labels", type=PATH, metavar="FILE", help="Write its labels to FILE, one a line."
+    "--write-labels",
+    type=PATH,
+    metavar="FILE",
+    help="Write its labels to FILE, one a line, in the place of what is there.",
 )
 @json_option
 def command(*, model: Path, write_labels: Path | None, as_json: bool) -> None:
