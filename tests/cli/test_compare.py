@@ -341,14 +341,15 @@ def test_a_budget_for_the_drop_needs_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "words", "code"),
     [
-        (RIGHT, ("--min-agreement", 91), 0),
-        (RIGHT, ("--min-agreement", 92), 3),
+        # Wilson: 100 / (100 + 1.96^2) is 96.3 %.
+        (RIGHT, ("--min-agreement", 96), 0),
+        (RIGHT, ("--min-agreement", 97), 3),
         (RIGHT, ("--max-kl", 0), 0),
         (WRONG, ("--min-agreement", 50), 1),
         (WRONG, ("--max-kl", 0.001), 1),
         (WRONG, ("--max-kl", 1), 0),
         # The worst of several.
-        (RIGHT, ("--min-agreement", 92, "--max-kl", 0), 3),
+        (RIGHT, ("--min-agreement", 97, "--max-kl", 0), 3),
         (WRONG, ("--min-agreement", 50, "--max-kl", 1), 1),
     ],
 )
@@ -356,7 +357,7 @@ def test_gates_that_need_no_labels(
     tmp_path: Path, rows: Rows, words: tuple[object, ...], code: int
 ) -> None:
     f, i, _ = linear(tmp_path, rows)
-    result = run(f, i, "--data", flat(tmp_path / "photos"), *words)
+    result = run(f, i, "--data", flat(tmp_path / "photos", 100), *words)
     assert result.exit_code == code, result.output
     said = {0: "PASS", 1: "FAIL", 3: "INCONCLUSIVE"}[code]
     assert f"\nverdict      {said}: " in result.stdout
@@ -365,8 +366,8 @@ def test_gates_that_need_no_labels(
 def test_the_budgets_told_to_pass_do(tmp_path: Path) -> None:
     # Half of the photos of class 0, the fainter ones, are lost.
     f, i, data = linear(tmp_path, ((0.5, 0), (0, 1)))
-    for value in range(10):
-        write_image(data / "0" / f"more{value}.png", 100 + value, 20 + 8 * value)
+    for value in range(100):
+        write_image(data / "0" / f"more{value}.png", 100 + value, 20 + 8 * (value % 10))
     first = run(f, i, "--data", data)
     passes = next(line for line in first.stdout.splitlines() if line.startswith("passes"))
     words = passes.removeprefix("passes").replace(",", "").split()
