@@ -51,6 +51,9 @@ ELSEWHERE = {
     "tinyedge run out/tiny_int8.tflite --watch": "tests/cli/run",
     "tinyedge run out/tiny_int8.tflite --camera": "tests/cli/run",
     "tinyedge export tiny --calib photos --device coral-usb": "tests/cli/test_export_coral.py",
+    "tinyedge export tiny --calib photos --count 50": (
+        "tests/docs/test_transcripts.py for README.md, with 200 photos"
+    ),
     "tinyedge export net.cfg": "tests/export/tflite/test_metadata.py",
     "tinyedge devices": "tests/cli/test_devices.py",
 }
