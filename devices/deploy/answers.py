@@ -38,6 +38,7 @@ __all__ = [
 _DEEPEST = 20
 _LONGEST_ERROR = 400
 _LONGEST_NAME = 300
+_LONGEST_MS = 1e9
 
 
 @dataclass(frozen=True)
@@ -176,11 +177,11 @@ def comparison(finished: Finished) -> ComparisonJson:
     found = _object(finished, "compare")
     try:
         for name in ("float", "int8", "drop"):
-            field(found, name, lambda part: field(part, "top1", real()))
-        field(found["drop"], "interval", several(real(), 2))
-        field(found, "agreement", real())
-        field(found, "milliseconds", lambda part: field(part, "float", real()))
-        field(found["milliseconds"], "int8", real())
+            field(found, name, lambda part: field(part, "top1", _within(-100, 100)))
+        field(found["drop"], "interval", several(_within(-100, 100), 2))
+        field(found, "agreement", _within(0, 100))
+        field(found, "milliseconds", lambda part: field(part, "float", _within(0, _LONGEST_MS)))
+        field(found["milliseconds"], "int8", _within(0, _LONGEST_MS))
         field(found, "verdict", optional(_verdict))
     except ValueError as error:
         raise DeployError(f"compare: its answer is damaged: {error}") from None
@@ -241,8 +242,20 @@ def _check_selftest(value: object) -> None:
 def _tested(model: object) -> bool:
     passed: bool = field(model, "passed", _truth)
     if isinstance(model, dict) and "milliseconds" in model:
-        field(model, "milliseconds", optional(real()))
+        field(model, "milliseconds", optional(_within(0, _LONGEST_MS)))
     return passed
+
+
+def _within(low: float, high: float) -> ValueCheck:
+    """A number from `low` to `high`, which a table has room for."""
+
+    def check(value: object) -> float:
+        number: float = real(low)(value)
+        if number > high:
+            raise ValueError(f"{shortened(value)} is more than {high:g}")
+        return number
+
+    return check
 
 
 def _verdict(value: object) -> str:
