@@ -107,11 +107,15 @@ def find_target(
     return Target(system, python or default, glibc).checked()
 
 
+_MOST_GLIBC = 999
+
+
 def glibc_minor(libc: str, version: str) -> int:
     """The minor version of a C library that is glibc 2; that of bookworm's for any other."""
     parts = version.split(".")
     if libc == "glibc" and parts[0] == "2" and len(parts) > 1 and parts[1].isdecimal():
-        return int(parts[1])
+        # A board says what it likes; there is no such glibc, and each has a tag of its own.
+        return min(int(parts[1][:4]), _MOST_GLIBC)
     return RELEASES["bookworm"][1]
 
 
