@@ -202,6 +202,8 @@ def _exchange(
             ready.register(descriptor, selectors.EVENT_READ)
         ready.register(sink, selectors.EVENT_WRITE)
         while ready.get_map():
+            # Asked before: what it writes last, between the two, is still to be read.
+            has_ended = process.poll() is not None
             events = ready.select(min(_AFTERWARDS, max(0.0, deadline - time.monotonic())))
             for key, _ in events:
                 if key.fd == sink:
@@ -213,7 +215,7 @@ def _exchange(
                         deadline = time.monotonic() + seconds
                 elif not _read_some(key.fd, written[key.fd]):
                     ready.unregister(key.fd)
-            if not events and process.poll() is not None:
+            if not events and has_ended:
                 break
             if time.monotonic() >= deadline:
                 if waiting:
