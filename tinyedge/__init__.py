@@ -148,8 +148,8 @@ def compare(
     """
     from pathlib import Path
 
+    from tinyedge.accuracy.budgets import Budgets
     from tinyedge.accuracy.compare import compare as compare_models
-    from tinyedge.accuracy.gates import Budgets
     from tinyedge.devices.runtime.classifier import open_pair
     from tinyedge.images.data_file import is_data_file, read_data_file
     from tinyedge.images.find import LabelledImage, read_images

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["GATES", "ExitCode", "exit_codes_of"]
+__all__ = ["CODE_OF_VERDICT", "GATES", "ExitCode", "exit_codes_of"]
 
 
 class ExitCode(IntEnum):
@@ -33,6 +33,14 @@ class ExitCode(IntEnum):
     STDOUT_CLOSED = 141, "the reader of stdout has gone (SIGPIPE)"
     TERMINATED = 143, "ended by SIGTERM"
 
+
+CODE_OF_VERDICT = {
+    None: ExitCode.DONE,
+    "pass": ExitCode.DONE,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+    "fail": ExitCode.FAILED,
+}
+"""By the verdict on what int8 cost (`tinyedge.accuracy.statistics.Verdict`); None without one."""
 
 GATES = {
     "check": "something stays on the CPU",

@@ -113,8 +113,8 @@ def integer(low: int, high: int) -> ValueCheck:
     return check
 
 
-def real(low: float = -math.inf, *, open_end: bool = False) -> ValueCheck:
-    """A finite number of at least `low`; with `open_end`, above it."""
+def real(low: float = -math.inf, high: float = math.inf, *, open_end: bool = False) -> ValueCheck:
+    """A finite number of at least `low`, with `open_end` above it, and at most `high`."""
 
     def check(value: object) -> float:
         try:
@@ -124,6 +124,8 @@ def real(low: float = -math.inf, *, open_end: bool = False) -> ValueCheck:
         if not math.isfinite(number) or number < low or (open_end and number == low):
             limit = "" if low == -math.inf else f" {'above' if open_end else 'of at least'} {low:g}"
             raise ValueError(f"a number{limit}")
+        if number > high:
+            raise ValueError(f"a number of at most {high:g}")
         return number
 
     return check

@@ -78,14 +78,7 @@ def folded(text: str, *, width: int) -> str:
         if len(line) <= width:
             lines.append(line)
         else:
-            lines += textwrap.wrap(
-                line.strip(),
-                width,
-                initial_indent=indent,
-                subsequent_indent=f"{indent}  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += _wrapped(line.strip(), width, indent, f"{indent}  ")
     return "\n".join(lines)
 
 
@@ -94,11 +87,15 @@ def paragraph(text: str, *, width: int, first: str = "", indent: int = 0) -> lis
 
     A word that is longer than a line, such as a path that somebody will copy, stays in one piece.
     """
+    return _wrapped(text, width, first.ljust(indent), " " * indent)
+
+
+def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
     return textwrap.wrap(
         text,
         width,
-        initial_indent=first.ljust(indent),
-        subsequent_indent=" " * indent,
+        initial_indent=first,
+        subsequent_indent=others,
         break_long_words=False,
         break_on_hyphens=False,
     )

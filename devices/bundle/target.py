@@ -21,6 +21,7 @@ RELEASES: Mapping[Release, tuple[str, int]] = {"bookworm": ("3.11", 36), "trixie
 _LAST_32_BIT = (3, 11)
 _FIRST_PYTHON = (3, 11)
 # manylinux2014, below which no current package has wheels (PEP 599).
+_MOST_GLIBC = 999
 _FIRST_GLIBC = 17
 
 
@@ -105,9 +106,6 @@ def find_target(
     else:
         default, glibc = RELEASES[release or ("bookworm" if system == "armv7l" else "trixie")]
     return Target(system, python or default, glibc).checked()
-
-
-_MOST_GLIBC = 999
 
 
 def glibc_minor(libc: str, version: str) -> int:

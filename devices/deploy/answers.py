@@ -177,11 +177,11 @@ def comparison(finished: Finished) -> ComparisonJson:
     found = _object(finished, "compare")
     try:
         for name in ("float", "int8", "drop"):
-            field(found, name, lambda part: field(part, "top1", _within(-100, 100)))
-        field(found["drop"], "interval", several(_within(-100, 100), 2))
-        field(found, "agreement", _within(0, 100))
-        field(found, "milliseconds", lambda part: field(part, "float", _within(0, _LONGEST_MS)))
-        field(found["milliseconds"], "int8", _within(0, _LONGEST_MS))
+            field(found, name, lambda part: field(part, "top1", real(-100, 100)))
+        field(found["drop"], "interval", several(real(-100, 100), 2))
+        field(found, "agreement", real(0, 100))
+        field(found, "milliseconds", lambda part: field(part, "float", real(0, _LONGEST_MS)))
+        field(found["milliseconds"], "int8", real(0, _LONGEST_MS))
         field(found, "verdict", optional(_verdict))
     except ValueError as error:
         raise DeployError(f"compare: its answer is damaged: {error}") from None
@@ -242,20 +242,8 @@ def _check_selftest(value: object) -> None:
 def _tested(model: object) -> bool:
     passed: bool = field(model, "passed", _truth)
     if isinstance(model, dict) and "milliseconds" in model:
-        field(model, "milliseconds", optional(_within(0, _LONGEST_MS)))
+        field(model, "milliseconds", optional(real(0, _LONGEST_MS)))
     return passed
-
-
-def _within(low: float, high: float) -> ValueCheck:
-    """A number from `low` to `high`, which a table has room for."""
-
-    def check(value: object) -> float:
-        number: float = real(low)(value)
-        if number > high:
-            raise ValueError(f"{shortened(value)} is more than {high:g}")
-        return number
-
-    return check
 
 
 def _verdict(value: object) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 
+from tinyedge.accuracy.gates import worst_verdict
 from tinyedge.accuracy.report import points
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.table import WIDTH, Column, table
@@ -38,14 +39,12 @@ def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
     ``failed_at`` is the step where it failed, and null where it did not. ``verdict`` of all is the
     worst of the boards': fail, inconclusive, pass; null where there was no budget.
     """
-    verdicts = {report.verdict for report in reports}
-    worst = (name for name in ("fail", "inconclusive", "pass") if name in verdicts)
     return {
         "schema": "tinyedge.deploy/1",
         "passed": all(
             report.error is None and report.verdict in (None, "pass") for report in reports
         ),
-        "verdict": next(worst, None),
+        "verdict": worst_verdict(report.verdict for report in reports),
         "boards": [_board_as_json(report) for report in reports],
     }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tinyedge.devices.profile import running_board
 from tinyedge.errors import TinyedgeError
 from tinyedge.modelcard import read_card
-from tinyedge.tflite.model import parse_tflite, read_tflite_bytes
+from tinyedge.tflite.model import read_tflite
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
@@ -91,11 +91,7 @@ def _reason(int8: "Classifier") -> tuple[str, bool]:
     """Why, as far as it can be known, and whether that is this machine's and no file's."""
     if int8.without_xnnpack:
         return f"{int8.runtime} runs int8 without XNNPACK, which runs float", False
-    operators = {
-        operator.name
-        for operator in parse_tflite(read_tflite_bytes(int8.path)).subgraphs[0].operators
-    }
-    if "PRELU" in operators:
+    if any(each.name == "PRELU" for each in read_tflite(int8.path).subgraphs[0].operators):
         return (
             "XNNPACK has no int8 PRELU, which this file has for the Edge TPU and runs in TFLite's"
             " own kernel: on a CPU take the file without it (_int8.tflite)",

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from tinyedge.errors import ModelError
-from tinyedge.tflite.flatbuffer import FlatbufferError
-from tinyedge.tflite.model import Subgraph, parse_tflite
+from tinyedge.tflite.model import Subgraph, parse_named
 
 __all__ = ["Graph", "read_graph"]
 
@@ -30,10 +29,7 @@ def read_graph(content: bytes, source: str) -> Graph:
     Raises:
         ModelError: it is none, or has several graphs, inputs or outputs, or custom operators.
     """
-    try:
-        subgraphs = parse_tflite(content).subgraphs
-    except FlatbufferError as error:
-        raise ModelError(f"{source}: no readable .tflite file: {error}") from error
+    subgraphs = parse_named(content, source).subgraphs
     if len(subgraphs) != 1:
         raise ModelError(f"{source}: it has {len(subgraphs)} subgraphs; a classifier has one")
     (graph,) = subgraphs

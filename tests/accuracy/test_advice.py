@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.commands import ROOT
 from tinyedge.accuracy.advice import PAGE, next_steps
-from tinyedge.accuracy.gates import Budgets
+from tinyedge.accuracy.budgets import Budgets
 from tinyedge.accuracy.result import Answer, Comparison, ModelFile, Observation, conclude
 from tinyedge.modelcard import Check, ModelCard
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.linear_model import Rows, write_image, write_linear_model
+from tinyedge.accuracy.budgets import Budgets
 from tinyedge.accuracy.compare import compare
-from tinyedge.accuracy.gates import Budgets
 from tinyedge.accuracy.result import (
     ClassName,
     ClassResult,

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from tinyedge.accuracy.budgets import MOST_KL, Budgets
 from tinyedge.accuracy.gates import (
-    MOST_KL,
-    Budgets,
     Gate,
     agreement_gate,
     drop_gate,
@@ -82,7 +81,7 @@ def test_the_worst_verdict_of_all() -> None:
         ([unknown, failed, passed], "fail"),
         ([silent], None),
     ):
-        assert worst_verdict(gates) == expected
+        assert worst_verdict(gate.verdict for gate in gates) == expected
 
 
 def test_a_gate_without_a_budget_has_no_verdict() -> None:

@@ -209,14 +209,20 @@ def test_the_built_in_models_in_the_wrong_order_are_refused(
     assert "name the float model first" in result.stderr
 
 
-def test_one_output_is_a_classifier_of_two_classes(tmp_path: Path) -> None:
+def one_output(folder: Path) -> tuple[object, ...]:
+    """Two files of one output, the second 0.8 of the first, and ten faint cats and bright dogs."""
     for value in range(10):
-        write_image(tmp_path / "data" / "cat" / f"{value}.png", 10 * value)
-        write_image(tmp_path / "data" / "dog" / f"{value}.png", 130 + 10 * value)
+        write_image(folder / "data" / "cat" / f"{value}.png", 10 * value)
+        write_image(folder / "data" / "dog" / f"{value}.png", 130 + 10 * value)
     card = {"softmax_groups": 0, "labels": ("cat", "dog")}
-    f = write_linear_model(tmp_path / "f.tflite", ((1.0,),), **card)
-    i = write_linear_model(tmp_path / "i.tflite", ((0.8,),), quantization="int8", **card)
-    result = run(f, i, "--data", tmp_path / "data")
+    f = write_linear_model(folder / "f.tflite", ((1.0,),), **card)
+    i = write_linear_model(folder / "i.tflite", ((0.8,),), quantization="int8", **card)
+    return f, i, "--data", folder / "data"
+
+
+def test_one_output_is_a_classifier_of_two_classes(tmp_path: Path) -> None:
+    words = one_output(tmp_path)
+    result = run(*words)
     assert result.exit_code == 0
     # 0.8 of 130, 140 and 150 is less than half of 255.
     assert "top-1            100.00 %     85.00 %\ntop-2 " in result.stdout
@@ -228,20 +234,14 @@ def test_one_output_is_a_classifier_of_two_classes(tmp_path: Path) -> None:
 
 
 def test_a_threshold_decides_between_the_classes_of_one_output(tmp_path: Path) -> None:
-    for value in range(10):
-        write_image(tmp_path / "data" / "cat" / f"{value}.png", 10 * value)
-        write_image(tmp_path / "data" / "dog" / f"{value}.png", 130 + 10 * value)
-    card = {"softmax_groups": 0, "labels": ("cat", "dog")}
-    f = write_linear_model(tmp_path / "f.tflite", ((1.0,),), **card)
-    i = write_linear_model(tmp_path / "i.tflite", ((0.8,),), quantization="int8", **card)
-    arguments = (f, i, "--data", tmp_path / "data", "--threshold")
+    words = one_output(tmp_path)
     # 0.8 of 130 is 104, the least of the dogs; 90, the most of the cats, is less.
-    fits = run(*arguments, 0.4)
+    fits = run(*words, "--threshold", 0.4)
     assert "top-1            100.00 %    100.00 %" in fits.stdout
     assert "(the output is at the threshold, 0.4)" in fits.stdout
     assert max(map(len, fits.stdout.splitlines())) <= 80
     # 50 and more are above 0.195 of 255, which of int8 is 62.2.
-    low = json.loads(run(*arguments, 0.195, "--json").stdout)
+    low = json.loads(run(*words, "--threshold", 0.195, "--json").stdout)
     assert low["threshold"] == 0.195
     assert low["flips"] == {"right_to_wrong": 0, "wrong_to_right": 2}
     assert low["float"]["top1"] == 75

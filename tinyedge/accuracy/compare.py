@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
 from tinyedge.accuracy.advice import next_steps
+from tinyedge.accuracy.budgets import Budgets
 from tinyedge.accuracy.calibration_images import calibration_images, said_of_calibration_images
-from tinyedge.accuracy.gates import Budgets
 from tinyedge.accuracy.model import (
     Inference,
     ScoringModel,

@@ -5,16 +5,17 @@ over; else the images cannot tell. A drop of top-1 needs labels and many images;
 KL divergence see every change of every answer, and are decided by a few hundred.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import numpy as np
 
 from tinyedge.accuracy import statistics
 from tinyedge.accuracy.statistics import Interval, Verdict
 
 __all__ = [
-    "MOST_KL",
-    "Budgets",
+    "WORST_FIRST",
     "Gate",
     "GateName",
     "agreement_gate",
@@ -26,38 +27,8 @@ __all__ = [
 
 GateName = Literal["max_drop", "min_agreement", "max_kl"]
 
-MOST_KL = 1000.0
-"""Nats, of a budget: e to the -1000 is no probability that any file holds."""
-# Failed before inconclusive before passed: the exit codes 1, 3, 0.
-_WORST_FIRST: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
-
-
-class Budgets(NamedTuple):
-    """What int8 may cost; None is no gate.
-
-    Attributes:
-        max_drop: points of top-1, 0 to 100.
-        min_agreement: percent of the images, 0 to 100.
-        max_kl: mean KL(float || int8), nats, 0 to `MOST_KL`.
-    """
-
-    max_drop: float | None = None
-    min_agreement: float | None = None
-    max_kl: float | None = None
-
-    def check(self) -> None:
-        """Refuse what is no budget.
-
-        Raises:
-            ValueError: one is out of range.
-        """
-        for value, name, most, unit in (
-            (self.max_drop, "max_drop", 100, "points"),
-            (self.min_agreement, "min_agreement", 100, "percent"),
-            (self.max_kl, "max_kl", MOST_KL, "nats"),
-        ):
-            if value is not None and not 0 <= value <= most:
-                raise ValueError(f"{name} is {value}; a budget is 0 to {most:g} {unit}")
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
+"""Verdicts, the worst first: the exit codes 1, 3, 0."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +98,7 @@ def agreement_gate(agreeing: int, images: int, budget: float | None) -> Gate:
 def kl_gate(divergences: Sequence[float], budget: float | None) -> Gate:
     """The mean KL divergence, by its bootstrap interval."""
     interval = statistics.mean_interval(divergences)
-    mean = sum(divergences) / len(divergences)
+    mean = float(np.mean(divergences))
     verdict: Verdict | None = None
     needed = None
     if budget is not None:
@@ -151,7 +122,7 @@ def undecided(gate: Gate) -> Gate:
     return replace(gate, verdict=verdict, images_needed=None, strictest=None)
 
 
-def worst_verdict(gates: Sequence[Gate]) -> Verdict | None:
+def worst_verdict(verdicts: Iterable[Verdict | None]) -> Verdict | None:
     """The verdict of all: the worst; None where no budget was named."""
-    verdicts = [gate.verdict for gate in gates]
-    return next((each for each in _WORST_FIRST if each in verdicts), None)
+    found = set(verdicts)
+    return next((each for each in WORST_FIRST if each in found), None)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from tinyedge.accuracy.gates import Gate, GateName
+from tinyedge.accuracy.gates import WORST_FIRST, Gate, GateName
 from tinyedge.accuracy.result import ClassName, Comparison, Flip, FlipAnswer, ModelResult
 from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
 from tinyedge.table import paragraph
@@ -158,9 +158,8 @@ def _accuracy(c: Comparison) -> _Rows:
 
 def _lost(c: Comparison) -> _Rows:
     assert c.interval is not None
-    ends = points(*c.interval)
     return [
-        ("drop", f"{c.drop:.2f} points of top-1, 95 % interval {ends}"),
+        ("drop", f"{c.drop:.2f} points of top-1, 95 % interval {points(*c.interval)}"),
         ("flips", f"{c.lost} right to wrong, {c.gained} wrong to right; McNemar p {_p(c)}"),
     ]
 
@@ -211,10 +210,9 @@ def _p(c: Comparison) -> str:
 
 def _agreement(c: Comparison) -> str:
     # With the count, for 49,999 of 50,000 are 100.00 % too.
-    interval = c.agreement_interval
     return (
         f"{c.images - len(c.flips)} of {c.images} images, {c.agreement:.2f} %,"
-        f" 95 % interval {_down(interval.low)} to {_up(interval.high)}"
+        f" 95 % interval {points(*c.agreement_interval)}"
     )
 
 
@@ -266,18 +264,20 @@ def _worst_classes(c: Comparison) -> str:
 
 def _passes(c: Comparison) -> _Rows:
     passed = [
-        f"{_OPTIONS[gate.name]} {_strictest(gate.name, gate.strictest)}"
+        # Rounded to what passes.
+        f"{_OPTIONS[gate.name]} "
+        + _rounded(gate.name, gate.strictest, up=gate.name != "min_agreement")
         for gate in c.gates
         if gate.strictest is not None
     ]
     return [("passes", ", ".join(passed))] if passed else []
 
 
-def _strictest(name: GateName, value: float) -> str:
-    """A budget in text, rounded to what passes."""
+def _rounded(name: GateName, value: float, *, up: bool) -> str:
+    """What a gate measures, or its budget, in text."""
     if name == "max_kl":
-        return _digits(value, up=True)
-    return _down(value) if name == "min_agreement" else _up(value)
+        return _digits(value, up=up)
+    return _up(value) if up else _down(value)
 
 
 def _verdict(c: Comparison) -> _Rows:
@@ -288,12 +288,12 @@ def _verdict(c: Comparison) -> _Rows:
             " --pixels, or --mean and --std"
         ]
     else:
-        order = ("fail", "inconclusive", "pass")
-        judged = sorted(
-            (gate for gate in c.gates if gate.verdict is not None),
-            key=lambda gate: order.index(gate.verdict or "pass"),
-        )
-        lines = [_said_of(gate, c.images) for gate in judged]
+        lines = [
+            _said_of(gate, c.images)
+            for verdict in WORST_FIRST
+            for gate in c.gates
+            if gate.verdict == verdict
+        ]
     lines = lines or [
         "none: name a budget with "
         + (
@@ -322,19 +322,17 @@ def _said_of(gate: Gate, images: int) -> str:
             f"INCONCLUSIVE: {images} images cannot tell whether the {measure} is {asked};"
             f" {_advice(gate)}"
         )
-    low, high = gate.interval
-    if gate.name == "max_kl":
-        ends = _digits(low, up=False), _digits(high, up=True)
+    passed = gate.verdict == "pass"
+    if passed != least:
+        bound = f"at most {_rounded(gate.name, gate.interval.high, up=True)}"
     else:
-        ends = _down(low), _up(high)
-    bound = f"at most {ends[1]}" if (gate.verdict == "pass") != least else f"at least {ends[0]}"
-    if gate.verdict == "pass":
-        found = f"PASS: the {measure} is {bound}{unit}, "
-        asked = f"and at least {budget} was asked" if least else f"within the budget of {budget}"
+        bound = f"at least {_rounded(gate.name, gate.interval.low, up=False)}"
+    if least:
+        asked = f"and at least {budget} was asked"
     else:
-        found = f"FAIL: the {measure} is {bound}{unit}, "
-        asked = f"and at least {budget} was asked" if least else f"over the budget of {budget}"
-    return f"{found}{asked} (95 % confidence)"
+        asked = f"{'within' if passed else 'over'} the budget of {budget}"
+    verdict = "PASS" if passed else "FAIL"
+    return f"{verdict}: the {measure} is {bound}{unit}, {asked} (95 % confidence)"
 
 
 def _advice(gate: Gate) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
+from tinyedge.accuracy.budgets import Budgets
 from tinyedge.accuracy.gates import (
-    Budgets,
     Gate,
     agreement_gate,
     drop_gate,
@@ -312,13 +312,16 @@ def conclude(
         worst_classes = _worst_classes(class_of, float_right, int8_right, labels)
     interval = gates[0].interval if labelled else None
     agreeing = sum(item.float_answer.top1 == item.int8_answer.top1 for item in observations)
-    gates.append(agreement_gate(agreeing, count, budgets.min_agreement))
+    agreement = agreement_gate(agreeing, count, budgets.min_agreement)
+    assert agreement.interval is not None
+    gates.append(agreement)
     divergence = None
     if softmax:
         divergences = [item.divergence for item in observations]
-        gates.append(kl_gate(divergences, budgets.max_kl))
+        kl = kl_gate(divergences, budgets.max_kl)
+        gates.append(kl)
         p95 = float(np.percentile(divergences, 95))
-        divergence = Divergence(float(np.mean(divergences)), p95, gates[-1].interval)
+        divergence = Divergence(kl.measured, p95, kl.interval)
     float_worse = interval is not None and interval.high < 0 and not fed_rightly
     if float_worse:
         gates = [undecided(gate) for gate in gates]
@@ -336,14 +339,14 @@ def conclude(
         lost=lost,
         gained=gained,
         mcnemar_p=(None if lost is None or gained is None else statistics.mcnemar_p(lost, gained)),
-        agreement=100 * agreeing / count,
-        agreement_interval=statistics.wilson_interval(agreeing, count),
+        agreement=agreement.measured,
+        agreement_interval=agreement.interval,
         divergence=divergence,
         flips=_flips(observations, labels, with_divergence=softmax),
         worst_classes=worst_classes,
         float_worse=float_worse,
         gates=tuple(gates),
-        verdict="inconclusive" if float_worse else worst_verdict(gates),
+        verdict="inconclusive" if float_worse else worst_verdict(gate.verdict for gate in gates),
         top_k=top_k,
     )
 

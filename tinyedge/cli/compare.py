@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyedge.accuracy.budgets import MOST_KL
 from tinyedge.cli.output import say, show
 from tinyedge.cli.parameters import (
     PATH,
+    budget_option,
     device_option,
     fit_option,
     ids_option,
     json_option,
     labels_option,
-    not_nan,
     pixel_options,
     running_profile,
     said_of_pixels,
@@ -21,17 +22,10 @@ from tinyedge.cli.parameters import (
     threads_option,
     threshold_option,
 )
-from tinyedge.exit_codes import ExitCode
+from tinyedge.exit_codes import CODE_OF_VERDICT
 
 if TYPE_CHECKING:
     from tinyedge.images.spec import Fit
-
-_EXIT_CODES = {
-    None: ExitCode.DONE,
-    "pass": ExitCode.DONE,
-    "fail": ExitCode.FAILED,
-    "inconclusive": ExitCode.INCONCLUSIVE,
-}
 
 
 @click.command()
@@ -47,27 +41,16 @@ _EXIT_CODES = {
     " of photos, a pattern in quotes, a list of paths.",
 )
 @click.option("--unlabelled", is_flag=True, help="Take no labels from --data, whatever it is.")
-@click.option(
-    "--max-drop",
-    metavar="POINTS",
-    type=click.FloatRange(0, 100),
-    callback=not_nan,
-    help="A budget: how many points of top-1 int8 may cost; needs labels.",
+@budget_option(
+    "--max-drop", "POINTS", 100, "A budget: how many points of top-1 int8 may cost; needs labels."
 )
-@click.option(
+@budget_option(
     "--min-agreement",
-    metavar="PERCENT",
-    type=click.FloatRange(0, 100),
-    callback=not_nan,
-    help="A budget: on how many of the photos both must answer with one class.",
+    "PERCENT",
+    100,
+    "A budget: on how many of the photos both must answer with one class.",
 )
-@click.option(
-    "--max-kl",
-    metavar="NATS",
-    type=click.FloatRange(0, 1000),
-    callback=not_nan,
-    help="A budget: how large the mean KL(float, int8) may be.",
-)
+@budget_option("--max-kl", "NATS", MOST_KL, "A budget: how large the mean KL(float, int8) may be.")
 @click.option(
     "--flips",
     metavar="FILE.csv",
@@ -162,4 +145,4 @@ def command(
     times = comparison.int8_model.milliseconds, comparison.float_model.milliseconds
     if (slower := slower_than_float(int8_model, *times)) is not None:
         say(f"note: {slower}", err=True)
-    context.exit(_EXIT_CODES[comparison.verdict])
+    context.exit(CODE_OF_VERDICT[comparison.verdict])

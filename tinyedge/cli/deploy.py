@@ -9,12 +9,13 @@ from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import (
     DEVICE,
     PATH,
+    budget_option,
     json_option,
     not_nan,
     on_a_terminal,
     shows_progress,
 )
-from tinyedge.exit_codes import ExitCode
+from tinyedge.exit_codes import CODE_OF_VERDICT, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,12 +46,11 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Labelled photos to compare on, on each board; MODEL is a float and an int8 file.",
 )
-@click.option(
+@budget_option(
     "--max-drop",
-    metavar="POINTS",
-    type=click.FloatRange(0, 100),
-    callback=not_nan,
-    help="With --data, the budget: how many points of top-1 int8 may cost on each board.",
+    "POINTS",
+    100,
+    "With --data, the budget: how many points of top-1 int8 may cost on each board.",
 )
 @click.option(
     "--rollback", is_flag=True, help="Have the boards go back to the bundle before; no MODEL."
@@ -171,11 +171,11 @@ def command(
 
 def _exit_code(reports: "Sequence[BoardReport]") -> ExitCode:
     """The worst of the boards': one that failed, then one that cannot tell."""
-    if any(board.error or board.verdict == "fail" for board in reports):
+    from tinyedge.accuracy.gates import worst_verdict
+
+    if any(board.error for board in reports):
         return ExitCode.FAILED
-    if any(board.verdict == "inconclusive" for board in reports):
-        return ExitCode.INCONCLUSIVE
-    return ExitCode.DONE
+    return CODE_OF_VERDICT[worst_verdict(board.verdict for board in reports)]
 
 
 def _comparing(models: tuple[Path, ...], data: Path, max_drop: float | None) -> "Comparing":

@@ -51,14 +51,13 @@ def command(
     float would give back. Layers interact, so neither adds up.
     """
     from tinyedge.devices.runtime.classifier import Classifier
-    from tinyedge.export.tensorflow import check_tensorflow_is_installed, require_tensorflow
+    from tinyedge.export.tensorflow import require_tensorflow
     from tinyedge.files import check_is_no_input, write_together
     from tinyedge.images.find import evenly_spaced, read_unlabelled
     from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
 
     click.get_current_context().with_resource(own_temporaries())
-    check_tensorflow_is_installed()
     if plot is not None:
         from tinyedge.export.inspection.plot import check_plotting, inspection_plot
 

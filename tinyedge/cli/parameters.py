@@ -30,6 +30,7 @@ __all__ = [
     "PATH",
     "SIZE",
     "SOURCE",
+    "budget_option",
     "count_option",
     "device_option",
     "fit_option",
@@ -201,6 +202,15 @@ device_option = click.option(
     metavar="NAME",
     help="Device profile: a name or a .toml file.",
 )
+
+
+def budget_option(
+    name: str, metavar: str, most: float, text: str
+) -> "Callable[[Callable[..., None]], Callable[..., None]]":
+    """An option for what int8 may cost, a number from 0 to `most`."""
+    return click.option(
+        name, metavar=metavar, type=click.FloatRange(0, most), callback=not_nan, help=text
+    )
 
 
 threshold_option = click.option(

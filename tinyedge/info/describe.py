@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.darknet.layer_names import operator_layer
-from tinyedge.errors import DatasetError, ModelError
+from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
 from tinyedge.images.labels import class_count, labels_in_metadata
 from tinyedge.modelcard import ModelCard, read_card
 from tinyedge.text import shortened
-from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.head import Head, output_head
 from tinyedge.tflite.macs import multiply_accumulates
 from tinyedge.tflite.metadata import Metadata, sound_metadata
-from tinyedge.tflite.model import Operator, Subgraph, Tensor, parse_tflite, read_tflite_bytes
+from tinyedge.tflite.model import Operator, Subgraph, Tensor, parse_named, read_tflite_bytes
 
 __all__ = ["Description", "Layer", "describe", "label_lines"]
 
@@ -94,12 +93,7 @@ def describe(path: Path) -> Description:
         OSError: it cannot be read.
     """
     content = read_tflite_bytes(path)
-    try:
-        model = parse_tflite(content)
-    except FlatbufferError as error:
-        raise ModelError(f"{path}: no readable .tflite file: {error}") from error
-    if not model.subgraphs:
-        raise ModelError(f"{path}: a .tflite without a graph")
+    model = parse_named(content, path)
     graph = model.subgraphs[0]
     card, metadata = read_card(path), sound_metadata(content, path)
     outputs = tuple(graph.tensors[index] for index in graph.outputs)

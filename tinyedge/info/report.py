@@ -99,9 +99,8 @@ def _name(d: Description) -> str:
     if d.card is not None:
         return d.card.name
     said = "" if d.metadata is None else cut(d.metadata.name, _MOST_NAME)
-    made = cut(d.description, _MOST_NAME)
-    by = f"no model card of tinyedge's; the file says of itself: {made}"
-    return "; ".join(part for part in (said, by if made else "no model card of tinyedge's") if part)
+    made = f"the file says of itself: {cut(d.description, _MOST_NAME)}" if d.description else ""
+    return "; ".join(filter(None, (said, "no model card of tinyedge's", made)))
 
 
 def _tensor(tensor: Tensor) -> str:

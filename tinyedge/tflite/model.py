@@ -25,6 +25,7 @@ __all__ = [
     "Subgraph",
     "Tensor",
     "TfliteModel",
+    "parse_named",
     "parse_tflite",
     "read_tflite",
     "read_tflite_bytes",
@@ -182,11 +183,7 @@ def read_tflite(path: Path) -> TfliteModel:
         ModelError: it is none, is damaged, or is of another version of the schema.
         OSError: the file cannot be read.
     """
-    content = read_tflite_bytes(path)
-    try:
-        return parse_tflite(content)
-    except FlatbufferError as error:
-        raise ModelError(f"{path}: no readable .tflite file: {error}") from error
+    return parse_named(read_tflite_bytes(path), path)
 
 
 def read_tflite_bytes(path: Path) -> bytes:
@@ -200,6 +197,18 @@ def read_tflite_bytes(path: Path) -> bytes:
     if not content:
         raise ModelError(f"{path} is empty")
     return content
+
+
+def parse_named(content: bytes, source: Path | str) -> TfliteModel:
+    """`parse_tflite` of the bytes of a file that messages call `source`.
+
+    Raises:
+        ModelError: they are none, are damaged, or of another version of the schema.
+    """
+    try:
+        return parse_tflite(content)
+    except FlatbufferError as error:
+        raise ModelError(f"{source}: no readable .tflite file: {error}") from error
 
 
 def parse_tflite(content: bytes) -> TfliteModel:

@@ -1,0 +1,39 @@
+"""What int8 may cost, as a user says it; `tinyedge.accuracy.gates` judges it.
+
+The command line's options have these limits, and load no numpy for them.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["MOST_KL", "Budgets"]
+
+MOST_KL = 1000
+"""Nats, of a budget: e to the -1000 is no probability that any file holds."""
+
+
+class Budgets(NamedTuple):
+    """What int8 may cost; None is no gate.
+
+    Attributes:
+        max_drop: points of top-1, 0 to 100.
+        min_agreement: percent of the images, 0 to 100.
+        max_kl: mean KL(float || int8), nats, 0 to `MOST_KL`.
+    """
+
+    max_drop: float | None = None
+    min_agreement: float | None = None
+    max_kl: float | None = None
+
+    def check(self) -> None:
+        """Refuse what is no budget.
+
+        Raises:
+            ValueError: one is out of range.
+        """
+        for value, name, most, unit in (
+            (self.max_drop, "max_drop", 100, "points"),
+            (self.min_agreement, "min_agreement", 100, "percent"),
+            (self.max_kl, "max_kl", MOST_KL, "nats"),
+        ):
+            if value is not None and not 0 <= value <= most:
+                raise ValueError(f"{name} is {value}; a budget is 0 to {most:g} {unit}")
