@@ -14,7 +14,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +44,12 @@ __all__ = [
     "MOST_STEPS",
     "UNROUNDED_DB",
     "FileCheck",
+    "Parting",
     "Probe",
     "make_probe",
     "noise_db",
+    "parting",
     "raised",
-    "refusal",
     "run_float",
     "run_int8",
     "spread",
@@ -173,7 +174,7 @@ class FileCheck:
         self._answers["int8"] = found
         told_of = raised(reference, content) if self._card.softmax else reference
         check = self._compared("float", reference, found, noise=noise_db(told_of, found, scale))
-        wrong = refusal(
+        found_out = parting(
             self._float_file,
             content,
             self._images,
@@ -182,10 +183,12 @@ class FileCheck:
             scale=scale,
             softmax=self._card.softmax,
         )
-        if wrong is not None:
+        if found_out.refusal is not None:
             raise ExportError(
-                f"{self._network.source}: {wrong} ({told(check)}); {_way_out(quantizer)}"
+                f"{self._network.source}: {found_out.refusal} ({told(check)});"
+                f" {_way_out(quantizer)}"
             )
+        check = replace(check, worst_layer=found_out.worst_layer)
         _note_cost(check, quantizer)
         return check
 
@@ -436,15 +439,33 @@ def _note_cost(check: Check, quantizer: Quantizer) -> None:
     if check.noise_db >= _POOR_DB and (check.kl or 0) <= _POOR_KL and not differs:
         return
     better = "use --quantizer tuned, or calibrate" if quantizer == "default" else "calibrate"
+    if check.worst_layer is None:
+        layer = "`tinyedge inspect` says which layer costs it"
+    else:
+        layer = f"layer {check.worst_layer} costs most of it"
     warnings.warn(
         f"int8 costs this network much ({told(check)}); {better} on more photos such as the"
-        " network will see; `tinyedge inspect` says which layer costs it",
+        f" network will see; {layer}",
         TinyedgeWarning,
         stacklevel=3,
     )
 
 
-def refusal(
+@dataclass(frozen=True)
+class Parting:
+    """How an int8 file parts from its float file.
+
+    Attributes:
+        refusal: why it must not be written, the layer named; None of one that may be.
+        worst_layer: the layer that does most damage alone in int8, on each of the images it was
+            looked at on; None where no layer is the worst on all of them, or none was looked at.
+    """
+
+    refusal: str | None = None
+    worst_layer: str | None = None
+
+
+def parting(
     float_file: bytes,
     int8_file: bytes,
     images: Floats,
@@ -453,8 +474,8 @@ def refusal(
     found: Answers,
     scale: float,
     softmax: bool,
-) -> str | None:
-    """Why an int8 file must not be written, the layer named; None of one that may be.
+) -> Parting:
+    """Hold an int8 file against the float file, layer by layer where that is worth it.
 
     Args:
         float_file: what it was made of.
@@ -468,7 +489,7 @@ def refusal(
     told_of = raised(reference, int8_file) if softmax else reference
     noise = noise_db(told_of, found, scale)
     if noise is None or noise >= CLEAR_DB:
-        return None
+        return Parting()
     from tinyedge.export.inspection.parting import layer_errors, without_rounding
 
     # Of all numbers, about one mean: where all images are alike a right file is still near.
@@ -483,7 +504,7 @@ def refusal(
     images, reference = images[few], reference[few]
     another = "the int8 file is another function than the float file: they part at layer"
     try:
-        layers = layer_errors(float_file, int8_file, images, reference, with_answers=far)
+        layers = layer_errors(float_file, int8_file, images, reference, with_answers=True)
     except ModelError:
         # The layers do not match.
         unrounded = without_rounding(float_file, int8_file, images)
@@ -491,12 +512,18 @@ def refusal(
         # NaN is no answer either.
         close = unrounded_noise is None or unrounded_noise >= UNROUNDED_DB
         if far or not close:
-            return f"{another} {unrounded.parting}, with no value rounded SNR {unrounded_noise} dB"
-        return None
+            return Parting(
+                f"{another} {unrounded.parting}, with no value rounded SNR {unrounded_noise} dB"
+            )
+        return Parting()
+    damage = _damage(layers, reference, int8_file if softmax else None)
+    worst, always = layers[int(damage.mean(axis=1).argmax())], set(damage.argmax(axis=0).tolist())
     wrong = _wrong(layers)
     if wrong is not None:
-        return f"{another} {wrong}"
-    return f"the int8 file is far from the float file: {_worst(layers, reference)}" if far else None
+        return Parting(f"{another} {wrong}")
+    if far:
+        return Parting(f"the int8 file is far from the float file: {_told_worst(worst)}")
+    return Parting(worst_layer=worst.name if len(always) == 1 else None)
 
 
 def _wrong(layers: "Sequence[LayerError]") -> str | None:
@@ -516,14 +543,25 @@ def _wrong(layers: "Sequence[LayerError]") -> str | None:
     return None
 
 
-def _worst(layers: "Sequence[LayerError]", reference: Answers) -> str:
-    """The layer that does most damage alone."""
+def _damage(
+    layers: "Sequence[LayerError]", reference: Answers, softmax_behind: bytes | None
+) -> Answers:
+    """(layers, images): the mean square of what each layer alone in int8 does to the answers.
 
-    def damage(layer: "LayerError") -> float:
+    `softmax_behind` is the int8 file where a softmax follows: scores are raised as it raises them.
+    """
+
+    def told(answers: Answers) -> Answers:
+        return answers if softmax_behind is None else raised(answers, softmax_behind)
+
+    errors = []
+    for layer in layers:
         assert layer.answers is not None
-        return float(np.mean(np.square(layer.answers - reference)))
+        errors.append(np.square(told(layer.answers) - told(reference)).mean(axis=1))
+    return np.stack(errors)
 
-    worst = max(layers, key=damage)
+
+def _told_worst(worst: "LayerError") -> str:
     clipped = f", {100 * worst.clipped:.0f} % of its values at an end of its int8 range"
     return (
         f"layer {worst.name} does most of it, alone in int8"

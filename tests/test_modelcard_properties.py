@@ -78,6 +78,7 @@ def cards(draw: st.DrawFn) -> ModelCard:
                 agreement=st.none() | st.integers(0, images),
                 kl=st.none() | st.floats(0, allow_infinity=False),
                 noise_db=st.none() | _REAL,
+                worst_layer=st.none() | _TEXT,
             )
         ),
         batch_norm=draw(_one_of(BatchNormFormula)),

@@ -83,6 +83,9 @@ class Check:
             scores do not end in one softmax.
         noise_db: the error of the scores before any softmax, relative to their spread over images:
             decibels of signal over noise; None where both are equal.
+        worst_layer: the layer that does most damage alone in int8, such as ``0 convolutional``;
+            None where no layer stands out, where int8 is so close that none was looked at, and
+            of older files.
     """
 
     against: Reference
@@ -91,6 +94,7 @@ class Check:
     agreement: int | None = None
     kl: float | None = None
     noise_db: float | None = None
+    worst_layer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -281,6 +285,7 @@ _CHECK: Mapping[str, ValueCheck] = {
     "agreement": optional(_COUNT),
     "kl": optional(real(0.0)),
     "noise_db": optional(real()),
+    "worst_layer": optional(text),
 }
 _NORMALIZATION: Mapping[str, ValueCheck] = {
     "mean": several(real()),

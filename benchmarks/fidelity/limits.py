@@ -121,8 +121,8 @@ def _off(
     """SNR of the answers, what layers are off by in steps, and SNR with nothing rounded."""
     from tinyedge.export.check import (
         noise_db,
+        parting,
         raised,
-        refusal,
         run_float,
         run_int8,
         spread,
@@ -153,7 +153,7 @@ def _off(
         **alone,
         "unrounded_db": unrounded_db(wanted[few], unrounded, variance=varies) if finite else None,
         "agreement": int(np.count_nonzero(wanted.argmax(axis=1) == found.argmax(axis=1))),
-        "refused": refusal(
+        "refused": parting(
             float_file,
             int8_file,
             images,
@@ -161,7 +161,7 @@ def _off(
             found=found,
             scale=scale,
             softmax=softmax,
-        ),
+        ).refusal,
     }
 
 

@@ -115,6 +115,12 @@ def test_what_the_card_does_not_say_is_not_advised(int8: dict[str, Any]) -> None
     assert steps(compared(kl=0.1), **int8) == ["inspect", "page"]
 
 
+def test_the_layer_that_the_export_saw_is_named() -> None:
+    check = replace(CHECK, kl=0.03, worst_layer="3 convolutional\x1b[2J")
+    inspect, _ = next_steps(compared(kl=0.1), FLOAT, replace(INT8, check=check))
+    assert inspect.text.endswith("the export saw most of it at layer 3 convolutional\\x1b[2J")
+
+
 def test_few_photos_explain_a_divergence_that_grew() -> None:
     few = {"check": CHECK, "calibration_sha256": ("bb" * 32,) * 20}
     assert steps(compared(kl=0.1), **few) == ["more calibration photos", "inspect", "page"]

@@ -98,6 +98,7 @@ class TestTold:
             "agreement": 4,
             "kl": 0.0,
             "noise_db": None,
+            "worst_layer": None,
         }
 
     @pytest.mark.parametrize(("kind", "against"), [("int8", "float"), ("coral", "int8")])
@@ -234,6 +235,8 @@ class TestCost:
         assert few.startswith("note: calibrating on ")
         assert line.startswith("note: int8 costs this network much (")
         assert "use --quantizer tuned, or calibrate on more photos" in line
+        assert line.endswith("; layer 0 convolutional costs most of it")
+        assert check_of(net.out / "net_int8.tflite").worst_layer == "0 convolutional"
         assert len(list(net.out.iterdir())) == 2
 
     def test_one_class_for_all_photos_is_a_warning(self, tmp_path: Path) -> None:

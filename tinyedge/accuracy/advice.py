@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tinyedge.accuracy.result import Comparison, NextStep
 from tinyedge.accuracy.statistics import wilson_interval
 from tinyedge.modelcard import ModelCard
+from tinyedge.text import cut, printable
 
 __all__ = ["PAGE", "next_steps", "worth_fixing"]
 
@@ -19,6 +20,7 @@ _ENOUGH_PHOTOS = 100
 _FAR_ABOVE = 4.0
 """Times the KL on the calibration photos. Of Tiny Darknet: docs/when_int8_is_not_good_enough.md."""
 _FEWEST_TO_GUESS = 30
+_MOST_NAME = 40
 
 
 def worth_fixing(c: Comparison) -> bool:
@@ -104,10 +106,16 @@ def _int8_steps(c: Comparison, float_card: ModelCard, int8_card: ModelCard) -> I
             f" int8 with {int8_card.batch_norm}",
         )
     if int8_card.quantizer is not None:
+        worst = int8_card.check.worst_layer if int8_card.check is not None else None
+        seen = f"; the export saw most of it at layer {_name(worst)}" if worst else ""
         yield NextStep(
             "inspect",
-            "See which layer costs it: tinyedge inspect, with these two files and photos",
+            f"See which layer costs it: tinyedge inspect, with these two files and photos{seen}",
         )
+
+
+def _name(layer: str) -> str:
+    return cut(printable(layer), _MOST_NAME)
 
 
 def _unlike(c: Comparison, card: ModelCard) -> str | None:

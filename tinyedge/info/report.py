@@ -185,6 +185,8 @@ def _check(check: Check) -> str:
         parts.append(f"KL {check.kl:.3g}")
     if check.noise_db is not None:
         parts.append(f"{check.noise_db:.1f} dB")
+    if check.worst_layer is not None:
+        parts.append(f"most of it by layer {cut(check.worst_layer, _MOST_TEXT)}")
     return ", ".join(parts)
 
 
