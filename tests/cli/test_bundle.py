@@ -215,11 +215,13 @@ class TestInstaller:
         image = sorted((fashion_images / "Trouser").iterdir())[0]
         done = installed(prefix, "run", prefix / "models/fashion_int8.tflite", image, "--json")
         assert json.loads(done.stdout)["predictions"][0]["label"] == "Trouser"
-        done = installed(prefix, "export", "fashion", "-o", "out")
-        assert done.returncode == 2
-        assert done.stderr == (
-            "error: this command is left out on a board: run it on your computer\n"
-        )
+        # First of all, whatever else is wrong with the words.
+        for words in (["fashion", "-o", "out"], [], ["fashion", "--count", "few", "--nonsense"]):
+            done = installed(prefix, "export", *words)
+            assert done.returncode == 2
+            assert done.stderr == (
+                "error: this command is left out on a board: run it on your computer\n"
+            )
 
     def test_a_model_that_answers_otherwise_fails(self, prefix: Path, tmp_path: Path) -> None:
         """The float model in the int8 one's place: the same class perhaps, other scores."""

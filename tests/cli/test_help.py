@@ -126,14 +126,19 @@ def test_what_cannot_work_on_a_board_says_so_first(tmp_path: Path, name: str) ->
     assert needs.startswith("  Needs the computer's install")
     # Nor is what was put between indented otherwise.
     assert all(re.match(r"  \S|\S", line) for line in f"{first}\n{following}".splitlines()[:2])
+    assert_says_so(tmp_path, name, "--nonsense")
     words = {"export": ("no.cfg",), "inspect": ("no", "no", "--data", tmp_path / "no")}
     words = (*words.get(name, ()), *(() if name == "inspect" else ("-o", tmp_path / "out")))
-    done, imported = watched(tmp_path, name, *words, without=EXPORT_ONLY)
+    assert_says_so(tmp_path, name, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def assert_says_so(folder: Path, *words: object) -> None:
+    done, imported = watched(folder, *words, without=EXPORT_ONLY)
     assert done.returncode == 2
     assert done.stderr.startswith("error: this command needs the package tensorflow, which ")
     assert done.stderr.count("\n") == 1
     assert not imported & set(HEAVY)
-    assert not (tmp_path / "out").exists()
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:

@@ -53,13 +53,17 @@ def _command(name: str) -> click.Command:
 
         @functools.wraps(callback)
         def checked(*args: object, **words: object) -> object:
-            from tinyedge.export.tensorflow import check_tensorflow_is_installed
-
-            check_tensorflow_is_installed()
+            _check_computers_install()
             return callback(*args, **words)
 
         command.callback = checked
     return command
+
+
+def _check_computers_install() -> None:
+    from tinyedge.export.tensorflow import check_tensorflow_is_installed
+
+    check_tensorflow_is_installed()
 
 
 class _LazyGroup(click.Group):
@@ -145,7 +149,7 @@ class _LazyGroup(click.Group):
             warnings.simplefilter("always", TinyedgeWarning)
             warnings.showwarning = _show_warning
             try:
-                return super().invoke(ctx)
+                return self._invoke_where_it_can_work(ctx)
             except (click.ClickException, click.exceptions.Exit):
                 raise
             except BrokenPipeError as error:
@@ -157,6 +161,15 @@ class _LazyGroup(click.Group):
                 # Of an interrupt that native code turned into an error of its own.
                 check_interrupted()
                 _fail(error, debug)
+
+    def _invoke_where_it_can_work(self, ctx: click.Context) -> object:
+        """Run the command; that it cannot work here is said before what is wrong with its words."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as wrong:
+            if wrong.ctx is not None and wrong.ctx.info_name in NEED_TENSORFLOW:
+                _check_computers_install()
+            raise
 
 
 def _show(wrong: click.ClickException) -> None:
