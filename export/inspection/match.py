@@ -27,6 +27,7 @@ __all__ = ["FloatWeights", "match_float_weights", "operators_by_origin"]
 
 Floats = NDArray[np.float32]
 
+_PADDING_OPS = ("PAD", "PADV2")
 _SIGNIFICANT = 4.0  # standard errors
 _EXACT = 1e-5  # relative; what float32 leaves of a scale
 
@@ -163,11 +164,22 @@ class _Matcher:
         incoming = [self._equalization[index] for index in self._graph.computed_inputs(operator)]
         if operator.name in HOMOGENEOUS_OPS or all(scales.size == 1 for scales in incoming):
             outgoing = [incoming[0] if incoming else np.ones(1, np.float32)] * len(operator.outputs)
+        elif operator.name in _PADDING_OPS:
+            outgoing = [self._padded(operator)]
         elif operator.name in SAME_SCALE_OPS or operator.name in AVERAGING_OPS:
             outgoing = self._moved(operator)
         else:
             outgoing = [np.ones(1, np.float32)] * len(operator.outputs)
         self._equalization.update(zip(operator.outputs, outgoing, strict=True))
+
+    def _padded(self, operator: Operator) -> Floats:
+        """The scales of a border are its channels': weights that read nothing else have them."""
+        tensor = self._graph.tensors[operator.inputs[0]]
+        scales = np.broadcast_to(self._equalization[operator.inputs[0]], tensor.shape)
+        widths = self._graph.tensors[operator.inputs[1]].data()
+        if widths is None:
+            raise ModelError(f"{self._sources[1]}: it computes the width of a border")
+        return np.pad(scales, widths.tolist(), mode="edge")
 
     def _moved(self, operator: Operator) -> list[Floats]:
         inputs = []
@@ -179,7 +191,6 @@ class _Matcher:
             elif np.issubdtype(data.dtype, np.integer) and tensor.qparams is None:
                 inputs.append(tf.constant(data))
             else:
-                # A border of -inf, which would be a channel's scale in the max pool behind it.
                 inputs.append(tf.zeros(tensor.shape))
         return [value.numpy() for value in OP_KERNELS[operator.name](operator.options, inputs)]
 
