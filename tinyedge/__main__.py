@@ -1,3 +1,6 @@
+"""``python -m tinyedge``; a worker process imports this without running it."""
+
 from tinyedge.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

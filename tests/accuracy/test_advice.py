@@ -9,7 +9,8 @@ import pytest
 from tests.support.commands import ROOT
 from tinyedge.accuracy.advice import PAGE, next_steps
 from tinyedge.accuracy.budgets import Budgets
-from tinyedge.accuracy.result import Answer, Comparison, ModelFile, Observation, conclude
+from tinyedge.accuracy.observations import Answer, ImageAnswers, ObservationTable
+from tinyedge.accuracy.result import Comparison, ModelFile, conclude
 from tinyedge.modelcard import Check, ModelCard
 
 FLOAT = ModelCard("net", 8, 8, 3, 10, "crop", "float32", 1, weights_sha256="aa" * 32)
@@ -27,26 +28,20 @@ def compared(
     float_right: int = 900, lost: int = 0, kl: float = 0.01, labelled: bool = True, **budgets: Any
 ) -> Comparison:
     """Of 1,000 images float names the first `float_right` rightly, int8 loses the first `lost`."""
-    observations = []
-    for number in range(1000):
-        label = number % 10
-        answers = [label if number < float_right else (label + 1) % 10] * 2
+    table = ObservationTable(1000, 2, labelled=labelled)
+    labels = [number % 10 for number in range(1000)]
+    for number, label in enumerate(labels):
+        classes = [label if number < float_right else (label + 1) % 10] * 2
         if number < lost:
-            answers[1] = (label + 2) % 10
-        observations.append(
-            Observation(
-                Path(f"{number}.jpg"),
-                label if labelled else None,
-                *(
-                    Answer(top1, int(top1 != label) if labelled else None, False, 0.9, 1.0)
-                    for top1 in answers
-                ),
-                divergence=kl * (1 + number % 2 / 10),
-            )
+            classes[1] = (label + 2) % 10
+        answers = tuple(
+            Answer(top1, int(top1 != label) if labelled else None, False, 0.9) for top1 in classes
         )
+        table.record(number, ImageAnswers(answers, (kl * (1 + number % 2 / 10),)))
+    paths = [Path(f"{number}.jpg") for number in range(1000)]
     return conclude(
-        observations,
-        files=(ModelFile(Path("f"), 1), ModelFile(Path("i"), 1)),
+        table.observations(paths, labels if labelled else None),
+        files=(ModelFile(Path("f"), 1, 1.0), ModelFile(Path("i"), 1, 1.0)),
         classes=10,
         labels=None,
         softmax=True,

@@ -1,6 +1,7 @@
 """Comparisons worked by hand: models whose scores are the pixels, in photos of three pixels."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.accuracy.budgets import Budgets
-from tinyedge.accuracy.compare import compare
+from tinyedge.accuracy.compare import compare, compare_models
+from tinyedge.accuracy.gates import worst_verdict
 from tinyedge.accuracy.result import (
     ClassName,
     ClassResult,
@@ -306,13 +308,47 @@ def test_labels_of_either_model_name_the_classes(tmp_path: Path) -> None:
     assert compare(f, i, photos(tmp_path)).worst_classes[0].label == "cat"
 
 
-def test_models_of_different_fit_or_size_are_refused(tmp_path: Path) -> None:
+def test_models_of_different_fit_are_refused(tmp_path: Path) -> None:
     other = classifier(tmp_path / "crop", fit="crop", quantization="int8")
     with pytest.raises(ModelError, match=r"3x1x1, stretch.*3x1x1, crop"):
         compare(classifier(tmp_path / "f"), other, photos(tmp_path))
-    wide = classifier(tmp_path / "wide", (*IDENTITY, (0, 0, 0)), quantization="int8")
-    with pytest.raises(ModelError, match=r"3x1x1, stretch.*4x1x1, stretch"):
-        compare(classifier(tmp_path / "f"), wide, photos(tmp_path))
+
+
+def test_models_of_different_sizes_are_compared_with_a_note(tmp_path: Path) -> None:
+    """Four pixels of which the last counts for nothing: the middle ones of three are mixed."""
+    rows: Rows = ((1, 0, 0), (0, 1.5, 0), (0, 0, 1.5), (0, 0, 0))
+    wide = classifier(tmp_path / "wide", rows, quantization="int8")
+    images = photos(tmp_path)
+    with pytest.warns(TinyedgeWarning, match="3x1x1, stretch.*4x1x1, stretch.*that of the size"):
+        found = compare(classifier(tmp_path / "f"), wide, images)
+    alone = compare(classifier(tmp_path / "again", rows), wide, images)
+    assert found.int8_model.top1 == alone.int8_model.top1
+    assert found.float_model.top1 == pytest.approx(100 * 4 / 6)
+
+
+def test_several_models_are_each_compared_with_the_first(tmp_path: Path) -> None:
+    reference, halved = models(tmp_path)
+    second = classifier(tmp_path / "j", ((1, 0, 0), (0, 1, 0), (0, 0, 0.01)), quantization="int8")
+    images = photos(tmp_path)
+    found = compare_models(reference, [halved, second], images, budgets=Budgets(max_drop=90))
+    for each, other in zip(found.each, (halved, second), strict=True):
+        alone = compare(reference, other, images, budgets=Budgets(max_drop=90))
+        assert without_times(each) == without_times(alone)
+    # Halved and second say 0 0, 1 0, 1 0, 1 0, 1 0, 2 2 of labels 0 0 0 1 2 2.
+    (pair,) = found.pairs
+    assert pair.models == (1, 2)
+    assert pair.agreement == pytest.approx(100 * 2 / 6)
+    assert (pair.lost, pair.gained) == (1, 2)
+    assert found.verdict == worst_verdict(each.verdict for each in found.each)
+    assert found.observed.top1.tolist() == [[0, 0, 0, 0, 0, 2], [0, 1, 1, 1, 1, 2], [0] * 5 + [2]]
+
+
+def without_times(found: Comparison) -> Comparison:
+    """All but what is never the same twice."""
+    float_model, int8_model = (
+        replace(each, milliseconds=None) for each in (found.float_model, found.int8_model)
+    )
+    return replace(found, float_model=float_model, int8_model=int8_model)
 
 
 def test_models_in_the_wrong_order_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ from PIL import Image
 
 from tests.support.c_images import Call, c_images
 from tinyedge.errors import ImageError
-from tinyedge.images.load import load_float_input, load_input, read_pixels
+from tinyedge.images.load import (
+    load_float_input,
+    load_input,
+    read_pixels,
+)
 from tinyedge.images.spec import FITS, Fit, InputSpec
 from tinyedge.tflite.quantization import QuantParams
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tinyedge.files import file_sha256
 from tinyedge.modelcard import ModelCard
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 __all__ = ["CalibrationImages", "calibration_images", "said_of_calibration_images"]
 
 _NAMED_FILES = 3
+_BATCH = 64
 
 
 class CalibrationImages(NamedTuple):
@@ -24,12 +28,17 @@ class CalibrationImages(NamedTuple):
     among: tuple[Path, ...]
 
 
-def calibration_images(images: Sequence[Path], cards: Sequence[ModelCard]) -> CalibrationImages:
-    """Hash the images and look them up in the models' cards."""
-    hashes = tuple(map(_digest, images))
+def calibration_images(
+    images: Sequence[Path], cards: Sequence[ModelCard], executor: "Executor | None" = None
+) -> CalibrationImages:
+    """Hash the images, by the executor if there is one, and look them up in the models' cards."""
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    hashes: list[str] = []
+    for found in (map if executor is None else executor.map)(_digests, batches):
+        hashes += found
     known = {digest for card in cards for digest in card.calibration_sha256}
     among = (image for image, digest in zip(images, hashes, strict=True) if digest in known)
-    return CalibrationImages(hashes, tuple(among))
+    return CalibrationImages(tuple(hashes), tuple(among))
 
 
 def said_of_calibration_images(among: Sequence[Path], images: int) -> str:
@@ -41,6 +50,10 @@ def said_of_calibration_images(among: Sequence[Path], images: int) -> str:
         " On these it may look better than it is: take them out, or export again with other"
         " images after --calib"
     )
+
+
+def _digests(paths: Sequence[Path]) -> list[str]:
+    return [_digest(path) for path in paths]
 
 
 def _digest(path: Path) -> str:

@@ -1,53 +1,126 @@
-"""What int8 cost: two models and images, labelled or not, become one `Comparison`.
+"""What int8 cost: models and images, labelled or not, become `Comparison`s with the first model.
 
-Both models see the very same pixels, one image after the other, and only a few numbers of each
-image are kept: ImageNet's 50,000 validation images need no more memory than ten do.
+All models see the same decoded photo, and only a few numbers of each image are kept: ImageNet's
+50,000 validation images need hardly more memory than ten do. Whether one process does the work,
+many do, or it is taken up again after an interruption: the numbers are the same to the last digit.
 """
 
-import warnings
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from itertools import cycle
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinyedge.accuracy import statistics
 from tinyedge.accuracy.advice import next_steps
 from tinyedge.accuracy.budgets import Budgets
 from tinyedge.accuracy.calibration_images import calibration_images, said_of_calibration_images
-from tinyedge.accuracy.model import (
-    Inference,
-    ScoringModel,
-    check_finite,
-    is_probability,
-    probabilities,
+from tinyedge.accuracy.comparable import (
+    check_forms_of_one_network,
+    check_labels,
+    names_of,
+    note_names_swapped,
+    of_one_export,
+    one_softmax,
 )
+from tinyedge.accuracy.comparison_journal import (
+    ComparisonJournal,
+    compared,
+    open_comparison_journal,
+)
+from tinyedge.accuracy.gates import worst_verdict
+from tinyedge.accuracy.model import ScoringModel
+from tinyedge.accuracy.observations import ImageAnswers, Observations, ObservationTable
 from tinyedge.accuracy.result import (
-    Answer,
     Comparison,
     ModelFile,
-    Observation,
     SkippedImage,
     conclude,
 )
-from tinyedge.errors import AnswerError, DatasetError, ModelError, TinyedgeWarning
+from tinyedge.accuracy.scoring import Outcome, Scoring, Task
+from tinyedge.accuracy.statistics import Interval, Verdict, drop_interval
+from tinyedge.accuracy.timing import median_milliseconds
+from tinyedge.errors import DatasetError, ModelError
+from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import LabelledImage
-from tinyedge.images.labels import class_count, class_names
-from tinyedge.images.load import load_float_input
+from tinyedge.images.labels import class_count
 from tinyedge.progress import Progress, no_progress
+from tinyedge.system import Interrupted
 
-__all__ = ["compare"]
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["Agreement", "Comparisons", "Workers", "compare", "compare_models"]
 
 _NO_LABELS = (
     "these images have no labels, so no drop of top-1 can be measured: for --max-drop give a folder"
     " with a folder for each class, or path<TAB>label lines; --min-agreement and --max-kl judge"
     " without labels"
 )
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where the images are decoded and the models run, if not in this thread.
+
+    Attributes:
+        executor: of processes here or elsewhere.
+        work: what it is given with each batch; it opens the same models.
+        batch: how many images a task has, at least 1.
+        in_flight: how many tasks are handed out at a time, at least 1.
+        ship: send the images' bytes, to workers that have not the files.
+    """
+
+    executor: "Executor"
+    work: Callable[[Sequence[Task]], list[Outcome]]
+    batch: int
+    in_flight: int
+    ship: bool = False
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two of the models, neither of them the reference, beside each other.
+
+    Attributes:
+        models: their numbers, 0 for the reference.
+        agreement: percent of the images both put into one class.
+        lost, gained: images that the second alone gets wrong, and alone gets right; None without
+            labels.
+        interval: 95 %, of the drop from the first to the second, points; None without labels.
+    """
+
+    models: tuple[int, int]
+    agreement: float
+    lost: int | None
+    gained: int | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparisons:
+    """A float model and all that were compared with it, on the same images.
+
+    Attributes:
+        each: of every other model, in their order, against the first.
+        observed: what each model said of each image.
+        pairs: the other models beside each other.
+        labels: a name for each class, or None where no model bears any.
+    """
+
+    each: tuple[Comparison, ...]
+    observed: Observations
+    pairs: tuple[Agreement, ...]
+    labels: tuple[str, ...] | None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst of all."""
+        return worst_verdict(found.verdict for found in self.each)
 
 
 def compare(
@@ -60,36 +133,101 @@ def compare(
     skip_unreadable: bool = True,
     progress: Progress = no_progress,
 ) -> Comparison:
-    """Run both models over `images` and say what the second lost against the first.
+    """`compare_models` of one model with the reference, in this thread."""
+    (found,) = compare_models(
+        float_model,
+        [int8_model],
+        images,
+        budgets=budgets,
+        top_k=top_k,
+        skip_unreadable=skip_unreadable,
+        progress=progress,
+    ).each
+    return found
+
+
+def compare_models(
+    float_model: ScoringModel,
+    others: Sequence[ScoringModel],
+    images: Sequence[LabelledImage | Path],
+    *,
+    budgets: Budgets = Budgets(),  # noqa: B008  # a constant
+    top_k: int = 5,
+    skip_unreadable: bool = True,
+    workers: Workers | None = None,
+    journal: Path | None = None,
+    resume: bool = False,
+    so_far: Callable[[Comparisons], None] | None = None,
+    progress: Progress = no_progress,
+) -> Comparisons:
+    """Run all models over `images` and say what each lost against the first.
 
     Args:
         float_model: the reference.
-        int8_model: the model in question.
+        others: the models in question, at least one.
         images: what to compare on, all with labels or all without; none of them may have
-            calibrated either model.
-        budgets: what int8 may cost; where none is named there is no verdict.
+            calibrated any of the models.
+        budgets: what int8 may cost, each of the others; where none is named there is no verdict.
         top_k: among how many classes of the highest scores the right one counts as well, 1 or more.
         skip_unreadable: leave out a file that is no image, and say so in the result, instead
             of raising.
+        workers: where the work is done; this thread where not given. Times are measured here in
+            any case, when they have ended.
+        journal: a file that what was found is kept in as it comes.
+        resume: go on with what that file holds.
+        so_far: is told what is known so far when the comparison is interrupted.
         progress: is told of every image.
 
     Raises:
-        ModelError: the models differ in classes, labels, input or fit, or are given in the wrong
+        ModelError: the models differ in classes, labels, channels or fit, or are given in the wrong
             order; a budget for the KL where they do not end in one softmax.
         DatasetError: an image was used to calibrate a model, a label is none of the classes, there
-            is no readable image, or a budget for the drop and images without labels.
+            is no readable image, a budget for the drop and images without labels; or the journal
+            is of another comparison.
         ImageError: a file is no image, or a model answers it with infinities or NaN, unless
             `skip_unreadable`.
         ValueError: a budget is out of range, or some of the images have labels and some not.
+        OSError: the journal cannot be written.
     """
     budgets.check()
-    _check_models(float_model, int8_model)
-    softmax = float_model.card.softmax_groups == int8_model.card.softmax_groups == 1
-    if budgets.max_kl is not None and not softmax:
-        raise ModelError(
-            f"{float_model.path} and {int8_model.path} do not both end in one softmax over all"
-            " classes, so there is no KL divergence to judge: use --min-agreement for --max-kl"
-        )
+    models = (float_model, *others)
+    for other in others:
+        check_forms_of_one_network(float_model, other)
+        if budgets.max_kl is not None and not one_softmax(float_model, other):
+            raise ModelError(
+                f"{float_model.path} and {other.path} do not both end in one softmax over all"
+                " classes, so there is no KL divergence to judge: use --min-agreement for --max-kl"
+            )
+    paths, labels = _paths_and_labels(images, budgets, classes=class_count(float_model.classes))
+    executor = None if workers is None or workers.ship else workers.executor
+    calibration = calibration_images(paths, [model.card for model in models], executor)
+    if calibration.among:
+        raise DatasetError(said_of_calibration_images(calibration.among, len(paths)))
+    run = _Run(models, paths, labels, calibration.hashes, budgets=budgets, top_k=top_k)
+    with contextlib.ExitStack() as stack:
+        kept = None
+        if journal is not None:
+            facts = compared(models, calibration.hashes, labels)
+            kept = stack.enter_context(open_comparison_journal(journal, facts, resume=resume))
+        try:
+            run.score(workers, kept, skip_unreadable=skip_unreadable, progress=progress)
+        except (Interrupted, KeyboardInterrupt):
+            if so_far is not None and run.left and len(run.table):
+                so_far(run.concluded((None,) * len(models)))
+            raise
+    if not len(run.table):
+        reason = f"; the first: {run.skipped[min(run.skipped)].reason}" if run.skipped else ""
+        raise DatasetError(f"none of the {len(images)} images could be read{reason}")
+    readable = [path for number, path in enumerate(paths) if number in run.table]
+    found = run.concluded(median_milliseconds(models, readable))
+    if found.observed.right is not None:
+        note_names_swapped(float_model, found.observed.right[0])
+    return found
+
+
+def _paths_and_labels(
+    images: Sequence[LabelledImage | Path], budgets: Budgets, *, classes: int
+) -> tuple[list[Path], list[int] | None]:
     labelled = [image for image in images if isinstance(image, LabelledImage)]
     if budgets.max_drop is not None and images and not labelled:
         raise DatasetError(_NO_LABELS)
@@ -97,221 +235,144 @@ def compare(
         raise ValueError(
             f"{len(labelled)} of the {len(images)} images have labels; all must, or none"
         )
-    _check_labels(labelled, class_count(float_model.classes))
+    check_labels(labelled, classes)
     paths = [image.path if isinstance(image, LabelledImage) else image for image in images]
-    calibration = calibration_images(paths, (float_model.card, int8_model.card))
-    if calibration.among:
-        raise DatasetError(said_of_calibration_images(calibration.among, len(paths)))
-
-    observations: list[Observation] = []
-    compared_hashes: set[str] = set()
-    skipped: list[SkippedImage] = []
-    advance = progress("Comparing", len(paths), unit="images")
-    # By turns: going second on warm or on crowded caches shall favour neither in time.
-    turns = (
-        _Turn(path, image.index if isinstance(image, LabelledImage) else None, first)
-        for path, image, first in zip(paths, images, cycle((True, False)))
-    )
-    observe = _Observer(float_model, int8_model)
-    with closing(evaluate(observe, turns)) as results:
-        for (turn, result), digest in zip(results, calibration.hashes, strict=True):
-            if not isinstance(result, Unreadable):
-                observations.append(result)
-                compared_hashes.add(digest)
-            elif skip_unreadable:
-                skipped.append(SkippedImage(turn.path, result.reason))
-            else:
-                raise result.error
-            advance()
-    if not observations:
-        reason = f"; the first: {skipped[0].reason}" if skipped else ""
-        raise DatasetError(f"none of the {len(images)} images could be read{reason}")
-    if labelled:
-        _note_names_swapped(float_model, observations)
-    found = conclude(
-        observations,
-        files=(
-            ModelFile(float_model.path, float_model.bytes),
-            ModelFile(int8_model.path, int8_model.bytes),
-        ),
-        classes=class_count(float_model.classes),
-        threshold=float_model.threshold if float_model.classes == 1 else None,
-        labels=_names(float_model) or _names(int8_model),
-        softmax=softmax,
-        budgets=budgets,
-        top_k=top_k,
-        fed_rightly=_of_one_export(float_model, int8_model),
-        skipped=tuple(skipped),
-        duplicates=len(observations) - len(compared_hashes),
-    )
-    return replace(found, next_steps=next_steps(found, float_model.card, int8_model.card))
+    return paths, [image.index for image in labelled] or None
 
 
-def _check_models(float_model: ScoringModel, int8_model: ScoringModel) -> None:
-    a, b = float_model, int8_model
-    if a.classes != b.classes:
-        raise ModelError(
-            f"{a.path} has {a.classes} classes, {b.path} has {b.classes}:"
-            " they are not two forms of one model"
-        )
-    for model in (a, b):
-        if model.card.softmax and model.classes == 1:
-            raise ModelError(
-                f"{model.path} ends in a softmax over one score, which is 1 whatever it sees:"
-                " it tells no classes apart"
+class _Run:
+    """One comparison as it goes on: what was found of each image until now."""
+
+    def __init__(
+        self,
+        models: Sequence[ScoringModel],
+        paths: Sequence[Path],
+        labels: Sequence[int] | None,
+        hashes: Sequence[str],
+        *,
+        budgets: Budgets,
+        top_k: int,
+    ) -> None:
+        self._models, self._paths, self._labels, self._hashes = models, paths, labels, hashes
+        self._budgets, self._top_k = budgets, top_k
+        self.table = ObservationTable(len(paths), len(models), labelled=labels is not None)
+        self.skipped: dict[int, SkippedImage] = {}
+
+    @property
+    def left(self) -> int:
+        """How many images have not been come to."""
+        return len(self._paths) - len(self.table) - len(self.skipped)
+
+    def score(
+        self,
+        workers: Workers | None,
+        journal: ComparisonJournal | None,
+        *,
+        skip_unreadable: bool,
+        progress: Progress,
+    ) -> None:
+        """Have all models answer to each image that the journal does not hold."""
+        if journal is not None:
+            for number, answers in journal.recorded():
+                if self._fits(number, answers):
+                    self.table.record(number, answers)
+        advance = progress("Comparing", len(self._paths), unit="images")
+        if len(self.table):
+            advance(len(self.table))
+        for batch, outcomes in self._scored(workers):
+            fresh = []
+            for task, outcome in zip(batch, outcomes, strict=True):
+                if not isinstance(outcome, Unreadable):
+                    fresh.append((task.number, outcome))
+                elif skip_unreadable:
+                    self.skipped[task.number] = SkippedImage(task.path, outcome.reason)
+                else:
+                    raise outcome.error
+            if journal is not None:
+                journal.append(fresh)
+            for number, answers in fresh:
+                self.table.record(number, answers)
+            advance(len(batch))
+
+    def concluded(self, times: Sequence[float | None]) -> Comparisons:
+        """What follows from what there is; `times` are the models' milliseconds."""
+        observed = self.table.observations(self._paths, self._labels)
+        hashes = {digest for number, digest in enumerate(self._hashes) if number in self.table}
+        files = [
+            ModelFile(model.path, model.bytes, time)
+            for model, time in zip(self._models, times, strict=True)
+        ]
+        reference, *others = self._models
+        labels = next((names for model in self._models if (names := names_of(model))), None)
+        each = []
+        for number, model in enumerate(others, start=1):
+            found = conclude(
+                observed.pair(number),
+                files=(files[0], files[number]),
+                classes=class_count(reference.classes),
+                threshold=reference.threshold if reference.classes == 1 else None,
+                labels=labels,
+                softmax=one_softmax(reference, model),
+                budgets=self._budgets,
+                top_k=self._top_k,
+                fed_rightly=of_one_export(reference, model),
+                skipped=tuple(self.skipped[number] for number in sorted(self.skipped)),
+                duplicates=len(observed) - len(hashes),
+                left=self.left,
             )
-    if a.classes == 1 and a.threshold != b.threshold:
-        raise ModelError(
-            f"{a.path} is class 1 above {a.threshold:g}, {b.path} above {b.threshold:g}: they are"
-            " compared by one threshold"
-        )
-    groups = {model.card.softmax_groups for model in (a, b)}
-    if len(groups) > 1 and max(groups) > 1:
-        raise ModelError(
-            f"one of {a.path} and {b.path} gives probabilities, the other what a softmax over"
-            f" {max(groups)} groups makes them of: name two of one kind"
-        )
-    if a.spec.in_pixels != b.spec.in_pixels:
-        raise ModelError(
-            f"{a.path} takes photos as {a.spec}, {b.path} as {b.spec}: their difference"
-            " would not be the cost of int8 alone; export both from one command"
-        )
-    named, others = _names(a), _names(b)
-    if named and others and named != others:
-        pairs = zip(named, others, strict=True)
-        index, (one, other) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
-        raise ModelError(
-            f"class {index} is {one!r} in {a.path} and {other!r} in {b.path}:"
-            " they are not two forms of one model, or need their right names: --labels NAMES"
-        )
-    kinds = a.card.quantization, b.card.quantization
-    if kinds[0] != "float32" and kinds[1] == "float32":
-        raise ModelError(
-            f"{a.path} is {kinds[0]} and {b.path} is float32: name the float model first"
-        )
-    if kinds[0] == kinds[1]:
-        warnings.warn(
-            f"both models are {kinds[0]}: read 'float' as {a.path} and 'int8' as {b.path}",
-            TinyedgeWarning,
-            stacklevel=3,
-        )
-    weights = a.card.weights_sha256, b.card.weights_sha256
-    if all(weights) and weights[0] != weights[1]:
-        warnings.warn(
-            f"{a.path} and {b.path} were made from different weights:"
-            " their difference is not the cost of int8 alone",
-            TinyedgeWarning,
-            stacklevel=3,
-        )
-    elif all(weights) and a.card.batch_norm != b.card.batch_norm:
-        warnings.warn(
-            f"{a.path} was made with --batch-norm {a.card.batch_norm}, {b.path} with"
-            f" {b.card.batch_norm}: their difference may not be the cost of int8 alone",
-            TinyedgeWarning,
-            stacklevel=3,
-        )
+            steps = () if self.left else next_steps(found, reference.card, model.card)
+            each.append(replace(found, next_steps=steps))
+        pairs = combinations(range(1, len(self._models)), 2)
+        beside = tuple(_beside(observed, *pair) for pair in pairs)
+        return Comparisons(tuple(each), observed, beside, labels)
 
-
-def _of_one_export(a: ScoringModel, b: ScoringModel) -> bool:
-    """Whether their cards say so, and with it how they are fed."""
-    return bool(a.card.weights_sha256) and a.card.weights_sha256 == b.card.weights_sha256
-
-
-def _names(model: ScoringModel) -> tuple[str, ...] | None:
-    return class_names(model.card.labels, model.classes)
-
-
-def _note_names_swapped(model: ScoringModel, observations: Sequence[Observation]) -> None:
-    """Warn where a model of one output is wrong more often than chance would have it be."""
-    count = len(observations)
-    right = sum(item.float_answer.label_rank == 0 for item in observations)
-    # Two deviations of a fair coin below the middle.
-    if model.classes == 1 and count - 2 * right > 2 * count**0.5:
-        zero, one = _names(model) or ("0", "1")
-        warnings.warn(
-            f"{model.path} is right on {right} of {count} images: are its classes the other way"
-            f" round? An output of 1 is taken for {one!r}, of 0 for {zero!r}",
-            TinyedgeWarning,
-            stacklevel=3,
-        )
-
-
-def _check_labels(images: Sequence[LabelledImage], classes: int) -> None:
-    for image in images:
-        if not 0 <= image.index < classes:
-            raise DatasetError(
-                f"{image.path}: its label is class {image.index}, the models have {classes}"
-                f" classes, 0 to {classes - 1}"
+    def _fits(self, number: int, found: ImageAnswers) -> bool:
+        """Whether what a journal holds of an image can be what was found of it."""
+        return (
+            0 <= number < len(self._paths)
+            and len(found.answers) == len(self._models)
+            and len(found.divergences) == len(self._models) - 1
+            and all(
+                (answer.label_rank is not None) == (self._labels is not None)
+                for answer in found.answers
             )
+        )
 
+    def _tasks(self, *, ship: bool) -> Iterator[Task]:
+        """The images that have not been recorded."""
+        for number, path in enumerate(self._paths):
+            if number in self.table:
+                continue
+            image: Path | EncodedImage = path
+            if ship:
+                # What cannot be read says so where it is scored.
+                with contextlib.suppress(OSError):
+                    image = EncodedImage(path.read_bytes(), str(path))
+            yield Task(number, path, image, None if self._labels is None else self._labels[number])
 
-class _Turn(NamedTuple):
-    """An image, its class where that is known, and which of the models goes first."""
-
-    path: Path
-    label: int | None
-    float_first: bool
-
-
-class _Observer:
-    """Both models at once, on one image after the other."""
-
-    def __init__(self, float_model: ScoringModel, int8_model: ScoringModel) -> None:
-        self._float_model = float_model
-        self._int8_model = int8_model
-
-    def __call__(self, turn: _Turn) -> Observation:
-        """Run both on the image, read once.
-
-        Raises:
-            ImageError: it cannot be read, or a model answers it with infinities or NaN.
-        """
-        path, label = turn.path, turn.label
-        pixels = load_float_input(path, self._float_model.spec)
-        if turn.float_first:
-            of_float = _finite(self._float_model, path, pixels)
-            of_int8 = _finite(self._int8_model, path, pixels)
+    def _scored(
+        self, workers: Workers | None
+    ) -> Iterator[tuple[Sequence[Task], Sequence[Outcome]]]:
+        """The tasks in batches with what the models say, in their order."""
+        tasks = self._tasks(ship=workers is not None and workers.ship)
+        batch = 1 if workers is None else workers.batch
+        batches = iter(lambda: tuple(islice(tasks, batch)), ())
+        if workers is None:
+            results = evaluate(Scoring(self._models), batches)
         else:
-            of_int8 = _finite(self._int8_model, path, pixels)
-            of_float = _finite(self._float_model, path, pixels)
-        divergence = statistics.kl_divergence(
-            of_float.scores / self._float_model.card.temperature,
-            of_int8.scores / self._int8_model.card.temperature,
-        )
-        return Observation(
-            path,
-            label,
-            _answer(of_float, label, self._float_model),
-            _answer(of_int8, label, self._int8_model),
-            float(divergence),
-        )
+            results = evaluate(workers.work, batches, workers.executor, in_flight=workers.in_flight)
+        with closing(results):
+            for given, outcomes in results:
+                # What cannot be read is told of image by image.
+                assert not isinstance(outcomes, Unreadable)
+                yield given, outcomes
 
 
-def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:
-    try:
-        inference = model.infer(model.spec.encode(pixels)[np.newaxis])
-        check_finite(inference.scores, model.card, model.path)
-    except AnswerError as error:
-        raise AnswerError(f"{path}: {error}") from error
-    if model.classes == 1 and not is_probability(inference.scores[0]):
-        raise ModelError(
-            f"{model.path} answers {path} with {inference.scores[0]:.6g}, no probability: one"
-            " output is compared as the probability of a class"
-        )
-    return inference
-
-
-def _answer(inference: Inference, label: int | None, model: ScoringModel) -> Answer:
-    scores = statistics.class_scores(inference.scores, model.threshold)
-    top1 = int(statistics.top1(scores))
-    found = probabilities(inference.scores, model.card)
-    if model.classes == 1:
-        one = min(max(float(found[0]), 0.0), 1.0)
-        found = np.array([1 - one, one])
-    return Answer(
-        top1,
-        None if label is None else int(statistics.label_rank(scores, label)),
-        bool(statistics.is_tied(scores)),
-        float(found[top1]),
-        inference.milliseconds,
-    )
+def _beside(observed: Observations, one: int, other: int) -> Agreement:
+    agreeing = int(np.count_nonzero(observed.top1[one] == observed.top1[other]))
+    lost = gained = interval = None
+    if observed.right is not None:
+        lost = int(np.count_nonzero(observed.right[one] & ~observed.right[other]))
+        gained = int(np.count_nonzero(~observed.right[one] & observed.right[other]))
+        interval = drop_interval(lost, gained, len(observed))
+    return Agreement((one, other), 100 * agreeing / len(observed), lost, gained, interval)

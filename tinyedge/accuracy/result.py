@@ -18,9 +18,9 @@ from tinyedge.accuracy.gates import (
     undecided,
     worst_verdict,
 )
+from tinyedge.accuracy.observations import Observations
 
 __all__ = [
-    "Answer",
     "ClassName",
     "ClassResult",
     "Comparison",
@@ -30,7 +30,6 @@ __all__ = [
     "ModelFile",
     "ModelResult",
     "NextStep",
-    "Observation",
     "SkippedImage",
     "conclude",
 ]
@@ -39,10 +38,16 @@ _WORST_CLASSES = 5
 
 
 class ModelFile(NamedTuple):
-    """A model's file and its size in bytes, model card included."""
+    """A model's file, its size in bytes, model card included, and the time of an inference.
+
+    Attributes:
+        path, bytes: its file, and that file's size.
+        milliseconds: the median; None where none was timed.
+    """
 
     path: Path
     bytes: int
+    milliseconds: float | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class ModelResult:
         top1, top5: percent of the images, None without labels; top5 counts the best
             `Comparison.top_k` classes.
         ties: images on which several classes share the highest score.
-        milliseconds: median of one inference, without reading and fitting the image.
+        milliseconds: median of one inference, without reading and fitting the image; None where
+            none was timed, because the comparison was interrupted.
     """
 
     path: Path
@@ -62,7 +68,7 @@ class ModelResult:
     top1: float | None
     top5: float | None
     ties: int
-    milliseconds: float
+    milliseconds: float | None
 
 
 @dataclass(frozen=True)
@@ -180,6 +186,8 @@ class Comparison:
         duplicates: how many of them are copies, to the byte, of another; the statistics take
             images for independent of each other, which copies are not.
         skipped: the images left out.
+        left: images that were asked for and not come to, because the comparison was interrupted;
+            then there is no verdict: see docs/statistics.md.
         classes: how many classes the models tell apart.
         threshold: above which the one output of the models is class 1; None of more outputs.
         float_model, int8_model: each model by itself.
@@ -227,6 +235,7 @@ class Comparison:
     gates: tuple[Gate, ...]
     verdict: statistics.Verdict | None
     top_k: int
+    left: int = 0
     next_steps: tuple[NextStep, ...] = ()
 
     @property
@@ -246,28 +255,8 @@ class Comparison:
         return None if None in needed else max((each for each in needed if each), default=None)
 
 
-class Answer(NamedTuple):
-    """What is kept of one model's scores of one image; the rank is None without a label."""
-
-    top1: int
-    label_rank: int | None
-    tied: bool
-    probability: float
-    milliseconds: float
-
-
-class Observation(NamedTuple):
-    """What is kept of one image; `divergence` is KL(float || int8) of its softmax, nats."""
-
-    path: Path
-    label: int | None
-    float_answer: Answer
-    int8_answer: Answer
-    divergence: float
-
-
 def conclude(
-    observations: Sequence[Observation],
+    observed: Observations,
     *,
     files: tuple[ModelFile, ModelFile],
     classes: int,
@@ -279,45 +268,46 @@ def conclude(
     fed_rightly: bool,
     skipped: tuple[SkippedImage, ...],
     duplicates: int,
+    left: int = 0,
 ) -> Comparison:
     """The `Comparison` that follows from at least one observation.
 
     Args:
-        observations: one for each image; all of them have labels, or none.
+        observed: of the float model and the int8 model.
         files: the float model's, then the int8 model's.
         classes: how many classes the models tell apart.
         threshold: that of models of one output.
         labels: a name for each, or None where the models bear none.
         softmax: whether both models end in one softmax over all classes.
-        budgets: what int8 may cost.
+        budgets: what int8 may cost; they are judged once, when no image is left.
         top_k: among how many classes the right one counts as well.
         fed_rightly: whether the models' cards show it, so that a float model that is worse is
             chance.
         skipped: the images left out.
         duplicates: how many observations are of copies of other images.
+        left: how many images that were asked for have not been come to.
     """
-    count = len(observations)
+    count = len(observed)
     top_k = min(top_k, classes)
-    labelled = observations[0].label is not None
+    budgets = Budgets() if left else budgets
     lost = gained = None
     gates: list[Gate] = []
     worst_classes: tuple[ClassResult, ...] = ()
-    if labelled:
-        class_of = np.array([item.label for item in observations])
-        float_right = np.array([item.float_answer.label_rank == 0 for item in observations])
-        int8_right = np.array([item.int8_answer.label_rank == 0 for item in observations])
+    if observed.right is not None and observed.labels is not None:
+        float_right, int8_right = observed.right
         lost = int(np.count_nonzero(float_right & ~int8_right))
         gained = int(np.count_nonzero(~float_right & int8_right))
         gates.append(drop_gate(lost, gained, count, budgets.max_drop))
-        worst_classes = _worst_classes(class_of, float_right, int8_right, labels)
+        worst_classes = _worst_classes(observed.labels, float_right, int8_right, labels)
+    labelled = lost is not None
     interval = gates[0].interval if labelled else None
-    agreeing = sum(item.float_answer.top1 == item.int8_answer.top1 for item in observations)
+    agreeing = int(np.count_nonzero(observed.top1[0] == observed.top1[1]))
     agreement = agreement_gate(agreeing, count, budgets.min_agreement)
     assert agreement.interval is not None
     gates.append(agreement)
     divergence = None
     if softmax:
-        divergences = [item.divergence for item in observations]
+        divergences = observed.divergence[0]
         kl = kl_gate(divergences, budgets.max_kl)
         gates.append(kl)
         p95 = float(np.percentile(divergences, 95))
@@ -325,6 +315,9 @@ def conclude(
     float_worse = interval is not None and interval.high < 0 and not fed_rightly
     if float_worse:
         gates = [undecided(gate) for gate in gates]
+    decided: statistics.Verdict | None = worst_verdict(gate.verdict for gate in gates)
+    if float_worse and not left:
+        decided = "inconclusive"
     return Comparison(
         images=count,
         labelled=labelled,
@@ -332,8 +325,8 @@ def conclude(
         skipped=skipped,
         classes=classes,
         threshold=threshold,
-        float_model=_model_result(files[0], [o.float_answer for o in observations], top_k),
-        int8_model=_model_result(files[1], [o.int8_answer for o in observations], top_k),
+        float_model=_model_result(files[0], observed, 0, top_k),
+        int8_model=_model_result(files[1], observed, 1, top_k),
         drop=gates[0].measured if labelled else None,
         interval=interval,
         lost=lost,
@@ -342,31 +335,38 @@ def conclude(
         agreement=agreement.measured,
         agreement_interval=agreement.interval,
         divergence=divergence,
-        flips=_flips(observations, labels, with_divergence=softmax),
+        flips=_flips(observed, labels, with_divergence=softmax),
         worst_classes=worst_classes,
         float_worse=float_worse,
         gates=tuple(gates),
-        verdict="inconclusive" if float_worse else worst_verdict(gate.verdict for gate in gates),
+        verdict=decided,
         top_k=top_k,
+        left=left,
     )
 
 
 def _flips(
-    observations: Sequence[Observation], labels: Sequence[str] | None, *, with_divergence: bool
+    observed: Observations, labels: Sequence[str] | None, *, with_divergence: bool
 ) -> tuple[Flip, ...]:
-    def answer(given: Answer) -> FlipAnswer:
-        return FlipAnswer(given.top1, _called(given.top1, labels), given.probability)
+    def answer(model: int, number: int) -> FlipAnswer:
+        top1 = int(observed.top1[model, number])
+        return FlipAnswer(top1, _called(top1, labels), float(observed.probability[model, number]))
+
+    def truth(number: int) -> ClassName | None:
+        if observed.labels is None:
+            return None
+        index = int(observed.labels[number])
+        return ClassName(index, _called(index, labels))
 
     found = [
         Flip(
-            item.path,
-            None if item.label is None else ClassName(item.label, _called(item.label, labels)),
-            answer(item.float_answer),
-            answer(item.int8_answer),
-            item.divergence if with_divergence else None,
+            observed.paths[number],
+            truth(number),
+            answer(0, number),
+            answer(1, number),
+            float(observed.divergence[0, number]) if with_divergence else None,
         )
-        for item in observations
-        if item.float_answer.top1 != item.int8_answer.top1
+        for number in np.flatnonzero(observed.top1[0] != observed.top1[1]).tolist()
     ]
     found.sort(
         key=lambda flip: (
@@ -381,24 +381,25 @@ def _called(index: int, labels: Sequence[str] | None) -> str:
     return str(index) if labels is None else labels[index]
 
 
-def _model_result(file: ModelFile, answers: Sequence[Answer], top_k: int) -> ModelResult:
-    ranks = np.array([answer.label_rank for answer in answers if answer.label_rank is not None])
-
+def _model_result(file: ModelFile, observed: Observations, model: int, top_k: int) -> ModelResult:
     def among_best(count: int) -> float | None:
-        return 100 * int(np.count_nonzero(ranks < count)) / len(ranks) if len(ranks) else None
+        if observed.label_rank is None:
+            return None
+        ranks = observed.label_rank[model]
+        return 100 * int(np.count_nonzero(ranks < count)) / len(ranks)
 
     return ModelResult(
         path=file.path,
         bytes=file.bytes,
         top1=among_best(1),
         top5=among_best(top_k),
-        ties=sum(answer.tied for answer in answers),
-        milliseconds=float(np.median([answer.milliseconds for answer in answers])),
+        ties=int(np.count_nonzero(observed.tied[model])),
+        milliseconds=file.milliseconds,
     )
 
 
 def _worst_classes(
-    class_of: NDArray[np.intp],
+    class_of: NDArray[np.int32],
     float_right: NDArray[np.bool_],
     int8_right: NDArray[np.bool_],
     labels: Sequence[str] | None,

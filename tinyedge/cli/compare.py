@@ -142,7 +142,9 @@ def command(
     for skipped in comparison.skipped:
         say(f"skipped: {skipped.reason}", err=True)
     show(as_json, lambda: report.as_text(comparison), lambda: report.as_json(comparison))
-    times = comparison.int8_model.milliseconds, comparison.float_model.milliseconds
-    if (slower := slower_than_float(int8_model, *times)) is not None:
-        say(f"note: {slower}", err=True)
+    of_int8, of_float = comparison.int8_model.milliseconds, comparison.float_model.milliseconds
+    if of_int8 is not None and of_float is not None:
+        slower = slower_than_float(int8_model, of_int8, of_float)
+        if slower is not None:
+            say(f"note: {slower}", err=True)
     context.exit(CODE_OF_VERDICT[comparison.verdict])

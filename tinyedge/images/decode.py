@@ -27,7 +27,7 @@ from tinyedge.images.unfinished import ends_unwritten
 from tinyedge.memory import available_memory
 from tinyedge.text import shortened
 
-__all__ = ["EXACT_JPEG", "DecodedImage", "decoded_file"]
+__all__ = ["EXACT_JPEG", "DecodedImage", "decoded_file", "jpeg_size"]
 
 EXACT_JPEG = 178_956_970
 """Pixels of the largest JPEG that may be decoded whole; a larger one always comes smaller.
@@ -168,6 +168,23 @@ def decoded_file(
             yield DecodedImage(image, str(path), channels)
 
 
+def jpeg_size(path: Path | EncodedImage) -> tuple[int, int] | None:
+    """(rows, columns) of a JPEG, upright, which may be decoded smaller; None of other formats.
+
+    Raises:
+        ImageError: it is no image that can be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _stream(path) as stream, _header(stream, path) as image:
+            return _upright_size(image) if image.format in _JPEG else None
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    columns, rows = image.size
+    return (columns, rows) if _orientation(image) in _SIDEWAYS else (rows, columns)
+
+
 @contextmanager
 def _opened(path: Path | EncodedImage, reduced_for: InputSpec | None) -> Iterator[Image.Image]:
     """The image with its header read; what is wrong so far is an ImageError."""
@@ -249,9 +266,7 @@ def _why(error: Exception) -> str:
 
 def _reduce(image: Image.Image, spec: InputSpec | None) -> None:
     """Have a JPEG decoded no larger than the network has use for, nor than may be decoded."""
-    columns, rows = image.size
-    if _orientation(image) in _SIDEWAYS:
-        rows, columns = columns, rows
+    rows, columns = _upright_size(image)
     divisor = 1 if spec is None else reduction(rows, columns, spec)
     while divisor < 8 and rows * columns > EXACT_JPEG * divisor**2:
         divisor *= 2

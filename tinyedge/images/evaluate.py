@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from queue import SimpleQueue
 
-__all__ = ["Unreadable", "evaluate"]
+__all__ = ["Unreadable", "evaluate", "outcome"]
 
 Image = TypeVar("Image")
 Result = TypeVar("Result")
@@ -70,7 +70,7 @@ def _one_by_one(
     work: Callable[[Image], Result], images: Iterable[Image]
 ) -> Generator[tuple[Image, Result | Unreadable], None, None]:
     for image in images:
-        yield image, _outcome(partial(work, image))
+        yield image, outcome(partial(work, image))
 
 
 def _over_executor(
@@ -112,7 +112,7 @@ def _over_executor(
             if isinstance(taken, BaseException):
                 raise taken
             image, future = taken
-            yield image, _outcome(future.result)
+            yield image, outcome(future.result)
             slots.release()
     finally:
         with submitting:
@@ -137,7 +137,8 @@ def _cancel(
                 taken[1].cancel()
 
 
-def _outcome(work: Callable[[], Result]) -> Result | Unreadable:
+def outcome(work: Callable[[], Result]) -> Result | Unreadable:
+    """What the work makes; of an ImageError that it raises, what stands for it."""
     try:
         return work()
     except ImageError as error:

@@ -6,19 +6,27 @@ This is the only such code in the project: calibrating, comparing and running al
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tinyedge.errors import ImageError
-from tinyedge.images.decode import DecodedImage, decoded_file
+from tinyedge.images.decode import DecodedImage, decoded_file, jpeg_size
 from tinyedge.images.encoded import EncodedImage
-from tinyedge.images.fit import fit_pixels
+from tinyedge.images.fit import fit_pixels, reduction
 from tinyedge.images.spec import InputSpec
 
-__all__ = ["ImageLike", "load_float_input", "load_input", "read_pixels"]
+__all__ = [
+    "ImageLike",
+    "load_float_input",
+    "load_float_inputs",
+    "load_input",
+    "read_pixels",
+]
 
 # A file or the bytes of one, pixels of 0 to 255 (RGB or grey), or what Pillow opened or made.
 ImageLike = str | os.PathLike[str] | EncodedImage | NDArray[np.uint8] | Image.Image
@@ -64,6 +72,37 @@ def load_input(image: ImageLike, spec: InputSpec) -> NDArray[np.generic]:
 def load_float_input(image: ImageLike, spec: InputSpec) -> NDArray[np.float32]:
     """`load_input` before pixels are normalized and quantized: float32 in [0, 1]."""
     return np.asarray(load_input(image, spec.in_pixels), np.float32)
+
+
+def load_float_inputs(image: ImageLike, specs: Sequence[InputSpec]) -> list[NDArray[np.float32]]:
+    """`load_float_input` for several networks; those of one input share the array.
+
+    A file is decoded once for all that take as many channels, unless it is a JPEG so large that
+    it is decoded at different sizes for them: each network sees what it would see alone.
+    """
+    kinds: dict[InputSpec, NDArray[np.float32]] = {}
+    wanted = [spec.in_pixels for spec in specs]
+    for group in _decoded_alike(image, list(dict.fromkeys(wanted))):
+        if len(group) == 1:
+            kinds[group[0]] = load_float_input(image, group[0])
+            continue
+        file = image if isinstance(image, EncodedImage) else Path(cast(str, image))
+        with decoded_file(file, group[0].channels, group[0]) as decoded:
+            for spec in group:
+                kinds[spec] = np.asarray(_fitted(decoded, spec, str(file)), np.float32)
+    return [kinds[spec] for spec in wanted]
+
+
+def _decoded_alike(image: ImageLike, specs: Sequence[InputSpec]) -> list[list[InputSpec]]:
+    """The inputs in groups for which an image is decoded to the same pixels."""
+    if len(specs) == 1 or not isinstance(image, str | os.PathLike | EncodedImage):
+        return [[spec] for spec in specs]
+    size = jpeg_size(image if isinstance(image, EncodedImage) else Path(image))
+    groups: dict[tuple[int, int], list[InputSpec]] = {}
+    for spec in specs:
+        divisor = 1 if size is None else reduction(*size, spec)
+        groups.setdefault((spec.channels, divisor), []).append(spec)
+    return list(groups.values())
 
 
 def read_pixels(

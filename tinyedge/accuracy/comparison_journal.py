@@ -1,0 +1,113 @@
+"""What a comparison has found so far, on the disk: so that `--resume` goes on with it.
+
+The numbers are kept as they are, so that a comparison taken up again ends as one that was never
+interrupted; an image that was recorded is not run again. What was compared stands in it too: a
+journal of other models, options or images is refused.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import tinyedge
+from tinyedge.accuracy.model import ScoringModel
+from tinyedge.accuracy.observations import Answer, ImageAnswers
+from tinyedge.errors import DatasetError
+from tinyedge.files import file_sha256
+from tinyedge.journal import Entry, Journal, open_journal
+
+__all__ = ["ComparisonJournal", "compared", "open_comparison_journal"]
+
+_SUBJECT = "a comparison"
+_VERSION, _IMAGES = "tinyedge", "the images, their order or their labels"
+
+Recorded = tuple[int, ImageAnswers]
+
+
+class ComparisonJournal:
+    """A journal of one comparison; see `open_comparison_journal`."""
+
+    def __init__(self, journal: Journal, facts: Mapping[str, str]) -> None:
+        self._journal, self._facts = journal, facts
+
+    def recorded(self) -> Iterator[Recorded]:
+        """The numbers of the images that it holds, and what the models answered to them.
+
+        A damaged entry counts as none.
+        """
+        for entry in self._journal.entries[len(self._facts) :]:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                for number, answers, divergences in json.loads(str(entry["answers"])):
+                    read = tuple(Answer(*answer) for answer in answers)
+                    yield int(number), ImageAnswers(read, tuple(map(float, divergences)))
+
+    def append(self, found: Sequence[Recorded]) -> None:
+        """Keep what was found; it is on the disk then.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        rows = [[number, each.answers, each.divergences] for number, each in found]
+        if rows:
+            self._journal.append({"answers": json.dumps(rows)})
+
+
+@contextlib.contextmanager
+def open_comparison_journal(
+    path: Path, facts: Mapping[str, str], *, resume: bool
+) -> Iterator[ComparisonJournal]:
+    """The journal at `path`, while the block runs.
+
+    Args:
+        path: its file; the folder must be there.
+        facts: what is compared, as of `compared`.
+        resume: go on with what it holds; else it begins anew.
+
+    Raises:
+        DatasetError: it is no journal of a comparison, or of another one; or somebody has it open.
+        OSError: it cannot be read or written.
+    """
+    first: list[Entry] = [{"what": name, "is": value} for name, value in facts.items()]
+    with open_journal(path, _SUBJECT, lambda: first) as journal:
+        if resume:
+            _check(path, journal.entries, facts)
+        else:
+            journal.rewrite(first)
+            journal.entries = first
+        yield ComparisonJournal(journal, facts)
+
+
+def compared(
+    models: Sequence[ScoringModel], hashes: Sequence[str], labels: Sequence[int] | None
+) -> dict[str, str]:
+    """What makes two comparisons the same: models, how they are fed, images, tinyedge.
+
+    Args:
+        models: the reference first.
+        hashes: sha256 of each image, in their order.
+        labels: likewise, or None.
+    """
+    facts = {_VERSION: tinyedge.__version__}
+    for number, model in enumerate(models):
+        card = model.card
+        told = (model.spec, card.softmax_groups, card.temperature, model.threshold)
+        facts[f"model {number + 1}, {model.path.name}"] = file_sha256(model.path)
+        facts[f"how images are given to model {number + 1}"] = _digest(repr(told))
+    facts[_IMAGES] = _digest(repr((tuple(hashes), None if labels is None else tuple(labels))))
+    return facts
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check(path: Path, entries: Sequence[Entry], facts: Mapping[str, str]) -> None:
+    found = {str(entry.get("what")): entry.get("is") for entry in entries[: len(facts)]}
+    changed = [name for name, value in facts.items() if found.get(name) != value]
+    if changed:
+        raise DatasetError(
+            f"{path} is of another comparison: {' and '.join(changed[:2])} changed since; begin"
+            " anew without --resume"
+        )

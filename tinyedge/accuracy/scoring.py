@@ -1,0 +1,146 @@
+"""Models over one image after the other: the work of this process, or of many workers."""
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyedge.accuracy import statistics
+from tinyedge.accuracy.model import (
+    Inference,
+    ScoringModel,
+    check_finite,
+    is_probability,
+    probabilities,
+)
+from tinyedge.accuracy.observations import Answer, ImageAnswers
+from tinyedge.errors import AnswerError, ModelError
+from tinyedge.images.encoded import EncodedImage
+from tinyedge.images.evaluate import Unreadable, outcome
+from tinyedge.images.load import load_float_inputs
+
+__all__ = ["OpenedModels", "Outcome", "Scoring", "Task"]
+
+
+class Task(NamedTuple):
+    """An image to be scored.
+
+    Attributes:
+        number: of the image among all that were asked for.
+        path: names it in errors.
+        image: its file, or that file's content where a worker has no such file.
+        label: its class, or None.
+    """
+
+    number: int
+    path: Path
+    image: Path | EncodedImage
+    label: int | None
+
+
+Outcome = ImageAnswers | Unreadable
+
+
+class Scoring:
+    """Models, the reference first, that answer to images."""
+
+    def __init__(self, models: Sequence[ScoringModel]) -> None:
+        self._models = tuple(models)
+        self._specs = tuple(model.spec for model in models)
+
+    def __call__(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """What all models say of each image, which is decoded once; or why it cannot be read.
+
+        Raises:
+            ModelError: a model gives one score that is no probability.
+        """
+        return [outcome(functools.partial(self._answers, task)) for task in tasks]
+
+    def _answers(self, task: Task) -> ImageAnswers:
+        """Of one image.
+
+        Raises:
+            ImageError: it cannot be read, or a model answers it with infinities or NaN.
+        """
+        inputs = load_float_inputs(task.image, self._specs)
+        found = [
+            _finite(model, task.path, pixels)
+            for model, pixels in zip(self._models, inputs, strict=True)
+        ]
+        scaled = [
+            inference.scores / model.card.temperature
+            for inference, model in zip(found, self._models, strict=True)
+        ]
+        return ImageAnswers(
+            tuple(
+                _answer(inference, task.label, model)
+                for inference, model in zip(found, self._models, strict=True)
+            ),
+            tuple(float(statistics.kl_divergence(scaled[0], other)) for other in scaled[1:]),
+        )
+
+
+@dataclass(frozen=True)
+class OpenedModels:
+    """A `Scoring` that a worker makes for itself, once: what executors of processes are given.
+
+    Attributes:
+        key: equal where the models and their options are.
+        open: opens them; picklable.
+    """
+
+    key: str
+    open: Callable[[], Sequence[ScoringModel]]
+
+    def __call__(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """As of `Scoring`."""
+        return _scoring(self)(tasks)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OpenedModels) and other.key == self.key
+
+
+# One: a worker that is lent to another comparison frees the models of the one before.
+@functools.lru_cache(maxsize=1)
+def _scoring(opened: OpenedModels) -> Scoring:
+    with warnings.catch_warnings():
+        # Whoever hands out the work has opened them, too, and told.
+        warnings.simplefilter("ignore")
+        return Scoring(opened.open())
+
+
+def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:
+    try:
+        inference = model.infer(model.spec.encode(pixels)[np.newaxis])
+        check_finite(inference.scores, model.card, model.path)
+    except AnswerError as error:
+        raise AnswerError(f"{path}: {error}") from error
+    if model.classes == 1 and not is_probability(inference.scores[0]):
+        raise ModelError(
+            f"{model.path} answers {path} with {inference.scores[0]:.6g}, no probability: one"
+            " output is compared as the probability of a class"
+        )
+    return inference
+
+
+def _answer(inference: Inference, label: int | None, model: ScoringModel) -> Answer:
+    scores = statistics.class_scores(inference.scores, model.threshold)
+    top1 = int(statistics.top1(scores))
+    found = probabilities(inference.scores, model.card)
+    if model.classes == 1:
+        one = min(max(float(found[0]), 0.0), 1.0)
+        found = np.array([1 - one, one])
+    return Answer(
+        top1,
+        None if label is None else int(statistics.label_rank(scores, label)),
+        bool(statistics.is_tied(scores)),
+        float(found[top1]),
+    )
