@@ -10,8 +10,10 @@ import os
 # A constant of its own, as type checkers know it: the module typing takes longer than all of this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
+    from tinyedge.accuracy.compare import Comparisons
     from tinyedge.accuracy.result import Comparison
     from tinyedge.darknet.network import Network, read_network
     from tinyedge.devices.profile import InputType, Profile
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         TinyedgeError,
         TinyedgeWarning,
         WeightsError,
+        WorkerError,
     )
     from tinyedge.export.pipeline import Exported
     from tinyedge.images.find import LabelledImage
@@ -46,6 +49,7 @@ __all__ = [
     "Classification",
     "Classifier",
     "Comparison",
+    "Comparisons",
     "DatasetError",
     "DeployError",
     "DeviceError",
@@ -62,8 +66,10 @@ __all__ = [
     "TinyedgeError",
     "TinyedgeWarning",
     "WeightsError",
+    "WorkerError",
     "__version__",
     "compare",
+    "compare_models",
     "export_model",
     "read_card",
     "read_network",
@@ -74,6 +80,7 @@ _MODULES = {
     "Classification": "tinyedge.devices.runtime.classifier",
     "Classifier": "tinyedge.devices.runtime.classifier",
     "Comparison": "tinyedge.accuracy.result",
+    "Comparisons": "tinyedge.accuracy.compare",
     "Exported": "tinyedge.export.pipeline",
     "LabelledImage": "tinyedge.images.find",
     "ModelCard": "tinyedge.modelcard",
@@ -146,19 +153,105 @@ def compare(
         ValueError: a budget or `threshold` is out of range.
         OSError: a file cannot be read.
     """
+    (found,) = compare_models(
+        (float_model, int8_model),
+        images,
+        max_drop=max_drop,
+        min_agreement=min_agreement,
+        max_kl=max_kl,
+        unlabelled=unlabelled,
+        device=device,
+        threads=threads,
+        fit=fit,
+        labels=labels,
+        ids=ids,
+        mean=mean,
+        std=std,
+        threshold=threshold,
+        progress=progress,
+    ).each
+    return found
+
+
+def compare_models(
+    models: "Sequence[str | os.PathLike[str] | Classifier]",
+    images: "str | os.PathLike[str] | Sequence[LabelledImage] | Sequence[str | os.PathLike[str]]",
+    *,
+    max_drop: float | None = None,
+    min_agreement: float | None = None,
+    max_kl: float | None = None,
+    unlabelled: bool = False,
+    device: "str | Profile" = "host",
+    threads: int | None = None,
+    fit: "Fit | None" = None,
+    labels: "str | os.PathLike[str] | None" = None,
+    ids: "str | os.PathLike[str] | None" = None,
+    mean: "float | Sequence[float] | None" = None,
+    std: "float | Sequence[float] | None" = None,
+    threshold: float | None = None,
+    workers: "int | Executor | None" = 1,
+    scheduler: str | None = None,
+    ship: bool = False,
+    journal: "str | os.PathLike[str] | None" = None,
+    resume: bool = False,
+    so_far: "Callable[[Comparisons], None] | None" = None,
+    progress: "Progress | None" = None,
+) -> "Comparisons":
+    """Measure on images what each of several models lost, as ``tinyedge compare`` does.
+
+    Args:
+        models: the float model, then one or more to compare with it; see `compare`.
+        images: see `compare`.
+        max_drop: see `compare`; a budget is for each of the other models.
+        min_agreement: likewise.
+        max_kl: likewise.
+        unlabelled: likewise.
+        device: likewise.
+        threads: likewise; of each worker, too.
+        fit: likewise.
+        labels: likewise.
+        ids: likewise.
+        mean: likewise.
+        std: likewise.
+        threshold: likewise.
+        workers: how many processes share the work, no more than there are cores for; None for as
+            many as are of use; or an executor of processes that have tinyedge, such as Dask's. The
+            program's main module must be one that can be imported without running.
+        scheduler: the address of a Dask scheduler whose workers share the work, in place of
+            `workers`; see docs/cluster.md.
+        ship: send models and images to workers that have not the files.
+        journal: a file that keeps what was found, so that `resume` can go on with it.
+        resume: go on with what the journal holds, if it is of the same comparison.
+        so_far: is told what is known when the comparison is interrupted.
+        progress: see `compare`.
+
+    Raises:
+        ModelError, ImageError, DeviceError, MissingPackageError: as `compare` raises.
+        WorkerError: a worker ended, or has another tinyedge.
+        DatasetError: as `compare` raises; or the journal is of another comparison.
+        ValueError: as `compare` raises; or there are fewer than two models, or more workers than
+            cores.
+        OSError: a file cannot be read, or the journal cannot be written.
+    """
+    import contextlib
     from pathlib import Path
 
     from tinyedge.accuracy.budgets import Budgets
-    from tinyedge.accuracy.compare import compare as compare_models
-    from tinyedge.devices.runtime.classifier import open_pair
+    from tinyedge.accuracy.compare import Workers
+    from tinyedge.accuracy.compare import compare_models as compare_opened
+    from tinyedge.accuracy.sharing import share, share_with_cluster
+    from tinyedge.devices.profile import Profile, find_profile
+    from tinyedge.devices.runtime.classifier import open_models
     from tinyedge.images.data_file import is_data_file, read_data_file
     from tinyedge.images.find import LabelledImage, read_images
     from tinyedge.progress import no_progress
 
-    reference, model = open_pair(
-        float_model,
-        int8_model,
-        device=device,
+    if len(models) < 2:
+        raise ValueError(f"{len(models)} models: a comparison is of two at least")
+    profile = device if isinstance(device, Profile) else find_profile(device)
+    opened = open_models(
+        models,
+        device=profile,
         threads=threads,
         fit=fit,
         labels=labels,
@@ -175,25 +268,42 @@ def compare(
         in_folder = os.path.isdir(source) or not os.path.exists(source)
         found = read_images(
             source,
-            labels=reference.card.labels or model.card.labels,
-            ids=reference.card.ids or model.card.ids,
-            classes=reference.classes,
+            labels=next((model.card.labels for model in opened if model.card.labels), None),
+            ids=next((model.card.ids for model in opened if model.card.ids), None),
+            classes=opened[0].classes,
             unlabelled=unlabelled,
         )
         if is_data_file(source):
             top_k = read_data_file(source).top()
     else:
         found = [each if isinstance(each, LabelledImage) else Path(each) for each in images]
-    return compare_models(
-        reference,
-        model,
-        found,
-        budgets=Budgets(max_drop, min_agreement, max_kl),
-        top_k=top_k or 5,
-        # A manifest names its files one by one; a folder may hold anything.
-        skip_unreadable=in_folder,
-        progress=progress or no_progress,
-    )
+    with contextlib.ExitStack() as stack:
+        sharing: contextlib.AbstractContextManager[Workers | None]
+        if scheduler is not None:
+            sharing = share_with_cluster(opened, scheduler, ship=ship, threads=threads)
+        else:
+            sharing = share(
+                opened,
+                len(found),
+                workers=workers,
+                threads=threads,
+                most_threads=profile.usable_threads(),
+                one_process=any(model.delegate is not None for model in opened),
+            )
+        return compare_opened(
+            opened[0],
+            opened[1:],
+            found,
+            budgets=Budgets(max_drop, min_agreement, max_kl),
+            top_k=top_k or 5,
+            # A manifest names its files one by one; a folder may hold anything.
+            skip_unreadable=in_folder,
+            workers=stack.enter_context(sharing),
+            journal=None if journal is None else Path(journal),
+            resume=resume,
+            so_far=so_far,
+            progress=progress or no_progress,
+        )
 
 
 def export_model(

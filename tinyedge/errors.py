@@ -13,6 +13,7 @@
     ├── FetchError            a download that failed, or did not match its checksum
     ├── DeviceError           an unknown device, or a profile that cannot be read
     ├── DeployError           a board that cannot be reached, or on which something went wrong
+    ├── WorkerError           a process or machine that shares the work and cannot do its part
     └── MissingPackageError   a package this command needs is not installed; says what brings it
 
     TinyedgeWarning           something a user should know though the work goes on
@@ -32,6 +33,7 @@ __all__ = [
     "TinyedgeError",
     "TinyedgeWarning",
     "WeightsError",
+    "WorkerError",
 ]
 
 
@@ -77,6 +79,10 @@ class DeviceError(TinyedgeError):
 
 class DeployError(TinyedgeError):
     """A board that cannot be reached, or on which an install or a test failed."""
+
+
+class WorkerError(TinyedgeError):
+    """A worker that has ended or is no such one, or a scheduler that does not answer."""
 
 
 class MissingPackageError(TinyedgeError):

@@ -7,6 +7,7 @@ from tinyedge.errors import MissingPackageError
 
 __all__ = [
     "DISTRIBUTION",
+    "cluster_package_missing",
     "export_package_missing",
     "is_externally_managed",
     "other_distribution",
@@ -33,6 +34,14 @@ def export_package_missing(
     return MissingPackageError(
         f"{what} needs the package {package}, which {DISTRIBUTION}[export] brings"
         " (README: Installing)"
+    )
+
+
+def cluster_package_missing(package: str | None) -> MissingPackageError:
+    """The error where other machines cannot be asked for lack of a package."""
+    return MissingPackageError(
+        f"--scheduler needs the package {package}, which {DISTRIBUTION}[cluster] brings (README:"
+        " Installing)"
     )
 
 

@@ -3,11 +3,12 @@
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple, NoReturn, Self, cast, get_args, overload
+from typing import Any, NamedTuple, NoReturn, Self, cast, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ from tinyedge.tflite.metadata import (
 from tinyedge.tflite.model import parse_tflite, read_tflite_bytes
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["Classification", "Classifier", "Prediction", "open_pair"]
+__all__ = ["Classification", "Classifier", "Prediction", "open_models"]
 
 _TENSOR_TYPES = get_args(TensorType)
 # What TFLite fixes for the output of a quantized softmax or logistic, so that it spans [0, 1]; it
@@ -212,12 +213,7 @@ class Classifier:
         else:
             self.card = self._inferred_card(content, metadata, labels=labels is None)
         self._check_card()
-        if threshold is not None and self.classes != 1:
-            raise ModelError(
-                f"{file.path}: it has {self.classes} outputs, the answer is the highest of them:"
-                " a threshold is for one output"
-            )
-        self.threshold = EVEN if threshold is None else threshold
+        self.threshold = self._checked_threshold(threshold)
         if labels is not None:
             self.card = replace(self.card, labels=read_labels(Path(labels), self.classes))
         if ids is not None:
@@ -226,7 +222,35 @@ class Classifier:
             warnings.warn(_CONSTANT.format(self.path), TinyedgeWarning, stacklevel=2)
         # What one output is told as; several are told as they are.
         self._both = self._both_classes(told=threshold is not None)
+        self._how: dict[str, Any] = {
+            "device": profile,
+            "fit": fit,
+            "threshold": threshold,
+            "delegate": delegate,
+        }
         self.load_milliseconds = 1000 * (perf_counter() - start)
+
+    def _checked_threshold(self, threshold: float | None) -> float:
+        if threshold is not None and self.classes != 1:
+            raise ModelError(
+                f"{self.path}: it has {self.classes} outputs, the answer is the highest of them:"
+                " a threshold is for one output"
+            )
+        return EVEN if threshold is None else threshold
+
+    def opener(
+        self, threads: int, find: Callable[[], Path] | None = None
+    ) -> Callable[[], "Classifier"]:
+        """What another process calls to have the same model, with so many threads; picklable.
+
+        Class names, which only this process needs, are not those that were given here.
+
+        Args:
+            threads: of the runtime there.
+            find: says where its file is there; where not given it is where it is here.
+        """
+        where = partial(Path, os.path.abspath(self.path)) if find is None else find
+        return partial(_open_again, where, self.spec, threads=threads, **self._how)
 
     def classify(self, image: ImageLike, top: int = 5) -> Classification:
         """The `top` likeliest classes of an image, likeliest first.
@@ -406,9 +430,8 @@ class Classifier:
             )
 
 
-def open_pair(
-    float_model: StrPath | Classifier,
-    int8_model: StrPath | Classifier,
+def open_models(
+    models: Sequence[StrPath | Classifier],
     *,
     device: str | Profile = "host",
     threads: int | None = None,
@@ -418,10 +441,10 @@ def open_pair(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     threshold: float | None = None,
-) -> tuple[Classifier, Classifier]:
-    """Two forms of one network, to be compared; those given by a path are opened.
+) -> tuple[Classifier, ...]:
+    """Forms of one network, to be compared, the float file first; those given by a path are opened.
 
-    Where the float file does not say what its pixels are, they are as the scale of the int8 file's
+    Where the float file does not say what its pixels are, they are as the scale of the next file's
     input has them. All else is as for a `Classifier`, and so is what is raised.
     """
 
@@ -442,8 +465,25 @@ def open_pair(
             delegate="exact",
         )
 
-    int8 = opened(int8_model, None)
-    return opened(float_model, int8), int8
+    others = [opened(model, None) for model in models[1:]]
+    return opened(models[0], others[0]), *others
+
+
+def _open_again(find: Callable[[], Path], spec: InputSpec, **how: Any) -> Classifier:
+    """The classifier that another process opened so, and feeds by that spec.
+
+    Raises:
+        ModelError: it is another one by now.
+    """
+    path = find()
+    model = Classifier(path, **how)
+    found = model.spec
+    if (found.in_pixels, found.dtype) != (spec.in_pixels, spec.dtype):
+        raise ModelError(
+            f"{path}: it takes photos as {found}, {found.dtype}, and took them as {spec}"
+        )
+    model.spec = spec
+    return model
 
 
 def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: int) -> Interpreter:

@@ -28,6 +28,7 @@ __all__ = ["FloatWeights", "match_float_weights", "operators_by_origin"]
 Floats = NDArray[np.float32]
 
 _PADDING_OPS = ("PAD", "PADV2")
+_PART = 1 << 22  # weights
 _SIGNIFICANT = 4.0  # standard errors
 _EXACT = 1e-5  # relative; what float32 leaves of a scale
 
@@ -244,20 +245,29 @@ def _output_scale(expected: Floats, quantized: Floats, qparams: QuantParams | No
         quantized: those of the int8 file, dequantized, of the same shape.
         qparams: of the int8 file's kernel.
     """
-    rows = expected.reshape(len(expected), -1).astype(np.float64)
-    found = quantized.reshape(len(quantized), -1).astype(np.float64)
-    power = np.sum(rows**2, axis=1)
-    product = np.sum(rows * found, axis=1)
+    rows, found = (each.reshape(len(each), -1) for each in (expected, quantized))
+    power, product, left = (np.zeros(len(rows)) for _ in range(3))
+    # A few outputs at a time: in double precision VGG-16's 103 million weights are 800 MB.
+    parts = [
+        slice(start, start + max(1, _PART // rows.shape[1]))
+        for start in range(0, len(rows), max(1, _PART // rows.shape[1]))
+    ]
+    for part in parts:
+        wanted, stored = (each[part].astype(np.float64) for each in (rows, found))
+        power[part] = np.sum(wanted**2, axis=1)
+        product[part] = np.sum(wanted * stored, axis=1)
     usable = (power > 0) & (product > 0)
     inverse = np.divide(product, power, out=np.ones(len(rows)), where=usable)
-    left = np.sum((found - inverse[:, np.newaxis] * rows) ** 2, axis=1)
+    for part in parts:
+        wanted, stored = (each[part].astype(np.float64) for each in (rows, found))
+        left[part] = np.sum((stored - inverse[part, np.newaxis] * wanted) ** 2, axis=1)
     freedom = max(rows.shape[1] - 1, 1)
     deviation = (
         np.sqrt(np.divide(left / freedom, power, out=np.zeros(len(rows)), where=usable)) / inverse
     )
     if qparams is None:
         return np.asarray(1 / inverse, np.float32)
-    largest = np.abs(rows).max(axis=1)
+    largest = np.maximum(rows.max(axis=1), -rows.min(axis=1)).astype(np.float64)
     highest = np.broadcast_to(qparams.scales, largest.shape) * qparams.limits[1]
     by_scale = np.divide(largest, highest, out=np.ones(len(rows)), where=usable)
     agree = np.abs(by_scale * inverse - 1) <= _SIGNIFICANT * deviation + 1e-3

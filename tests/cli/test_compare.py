@@ -410,7 +410,7 @@ def test_flips_that_cannot_be_written_are_said_before_the_work(tmp_path: Path) -
     for name in (i, tmp_path / "flips.txt", data / "0"):
         result = run(f, i, "--data", data, "--flips", name)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "a table of flips is a .csv file" in result.stderr
+        assert "a table of answers is a .csv file" in result.stderr
     assert i.read_bytes() == before
     (tmp_path / "taken.csv").mkdir()
     result = run(f, i, "--data", data, "--flips", tmp_path / "taken.csv")

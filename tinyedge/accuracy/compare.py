@@ -44,6 +44,7 @@ from tinyedge.accuracy.scoring import Outcome, Scoring, Task
 from tinyedge.accuracy.statistics import Interval, Verdict, drop_interval
 from tinyedge.accuracy.timing import median_milliseconds
 from tinyedge.errors import DatasetError, ModelError
+from tinyedge.files import file_sha256
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import LabelledImage
@@ -110,12 +111,14 @@ class Comparisons:
         observed: what each model said of each image.
         pairs: the other models beside each other.
         labels: a name for each class, or None where no model bears any.
+        sha256: of each model's file, the first one's first.
     """
 
     each: tuple[Comparison, ...]
     observed: Observations
     pairs: tuple[Agreement, ...]
     labels: tuple[str, ...] | None
+    sha256: tuple[str, ...]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -203,11 +206,12 @@ def compare_models(
     calibration = calibration_images(paths, [model.card for model in models], executor)
     if calibration.among:
         raise DatasetError(said_of_calibration_images(calibration.among, len(paths)))
-    run = _Run(models, paths, labels, calibration.hashes, budgets=budgets, top_k=top_k)
+    files = tuple(file_sha256(model.path) for model in models)
+    run = _Run(models, files, paths, labels, calibration.hashes, budgets=budgets, top_k=top_k)
     with contextlib.ExitStack() as stack:
         kept = None
         if journal is not None:
-            facts = compared(models, calibration.hashes, labels)
+            facts = compared(models, files, calibration.hashes, labels)
             kept = stack.enter_context(open_comparison_journal(journal, facts, resume=resume))
         try:
             run.score(workers, kept, skip_unreadable=skip_unreadable, progress=progress)
@@ -246,6 +250,7 @@ class _Run:
     def __init__(
         self,
         models: Sequence[ScoringModel],
+        files: tuple[str, ...],
         paths: Sequence[Path],
         labels: Sequence[int] | None,
         hashes: Sequence[str],
@@ -254,7 +259,7 @@ class _Run:
         top_k: int,
     ) -> None:
         self._models, self._paths, self._labels, self._hashes = models, paths, labels, hashes
-        self._budgets, self._top_k = budgets, top_k
+        self._files, self._budgets, self._top_k = files, budgets, top_k
         self.table = ObservationTable(len(paths), len(models), labelled=labels is not None)
         self.skipped: dict[int, SkippedImage] = {}
 
@@ -324,7 +329,7 @@ class _Run:
             each.append(replace(found, next_steps=steps))
         pairs = combinations(range(1, len(self._models)), 2)
         beside = tuple(_beside(observed, *pair) for pair in pairs)
-        return Comparisons(tuple(each), observed, beside, labels)
+        return Comparisons(tuple(each), observed, beside, labels, self._files)
 
     def _fits(self, number: int, found: ImageAnswers) -> bool:
         """Whether what a journal holds of an image can be what was found of it."""

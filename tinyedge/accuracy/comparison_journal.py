@@ -15,7 +15,6 @@ import tinyedge
 from tinyedge.accuracy.model import ScoringModel
 from tinyedge.accuracy.observations import Answer, ImageAnswers
 from tinyedge.errors import DatasetError
-from tinyedge.files import file_sha256
 from tinyedge.journal import Entry, Journal, open_journal
 
 __all__ = ["ComparisonJournal", "compared", "open_comparison_journal"]
@@ -80,21 +79,25 @@ def open_comparison_journal(
 
 
 def compared(
-    models: Sequence[ScoringModel], hashes: Sequence[str], labels: Sequence[int] | None
+    models: Sequence[ScoringModel],
+    files: Sequence[str],
+    hashes: Sequence[str],
+    labels: Sequence[int] | None,
 ) -> dict[str, str]:
     """What makes two comparisons the same: models, how they are fed, images, tinyedge.
 
     Args:
         models: the reference first.
+        files: sha256 of each one's file.
         hashes: sha256 of each image, in their order.
         labels: likewise, or None.
     """
     facts = {_VERSION: tinyedge.__version__}
-    for number, model in enumerate(models):
+    for number, (model, digest) in enumerate(zip(models, files, strict=True), start=1):
         card = model.card
         told = (model.spec, card.softmax_groups, card.temperature, model.threshold)
-        facts[f"model {number + 1}, {model.path.name}"] = file_sha256(model.path)
-        facts[f"how images are given to model {number + 1}"] = _digest(repr(told))
+        facts[f"model {number}, {model.path.name}"] = digest
+        facts[f"how images are given to model {number}"] = _digest(repr(told))
     facts[_IMAGES] = _digest(repr((tuple(hashes), None if labels is None else tuple(labels))))
     return facts
 

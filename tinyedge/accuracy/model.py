@@ -1,5 +1,6 @@
 """What a comparison needs of a model, whichever runtime runs it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -59,6 +60,14 @@ class ScoringModel(Protocol):
 
     def infer(self, inputs: NDArray[np.generic], /) -> Inference:
         """The scores of one input tensor, (1, height, width, channels) of the input's type."""
+
+    def opener(
+        self, threads: int, /, find: Callable[[], Path] | None = None
+    ) -> "Callable[[], ScoringModel]":
+        """What another process calls to have the same model, with so many threads; picklable.
+
+        `find` says where its file is there; where not given it is where it is here.
+        """
 
 
 def is_probability(score: float) -> bool:

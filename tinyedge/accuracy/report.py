@@ -9,7 +9,7 @@ from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
 from tinyedge.table import paragraph
 from tinyedge.text import cut, printable
 
-__all__ = ["as_json", "as_text", "points"]
+__all__ = ["as_json", "as_text", "file_size", "points", "said_of_gates"]
 
 _WIDTH = 80
 _NAME_WIDTH = 13
@@ -36,8 +36,8 @@ def as_text(comparison: Comparison) -> str:
         ("", f"{'float':>12}{'int8':>12}"),
         *(_accuracy(c) if c.labelled else []),
         ("ties", _pair(c, lambda model: str(model.ties)) + f"   ({_tied(c)})"),
-        ("file", _pair(c, lambda model: _size(model.bytes))),
-        ("inference", _pair(c, lambda model: f"{model.milliseconds:.2f} ms") + "   (median)"),
+        ("file", _pair(c, lambda model: file_size(model.bytes))),
+        *_inference(c),
         *(_lost(c) if c.labelled else []),
         ("agreement", _agreement(c)),
         *_divergence(c),
@@ -99,6 +99,7 @@ def as_json(comparison: Comparison) -> dict[str, object]:
         },
         "classes": c.classes,
         "threshold": c.threshold,
+        "left": c.left,
         "top_k": c.top_k,
         "worst_classes": [
             {
@@ -139,7 +140,7 @@ _Rows = list[tuple[str, str]]
 
 
 def _images(c: Comparison) -> str:
-    text = str(c.images)
+    text = f"{c.images} so far, {c.left} are left" if c.left else str(c.images)
     if not c.labelled:
         text += ", without labels"
     if c.skipped:
@@ -164,6 +165,12 @@ def _lost(c: Comparison) -> _Rows:
     ]
 
 
+def _inference(c: Comparison) -> _Rows:
+    if c.float_model.milliseconds is None:
+        return []
+    return [("inference", _pair(c, lambda model: f"{model.milliseconds:.2f} ms") + "   (median)")]
+
+
 def _tied(c: Comparison) -> str:
     if c.threshold is None:
         return "several classes score highest"
@@ -174,7 +181,8 @@ def _pair(c: Comparison, cell: Callable[[ModelResult], str]) -> str:
     return f"{cell(c.float_model):>12}{cell(c.int8_model):>12}"
 
 
-def _size(count: int) -> str:
+def file_size(count: int) -> str:
+    """Such as ``1.15 MB`` or ``98.8 kB``."""
     return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
@@ -281,19 +289,9 @@ def _rounded(name: GateName, value: float, *, up: bool) -> str:
 
 
 def _verdict(c: Comparison) -> _Rows:
-    if c.float_worse:
-        lines = [
-            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which"
-            " int8 cannot make it: it was fed wrongly. Say what its pixels are:"
-            " --pixels, or --mean and --std"
-        ]
-    else:
-        lines = [
-            _said_of(gate, c.images)
-            for verdict in WORST_FIRST
-            for gate in c.gates
-            if gate.verdict == verdict
-        ]
+    lines = said_of_gates(c)
+    if c.left:
+        lines = ["none before all images are done: a partial result decides nothing"]
     lines = lines or [
         "none: name a budget with "
         + (
@@ -303,6 +301,22 @@ def _verdict(c: Comparison) -> _Rows:
         )
     ]
     return _wrapped("verdict", lines)
+
+
+def said_of_gates(c: Comparison) -> list[str]:
+    """A sentence on each budget, the worst first; none without a budget."""
+    if c.float_worse:
+        return [
+            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which"
+            " int8 cannot make it: it was fed wrongly. Say what its pixels are:"
+            " --pixels, or --mean and --std"
+        ]
+    return [
+        _said_of(gate, c.images)
+        for verdict in WORST_FIRST
+        for gate in c.gates
+        if gate.verdict == verdict
+    ]
 
 
 _MEASURES: dict[GateName, tuple[str, str]] = {

@@ -1,6 +1,9 @@
 """Models over one image after the other: the work of this process, or of many workers."""
 
 import functools
+import os
+import platform
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import tinyedge
 from tinyedge.accuracy import statistics
 from tinyedge.accuracy.model import (
     Inference,
@@ -19,7 +23,7 @@ from tinyedge.accuracy.model import (
     probabilities,
 )
 from tinyedge.accuracy.observations import Answer, ImageAnswers
-from tinyedge.errors import AnswerError, ModelError
+from tinyedge.errors import AnswerError, ModelError, WorkerError
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.evaluate import Unreadable, outcome
 from tinyedge.images.load import load_float_inputs
@@ -91,30 +95,50 @@ class OpenedModels:
 
     Attributes:
         key: equal where the models and their options are.
-        open: opens them; picklable.
+        openers: each opens a model; picklable.
+        version: of the tinyedge that hands out the work.
     """
 
     key: str
-    open: Callable[[], Sequence[ScoringModel]]
+    openers: tuple[Callable[[], ScoringModel], ...]
+    version: str = tinyedge.__version__
 
     def __call__(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """As of `Scoring`."""
+        """As of `Scoring`.
+
+        Raises:
+            WorkerError: this process has another tinyedge: its numbers may be others.
+        """
+        if self.version != tinyedge.__version__:
+            raise WorkerError(
+                f"the worker {platform.node()}, process {os.getpid()}, has tinyedge"
+                f" {tinyedge.__version__}, not {self.version}: install the same on every worker"
+            )
         return _scoring(self)(tasks)
 
-    def __hash__(self) -> int:
-        return hash(self.key)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OpenedModels) and other.key == self.key
+class _Opened(threading.local):
+    """One scoring a thread, as interpreters serve one: a worker may have several.
+
+    No more than one: a worker that is lent to another comparison frees the models of the last.
+    """
+
+    key = ""
+    scoring: Scoring | None = None
 
 
-# One: a worker that is lent to another comparison frees the models of the one before.
-@functools.lru_cache(maxsize=1)
-def _scoring(opened: OpenedModels) -> Scoring:
-    with warnings.catch_warnings():
-        # Whoever hands out the work has opened them, too, and told.
-        warnings.simplefilter("ignore")
-        return Scoring(opened.open())
+_opened = _Opened()
+
+
+def _scoring(wanted: OpenedModels) -> Scoring:
+    if _opened.scoring is None or _opened.key != wanted.key:
+        _opened.scoring = None
+        with warnings.catch_warnings():
+            # Whoever hands out the work has opened them, too, and told.
+            warnings.simplefilter("ignore")
+            _opened.scoring = Scoring([open_model() for open_model in wanted.openers])
+        _opened.key = wanted.key
+    return _opened.scoring
 
 
 def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:

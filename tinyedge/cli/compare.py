@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.accuracy.budgets import MOST_KL
-from tinyedge.cli.output import say, show
+from tinyedge.cli.output import output_width, say, show
 from tinyedge.cli.parameters import (
     PATH,
     budget_option,
@@ -21,16 +21,21 @@ from tinyedge.cli.parameters import (
     shows_progress,
     threads_option,
     threshold_option,
+    workers_option,
 )
 from tinyedge.exit_codes import CODE_OF_VERDICT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tinyedge.accuracy.compare import Comparisons
+    from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.spec import Fit
 
 
 @click.command()
 @click.argument("float_file", metavar="FLOAT", type=PATH)
-@click.argument("int8_file", metavar="INT8", type=PATH)
+@click.argument("others", metavar="INT8...", type=PATH, nargs=-1, required=True)
 @click.option(
     "--data",
     required=True,
@@ -57,6 +62,28 @@ if TYPE_CHECKING:
     type=PATH,
     help="Write the photos on which they differ, with both answers.",
 )
+@click.option(
+    "--csv",
+    "csv_file",
+    metavar="FILE.csv",
+    type=PATH,
+    help="Write a line for each photo, with all answers.",
+)
+@click.option("--pairwise", is_flag=True, help="Of several files: show each beside each, too.")
+@workers_option
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Share the work with a Dask scheduler's workers, such as tcp://10.0.0.2:8786.",
+)
+@click.option("--ship", is_flag=True, help="Send them the files, which they have not.")
+@click.option(
+    "--journal",
+    metavar="FILE",
+    type=PATH,
+    help="Keep what was found, for --resume [default: beside --csv or --flips].",
+)
+@click.option("--resume", is_flag=True, help="Go on with the journal of an interrupted run.")
 @device_option
 @threads_option
 @fit_option
@@ -70,13 +97,20 @@ def command(
     context: click.Context,
     *,
     float_file: Path,
-    int8_file: Path,
+    others: tuple[Path, ...],
     data: Path,
     unlabelled: bool,
     max_drop: float | None,
     min_agreement: float | None,
     max_kl: float | None,
     flips: Path | None,
+    csv_file: Path | None,
+    pairwise: bool,
+    workers: int | None,
+    scheduler: str | None,
+    ship: bool,
+    journal: Path | None,
+    resume: bool,
     device: str,
     threads: int | None,
     fit: "Fit | None",
@@ -91,30 +125,38 @@ def command(
     """Measure on photos what int8 cost.
 
     Reports how often both files agree, the KL divergence, speed and, of labelled photos, the
-    accuracy of both and the drop (float minus int8), all with 95 % intervals. Photos that
-    calibrated the model are refused. A file compiled for the Edge TPU runs there (--device
-    coral-usb), and is never replaced by one for the CPU. A budget makes it a gate; without one
-    there is none. A few hundred photos decide --min-agreement and --max-kl, thousands --max-drop.
+    accuracy of both and the drop (float minus int8), all with 95 % intervals. Several INT8 files
+    make a table, each against FLOAT; budgets are for each of them. Photos that calibrated a model
+    are refused. A file compiled for the Edge TPU runs there (--device coral-usb), and is never
+    replaced by one for the CPU. A budget makes it a gate; without one there is none. A few hundred
+    photos decide --min-agreement and --max-kl, thousands --max-drop. Ctrl-C shows what is known so
+    far, without a verdict.
     """
     import tinyedge
-    from tinyedge.accuracy import report
-    from tinyedge.accuracy.flips import check_flips_file, flips_csv
-    from tinyedge.devices.runtime.classifier import open_pair
-    from tinyedge.devices.runtime.int8_speed import slower_than_float
+    from tinyedge.accuracy import comparisons_report as report
+    from tinyedge.accuracy.answers_table import answers_csv, check_table_file, flips_csv
+    from tinyedge.devices.runtime.classifier import open_models
     from tinyedge.devices.runtime.report import running_on
     from tinyedge.files import check_is_no_input, write_together
     from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
 
-    if flips is not None:
-        context.with_resource(own_temporaries())
-        check_flips_file(flips)
-        check_is_no_input(flips, float_file, int8_file, data, labels, ids)
+    if ship and scheduler is None:
+        raise click.UsageError("--ship goes with --scheduler")
+    if scheduler is not None and workers is not None:
+        raise click.UsageError("--workers are of this machine: give --scheduler alone")
+    tables = [(flips, flips_csv), (csv_file, answers_csv)]
+    written = {path: table for path, table in tables if path is not None}
+    context.with_resource(own_temporaries())
+    for path in written:
+        check_table_file(path)
+    journal = _journal(journal, written, resume=resume)
+    for path in (*written, *([journal] if journal else [])):
+        check_is_no_input(path, float_file, *others, data, labels, ids)
     profile = running_profile(device)
     said_mean, said_std = said_of_pixels(mean, std, pixels)
-    float_model, int8_model = open_pair(
-        float_file,
-        int8_file,
+    models = open_models(
+        (float_file, *others),
         device=profile,
         threads=threads,
         fit=fit,
@@ -124,27 +166,78 @@ def command(
         std=said_std,
         threshold=threshold,
     )
-    through = f", INT8 through {int8_model.delegate}" if int8_model.delegate else ""
-    say(f"{running_on(float_model)}{through}", err=True)
-    with progress_shown(on_terminal=shows_progress()) as progress:
-        comparison = tinyedge.compare(
-            float_model,
-            int8_model,
-            data,
-            max_drop=max_drop,
-            min_agreement=min_agreement,
-            max_kl=max_kl,
-            unlabelled=unlabelled,
-            progress=progress,
+    through = next((model.delegate for model in models[1:] if model.delegate), None)
+    say(f"{running_on(models[0])}{f', INT8 through {through}' if through else ''}", err=True)
+
+    def show_so_far(found: "Comparisons") -> None:
+        show_all(found)
+        if journal is not None:
+            say(f"go on with --resume: {journal} holds what was found", err=True)
+
+    def show_all(found: "Comparisons") -> None:
+        show(
+            as_json,
+            lambda: report.as_text(found, pairwise=pairwise, width=output_width()),
+            lambda: report.as_json(found),
         )
-    if flips is not None:
-        write_together({flips: flips_csv(comparison.flips)})
-    for skipped in comparison.skipped:
+
+    try:
+        with progress_shown(on_terminal=shows_progress()) as progress:
+            found = tinyedge.compare_models(
+                models,
+                data,
+                max_drop=max_drop,
+                min_agreement=min_agreement,
+                max_kl=max_kl,
+                unlabelled=unlabelled,
+                device=profile,
+                threads=threads,
+                workers=workers,
+                scheduler=scheduler,
+                ship=ship,
+                journal=journal,
+                resume=resume,
+                so_far=show_so_far,
+                progress=progress,
+            )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    write_together({path: table(found) for path, table in written.items()})
+    if journal is not None:
+        journal.unlink(missing_ok=True)
+    for skipped in found.each[0].skipped:
         say(f"skipped: {skipped.reason}", err=True)
-    show(as_json, lambda: report.as_text(comparison), lambda: report.as_json(comparison))
-    of_int8, of_float = comparison.int8_model.milliseconds, comparison.float_model.milliseconds
-    if of_int8 is not None and of_float is not None:
-        slower = slower_than_float(int8_model, of_int8, of_float)
-        if slower is not None:
+    show_all(found)
+    _note_slower(found, models)
+    context.exit(CODE_OF_VERDICT[found.verdict])
+
+
+def _journal(named: Path | None, written: "Iterable[Path]", *, resume: bool) -> Path | None:
+    """The journal's file: as it is named, or beside the first of the tables; none without either.
+
+    Raises:
+        click.UsageError: there is none to go on with.
+    """
+    beside = next((path.with_name(f"{path.name}.journal") for path in written), None)
+    journal = named or beside
+    if resume and journal is None:
+        raise click.UsageError(
+            "--resume goes on with a journal: name it with --journal, or the table it lies beside"
+        )
+    if resume and journal is not None and not journal.exists():
+        raise click.UsageError(f"--resume: there is no journal {journal}")
+    return journal
+
+
+def _note_slower(found: "Comparisons", models: "Sequence[Classifier]") -> None:
+    """Say why int8 is slower than float, of the first file that is."""
+    from tinyedge.devices.runtime.int8_speed import slower_than_float
+
+    of_float = found.each[0].float_model.milliseconds
+    for each, model in zip(found.each, models[1:], strict=True):
+        of_int8 = each.int8_model.milliseconds
+        if of_int8 is None or of_float is None:
+            continue
+        if (slower := slower_than_float(model, of_int8, of_float)) is not None:
             say(f"note: {slower}", err=True)
-    context.exit(CODE_OF_VERDICT[comparison.verdict])
+            return

@@ -48,6 +48,7 @@ __all__ = [
     "threshold_option",
     "verbosity_options",
     "with_verbosity",
+    "workers_option",
 ]
 
 OLD_SPELLINGS = {
@@ -193,6 +194,13 @@ threads_option = click.option(
     "--threads",
     type=click.IntRange(1, _MOST_THREADS),
     help="Threads of the runtime [default: the device's].",
+)
+# More than any machine has cores.
+_MOST_WORKERS = 4096
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    help="Processes that share the work, with --threads each [default: as many as are of use].",
 )
 device_option = click.option(
     "--device",

@@ -21,7 +21,7 @@ from tests.support.foreign import (
     write_grey,
     write_photos,
 )
-from tinyedge.devices.runtime.classifier import Classifier, open_pair
+from tinyedge.devices.runtime.classifier import Classifier, open_models
 from tinyedge.errors import ModelError, TinyedgeWarning
 
 GREYS = (0, 40, 100, 127, 128, 160, 255)
@@ -280,5 +280,5 @@ class TestCommands:
         )
         with pytest.warns(TinyedgeWarning):
             opened = Classifier(paths[0], fit="stretch")
-        pair = open_pair(opened, paths[1], fit="stretch")
+        pair = open_models([opened, paths[1]], fit="stretch")
         assert pair[0] is opened

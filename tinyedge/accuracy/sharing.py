@@ -1,0 +1,110 @@
+"""A comparison's work divided among processes: of this machine, or of an executor's."""
+
+import contextlib
+import hashlib
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+
+from tinyedge.accuracy.compare import Workers
+from tinyedge.accuracy.model import ScoringModel
+from tinyedge.accuracy.scoring import OpenedModels
+from tinyedge.files import bytes_sha256
+from tinyedge.workers import local_workers, share_cores
+
+__all__ = ["share", "share_with_cluster"]
+
+_MOST_IN_A_BATCH = 32
+"""Images: with them a task takes far longer than it takes to hand out, and the end is not long."""
+_BATCHES_A_WORKER = 4
+_AHEAD = 3
+_IN_FLIGHT = 64
+
+
+@contextlib.contextmanager
+def share(
+    models: Sequence[ScoringModel],
+    images: int,
+    *,
+    workers: int | Executor | None,
+    threads: int | None,
+    most_threads: int,
+    one_process: bool,
+) -> Iterator[Workers | None]:
+    """The workers for a comparison while the block runs; None where one process does it all.
+
+    Args:
+        models: as they were opened here.
+        images: how many there are.
+        workers: how many there shall be, None for what is of use; or who has them.
+        threads: of the runtime in each; None for what the cores leave.
+        most_threads: no worker gets more unasked.
+        one_process: whether an accelerator is used, which serves one process at a time.
+
+    Raises:
+        ValueError: more are asked for than there are cores, or than can use what is there.
+        WorkerError: a worker has ended, or another tinyedge's.
+    """
+    if isinstance(workers, Executor):
+        work = _work(models, threads or 1)
+        yield Workers(workers, work, batch=_MOST_IN_A_BATCH, in_flight=_IN_FLIGHT)
+        return
+    if one_process and workers not in (None, 1):
+        raise ValueError(f"{workers} workers cannot share one accelerator")
+    divided = share_cores(
+        images, workers=1 if one_process else workers, threads=threads, most_threads=most_threads
+    )
+    if divided.workers == 1:
+        yield None
+        return
+    batch = max(1, min(_MOST_IN_A_BATCH, images // (_BATCHES_A_WORKER * divided.workers)))
+    with local_workers(divided.workers) as executor:
+        yield Workers(
+            executor, _work(models, divided.threads), batch, in_flight=_AHEAD * divided.workers
+        )
+
+
+@contextlib.contextmanager
+def share_with_cluster(
+    models: Sequence[ScoringModel], address: str, *, ship: bool, threads: int | None
+) -> Iterator[Workers]:
+    """The workers of a Dask scheduler while the block runs.
+
+    Args:
+        models: as they were opened here.
+        address: the scheduler's, such as ``tcp://10.0.0.2:8786``.
+        ship: send models and images to workers that have not the files.
+        threads: of the runtime in each task; 1 where not given, for a worker with several threads
+            does as many tasks at a time.
+
+    Raises:
+        WorkerError: no scheduler answers, or a worker has another tinyedge, or none.
+        MissingPackageError: distributed is not installed.
+    """
+    from tinyedge.cluster import cluster, shipped_file
+
+    with contextlib.ExitStack() as stack:
+        found = stack.enter_context(cluster(address))
+        finders: list[Callable[[], Path] | None] = [None] * len(models)
+        if ship:
+            contents = [model.path.read_bytes() for model in models]
+            names = [f"{bytes_sha256(content)}.tflite" for content in contents]
+            stack.enter_context(found.files_shipped(dict(zip(names, contents, strict=True))))
+            finders = [partial(shipped_file, name) for name in names]
+        work = _work(models, threads or 1, finders)
+        in_flight = _AHEAD * max(found.threads, 1)
+        yield Workers(found.executor, work, _MOST_IN_A_BATCH, in_flight, ship)
+
+
+def _work(
+    models: Sequence[ScoringModel],
+    threads: int,
+    finders: Sequence[Callable[[], Path] | None] | None = None,
+) -> OpenedModels:
+    finders = finders or [None] * len(models)
+    openers = tuple(
+        model.opener(threads, find) for model, find in zip(models, finders, strict=True)
+    )
+    return OpenedModels(hashlib.sha256(pickle.dumps(openers)).hexdigest(), openers)

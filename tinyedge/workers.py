@@ -1,0 +1,99 @@
+"""Processes of this machine among which work is divided, as an executor of the standard library."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from tinyedge.children import die_with_parent
+from tinyedge.errors import WorkerError
+from tinyedge.memory import available_memory
+
+__all__ = ["WorkerShare", "local_workers", "share_cores"]
+
+_WORKER_BYTES = 200 << 20
+"""What a worker takes with NumPy, a runtime and two models of a few MB."""
+_LEAST_IMAGES = 32
+"""Fewer are done before another worker has started."""
+
+
+@dataclass(frozen=True)
+class WorkerShare:
+    """How many workers there are, and how many threads the runtime has in each.
+
+    Their product is no more than the cores of this process.
+    """
+
+    workers: int
+    threads: int
+
+
+def share_cores(
+    images: int, *, workers: int | None, threads: int | None, most_threads: int = 1
+) -> WorkerShare:
+    """Divide the cores that this process may use among workers.
+
+    Args:
+        images: how many there are to do.
+        workers: as many as were asked for; None for as many as are of use: no more than leave 200
+            MB of memory for each, or 32 images.
+        threads: of each worker, as asked for; None for what the cores leave.
+        most_threads: no worker gets more unasked.
+
+    Raises:
+        ValueError: more was asked for than there are cores.
+    """
+    cores = len(os.sched_getaffinity(0))
+    if workers is None:
+        free = available_memory()
+        by_memory = cores if free is None else free // _WORKER_BYTES
+        workers = max(1, min(cores // (threads or 1), by_memory, -(-images // _LEAST_IMAGES)))
+        if workers == 1:
+            return WorkerShare(1, threads or most_threads)
+    if threads is None:
+        threads = max(1, min(most_threads, cores // workers))
+    if workers > 1 and workers * threads > cores:
+        raise ValueError(
+            f"{workers} workers of {threads} threads each are more than the {cores} cores there are"
+        )
+    return WorkerShare(workers, threads)
+
+
+@contextlib.contextmanager
+def local_workers(count: int) -> Iterator[Executor]:
+    """An executor of `count` processes, which end with the block, or with this process.
+
+    Signals that interrupt this process are not for them: it ends them. They are started anew, not
+    forked: the program's main module must not run anything when it is imported.
+
+    Raises:
+        WorkerError: a worker has ended, as when the system's memory ran out.
+    """
+    before = {child.pid for child in multiprocessing.active_children()}
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(count, context, initializer=die_with_parent)
+    try:
+        # All now and by this thread: they inherit its signal mask, and die with it.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        try:
+            for _ in range(count):
+                pool.submit(os.getpid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        yield pool
+    except BrokenProcessPool as error:
+        raise WorkerError(
+            f"one of the {count} workers ended before its work was done, perhaps for want of"
+            " memory: try fewer --workers"
+        ) from error
+    except BaseException:
+        for child in multiprocessing.active_children():
+            if child.pid not in before:
+                child.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
