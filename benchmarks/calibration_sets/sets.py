@@ -11,8 +11,11 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from tinyedge.calibration.choose import choose
+from tinyedge.calibration.photos import look_at
+from tinyedge.calibration.spread import standardized
 from tinyedge.files import file_sha256
 from tinyedge.images.find import read_unlabelled
+from tinyedge.modelcard import Quantizer
 from tinyedge.progress import no_progress
 
 __all__ = ["ROWS", "SIZE", "Row", "imagenet", "make_pool", "make_set"]
@@ -28,23 +31,32 @@ class Row:
     Attributes:
         pool: ``good``, 800 photos of ImageNet; or ``bad``, half of them, and as many files that
             show four of these again.
-        how: ``random`` for a draw, ``calib`` for what `tinyedge calib` chooses.
-        seed: of either.
+        how: ``random`` for a draw, ``calib`` for what `tinyedge calib` chooses, ``farthest`` for
+            the greedy k-center of the same numbers of photos: in turn that which is farthest from
+            those before it.
+        seed: of what is drawn.
+        quantizer: as of `tinyedge export`.
     """
 
     pool: Literal["good", "bad"]
-    how: Literal["random", "calib"]
+    how: Literal["random", "calib", "farthest"]
     seed: int
+    quantizer: Quantizer = "tuned"
 
     @property
     def name(self) -> str:
         """Of the row's file."""
-        return f"{self.pool}-{self.how}-{self.seed}"
+        return f"{self.quantizer}-{self.pool}-{self.how}-{self.seed}"
 
 
 # By importance: a run that ends early has measured the first.
 ROWS = (
     *(Row("good", how, seed) for seed in range(1, 6) for how in ("random", "calib")),
+    *(
+        Row("good", how, seed, "default")
+        for seed in range(1, 6)
+        for how in ("random", "calib", "farthest")
+    ),
     *(Row("bad", how, seed) for seed in range(1, 6) for how in ("random", "calib")),
 )
 
@@ -73,13 +85,25 @@ def make_pool(pool: Literal["good", "bad"], folder: Path) -> list[Path]:
 
 
 def make_set(row: Row, photos: Sequence[Path], pool: Path) -> list[Path]:
-    """The photos that the row's export is calibrated on, by name; `pool` is a list to be written."""
+    """The photos of the row's export, by name; `pool` is a list to be written."""
     if row.how == "random":
         drawn = np.random.default_rng(row.seed).choice(len(photos), SIZE, replace=False)
         return sorted((photos[place] for place in drawn), key=_name)
+    if row.how == "farthest":
+        return sorted(_farthest(photos, row.seed), key=_name)
     pool.write_text("".join(f"{path}\n" for path in photos), encoding="utf-8")
     chosen = choose(pool, size=SIZE, seed=row.seed, progress=no_progress).chosen
     return sorted((photo.path for photo in chosen), key=_name)
+
+
+def _farthest(photos: Sequence[Path], seed: int) -> list[Path]:
+    looks = standardized(np.stack([look_at(path, None).features for path in photos]))
+    chosen = [int(np.random.default_rng(seed).integers(len(photos)))]
+    distances = np.square(looks - looks[chosen[0]]).sum(axis=1)
+    while len(chosen) < SIZE:
+        chosen.append(int(np.argmax(distances)))
+        distances = np.minimum(distances, np.square(looks - looks[chosen[-1]]).sum(axis=1))
+    return [photos[place] for place in chosen]
 
 
 def _name(path: Path) -> str:

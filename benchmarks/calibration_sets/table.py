@@ -10,12 +10,20 @@ from benchmarks.calibration_sets.sets import ROWS, SIZE, Row
 __all__ = ["HEADING", "Result", "markdown"]
 
 HEADING = "## Measured\n"
-_POOLS = {
-    "good": "800 different photos of ImageNet, without labels",
-    "bad": "400 of them, and 400 files that show four of these again, a little brighter, nearer or"
+_TABLES = {
+    ("tuned", "good"): "800 different photos of ImageNet, without labels",
+    (
+        "tuned",
+        "bad",
+    ): "400 of them, and 400 files that show four of these again, a little brighter, nearer or"
     " coarser",
+    ("default", "good"): "The 800 again, by TFLite's own quantizer",
 }
-_HOWS = {"random": "drawn at random", "calib": "`tinyedge calib`"}
+_HOWS = {
+    "random": "drawn at random",
+    "calib": "`tinyedge calib`",
+    "farthest": "each the farthest from those before it",
+}
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,8 @@ def markdown(results: Mapping[str, Result]) -> str:
         f"images of ImageNet; measured {' to '.join(sorted({*dates[:1], *dates[-1:]}))}. KL is"
         " KL(float, int8), nats.",
     ]
-    for pool, title in _POOLS.items():
-        rows = [row for row in ROWS if row.pool == pool and row.name in results]
+    for table, title in _TABLES.items():
+        rows = [row for row in ROWS if (row.quantizer, row.pool) == table and row.name in results]
         if rows:
             lines += ["", f"{title}:", "", *_table(rows, results)]
     return "\n".join(lines) + "\n"

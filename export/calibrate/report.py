@@ -40,7 +40,7 @@ def as_text(checked: PhotoCheck, *, width: int) -> str:
     lines = []
     if seen is not None:
         lines.append(
-            f"{counted(found.images, 'photo')}, against the batch norms of {checked.weights}:"
+            f"{counted(found.images, 'photo')}, against the batch norms of {checked.weights.name}:"
             f" distance {seen.distance:.2g} nats, {found.ratio} times the most that so many right"
             f" photos show ({found.usual:.2g}); channels lie up to {seen.shift:.2f} deviations off"
             f" and vary {seen.spread:.2f} times as much"
@@ -48,7 +48,7 @@ def as_text(checked: PhotoCheck, *, width: int) -> str:
     match checked.verdict:
         case None:
             lines.append(
-                f"{checked.weights}: no batch norm, so nothing tells what this network was trained"
+                f"{checked.weights.name}: no batch norm, so nothing tells what this network was trained"
                 " on"
             )
         case "pass":

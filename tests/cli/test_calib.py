@@ -242,6 +242,28 @@ def test_what_tinyedge_did_not_write_is_not_replaced(tmp_path: Path) -> None:
     assert not (pool / "set").exists()
 
 
+def test_a_set_is_not_made_of_itself(tmp_path: Path) -> None:
+    pool, output = photos(tmp_path / "pool", _=4), tmp_path / "set"
+    built(pool, "-o", output, "--size", 3)
+    before = files(output)
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"{path}\n" for path in read_unlabelled(output)))
+    assert "is one of the photos to choose among" in refused(listed, "-o", output, "--size", 1)
+    assert files(output) == before
+
+
+def test_names_may_be_no_text(tmp_path: Path) -> None:
+    pool = photos(tmp_path / "pool", a=2, b=2)
+    (pool / "b").rename(pool / os.fsdecode(b"b\xff"))
+    (pool / "a" / "000.png").rename(pool / "a" / os.fsdecode(b"\xfe\n\x1b.png"))
+    assert built(pool, "-o", tmp_path / "set")["images"] == 4
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_bytes())
+    assert {file_sha256(tmp_path / "set" / image["path"]) for image in manifest["images"]} == (
+        chosen(pool)
+    )
+    assert "\x1b" not in run_in_process("calib", pool, "-o", tmp_path / "set", "-v").output
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
     pool = photos(tmp_path / "pool", _=2)
@@ -341,7 +363,7 @@ def test_a_network_without_batch_norm_tells_nothing(tmp_path: Path) -> None:
     weights.write_bytes(content[:36] + content[96:])
     result = run_in_process("calib", toy.photos, "--check", bare, "--weights", weights)
     assert " ".join(result.stdout.split()) == (
-        f"{weights}: no batch norm, so nothing tells what this network was trained on"
+        "bare.weights: no batch norm, so nothing tells what this network was trained on"
     )
     assert "needs its weights" in refused(toy.photos, "--check", bare)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -60,9 +61,17 @@ def write(choice: CalibrationChoice, output: Path) -> None:
     """Write the folder, whole or not at all; it has a folder a class where there are labels.
 
     Raises:
-        DatasetError: a label cannot be a folder's name; or a photo has changed meanwhile.
+        DatasetError: a label cannot be a folder's name; a photo has changed meanwhile; or one
+            that was looked at lies in the folder, and would be lost.
         OSError: it cannot be written.
     """
+    place = output.resolve()
+    for each in (*choice.pool, *choice.left_out):
+        if place in each.path.resolve().parents:
+            raise DatasetError(
+                f"{output} would be replaced, and {each.path} in it is one of the photos to choose"
+                " among; name another folder"
+            )
     names = file_names(choice)
     text = json.dumps(manifest(choice, names), indent=1, allow_nan=False, ensure_ascii=True)
     besides = {MANIFEST: f"{text}\n".encode()}
@@ -103,7 +112,7 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
     for photo in sorted(choice.chosen, key=lambda each: (each.path.name, each.sha256)):
         folder = "" if photo.label is None else f"{_folder_name(photo.label)}/"
         own = photo.path.name
-        if not is_image_name(own) or len(own.encode(errors="surrogateescape")) > _LONGEST_NAME:
+        if not is_image_name(own) or len(os.fsencode(own)) > _LONGEST_NAME:
             own = f"{photo.sha256[:16]}{_suffix(photo)}"
         path = PurePosixPath(own)
         name, number = f"{folder}{own}", 1
@@ -119,7 +128,7 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
 def _folder_name(label: str) -> str:
     # As the labels of a model are found again: see `tinyedge.images.labels.ClassNames`.
     name = label.replace("/", "_")
-    if is_passed_over(name) or "\0" in name or len(name.encode()) > _LONGEST_NAME:
+    if is_passed_over(name) or "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME:
         raise DatasetError(
             f"the label {shortened(label)} cannot be the name of a folder; with --unlabelled the"
             " set has none"
