@@ -48,8 +48,8 @@ def as_text(checked: PhotoCheck, *, width: int) -> str:
     match checked.verdict:
         case None:
             lines.append(
-                f"{checked.weights.name}: no batch norm, so nothing tells what this network was trained"
-                " on"
+                f"{checked.weights.name}: no batch norm, so nothing tells what this network was"
+                " trained on"
             )
         case "pass":
             lines.append("pass: the photos look like those the network was trained on")

@@ -264,13 +264,6 @@ def test_names_may_be_no_text(tmp_path: Path) -> None:
     assert "\x1b" not in run_in_process("calib", pool, "-o", tmp_path / "set", "-v").output
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
-    pool = photos(tmp_path / "pool", _=2)
-    (tmp_path / "shut").mkdir(mode=0o500)
-    assert "Permission denied" in refused(pool, "-o", tmp_path / "shut" / "set")
-
-
 def test_the_words_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     pool = photos(tmp_path / "pool", _=2)
     assert "Give -o OUT to choose photos, or --check SOURCE" in refused(pool)

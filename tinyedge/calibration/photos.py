@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import ImageError
-from tinyedge.files import bytes_sha256, read_bytes
+from tinyedge.files import file_sha256
 from tinyedge.images.decode import DecodedImage, decoded_file
-from tinyedge.images.encoded import MOST_BYTES, EncodedImage
 from tinyedge.images.spec import InputSpec
 
 __all__ = ["FEATURES", "Photo", "fingerprint", "look_at"]
@@ -63,18 +62,14 @@ def look_at(path: Path, label: str | None) -> Photo:
     Raises:
         ImageError: it cannot be read; see `tinyedge.images.load.read_pixels`.
     """
+    with decoded_file(path, 3, _SPEC) as image:
+        pixels = _averaged(image) / 255
     try:
-        content = read_bytes(path, limit=MOST_BYTES, what="an image", error=ImageError)
-    except FileNotFoundError as error:
-        raise ImageError(f"{path}: no such file") from error
+        size, sha256 = path.stat().st_size, file_sha256(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror})") from error
-    with decoded_file(EncodedImage(content, str(path)), 3, _SPEC) as image:
-        pixels = _averaged(image) / 255
     luma = pixels @ _LUMA
-    return Photo(
-        path, label, len(content), bytes_sha256(content), fingerprint(luma), _features(pixels, luma)
-    )
+    return Photo(path, label, size, sha256, fingerprint(luma), _features(pixels, luma))
 
 
 def fingerprint(luma: NDArray[np.float64]) -> int:
@@ -135,16 +130,15 @@ def _features(pixels: NDArray[np.float64], luma: NDArray[np.float64]) -> NDArray
 def _averaged(image: DecodedImage) -> NDArray[np.float64]:
     """A thumbnail, (side, side, 3): each of its pixels the mean of those it stands for."""
     height, width, channels = image.shape
-    columns = np.arange(width)
-    found = np.empty((_SIDE, width, channels))
-    edges = _edges(height, _SIDE)
+    down, across = _edges(height, _SIDE), _edges(width, _SIDE)
+    found = np.empty((_SIDE, _SIDE, channels))
     step = max(1, int(_BAND * _SIDE / (height * width)))
     for start in range(0, _SIDE, step):
-        part = edges[start : start + step]
-        top, bottom = int(part[0, 0]), int(part[-1, 1])
-        rows = image.part(np.arange(top, bottom), columns)
-        found[start : start + step] = _means(rows, part - top)
-    return _means(found.swapaxes(0, 1), _edges(width, _SIDE)).swapaxes(0, 1)
+        part = down[start : start + step]
+        top = int(part[0, 0])
+        rows = _means(image.part(np.arange(top, part[-1, 1]), np.arange(width)), part - top)
+        found[start : start + step] = _means(rows.swapaxes(0, 1), across).swapaxes(0, 1)
+    return found
 
 
 def _edges(size: int, areas: int) -> NDArray[np.intp]:

@@ -66,11 +66,12 @@ def write(choice: CalibrationChoice, output: Path) -> None:
         OSError: it cannot be written.
     """
     place = output.resolve()
-    for each in (*choice.pool, *choice.left_out):
-        if place in each.path.resolve().parents:
+    looked_at = [photo.path for photo in choice.pool] + [each.path for each in choice.left_out]
+    for path in looked_at:
+        if place in path.resolve().parents:
             raise DatasetError(
-                f"{output} would be replaced, and {each.path} in it is one of the photos to choose"
-                " among; name another folder"
+                f"{output} would be replaced, and {path} in it is one of the photos to choose among;"
+                " name another folder"
             )
     names = file_names(choice)
     text = json.dumps(manifest(choice, names), indent=1, allow_nan=False, ensure_ascii=True)
