@@ -70,8 +70,8 @@ def write(choice: CalibrationChoice, output: Path) -> None:
     for path in looked_at:
         if place in path.resolve().parents:
             raise DatasetError(
-                f"{output} would be replaced, and {path} in it is one of the photos to choose among;"
-                " name another folder"
+                f"{output} would be replaced, and {path} in it is one of the photos to choose"
+                " among; name another folder"
             )
     names = file_names(choice)
     text = json.dumps(manifest(choice, names), indent=1, allow_nan=False, ensure_ascii=True)
