@@ -104,6 +104,14 @@ def test_a_class_has_as_many_as_another_or_one_more(tmp_path: Path) -> None:
     assert "8 photos of 50, of 4 classes, 2 each; seed 0" in alike
 
 
+def test_of_more_classes_than_photos_some_have_one(tmp_path: Path) -> None:
+    pool = photos(tmp_path / "pool", **{f"class{number}": 3 for number in range(12)})
+    told = built(pool, "-o", tmp_path / "set", "--size", 5)
+    assert Counter(told["classes"].values()) == {1: 5, 0: 7}
+    text = run_in_process("calib", pool, "-o", tmp_path / "set", "--size", 5).stdout
+    assert "of 5 of 12 classes, 1 each; seed 0" in " ".join(text.split())
+
+
 def test_labels_of_a_manifest_are_taken_or_not(tmp_path: Path) -> None:
     pool, listed = photos(tmp_path / "pool", _=8), tmp_path / "list.tsv"
     names = ["great grey owl / strix"] * 6 + ["wren"] * 2

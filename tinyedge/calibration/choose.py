@@ -115,6 +115,10 @@ def _chosen(pool: Sequence[Photo], size: int, seed: int) -> tuple[Photo, ...]:
     classes: dict[str, list[int]] = {}
     for place, photo in sorted(enumerate(pool), key=lambda each: each[1].label or ""):
         classes.setdefault(photo.label or "", []).append(place)
+    if size < len(classes):
+        one_each = [int(random.choice(places)) for places in classes.values()]
+        spread_out = spread(features[one_each], size, random)
+        return tuple(pool[place] for place in sorted(one_each[each] for each in spread_out))
     taken = quotas([len(places) for places in classes.values()], size, random)
     chosen = [
         places[inside]

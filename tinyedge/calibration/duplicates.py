@@ -16,8 +16,8 @@ __all__ = ["ALIKE", "REASONS", "LeftOut", "Reason", "told_by_reason", "unique"]
 ALIKE = 8
 """Two photos are alike where so many bits of their fingerprints differ at most.
 
-By docs/calib.md: no two of 1,450 photos of ImageNet are, and 95 of 100 that were saved anew,
-made smaller, brighter, darker or grey are alike to what they were.
+Measured on photos of ImageNet, see docs/calib.md: no two of 1,450 are, and 95 of 100 that were
+saved anew, made smaller, brighter, darker or grey are alike to what they were.
 """
 
 Reason = Literal["broken", "duplicate", "alike", "in_data", "alike_to_data"]

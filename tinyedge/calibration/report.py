@@ -102,6 +102,8 @@ def _how(choice: CalibrationChoice) -> str:
         return "spread over what they look like"
     each = _classes(choice).values()
     least, most = min(each), max(each)
+    if not least:
+        return f"of {sum(map(bool, each))} of {len(each)} classes, 1 each"
     return f"of {len(each)} classes, {least if least == most else f'{least} to {most}'} each"
 
 
