@@ -31,7 +31,6 @@ def main() -> None:
     """Measure what is not measured yet and write the end of the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, help="the page [default: stdout]")
-    parser.add_argument("--quantizer", choices=["tuned", "default"], help="measure its rows alone")
     parser.add_argument("--minutes", type=float, default=np.inf, help="begin no row after so many")
     parser.add_argument("--folder", type=Path, default=_state(), help="[default: %(default)s]")
     arguments = parser.parse_args()
@@ -39,8 +38,7 @@ def main() -> None:
     end = time.monotonic() + 60 * arguments.minutes
     for row in ROWS:
         place = arguments.folder / f"{row.name}.json"
-        wanted = arguments.quantizer in (None, row.quantizer) and not place.is_file()
-        if wanted and time.monotonic() < end:
+        if not place.is_file() and time.monotonic() < end:
             result = _measure(row, arguments.folder)
             place.write_text(json.dumps(asdict(result)), encoding="utf-8")
             print(f"{row.name}: KL {result.kl_mean:.4f}", file=sys.stderr, flush=True)
@@ -58,8 +56,7 @@ def _measure(row: Row, folder: Path) -> Result:
     chosen = make_set(row, photos, folder / "pool.txt")
     calib, made = folder / "set.txt", folder / "out"
     calib.write_text("".join(f"{path}\n" for path in chosen), encoding="utf-8")
-    words = ("--calib", calib, "--count", SIZE, "--quantizer", row.quantizer)
-    _tinyedge("export", "tiny", *words, "-o", made)
+    _tinyedge("export", "tiny", "--calib", calib, "--count", SIZE, "-o", made)
     files = (made / f"tiny_{kind}.tflite" for kind in ("float", "int8"))
     found = json.loads(_tinyedge("compare", *files, "--data", imagenet() / "val", "--json"))
     return Result(

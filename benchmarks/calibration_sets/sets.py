@@ -15,7 +15,6 @@ from tinyedge.calibration.photos import look_at
 from tinyedge.calibration.spread import standardized
 from tinyedge.files import file_sha256
 from tinyedge.images.find import read_unlabelled
-from tinyedge.modelcard import Quantizer
 from tinyedge.progress import no_progress
 
 __all__ = ["ROWS", "SIZE", "Row", "imagenet", "make_pool", "make_set"]
@@ -35,29 +34,23 @@ class Row:
             the greedy k-center of the same numbers of photos: in turn that which is farthest from
             those before it.
         seed: of what is drawn.
-        quantizer: as of `tinyedge export`.
     """
 
     pool: Literal["good", "bad"]
     how: Literal["random", "calib", "farthest"]
     seed: int
-    quantizer: Quantizer = "tuned"
 
     @property
     def name(self) -> str:
         """Of the row's file."""
-        return f"{self.quantizer}-{self.pool}-{self.how}-{self.seed}"
+        return f"{self.pool}-{self.how}-{self.seed}"
 
 
 # By importance: a run that ends early has measured the first.
 ROWS = (
     *(Row("good", how, seed) for seed in range(1, 6) for how in ("random", "calib")),
-    *(
-        Row("good", how, seed, "default")
-        for seed in range(1, 6)
-        for how in ("random", "calib", "farthest")
-    ),
     *(Row("bad", how, seed) for seed in range(1, 6) for how in ("random", "calib")),
+    *(Row("good", "farthest", seed) for seed in range(1, 6)),
 )
 
 

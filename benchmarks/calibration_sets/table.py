@@ -10,14 +10,10 @@ from benchmarks.calibration_sets.sets import ROWS, SIZE, Row
 __all__ = ["HEADING", "Result", "markdown"]
 
 HEADING = "## Measured\n"
-_TABLES = {
-    ("tuned", "good"): "800 different photos of ImageNet, without labels",
-    (
-        "tuned",
-        "bad",
-    ): "400 of them, and 400 files that show four of these again, a little brighter, nearer or"
+_POOLS = {
+    "good": "800 different photos of ImageNet, without labels",
+    "bad": "400 of them, and 400 files that show four of these again, a little brighter, nearer or"
     " coarser",
-    ("default", "good"): "The 800 again, by TFLite's own quantizer",
 }
 _HOWS = {
     "random": "drawn at random",
@@ -59,10 +55,10 @@ def markdown(results: Mapping[str, Result]) -> str:
         f"images of ImageNet; measured {' to '.join(sorted({*dates[:1], *dates[-1:]}))}. KL is"
         " KL(float, int8), nats.",
     ]
-    for table, title in _TABLES.items():
-        rows = [row for row in ROWS if (row.quantizer, row.pool) == table and row.name in results]
+    for pool, title in _POOLS.items():
+        rows = [row for row in ROWS if row.pool == pool and row.name in results]
         if rows:
-            lines += ["", f"{title}:", "", *_table(rows, results)]
+            lines += ["", f"{title[0].upper()}{title[1:]}:", "", *_table(rows, results)]
     return "\n".join(lines) + "\n"
 
 
