@@ -3,7 +3,8 @@
 `prepare` reads everything the user names and raises every error they can fix, without TensorFlow;
 `convert` builds, quantizes and converts the network with TensorFlow; `finish` verifies the files,
 runs each against what it was made of, puts the cards into them and writes them, all or none. Equal
-requests give equal bytes.
+requests give equal bytes. `check_photos` is the check of
+the photos alone.
 """
 
 import warnings
@@ -28,6 +29,7 @@ from tinyedge.export.calibrate.images import (
     check_can_synthesize,
     read_calibration_set,
 )
+from tinyedge.export.calibrate.report import PhotoCheck
 from tinyedge.export.cards import (
     SourceFacts,
     coral_card,
@@ -50,14 +52,23 @@ from tinyedge.export.tensorflow import (
 from tinyedge.export.tflite.metadata import add_metadata
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
-from tinyedge.images.spec import InputSpec
+from tinyedge.images.spec import Fit, InputSpec
 from tinyedge.modelcard import BatchNormFormula, Check, CheckImages, ModelCard, append_card
 from tinyedge.progress import Progress
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Converted", "Exported", "Prepared", "convert", "export", "finish", "prepare"]
+__all__ = [
+    "Converted",
+    "Exported",
+    "Prepared",
+    "check_photos",
+    "convert",
+    "export",
+    "finish",
+    "prepare",
+]
 
 
 _NOISE_IMAGES = 4  # to check a float file on, which needs no photos
@@ -282,6 +293,59 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
 def _with_card(request: ExportRequest, content: bytes, card: ModelCard) -> bytes:
     described = add_metadata(content, card, author=request.author, license=request.license)
     return append_card(described, card)
+
+
+def check_photos(
+    photos: Path,
+    cfg: Path,
+    weights: Path,
+    *,
+    count: int,
+    fit: Fit,
+    batch_norm: BatchNormFormula | None,
+    progress: Progress,
+) -> PhotoCheck:
+    """Measure how far photos are from what a network was trained on, by its batch norms.
+
+    Args:
+        photos: a folder or manifest.
+        cfg: the network's.
+        weights: likewise.
+        count: how many of the photos to use, spread evenly, at least 1.
+        fit: how they are fitted to the network's input.
+        batch_norm: see `tinyedge.export.request.ExportRequest`.
+        progress: is told how far the work is.
+
+    Warns (TinyedgeWarning) of what `read_network`, `read_weights` and `read_calibration_set` warn
+    of.
+
+    Raises:
+        CfgError, WeightsError, DatasetError: an input is not what it should be.
+        MissingPackageError: TensorFlow is not installed as it should be.
+        OSError: a file cannot be read.
+    """
+    stages = (Stage.READ_NETWORK, Stage.READ_IMAGES, Stage.START_TENSORFLOW, Stage.CHECK_IMAGES)
+    done = Stage.READ_NETWORK.begin(progress, total=sum(stage.weight for stage in stages))
+    described = read_network(cfg)
+    network = prune(described)
+    learned = read_weights(weights, described, batch_norm=batch_norm)
+    done()
+    spec = InputSpec(*network.input, fit)
+    images = read_calibration_set(photos, count=count, spec=spec, progress=progress)
+    done = Stage.START_TENSORFLOW.begin(progress)
+    require_tensorflow()
+    done()
+    from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.calibrate.check import judge_calibration
+
+    done = Stage.CHECK_IMAGES.begin(progress)
+    with deep_models(len(network.layers)):
+        with tensorflow_hushed():
+            model = build_keras_model(network, fold(network, learned))
+        statistics = batch_norm_statistics(network, learned)
+        found = judge_calibration(model, statistics, images.inputs)
+    done()
+    return PhotoCheck(photos, weights, found)
 
 
 def _check_output(request: ExportRequest) -> None:

@@ -43,6 +43,7 @@ CODE_OF_VERDICT = {
 """By the verdict on what int8 cost (`tinyedge.accuracy.statistics.Verdict`); None without one."""
 
 GATES = {
+    "calib": "photos unlike those the network was trained on",
     "check": "something stays on the CPU",
     "compare": "int8 costs more than a budget",
     "deploy": "a board failed, or its drop is over the budget",

@@ -25,6 +25,7 @@ __all__ = [
     "check_replaceable",
     "check_writable",
     "file_sha256",
+    "list_of",
     "open_bytes",
     "opened_parent",
     "read_bytes",
@@ -45,7 +46,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 # Bytes of a path that every system takes; Linux 4,096.
 _LONGEST_PATH = 1000
 _LIST, _LIST_FORMAT = "tinyedge-files.json", 1
-_MOST_LISTED = 1 << 20
+_MOST_LISTED = 1 << 24
 _PART = 1 << 20
 _MOST_OF_A_STREAM = 2**31
 _ANY_SIZE = 2**63
@@ -230,8 +231,13 @@ def check_is_no_input(target: Path, *inputs: Path | None) -> None:
 
 def with_list(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files of a folder and a list of them, by which `unlisted` knows them again."""
-    listed = {"format": _LIST_FORMAT, "files": sorted(files)}
-    return {**files, _LIST: f"{json.dumps(listed, indent=1)}\n".encode()}
+    return {**files, **list_of(files)}
+
+
+def list_of(names: Iterable[str]) -> dict[str, bytes]:
+    """The list alone, for a folder whose contents are not all held in memory."""
+    listed = {"format": _LIST_FORMAT, "files": sorted(names)}
+    return {_LIST: f"{json.dumps(listed, indent=1)}\n".encode()}
 
 
 def unlisted(folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Literal
 
 import keras
 import numpy as np
@@ -17,7 +18,13 @@ from tinyedge.errors import TinyedgeWarning
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, gaussian_divergence
 from tinyedge.export.tensorflow import tensorflow_hushed
 
-__all__ = ["DistributionShift", "check_calibration", "measure_shift"]
+__all__ = [
+    "CalibrationCheck",
+    "DistributionShift",
+    "check_calibration",
+    "judge_calibration",
+    "measure_shift",
+]
 
 Floats = NDArray[np.float32]
 
@@ -45,48 +52,107 @@ class DistributionShift:
     spread: float
 
 
+@dataclass(frozen=True)
+class CalibrationCheck:
+    """Whether calibration images look like training's.
+
+    Attributes:
+        images: how many there are.
+        one_colour: whether all pixels of all of them are the same.
+        seen: how they differ from training's; None where no batch norm tells, or of one colour.
+        doubtful: whether a batch norm of the network is one of those that the two formulas for it
+            take for different things.
+    """
+
+    images: int
+    one_colour: bool
+    seen: DistributionShift | None
+    doubtful: bool
+
+    @property
+    def usual(self) -> float:
+        """The largest distance that so many right images show, nats."""
+        return _USUAL + _CHANCE / self.images
+
+    @property
+    def ratio(self) -> float | None:
+        """The distance over the usual one, to two digits: beyond them a processor's rounding shows.
+
+        None where no batch norm tells.
+        """
+        if self.seen is None:
+            return None
+        ratio = self.seen.distance / self.usual
+        return float(f"{ratio:.2g}") if math.isfinite(ratio) else None
+
+    @property
+    def verdict(self) -> Literal["pass", "fail"] | None:
+        """None where no batch norm tells."""
+        if self.one_colour:
+            return "fail"
+        if self.seen is None:
+            return None
+        return "pass" if self.seen.distance <= self.usual else "fail"
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with the images, and what to do; None where nothing is."""
+        if self.one_colour:
+            return (
+                "the calibration images are all of one colour: the int8 ranges will hold no other"
+                " image; calibrate with photos such as the network will see"
+            )
+        if self.seen is None or self.verdict == "pass":
+            return None
+        norm = ", or the network was trained with the other batch norm, see that note"
+        return (
+            "the calibration images do not look like those the network was trained on: behind its"
+            f" first convolutions, channels lie up to {self.seen.shift:.1f} deviations from where"
+            f" they were in training and vary {self.seen.spread:.2f} times as much (distance"
+            f" {self.seen.distance:.2g}; {self.usual:.2g} is the most that so many right images"
+            " show). Mostly they are of another kind or brightness than training's, have red and"
+            f" blue swapped, or have pixels of another range{norm if self.doubtful else ''}."
+            " Calibrate with photos such as the network will see, prepared as they will be"
+        )
+
+
 def check_calibration(
     model: keras.Model, statistics: Sequence[BatchNormStatistics], images: Floats
 ) -> float | None:
     """Measure how far calibration images lie from training's, and warn where that is too far.
 
+    Arguments as of `judge_calibration`.
+
+    Returns:
+        The distance as a multiple of the most that so many right images show; see
+        `CalibrationCheck.ratio`.
+    """
+    found = judge_calibration(model, statistics, images)
+    if found.fault is not None:
+        warnings.warn(found.fault, TinyedgeWarning, stacklevel=2)
+    return found.ratio
+
+
+def judge_calibration(
+    model: keras.Model, statistics: Sequence[BatchNormStatistics], images: Floats
+) -> CalibrationCheck:
+    """Measure how far calibration images lie from training's.
+
     A network without batch norm holds no statistics of its training: for it, only images that
-    are all of one colour are warned of.
+    are all of one colour are told.
 
     Args:
         model: the network's, in Darknet's order.
         statistics: those in its weights.
         images: (n, height, width, channels), as the network is fed.
-
-    Returns:
-        The distance as a multiple of the most that so many right images show, to two digits, so
-        that a processor's rounding does not show; None where no batch norm tells.
     """
-    if float(images.max()) - float(images.min()) <= _ONE_COLOUR:
-        _warn(
-            "the calibration images are all of one colour: the int8 ranges will hold no other"
-            " image; calibrate with photos such as the network will see"
-        )
-        return None
-    with tensorflow_hushed():
-        seen = measure_shift(model, statistics, images)
-    if seen is None:
-        return None
-    usual = _USUAL + _CHANCE / len(images)
-    if not seen.distance <= usual:
-        doubtful = any(each.difference > NOTED_DIFFERENCE for each in statistics)
-        norm = ", or the network was trained with the other batch norm, see that note"
-        _warn(
-            "the calibration images do not look like those the network was trained on: behind its"
-            f" first convolutions, channels lie up to {seen.shift:.1f} deviations from where they"
-            f" were in training and vary {seen.spread:.2f} times as much (distance"
-            f" {seen.distance:.2g}; {usual:.2g} is the most that so many right images show)."
-            " Mostly they are of another kind or brightness than training's, have red and blue"
-            f" swapped, or have pixels of another range{norm if doubtful else ''}. Calibrate with"
-            " photos such as the network will see, prepared as they will be"
-        )
-    ratio = seen.distance / usual
-    return float(f"{ratio:.2g}") if math.isfinite(ratio) else None
+    one_colour = float(images.max()) - float(images.min()) <= _ONE_COLOUR
+    seen = None
+    if not one_colour:
+        with tensorflow_hushed():
+            seen = measure_shift(model, statistics, images)
+    doubtful = any(each.difference > NOTED_DIFFERENCE for each in statistics)
+    return CalibrationCheck(len(images), one_colour, seen, doubtful)
 
 
 def measure_shift(
@@ -129,7 +195,3 @@ def measure_shift(
         shift=float(np.abs(np.concatenate(means)).max()),
         spread=float(np.median(np.sqrt(np.concatenate(variances)))),
     )
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, TinyedgeWarning, stacklevel=3)

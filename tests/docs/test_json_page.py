@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -158,6 +159,34 @@ class Samples:
             *printed("compare", self._float_file, turned, "--data", self._photos),
         ]
 
+    def calib(self) -> list[Object]:
+        """With labels and without, with a file that is broken, and one to judge by."""
+        random = np.random.default_rng(0)
+        photos = self._folder / "noise"
+        for name in ("a/0.png", "a/1.png", "b/2.png"):
+            (photos / name).parent.mkdir(parents=True, exist_ok=True)
+            pixels = random.integers(0, 256, (16, 16, 3), np.uint8)
+            Image.fromarray(pixels).save(photos / name)
+        (photos / "b" / "broken.png").write_bytes(b"no image")
+        judged = photos / "a" / "0.png"
+        return [
+            *printed("calib", photos, "-o", self._folder / "set"),
+            *printed("calib", photos / "b", "-o", self._folder / "other", "--data", judged),
+        ]
+
+    def calib_check(self) -> list[Object]:
+        """Of a network with batch norm and of one without."""
+        toy = write_toy(self._folder / "toy")
+        words = ("calib", toy.photos, "--check", toy.cfg, "--weights", toy.weights)
+        found = printed(*words)
+        bare = self._folder / "bare.cfg"
+        bare.write_text(toy.cfg.read_text().replace("batch_normalize=1\n", ""))
+        weights = self._folder / "bare.weights"
+        # Without the scales, means and variances of its five filters.
+        content = toy.weights.read_bytes()
+        weights.write_bytes(content[:36] + content[96:])
+        return [*found, *printed("calib", toy.photos, "--check", bare, "--weights", weights)]
+
     def inspect(self) -> list[Object]:
         """With a softmax at the end and without, of a layer without weights and of one with."""
         rounded = Requantization("conv_2d", "t", (-1.0, 1.0), (-1.5, 1.5), 0.5)
@@ -222,7 +251,7 @@ def samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Samples:
 
 
 # A bundle has a wheel made of the checkout, an export starts TensorFlow.
-SLOW = {"bundle", "deploy", "export", "selftest"}
+SLOW = {"bundle", "calib_check", "deploy", "export", "selftest"}
 
 
 @pytest.mark.parametrize(

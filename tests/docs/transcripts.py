@@ -22,6 +22,7 @@ __all__ = ["ELSEWHERE", "PAGES", "Command", "alike", "commands", "lay_out", "out
 PAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "README.md": {},
     "docs/boards.md": {},
+    "docs/calib.md": {},
     "docs/command_line.md": {},
     "docs/compare.md": {"out": ("fashion",), "tiny": ("tiny", "--count", "50")},
     "docs/coral.md": {"out": ("fashion",)},
@@ -51,6 +52,7 @@ ELSEWHERE = {
     "tinyedge run out/tiny_int8.tflite --watch": "tests/cli/run",
     "tinyedge run out/tiny_int8.tflite --camera": "tests/cli/run",
     "tinyedge export tiny --calib photos --device coral-usb": "tests/cli/test_export_coral.py",
+    "tinyedge export tiny --calib set": "tests/cli/test_calib.py reads sets as export does",
     "tinyedge export tiny --calib photos --count 50": (
         "tests/docs/test_transcripts.py for README.md, with 200 photos"
     ),

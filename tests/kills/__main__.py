@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 
 from tests.kills.campaign import Tally, campaign
-from tests.kills.commands import Bundle, Command, Compare, Deploy, Export, Watch
+from tests.kills.commands import Bundle, Calib, Command, Compare, Deploy, Export, Watch
 from tests.support.commands import run_as_user
 from tests.support.private_sshd import private_sshd
 from tests.support.toy import write_toy
 from tinyedge.table import Column, table
 
-COMMANDS = ("export", "bundle", "deploy", "compare", "watch")
+COMMANDS = ("export", "calib", "bundle", "deploy", "compare", "watch")
 _WIDTH = 80
 
 
@@ -41,6 +41,7 @@ def commands(folder: Path, names: tuple[str, ...]) -> Iterator[dict[str, Command
     with private_sshd(folder / "sshd") as sshd:
         makers: dict[str, Callable[[], Command]] = {
             "export": lambda: Export(folder / "export" / "out", toy=toy),
+            "calib": lambda: Calib(folder / "calib" / "out", photos=toy.photos),
             "bundle": lambda: Bundle(folder / "bundle" / "out", models=models),
             "deploy": lambda: Deploy(folder / "deploy" / "prefix", sshd, models),
             "compare": lambda: Compare(both, others.photos),

@@ -18,7 +18,7 @@ from tests.support.private_sshd import Sshd
 from tests.support.toy import Toy
 from tinyedge.files import bytes_sha256
 
-__all__ = ["Bundle", "Command", "Compare", "Deploy", "Export", "Watch"]
+__all__ = ["Bundle", "Calib", "Command", "Compare", "Deploy", "Export", "Watch"]
 
 Run = Callable[[Sequence[object]], None]
 """Runs ``tinyedge`` with these words to its end, which must be exit code 0."""
@@ -117,6 +117,17 @@ class Bundle(_Writer):
 
     def words(self, run: int) -> list[object]:
         return ["bundle", self.models[run % 2], "-o", self.folder / "bundle", "--device", "host"]
+
+
+@dataclass
+class Calib(_Writer):
+    """A folder of copies, and a manifest, which tells by its seed of which run it is."""
+
+    photos: Path | None = None
+    name = "calib"
+
+    def words(self, run: int) -> list[object]:
+        return ["calib", self.photos, "-o", self.folder / "set", "--seed", run % 2]
 
 
 @dataclass

@@ -13,6 +13,7 @@ SECTIONS = {
     "On the board and on the computer": (
         "run",
         "compare",
+        "calib",
         "info",
         "check",
         "summary",
@@ -31,6 +32,11 @@ EXAMPLES = {
     "bundle": (
         "tinyedge bundle out/tiny_int8.tflite --device pi4 -o bundle.tar.gz",
         "tinyedge bundle out/*.tflite --device pi3 --os bookworm -o bundle",
+    ),
+    "calib": (
+        "tinyedge calib photos -o set --data labelled",
+        "tinyedge calib labels.tsv -o set --size 100 --seed 7",
+        "tinyedge calib set --check my.cfg --weights my.weights",
     ),
     "check": (
         "tinyedge check out/tiny_coral.tflite",

@@ -68,13 +68,21 @@ class DataFile:
         """
         return self._count("top")
 
+    def classes(self) -> int | None:
+        """How many classes it says that the network has; None where it does not say.
+
+        Raises:
+            DatasetError: it is no number of 1 or more.
+        """
+        return self._count("classes")
+
     def check_classes(self, outputs: int) -> None:
         """Warn (TinyedgeWarning) where the file is of a network with other outputs.
 
         Raises:
             DatasetError: ``classes`` is no number of 1 or more.
         """
-        said = self._count("classes")
+        said = self.classes()
         # What has one output may count what it is not.
         if said is None or said == outputs or (outputs, said) == (1, 2):
             return

@@ -13,11 +13,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import read_text
 from tinyedge.images.data_file import found_file, is_data_file, read_data_file
-from tinyedge.images.labels import ClassNames, listed, read_labels
+from tinyedge.images.labels import ClassNames, class_names, listed, read_labels
 from tinyedge.images.walk import (
     SUFFIXES,
     LeftOut,
@@ -32,10 +33,12 @@ from tinyedge.text import shortened, shown_name
 
 __all__ = [
     "LabelledImage",
+    "NamedImage",
     "evenly_spaced",
     "find_images",
     "read_images",
     "read_labelled",
+    "read_named",
     "read_unlabelled",
 ]
 
@@ -49,6 +52,13 @@ class LabelledImage:
 
     path: Path
     index: int
+
+
+class NamedImage(NamedTuple):
+    """An image and what its class is called; None where that is not said."""
+
+    path: Path
+    label: str | None
 
 
 def find_images(sources: Sequence[str]) -> list[Path]:
@@ -178,6 +188,49 @@ def read_images(
         raise DatasetError(f"{error}; to compare without labels: --unlabelled") from error
 
 
+def read_named(source: Path, *, unlabelled: bool = False) -> list[NamedImage]:
+    """The images of `source`, each with the name of its class where they have one: for no model.
+
+    Classes are named by the folders of a folder, the labels of a manifest, and the labels of a
+    .data file that are a part of its paths. All else, as `read_images` has it, is without.
+
+    Args:
+        source: a folder, pattern, image, manifest, list or .data file.
+        unlabelled: take all images of `source` without labels, whatever they are called.
+
+    Raises:
+        DatasetError: as `read_unlabelled`; or some images have a label and others none.
+    """
+    if os.path.isdir(source) and not (unlabelled or _is_flat(source)):
+        left_out = LeftOut()
+        found, loose = _class_folders(source, left_out)
+        images = [NamedImage(path, name) for name, paths in found.items() for path in paths]
+        if images:
+            _note_loose(source, loose)
+            left_out.tell(source)
+            return sorted(images, key=lambda image: image.path.as_posix())
+    if not os.path.exists(source) and glob.has_magic(os.fspath(source)):
+        return [NamedImage(path, None) for path in _matching(os.fspath(source))]
+    if os.path.isfile(source) and is_image_name(source.name):
+        return [NamedImage(source, None)]
+    if unlabelled or os.path.isdir(source):
+        return [NamedImage(path, None) for path in read_unlabelled(source)]
+    if is_data_file(source):
+        data = read_data_file(source)
+        entries, classes = _read_manifest(data.valid(), source.parent), data.classes()
+        if classes is not None and entries[0].label is None:
+            names = read_labels(data.labels(), classes)
+            by_path, called = _by_path(entries, [names], classes), class_names(names, classes)
+            assert called is not None
+            return [NamedImage(image.path, called[image.index]) for image in by_path]
+    else:
+        entries = _read_manifest(source)
+    for entry in entries:
+        if entry.label == "":
+            raise DatasetError(f"{entry.where}: no label; expected path<TAB>label")
+    return [NamedImage(entry.path, entry.label) for entry in entries]
+
+
 def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
     """`count` of the paths, evenly spaced from the first to the last; all where there are fewer.
 
@@ -246,14 +299,10 @@ def _matching(pattern: str) -> list[Path]:
 
 def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
     left_out = LeftOut()
-    visible = [entry for entry in listed_folder(root) if not is_passed_over(entry.name)]
-    folders = [name for name, kind in visible if kind == "folder"]
-    loose = [name for name, kind in visible if kind == "file" and is_image_name(name)]
+    folders, loose = _class_folders(root, left_out)
     images: list[LabelledImage] = []
     unknown: list[str] = []
-    for name in folders:
-        # A link back to the root would file every class under this one.
-        inside = list(walk(root / name, {folder_identity(root)}, left_out))
+    for name, inside in folders.items():
         # A folder without images decides nothing, whatever its name.
         index = names.find(name, str(root / name)) if inside else None
         if index is not None:
@@ -270,15 +319,31 @@ def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
             f"{root}: no image in a folder named after its class"
             f" (folders: {len(folders)}, images beside them: {len(loose)}); {names.expected()}"
         )
+    _note_loose(root, loose)
+    left_out.tell(root)
+    return sorted(images, key=lambda image: image.path.as_posix())
+
+
+def _class_folders(root: Path, left_out: LeftOut) -> tuple[dict[str, list[Path]], list[str]]:
+    """The images in and below each folder of `root`, and the names of those beside the folders."""
+    visible = [entry for entry in listed_folder(root) if not is_passed_over(entry.name)]
+    # A link back to the root would file every class under this one.
+    found = {
+        name: list(walk(root / name, {folder_identity(root)}, left_out))
+        for name, kind in visible
+        if kind == "folder"
+    }
+    return found, [name for name, kind in visible if kind == "file" and is_image_name(name)]
+
+
+def _note_loose(root: Path, loose: Sequence[str]) -> None:
     if loose:
         warnings.warn(
             f"{root}: {len(loose)} of the images lie outside the class folders and are left out:"
             f" {listed(loose)}",
             TinyedgeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    left_out.tell(root)
-    return sorted(images, key=lambda image: image.path.as_posix())
 
 
 # Manifests.

@@ -1,0 +1,1 @@
+"""Sets that `tinyedge calib` chooses against random draws; see `__main__`."""
