@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.accuracy.budgets import Budgets
-from tinyedge.accuracy.compare import compare, compare_models
+from tinyedge.accuracy.compare import Comparisons, compare, compare_models
 from tinyedge.accuracy.gates import worst_verdict
 from tinyedge.accuracy.result import (
     ClassName,
@@ -18,6 +18,7 @@ from tinyedge.accuracy.result import (
     FlipAnswer,
     SkippedImage,
 )
+from tinyedge.accuracy.statistics import drop_interval
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import AnswerError, DatasetError, ImageError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
@@ -469,3 +470,43 @@ def test_models_of_one_output_with_other_names_are_refused(tmp_path: Path) -> No
     other = classifier(tmp_path / "i", ONE, softmax_groups=0, labels=("dog",), quantization="int8")
     with pytest.raises(ModelError, match=r"class 0 is 'cat' in \S+ and 'not dog' in"):
         compare(f, other, grey_photos(tmp_path))
+
+
+def test_what_is_known_so_far_is_no_verdict_and_names_no_budget_that_would_pass(
+    tmp_path: Path,
+) -> None:
+    def interrupted_after_three(
+        description: str, steps: int | None = 1, *, weight: float = 1.0, unit: str = ""
+    ) -> Advance:
+        del description, steps, weight, unit
+        done = 0
+
+        def advance(steps: int = 1, /) -> None:
+            nonlocal done
+            done += steps
+            if done == 3:
+                raise KeyboardInterrupt
+
+        return advance
+
+    shown: list[Comparisons] = []
+    a, b = models(tmp_path)
+    # All of these would be judged, the first two as passes, of the whole set.
+    budgets = Budgets(max_drop=100, min_agreement=0, max_kl=None)
+    with pytest.raises(KeyboardInterrupt):
+        compare_models(
+            a,
+            [b],
+            photos(tmp_path),
+            budgets=budgets,
+            so_far=shown.append,
+            progress=interrupted_after_three,
+        )
+    (found,) = shown[0].each
+    assert (found.images, found.left, found.lost, found.gained) == (3, 3, 2, 0)
+    assert found.interval == drop_interval(2, 0, 3)
+    assert found.verdict is None
+    for gate in found.gates:
+        assert (gate.verdict, gate.images_needed, gate.strictest) == (None, None, None)
+    whole = compare(a, b, photos(tmp_path), budgets=budgets)
+    assert [gate.verdict for gate in whole.gates[:2]] == ["pass", "pass"]

@@ -19,11 +19,11 @@ DIVERGENCES = list(np.random.default_rng(2).lognormal(-5, 1.2, 400))
 
 
 def test_agreement_is_judged_by_wilsons_interval() -> None:
-    # 615 of 650: 92.603 to 96.103.
-    assert agreement_gate(615, 650, 92.6).verdict == "pass"
-    assert agreement_gate(615, 650, 92.61).verdict == "inconclusive"
-    assert agreement_gate(615, 650, 96.1).verdict == "inconclusive"
-    assert agreement_gate(615, 650, 96.11).verdict == "fail"
+    # 615 of 650: 92.559 to 96.136.
+    assert agreement_gate(615, 650, 92.55).verdict == "pass"
+    assert agreement_gate(615, 650, 92.56).verdict == "inconclusive"
+    assert agreement_gate(615, 650, 96.13).verdict == "inconclusive"
+    assert agreement_gate(615, 650, 96.14).verdict == "fail"
     assert agreement_gate(615, 650, None).verdict is None
     assert agreement_gate(650, 650, 100).verdict == "inconclusive"
     assert agreement_gate(649, 650, 100).verdict == "fail"

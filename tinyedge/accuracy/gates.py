@@ -117,7 +117,7 @@ def kl_gate(divergences: Sequence[float], budget: float | None) -> Gate:
 
 
 def undecided(gate: Gate) -> Gate:
-    """The gate where what was measured is not what int8 cost."""
+    """The gate where what was measured is not what int8 cost, or not all of it is there yet."""
     verdict: Verdict | None = None if gate.budget is None else "inconclusive"
     return replace(gate, verdict=verdict, images_needed=None, strictest=None)
 

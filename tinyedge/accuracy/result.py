@@ -313,7 +313,7 @@ def conclude(
         p95 = float(np.percentile(divergences, 95))
         divergence = Divergence(kl.measured, p95, kl.interval)
     float_worse = interval is not None and interval.high < 0 and not fed_rightly
-    if float_worse:
+    if float_worse or left:
         gates = [undecided(gate) for gate in gates]
     decided: statistics.Verdict | None = worst_verdict(gate.verdict for gate in gates)
     if float_worse and not left:

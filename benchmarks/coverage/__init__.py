@@ -1,0 +1,1 @@
+"""How often the intervals and verdicts of `tinyedge compare` are right."""

@@ -1,0 +1,1 @@
+"""How fast a comparison goes with more workers, and what memory more images take."""
