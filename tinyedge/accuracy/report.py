@@ -3,8 +3,16 @@
 import math
 from collections.abc import Callable
 
+from tinyedge.accuracy.distributions import Reliability
 from tinyedge.accuracy.gates import WORST_FIRST, Gate, GateName
-from tinyedge.accuracy.result import ClassName, Comparison, Flip, FlipAnswer, ModelResult
+from tinyedge.accuracy.result import (
+    ClassName,
+    ClassResult,
+    Comparison,
+    Flip,
+    FlipAnswer,
+    ModelResult,
+)
 from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
 from tinyedge.table import paragraph
 from tinyedge.text import cut, printable
@@ -72,6 +80,13 @@ def as_json(comparison: Comparison) -> dict[str, object]:
             "mean": kl.mean if kl else None,
             "p95": kl.p95 if kl else None,
             "interval": _interval_json(kl.interval if kl else None),
+            "histogram": {
+                "edges": list(kl.histogram.edges),
+                "counts": list(kl.histogram.counts),
+                "below": kl.histogram.below,
+            }
+            if kl
+            else None,
         },
         "verdict": c.verdict,
         "float_worse": c.float_worse,
@@ -100,17 +115,12 @@ def as_json(comparison: Comparison) -> dict[str, object]:
         "classes": c.classes,
         "threshold": c.threshold,
         "top_k": c.top_k,
-        "worst_classes": [
-            {
-                "index": item.index,
-                "label": item.label,
-                "images": item.images,
-                "float_correct": item.float_correct,
-                "int8_correct": item.int8_correct,
-                "p": item.p,
-            }
-            for item in c.worst_classes
-        ],
+        "worst_classes": [_class_json(item) for item in c.worst_classes],
+        "changed_classes": [_class_json(item) for item in c.changed_classes],
+        "reliability": {
+            "float": _reliability_json(c.float_model.reliability),
+            "int8": _reliability_json(c.int8_model.reliability),
+        },
         "duplicates": c.duplicates,
         "skipped": [{"image": str(item.path), "reason": item.reason} for item in c.skipped],
         "flipped": [_flip_json(flip) for flip in c.flips],
@@ -120,6 +130,23 @@ def as_json(comparison: Comparison) -> dict[str, object]:
 
 def _interval_json(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
+
+
+def _class_json(item: ClassResult) -> dict[str, object]:
+    return {
+        "index": item.index,
+        "label": item.label,
+        "images": item.images,
+        "float_correct": item.float_correct,
+        "int8_correct": item.int8_correct,
+        "p": item.p,
+    }
+
+
+def _reliability_json(found: Reliability | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {"ece": found.ece, "bins": [each._asdict() for each in found.bins]}
 
 
 def _flip_json(flip: Flip) -> dict[str, object]:
