@@ -11,6 +11,7 @@ __all__ = [
     "is_externally_managed",
     "other_distribution",
     "pip_advice",
+    "report_package_missing",
 ]
 
 DISTRIBUTION = "tinyedge-darknet"
@@ -33,6 +34,14 @@ def export_package_missing(
     return MissingPackageError(
         f"{what} needs the package {package}, which {DISTRIBUTION}[export] brings"
         " (README: Installing)"
+    )
+
+
+def report_package_missing(package: str) -> MissingPackageError:
+    """The error where a page (--html) cannot be made for lack of a package."""
+    return MissingPackageError(
+        f"a page (--html) needs the package {package}, which {DISTRIBUTION}[report] brings, and"
+        " so does [export] (README: Installing)"
     )
 
 

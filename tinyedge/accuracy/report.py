@@ -17,7 +17,7 @@ from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
 from tinyedge.table import paragraph
 from tinyedge.text import cut, printable
 
-__all__ = ["as_json", "as_text", "points"]
+__all__ = ["as_json", "as_text", "digits", "file_size", "points", "rounded", "said_of_gates"]
 
 _WIDTH = 80
 _NAME_WIDTH = 13
@@ -44,7 +44,7 @@ def as_text(comparison: Comparison) -> str:
         ("", f"{'float':>12}{'int8':>12}"),
         *(_accuracy(c) if c.labelled else []),
         ("ties", _pair(c, lambda model: str(model.ties)) + f"   ({_tied(c)})"),
-        ("file", _pair(c, lambda model: _size(model.bytes))),
+        ("file", _pair(c, lambda model: file_size(model.bytes))),
         ("inference", _pair(c, lambda model: f"{model.milliseconds:.2f} ms") + "   (median)"),
         *(_lost(c) if c.labelled else []),
         ("agreement", _agreement(c)),
@@ -201,7 +201,8 @@ def _pair(c: Comparison, cell: Callable[[ModelResult], str]) -> str:
     return f"{cell(c.float_model):>12}{cell(c.int8_model):>12}"
 
 
-def _size(count: int) -> str:
+def file_size(count: int) -> str:
+    """Such as ``1.15 MB`` or ``98.8 kB``."""
     return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
@@ -218,7 +219,7 @@ def _up(value: float) -> str:
     return f"{math.ceil(value * 100) / 100:.2f}"
 
 
-def _digits(value: float, *, up: bool) -> str:
+def digits(value: float, *, up: bool) -> str:
     """A number of at least 0 with three significant digits, rounded up or down."""
     if value == 0:
         return "0"
@@ -250,7 +251,7 @@ def _divergence(c: Comparison) -> _Rows:
     ends = (
         f"no interval of fewer than {FEWEST_VALUES} images"
         if interval is None
-        else f"95 % interval {_digits(interval.low, up=False)} to {_digits(interval.high, up=True)}"
+        else f"95 % interval {digits(interval.low, up=False)} to {digits(interval.high, up=True)}"
     )
     return [("KL", f"mean {mean:.3g} nats, {ends}"), ("", f"95th percentile {p95:.3g} nats")]
 
@@ -293,34 +294,22 @@ def _passes(c: Comparison) -> _Rows:
     passed = [
         # Rounded to what passes.
         f"{_OPTIONS[gate.name]} "
-        + _rounded(gate.name, gate.strictest, up=gate.name != "min_agreement")
+        + rounded(gate.name, gate.strictest, up=gate.name != "min_agreement")
         for gate in c.gates
         if gate.strictest is not None
     ]
     return [("passes", ", ".join(passed))] if passed else []
 
 
-def _rounded(name: GateName, value: float, *, up: bool) -> str:
+def rounded(name: GateName, value: float, *, up: bool) -> str:
     """What a gate measures, or its budget, in text."""
     if name == "max_kl":
-        return _digits(value, up=up)
+        return digits(value, up=up)
     return _up(value) if up else _down(value)
 
 
 def _verdict(c: Comparison) -> _Rows:
-    if c.float_worse:
-        lines = [
-            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which"
-            " int8 cannot make it: it was fed wrongly. Say what its pixels are:"
-            " --pixels, or --mean and --std"
-        ]
-    else:
-        lines = [
-            _said_of(gate, c.images)
-            for verdict in WORST_FIRST
-            for gate in c.gates
-            if gate.verdict == verdict
-        ]
+    lines = said_of_gates(c)
     lines = lines or [
         "none: name a budget with "
         + (
@@ -330,6 +319,22 @@ def _verdict(c: Comparison) -> _Rows:
         )
     ]
     return _wrapped("verdict", lines)
+
+
+def said_of_gates(c: Comparison) -> list[str]:
+    """A sentence on each budget, the worst first; none without a budget."""
+    if c.float_worse:
+        return [
+            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which"
+            " int8 cannot make it: it was fed wrongly. Say what its pixels are:"
+            " --pixels, or --mean and --std"
+        ]
+    return [
+        _said_of(gate, c.images)
+        for verdict in WORST_FIRST
+        for gate in c.gates
+        if gate.verdict == verdict
+    ]
 
 
 _MEASURES: dict[GateName, tuple[str, str]] = {
@@ -351,9 +356,9 @@ def _said_of(gate: Gate, images: int) -> str:
         )
     passed = gate.verdict == "pass"
     if passed != least:
-        bound = f"at most {_rounded(gate.name, gate.interval.high, up=True)}"
+        bound = f"at most {rounded(gate.name, gate.interval.high, up=True)}"
     else:
-        bound = f"at least {_rounded(gate.name, gate.interval.low, up=False)}"
+        bound = f"at least {rounded(gate.name, gate.interval.low, up=False)}"
     if least:
         asked = f"and at least {budget} was asked"
     else:
