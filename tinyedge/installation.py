@@ -12,6 +12,7 @@ __all__ = [
     "is_externally_managed",
     "other_distribution",
     "pip_advice",
+    "report_package_missing",
 ]
 
 DISTRIBUTION = "tinyedge-darknet"
@@ -42,6 +43,14 @@ def cluster_package_missing(package: str | None) -> MissingPackageError:
     return MissingPackageError(
         f"--scheduler needs the package {package}, which {DISTRIBUTION}[cluster] brings (README:"
         " Installing)"
+    )
+
+
+def report_package_missing(package: str) -> MissingPackageError:
+    """The error where a page (--html) cannot be made for lack of a package."""
+    return MissingPackageError(
+        f"a page (--html) needs the package {package}, which {DISTRIBUTION}[report] brings, and"
+        " so does [export] (README: Installing)"
     )
 
 

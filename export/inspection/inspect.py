@@ -28,6 +28,7 @@ from tinyedge.export.inspection.requantize import INPUT
 from tinyedge.export.inspection.result import Divergence, Inspection, Sensitivity
 from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.export.tensorflow import tensorflow_hushed
+from tinyedge.files import file_sha256
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.load import load_float_input
 from tinyedge.progress import Progress, no_progress
@@ -130,7 +131,10 @@ class _Inspector:
         if divergences is not None:
             sensitivities[:] = _sensitivities(divergences)
             worst = blamed_layers(divergences[:, 4::2])
+        float_sha256, int8_sha256 = (file_sha256(Path(source)) for source in self._sources)
         return Inspection(
+            float_sha256=float_sha256,
+            int8_sha256=int8_sha256,
             images=len(answers),
             agreement=float(100 * np.mean(statistics.top1(reference) == statistics.top1(int8))),
             divergence=(

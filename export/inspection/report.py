@@ -53,6 +53,7 @@ def as_json(inspection: Inspection) -> dict[str, object]:
     divergence = inspection.divergence
     return {
         "schema": "tinyedge.inspect/1",
+        "sha256": {"float": inspection.float_sha256, "int8": inspection.int8_sha256},
         "images": inspection.images,
         "agreement": inspection.agreement,
         "kl": None if divergence is None else _divergence_json(divergence),

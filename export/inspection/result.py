@@ -98,9 +98,12 @@ class Inspection:
     """The whole result: `layers` in the network's order, `divergence` of the answers.
 
     `agreement` is the percent of images on which both files name the same class;
-    `divergence` is None where the answers are no softmax over all classes.
+    `divergence` is None where the answers are no softmax over all classes. The sha256 are those of
+    the two files.
     """
 
+    float_sha256: str
+    int8_sha256: str
     images: int
     agreement: float
     divergence: Divergence | None

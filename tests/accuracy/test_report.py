@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tinyedge.accuracy.distributions import Histogram, Reliability, ReliabilityBin
 from tinyedge.accuracy.gates import Gate, agreement_gate, drop_gate, kl_gate, undecided
 from tinyedge.accuracy.report import as_json, as_text
 from tinyedge.accuracy.result import (
@@ -38,7 +39,15 @@ COMPARISON = Comparison(
     classes=1000,
     threshold=None,
     float_model=ModelResult(Path("f"), 4_239_872, 100 * 398 / 650, 100 * 540 / 650, 0, 12.3456),
-    int8_model=ModelResult(Path("i"), 98_765, 100 * 393 / 650, 100 * 539 / 650, 5, 6.2),
+    int8_model=ModelResult(
+        Path("i"),
+        98_765,
+        100 * 393 / 650,
+        100 * 539 / 650,
+        5,
+        6.2,
+        Reliability((ReliabilityBin(0.6, 0.7, 650, 0.65, 0.6),), 0.05),
+    ),
     drop=100 * 5 / 650,
     interval=Interval(-0.4511, 1.9811),
     lost=12,
@@ -46,7 +55,12 @@ COMPARISON = Comparison(
     mcnemar_p=0.3592834,
     agreement=100 * 619 / 650,
     agreement_interval=Interval(93.321, 96.619),
-    divergence=Divergence(0.0123456, 0.05432, Interval(0.0102345, 0.0149321)),
+    divergence=Divergence(
+        0.0123456,
+        0.05432,
+        Interval(0.0102345, 0.0149321),
+        Histogram((0.001, 0.01), (600,), 50),
+    ),
     flips=(FLIP,) * 31,
     worst_classes=(
         ClassResult(65, "sea snake", 40, 30, 10, 0.001),
@@ -229,7 +243,7 @@ def test_text_of_what_is_missing_or_odd() -> None:
     assert "lost most    no class more than chance would have it" in text
     assert "worst flips" not in as_text(replace(odd, flips=()))
     assert "lost most    no class lost an image" in as_text(replace(odd, lost=0))
-    few = replace(COMPARISON, divergence=Divergence(0.1, 0.2, None))
+    few = replace(COMPARISON, divergence=Divergence(0.1, 0.2, None, Histogram((), (), 0)))
     assert "KL           mean 0.1 nats, no interval of fewer than 100 images\n" in as_text(few)
 
 
@@ -297,7 +311,12 @@ def test_json_is_never_rounded() -> None:
         "drop": {"top1": 100 * 5 / 650, "interval": [-0.4511, 1.9811]},
         "agreement": 100 * 619 / 650,
         "agreement_interval": [93.321, 96.619],
-        "kl": {"mean": 0.0123456, "p95": 0.05432, "interval": [0.0102345, 0.0149321]},
+        "kl": {
+            "mean": 0.0123456,
+            "p95": 0.05432,
+            "interval": [0.0102345, 0.0149321],
+            "histogram": {"edges": [0.001, 0.01], "counts": [600], "below": 50},
+        },
         "verdict": None,
         "float_worse": False,
         "max_drop": None,
@@ -339,6 +358,16 @@ def test_json_is_never_rounded() -> None:
                 "p": 0.3,
             },
         ],
+        "changed_classes": [],
+        "reliability": {
+            "float": None,
+            "int8": {
+                "ece": 0.05,
+                "bins": [
+                    {"low": 0.6, "high": 0.7, "images": 650, "confidence": 0.65, "accuracy": 0.6}
+                ],
+            },
+        },
         "duplicates": 0,
         "skipped": [{"image": "a.png", "reason": "a.png is damaged"}],
         "flipped": [
@@ -370,4 +399,4 @@ def test_images_needed_of_several_gates_are_the_most() -> None:
 
 def test_json_without_a_softmax_keeps_its_shape() -> None:
     found = as_json(replace(COMPARISON, divergence=None))["kl"]
-    assert found == {"mean": None, "p95": None, "interval": None}
+    assert found == {"mean": None, "p95": None, "interval": None, "histogram": None}

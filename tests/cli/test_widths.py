@@ -94,7 +94,12 @@ def test_inspects_table_keeps_the_blame(width: int) -> None:
         for index in range(14)
     ]
     found = Inspection(
-        images=32, agreement=96.9, divergence=Divergence(1e-3, 1e-3, 1e-4), layers=layers
+        float_sha256="a" * 64,
+        int8_sha256="b" * 64,
+        images=32,
+        agreement=96.9,
+        divergence=Divergence(1e-3, 1e-3, 1e-4),
+        layers=layers,
     )
     lines = report.as_text(found, width=width).splitlines()
     assert max(map(len, lines)) <= width

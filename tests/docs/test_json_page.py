@@ -200,8 +200,8 @@ class Samples:
                 (1, float("inf"), None),
             )
         ]
-        whole = Inspection(4, 75.0, Divergence(0.1, 0.1, 0.0), tuple(layers))
-        none = Inspection(4, 75.0, None, tuple(layers[:1]))
+        whole = Inspection("a" * 64, "b" * 64, 4, 75.0, Divergence(0.1, 0.1, 0.0), tuple(layers))
+        none = Inspection("a" * 64, "b" * 64, 4, 75.0, None, tuple(layers[:1]))
         return [json.loads(json.dumps(inspect_report.as_json(each))) for each in (whole, none)]
 
     def export(self) -> list[Object]:

@@ -69,7 +69,7 @@ def as_json(found: Comparisons) -> dict[str, object]:
 
 _OF_ONE = (
     *("drop", "agreement", "agreement_interval", "kl", "verdict", "float_worse", "gates"),
-    *("flips", "mcnemar_p", "worst_classes", "flipped", "next"),
+    *("flips", "mcnemar_p", "worst_classes", "changed_classes", "flipped", "next"),
 )
 _OF_INT8 = ("ties", "bytes", "milliseconds")
 
@@ -84,6 +84,9 @@ def _own(report: dict[str, object]) -> dict[str, object]:
         both = report[name]
         assert isinstance(both, dict)
         found[name] = both["int8"]
+    reliability = report["reliability"]
+    assert isinstance(reliability, dict)
+    found["reliability"] = reliability["int8"]
     return found | {name: report[name] for name in _OF_ONE}
 
 

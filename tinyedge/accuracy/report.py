@@ -3,13 +3,21 @@
 import math
 from collections.abc import Callable
 
+from tinyedge.accuracy.distributions import Reliability
 from tinyedge.accuracy.gates import WORST_FIRST, Gate, GateName
-from tinyedge.accuracy.result import ClassName, Comparison, Flip, FlipAnswer, ModelResult
+from tinyedge.accuracy.result import (
+    ClassName,
+    ClassResult,
+    Comparison,
+    Flip,
+    FlipAnswer,
+    ModelResult,
+)
 from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
 from tinyedge.table import paragraph
 from tinyedge.text import cut, printable
 
-__all__ = ["as_json", "as_text", "file_size", "points", "said_of_gates"]
+__all__ = ["as_json", "as_text", "digits", "file_size", "points", "rounded", "said_of_gates"]
 
 _WIDTH = 80
 _NAME_WIDTH = 13
@@ -72,6 +80,13 @@ def as_json(comparison: Comparison) -> dict[str, object]:
             "mean": kl.mean if kl else None,
             "p95": kl.p95 if kl else None,
             "interval": _interval_json(kl.interval if kl else None),
+            "histogram": {
+                "edges": list(kl.histogram.edges),
+                "counts": list(kl.histogram.counts),
+                "below": kl.histogram.below,
+            }
+            if kl
+            else None,
         },
         "verdict": c.verdict,
         "float_worse": c.float_worse,
@@ -101,17 +116,12 @@ def as_json(comparison: Comparison) -> dict[str, object]:
         "threshold": c.threshold,
         "left": c.left,
         "top_k": c.top_k,
-        "worst_classes": [
-            {
-                "index": item.index,
-                "label": item.label,
-                "images": item.images,
-                "float_correct": item.float_correct,
-                "int8_correct": item.int8_correct,
-                "p": item.p,
-            }
-            for item in c.worst_classes
-        ],
+        "worst_classes": [_class_json(item) for item in c.worst_classes],
+        "changed_classes": [_class_json(item) for item in c.changed_classes],
+        "reliability": {
+            "float": _reliability_json(c.float_model.reliability),
+            "int8": _reliability_json(c.int8_model.reliability),
+        },
         "duplicates": c.duplicates,
         "skipped": [{"image": str(item.path), "reason": item.reason} for item in c.skipped],
         "flipped": [_flip_json(flip) for flip in c.flips],
@@ -121,6 +131,23 @@ def as_json(comparison: Comparison) -> dict[str, object]:
 
 def _interval_json(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]
+
+
+def _class_json(item: ClassResult) -> dict[str, object]:
+    return {
+        "index": item.index,
+        "label": item.label,
+        "images": item.images,
+        "float_correct": item.float_correct,
+        "int8_correct": item.int8_correct,
+        "p": item.p,
+    }
+
+
+def _reliability_json(found: Reliability | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {"ece": found.ece, "bins": [each._asdict() for each in found.bins]}
 
 
 def _flip_json(flip: Flip) -> dict[str, object]:
@@ -199,7 +226,7 @@ def _up(value: float) -> str:
     return f"{math.ceil(value * 100) / 100:.2f}"
 
 
-def _digits(value: float, *, up: bool) -> str:
+def digits(value: float, *, up: bool) -> str:
     """A number of at least 0 with three significant digits, rounded up or down."""
     if value == 0:
         return "0"
@@ -231,7 +258,7 @@ def _divergence(c: Comparison) -> _Rows:
     ends = (
         f"no interval of fewer than {FEWEST_VALUES} images"
         if interval is None
-        else f"95 % interval {_digits(interval.low, up=False)} to {_digits(interval.high, up=True)}"
+        else f"95 % interval {digits(interval.low, up=False)} to {digits(interval.high, up=True)}"
     )
     return [("KL", f"mean {mean:.3g} nats, {ends}"), ("", f"95th percentile {p95:.3g} nats")]
 
@@ -274,17 +301,17 @@ def _passes(c: Comparison) -> _Rows:
     passed = [
         # Rounded to what passes.
         f"{_OPTIONS[gate.name]} "
-        + _rounded(gate.name, gate.strictest, up=gate.name != "min_agreement")
+        + rounded(gate.name, gate.strictest, up=gate.name != "min_agreement")
         for gate in c.gates
         if gate.strictest is not None
     ]
     return [("passes", ", ".join(passed))] if passed else []
 
 
-def _rounded(name: GateName, value: float, *, up: bool) -> str:
+def rounded(name: GateName, value: float, *, up: bool) -> str:
     """What a gate measures, or its budget, in text."""
     if name == "max_kl":
-        return _digits(value, up=up)
+        return digits(value, up=up)
     return _up(value) if up else _down(value)
 
 
@@ -338,9 +365,9 @@ def _said_of(gate: Gate, images: int) -> str:
         )
     passed = gate.verdict == "pass"
     if passed != least:
-        bound = f"at most {_rounded(gate.name, gate.interval.high, up=True)}"
+        bound = f"at most {rounded(gate.name, gate.interval.high, up=True)}"
     else:
-        bound = f"at least {_rounded(gate.name, gate.interval.low, up=False)}"
+        bound = f"at least {rounded(gate.name, gate.interval.low, up=False)}"
     if least:
         asked = f"and at least {budget} was asked"
     else:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyedge.accuracy import statistics
 from tinyedge.accuracy.budgets import Budgets
+from tinyedge.accuracy.distributions import Histogram, Reliability, kl_histogram, reliability
 from tinyedge.accuracy.gates import (
     Gate,
     agreement_gate,
@@ -61,6 +62,8 @@ class ModelResult:
         ties: images on which several classes share the highest score.
         milliseconds: median of one inference, without reading and fitting the image; None where
             none was timed, because the comparison was interrupted.
+        reliability: whether its probabilities are true; None without labels, or where it gives
+            no probabilities.
     """
 
     path: Path
@@ -69,6 +72,7 @@ class ModelResult:
     top5: float | None
     ties: int
     milliseconds: float | None
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,13 @@ class Divergence:
         p95: the 95th percentile.
         interval: 95 %, of the mean; None of too few images (see
             `tinyedge.accuracy.statistics.mean_interval`).
+        histogram: of the images.
     """
 
     mean: float
     p95: float
     interval: statistics.Interval | None
+    histogram: Histogram
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,8 @@ class Comparison:
             without one those first of which float was surest.
         worst_classes: those that lost the most beyond chance, the worst first; at most five, none
             that lost nothing.
+        changed_classes: all of which one model names more images rightly than the other does: in
+            the same order, then those that gained.
         float_worse: whether the float model is significantly worse (the whole interval is below 0)
             and nothing shows that both were fed rightly: it was not, for int8 gains nothing.
         gates: what the images say of each budget that they can be asked of, named or not.
@@ -235,6 +243,7 @@ class Comparison:
     gates: tuple[Gate, ...]
     verdict: statistics.Verdict | None
     top_k: int
+    changed_classes: tuple[ClassResult, ...] = ()
     left: int = 0
     next_steps: tuple[NextStep, ...] = ()
 
@@ -292,13 +301,13 @@ def conclude(
     budgets = Budgets() if left else budgets
     lost = gained = None
     gates: list[Gate] = []
-    worst_classes: tuple[ClassResult, ...] = ()
+    changed_classes: tuple[ClassResult, ...] = ()
     if observed.right is not None and observed.labels is not None:
         float_right, int8_right = observed.right
         lost = int(np.count_nonzero(float_right & ~int8_right))
         gained = int(np.count_nonzero(~float_right & int8_right))
         gates.append(drop_gate(lost, gained, count, budgets.max_drop))
-        worst_classes = _worst_classes(observed.labels, float_right, int8_right, labels)
+        changed_classes = _changed_classes(observed.labels, float_right, int8_right, labels)
     labelled = lost is not None
     interval = gates[0].interval if labelled else None
     agreeing = int(np.count_nonzero(observed.top1[0] == observed.top1[1]))
@@ -311,13 +320,15 @@ def conclude(
         kl = kl_gate(divergences, budgets.max_kl)
         gates.append(kl)
         p95 = float(np.percentile(divergences, 95))
-        divergence = Divergence(kl.measured, p95, kl.interval)
+        divergence = Divergence(kl.measured, p95, kl.interval, kl_histogram(divergences))
     float_worse = interval is not None and interval.high < 0 and not fed_rightly
     if float_worse or left:
         gates = [undecided(gate) for gate in gates]
     decided: statistics.Verdict | None = worst_verdict(gate.verdict for gate in gates)
     if float_worse and not left:
         decided = "inconclusive"
+    lost_most = tuple(each for each in changed_classes if each.float_correct > each.int8_correct)
+    sure = softmax or threshold is not None
     return Comparison(
         images=count,
         labelled=labelled,
@@ -325,8 +336,8 @@ def conclude(
         skipped=skipped,
         classes=classes,
         threshold=threshold,
-        float_model=_model_result(files[0], observed, 0, top_k),
-        int8_model=_model_result(files[1], observed, 1, top_k),
+        float_model=_model_result(files[0], observed, 0, top_k, sure=sure),
+        int8_model=_model_result(files[1], observed, 1, top_k, sure=sure),
         drop=gates[0].measured if labelled else None,
         interval=interval,
         lost=lost,
@@ -336,7 +347,8 @@ def conclude(
         agreement_interval=agreement.interval,
         divergence=divergence,
         flips=_flips(observed, labels, with_divergence=softmax),
-        worst_classes=worst_classes,
+        worst_classes=lost_most[:_WORST_CLASSES],
+        changed_classes=changed_classes,
         float_worse=float_worse,
         gates=tuple(gates),
         verdict=decided,
@@ -381,7 +393,11 @@ def _called(index: int, labels: Sequence[str] | None) -> str:
     return str(index) if labels is None else labels[index]
 
 
-def _model_result(file: ModelFile, observed: Observations, model: int, top_k: int) -> ModelResult:
+def _model_result(
+    file: ModelFile, observed: Observations, model: int, top_k: int, *, sure: bool
+) -> ModelResult:
+    """Of one model; `sure` where its answers have probabilities."""
+
     def among_best(count: int) -> float | None:
         if observed.label_rank is None:
             return None
@@ -395,10 +411,15 @@ def _model_result(file: ModelFile, observed: Observations, model: int, top_k: in
         top5=among_best(top_k),
         ties=int(np.count_nonzero(observed.tied[model])),
         milliseconds=file.milliseconds,
+        reliability=(
+            reliability(observed.probability[model], observed.right[model])
+            if sure and observed.right is not None
+            else None
+        ),
     )
 
 
-def _worst_classes(
+def _changed_classes(
     class_of: NDArray[np.int32],
     float_right: NDArray[np.bool_],
     int8_right: NDArray[np.bool_],
@@ -424,8 +445,9 @@ def _worst_classes(
             int8_correct=int(after[index]),
             p=chance(index),
         )
-        for index in map(int, np.flatnonzero(before > after))
+        for index in map(int, np.flatnonzero(before != after))
     ]
     # By images after that, not by share: in a class of two images one flip is half of all.
     found.sort(key=lambda each: (each.p, each.int8_correct - each.float_correct, each.images))
-    return tuple(found[:_WORST_CLASSES])
+    found.sort(key=lambda each: each.float_correct < each.int8_correct)
+    return tuple(found)

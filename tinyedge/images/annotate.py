@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from tinyedge.files import bytes_sha256, check_writable, read_bytes, write_together
-from tinyedge.images.decode import decoded_file
 from tinyedge.images.encoded import MOST_BYTES, EncodedImage
-from tinyedge.images.spec import InputSpec
 from tinyedge.images.stream import STDIN, SourceImage
+from tinyedge.images.thumbnail import upright
 from tinyedge.images.walk import folders_below, is_passed_over
 from tinyedge.text import printable
 
@@ -77,7 +76,9 @@ def annotated(image: EncodedImage | Pixels, lines: Sequence[str]) -> Image.Image
     Raises:
         ImageError: it cannot be read.
     """
-    shown = _sized(_upright(image) if isinstance(image, EncodedImage) else Image.fromarray(image))
+    shown = _sized(
+        upright(image, _LONGEST) if isinstance(image, EncodedImage) else Image.fromarray(image)
+    )
     size = max(_LEAST_TEXT, min(shown.size) // _TEXT_SHARE)
     font = _font(size)
     margin, line_height = size // 2, round(1.3 * size)
@@ -135,16 +136,6 @@ def _stem(name: str) -> str:
     stem = "stdin" if name == STDIN else os.path.splitext(os.path.basename(name))[0]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", shown_in_ascii(stem)).lstrip("._-")
     return plain[:_LONGEST_STEM] or "image"
-
-
-def _upright(image: EncodedImage) -> Image.Image:
-    """Of its pixels no more than a copy has use for are ever in memory as RGB."""
-    spec = InputSpec(_LONGEST, _LONGEST, 3, "letterbox")
-    with decoded_file(image, 3, spec) as decoded:
-        # Twice as many as are left, which are then averaged.
-        stride = max(1, max(decoded.shape[:2]) // (2 * _LONGEST))
-        rows, columns = (np.arange(0, size, stride) for size in decoded.shape[:2])
-        return Image.fromarray(np.ascontiguousarray(decoded.part(rows, columns)))
 
 
 def _sized(image: Image.Image) -> Image.Image:

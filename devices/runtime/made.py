@@ -1,0 +1,66 @@
+"""How a result was made: the models that ran, and what they ran on."""
+
+import platform
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+import tinyedge
+from tinyedge.accuracy.page.made import HowMade, MadeFrom
+from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.devices.runtime.int8_speed import has_dot_product
+from tinyedge.files import file_sha256
+from tinyedge.modelcard import ModelCard
+from tinyedge.text import counted
+
+__all__ = ["how_made"]
+
+_CPUINFO = Path("/proc/cpuinfo")
+_BOARD = Path("/proc/device-tree/model")
+
+
+def how_made(models: Sequence[Classifier], command: str) -> HowMade:
+    """Of models that have run here, the reference first, by a command as a shell takes it."""
+    try:
+        cpuinfo = _CPUINFO.read_text(errors="replace")
+    except OSError:
+        cpuinfo = ""
+    return HowMade(
+        command=command,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={
+            "tinyedge": tinyedge.__version__,
+            "Python": platform.python_version(),
+            models[0].runtime.name: models[0].runtime.version,
+            "NumPy": np.__version__,
+        },
+        threads=models[0].threads,
+        cpu=_cpu(cpuinfo),
+        dot_product=has_dot_product(cpuinfo, platform.machine()),
+        models=tuple(
+            MadeFrom(model.path, model.bytes, file_sha256(model.path), _kind(model.card))
+            for model in models
+        ),
+    )
+
+
+def _cpu(cpuinfo: str) -> str | None:
+    """What the board, or the CPU, calls itself, with its architecture."""
+    try:
+        name = _BOARD.read_text(errors="replace").strip("\0\n ")
+    except OSError:
+        found = re.search(r"^model name\s*: (.+)$", cpuinfo, re.MULTILINE)
+        name = found[1] if found else platform.processor()
+    return f"{name}, {platform.machine()}" if name else platform.machine() or None
+
+
+def _kind(card: ModelCard) -> str:
+    parts: list[str] = [card.quantization]
+    if card.quantizer is not None:
+        parts.append(f"quantizer {card.quantizer}")
+    if card.calibration_sha256:
+        parts.append(f"calibrated on {counted(len(card.calibration_sha256), 'photo')}")
+    return ", ".join(parts)
