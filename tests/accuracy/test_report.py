@@ -339,6 +339,7 @@ def test_json_is_never_rounded() -> None:
         "milliseconds": {"float": 12.3456, "int8": 6.2},
         "classes": 1000,
         "threshold": None,
+        "left": 0,
         "top_k": 5,
         "worst_classes": [
             {
