@@ -21,6 +21,7 @@ from benchmarks.scale.table import Measured, Rate, markdown
 
 _FEW, _MANY = 200, 1000
 """Photos for a rate: times the workers."""
+_ROUNDS = 3
 
 
 def main() -> None:
@@ -40,8 +41,11 @@ def main() -> None:
             places = [make_photos(folder / f"{count}", count) for count in counts]
             alone = measure_alone(arguments.models, places[0])
             words = ("--workers", str(workers))
-            few, many = (compared(arguments.models, place, *words) for place in places)
-            rate = Rate(workers, (counts[0], few), (counts[1], many), alone)
+            few, many = [], []
+            for _ in range(_ROUNDS):
+                few.append(compared(arguments.models, places[0], *words))
+                many.append(compared(arguments.models, places[1], *words))
+            rate = Rate(workers, counts, few, many, alone)
             found.rates.append(rate)
             _say(f"{workers} workers: {rate.images_a_second:.1f} of {rate.possible:.1f} images/s")
         for count in arguments.photos:

@@ -1,5 +1,6 @@
 """`tinyedge compare` as a user starts it, with its time and the memory of all its processes."""
 
+import resource
 import subprocess
 import sys
 import time
@@ -17,11 +18,13 @@ class Compared(NamedTuple):
 
     Attributes:
         seconds: from start to end.
+        cpu: seconds of CPU of all its processes.
         memory: the most that all its processes had resident at a time, bytes: pages that several
             share are counted once (PSS). Looked at every quarter of a second.
     """
 
     seconds: float
+    cpu: float
     memory: int
 
 
@@ -33,7 +36,7 @@ def compared(models: Sequence[Path], photos: Path, *words: str) -> Compared:
     """
     command = [sys.executable, "-m", "tinyedge", "compare", *map(str, models)]
     command += ["--data", str(photos), "--unlabelled", "--json", *words]
-    begin = time.monotonic()
+    begin, cpu = time.monotonic(), _cpu_of_children()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         memory = 0
         while True:
@@ -48,7 +51,13 @@ def compared(models: Sequence[Path], photos: Path, *words: str) -> Compared:
         said = process.stderr.read().decode(errors="replace")
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, stderr=said)
-    return Compared(seconds, memory)
+    return Compared(seconds, _cpu_of_children() - cpu, memory)
+
+
+def _cpu_of_children() -> float:
+    """Of those that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def tree_memory(process: int) -> int:

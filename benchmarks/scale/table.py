@@ -14,20 +14,43 @@ __all__ = ["Measured", "Rate", "markdown"]
 
 @dataclass(frozen=True)
 class Rate:
-    """Two comparisons with so many workers, of few and of many of the photos.
+    """Comparisons with so many workers, of few and of many photos in turn.
 
-    Their difference has no start, no opening of models and no measurement of times in it.
+    The least of each count: other processes disturbed it least. Their difference has no start, no
+    opening of models and no measurement of times in it.
+
+    Attributes:
+        workers: how many.
+        photos: the few, the many.
+        few: what comparisons of the few took.
+        many: what those of the many took.
+        alone: what an image costs alone.
     """
 
     workers: int
-    few: tuple[int, Compared]
-    many: tuple[int, Compared]
+    photos: tuple[int, int]
+    few: Sequence[Compared]
+    many: Sequence[Compared]
     alone: Alone
 
     @property
     def images_a_second(self) -> float:
-        """Of the photos that the many have more."""
-        return (self.many[0] - self.few[0]) / (self.many[1].seconds - self.few[1].seconds)
+        """Of the photos that the many have more.
+
+        Raises:
+            ValueError: they took no more time, on a machine busy with other work.
+        """
+        few, many = (min(each.seconds for each in part) for part in (self.few, self.many))
+        if many <= few:
+            few_photos, many_photos = self.photos
+            raise ValueError(f"{many_photos} photos took {many:.1f} s, {few_photos} {few:.1f} s")
+        return (self.photos[1] - self.photos[0]) / (many - few)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU an image, in all processes."""
+        few, many = (min(each.cpu for each in part) for part in (self.few, self.many))
+        return (many - few) / (self.photos[1] - self.photos[0])
 
     @property
     def possible(self) -> float:
@@ -56,15 +79,16 @@ def markdown(found: Measured) -> str:
         "",
         "`tinyedge compare --workers N`, of two files. *decode* and *infer* are the CPU times of",
         "decoding one photo and of both inferences, each measured alone on one core, right before;",
-        "*possible* is workers by their sum.",
+        "*possible* is workers by their sum, *CPU* what an image took in all processes.",
         "",
         *_table(
-            ["workers", "decode, ms", "infer, ms", "possible", "images/s", "share"],
+            ["workers", "decode, ms", "infer, ms", "CPU, ms", "possible", "images/s", "share"],
             (
                 [
                     f"{rate.workers}",
                     f"{1e3 * rate.alone.decode:.2f}",
                     f"{1e3 * rate.alone.infer:.2f}",
+                    f"{1e3 * rate.cpu:.2f}",
                     f"{rate.possible:.1f}",
                     f"{rate.images_a_second:.1f}",
                     f"{100 * rate.images_a_second / rate.possible:.0f} %",

@@ -45,10 +45,16 @@ def test_the_memory_of_a_tree_is_that_of_its_children_too() -> None:
 
 
 def test_a_rate_is_of_the_photos_that_the_many_have_more() -> None:
-    rate = Rate(2, (400, Compared(12.0, 10**8)), (2000, Compared(28.0, 10**8)), Alone(0.004, 0.012))
+    few = [Compared(12.0, 10.0, 10**8), Compared(13.0, 11.0, 10**8)]
+    many = [Compared(30.0, 40.0, 10**8), Compared(28.0, 42.0, 10**8)]
+    alone = Alone(0.004, 0.012)
+    rate = Rate(2, (400, 2000), few, many, alone)
     assert rate.images_a_second == pytest.approx(100)
+    assert rate.cpu == pytest.approx(30 / 1600)
     assert rate.possible == pytest.approx(125)
-    memory = [(1000, Compared(10, 200_000_000)), (50_000, Compared(500, 210_000_000))]
+    with pytest.raises(ValueError, match=r"2000 photos took 12.0 s, 400 28.0 s"):
+        _ = Rate(2, (400, 2000), many, few, alone).images_a_second
+    memory = [(1000, Compared(10, 9, 200_000_000)), (50_000, Compared(500, 9, 210_000_000))]
     lines = markdown(Measured([rate], memory)).splitlines()
-    assert "| 2 | 4.00 | 12.00 | 125.0 | 100.0 | 80 % |" in lines
+    assert "| 2 | 4.00 | 12.00 | 18.75 | 125.0 | 100.0 | 80 % |" in lines
     assert "| 50,000 | 500 | 210 | 1.05 |" in lines
