@@ -95,9 +95,13 @@ def cluster(address: str) -> Iterator[Cluster]:
     """
     try:
         import distributed
+        from distributed.comm.addressing import parse_address
+        from distributed.comm.registry import get_backend
     except ModuleNotFoundError as error:
         raise cluster_package_missing(error.name) from error
     try:
+        # First, because a client of no such address prints a traceback when it is collected.
+        get_backend(parse_address(address)[0])
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -108,7 +112,7 @@ def cluster(address: str) -> Iterator[Cluster]:
         try:
             yield found
         finally:
-            found.executor.shutdown(wait=False, cancel_futures=True)
+            found.executor.shutdown(wait=False)
 
 
 def shipped_file(name: str) -> Path:
