@@ -187,7 +187,7 @@ def test_without_distributed_the_extra_is_named(files: tuple[Path, ...], tmp_pat
 def test_ctrl_c_ends_it_and_resume_goes_on_alone(
     cluster: DaskCluster, files: tuple[Path, ...], alone: Any, tmp_path: Path
 ) -> None:
-    cluster.add_worker()
+    worker = cluster.add_worker()
     journal = tmp_path / "j"
     command = words(files, "--journal", journal, "--scheduler", cluster.address)
     process = subprocess.Popen(
@@ -202,7 +202,11 @@ def test_ctrl_c_ends_it_and_resume_goes_on_alone(
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    # Else it might end all of it first.
+    worker.send_signal(signal.SIGSTOP)
     os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.5)
+    worker.send_signal(signal.SIGCONT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out, err

@@ -280,7 +280,7 @@ def compare_models(
     with contextlib.ExitStack() as stack:
         sharing: contextlib.AbstractContextManager[Workers | None]
         if scheduler is not None:
-            sharing = share_with_cluster(opened, scheduler, ship=ship, threads=threads)
+            sharing = share_with_cluster(opened, len(found), scheduler, ship=ship, threads=threads)
         else:
             sharing = share(
                 opened,

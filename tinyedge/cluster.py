@@ -28,15 +28,13 @@ class Cluster:
 
     Attributes:
         executor: what they are given work by.
-        workers: how many there were at the beginning.
-        threads: how many tasks they do at a time.
+        threads: how many tasks its workers did at a time at the beginning.
     """
 
     def __init__(self, client: "Client") -> None:
         self._client = client
         found = client.scheduler_info(n_workers=-1)["workers"]
-        self.workers = len(found)
-        self.threads = sum(int(worker["nthreads"]) for worker in found.values())
+        self.threads = max(1, sum(int(worker["nthreads"]) for worker in found.values()))
         self.executor: Executor = client.get_executor(pure=False)
 
     @contextlib.contextmanager

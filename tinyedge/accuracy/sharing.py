@@ -14,12 +14,16 @@ from tinyedge.accuracy.scoring import OpenedModels
 from tinyedge.files import bytes_sha256
 from tinyedge.workers import local_workers, share_cores
 
-__all__ = ["share", "share_with_cluster"]
+__all__ = ["AHEAD", "share", "share_with_cluster"]
 
-_MOST_IN_A_BATCH = 32
+_IN_A_BATCH = 32
 """Images: with them a task takes far longer than it takes to hand out, and the end is not long."""
+_A_THREAD = 2
+"""Images in a cluster's batch for each of its threads: so its scheduler has 50 tasks a second of
+10 ms an image, half a core's work, however many workers there are (docs/cluster.md)."""
 _BATCHES_A_WORKER = 4
-_AHEAD = 3
+AHEAD = 3
+"""Tasks that are handed out for each that is worked on: a worker never waits for the next."""
 _IN_FLIGHT = 64
 
 
@@ -49,7 +53,7 @@ def share(
     """
     if isinstance(workers, Executor):
         work = _work(models, threads or 1)
-        yield Workers(workers, work, batch=_MOST_IN_A_BATCH, in_flight=_IN_FLIGHT)
+        yield Workers(workers, work, batch=_IN_A_BATCH, in_flight=_IN_FLIGHT)
         return
     if one_process and workers not in (None, 1):
         raise ValueError(f"{workers} workers cannot share one accelerator")
@@ -59,21 +63,27 @@ def share(
     if divided.workers == 1:
         yield None
         return
-    batch = max(1, min(_MOST_IN_A_BATCH, images // (_BATCHES_A_WORKER * divided.workers)))
+    batch = _batch(images, divided.workers, most=_IN_A_BATCH)
     with local_workers(divided.workers) as executor:
         yield Workers(
-            executor, _work(models, divided.threads), batch, in_flight=_AHEAD * divided.workers
+            executor, _work(models, divided.threads), batch, in_flight=AHEAD * divided.workers
         )
 
 
 @contextlib.contextmanager
 def share_with_cluster(
-    models: Sequence[ScoringModel], address: str, *, ship: bool, threads: int | None
+    models: Sequence[ScoringModel],
+    images: int,
+    address: str,
+    *,
+    ship: bool,
+    threads: int | None,
 ) -> Iterator[Workers]:
     """The workers of a Dask scheduler while the block runs.
 
     Args:
         models: as they were opened here.
+        images: how many there are.
         address: the scheduler's, such as ``tcp://10.0.0.2:8786``.
         ship: send models and images to workers that have not the files.
         threads: of the runtime in each task; 1 where not given, for a worker with several threads
@@ -94,8 +104,12 @@ def share_with_cluster(
             stack.enter_context(found.files_shipped(dict(zip(names, contents, strict=True))))
             finders = [partial(shipped_file, name) for name in names]
         work = _work(models, threads or 1, finders)
-        in_flight = _AHEAD * max(found.threads, 1)
-        yield Workers(found.executor, work, _MOST_IN_A_BATCH, in_flight, ship)
+        batch = _batch(images, found.threads, most=_A_THREAD * found.threads)
+        yield Workers(found.executor, work, batch, AHEAD * found.threads, ship)
+
+
+def _batch(images: int, workers: int, *, most: int) -> int:
+    return max(1, min(max(most, _IN_A_BATCH), images // (_BATCHES_A_WORKER * workers)))
 
 
 def _work(
