@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from PIL import Image, ImageEnhance
 
 from tests.support.commands import run_in_process, watched
+from tests.support.pixel_model import write_pixel_model
 from tests.support.toy import write_toy
 from tinyedge.cli import main
 from tinyedge.files import file_sha256
@@ -324,6 +325,34 @@ def test_photos_are_looked_at_and_copied_one_after_the_other(tmp_path: Path) -> 
     few, rest = (peak(tmp_path / name, "-o", tmp_path / f"{name}-set") for name in ("few", "rest"))
     assert len(chosen(tmp_path / "rest-set")) == 12
     assert rest - few < 20_000
+
+
+# What reads it.
+
+
+def test_compare_reads_a_set_with_its_labels(tmp_path: Path) -> None:
+    pool, output = photos(tmp_path / "pool", red=5, blue=5), tmp_path / "set"
+    built(pool, "-o", output, "--size", 6)
+    models = [
+        write_pixel_model(tmp_path / f"m_{name}.tflite", quantization=name)
+        for name in ("float32", "int8")
+    ]
+    compared = json.loads(
+        run_in_process("compare", *models, "--data", output, "--json").stdout.splitlines()[-1]
+    )
+    assert (compared["images"], compared["labelled"], compared["skipped"]) == (6, True, [])
+
+
+@pytest.mark.long
+def test_export_calibrates_on_all_photos_of_a_set(tmp_path: Path) -> None:
+    toy, output = write_toy(tmp_path / "toy"), tmp_path / "set"
+    told = built(toy.photos, "-o", output, "--size", 5)
+    words = ("export", *toy.source(), "--calib", output, "--count", 5, "-o", tmp_path / "out")
+    assert "calibrating on all" not in run_in_process(*words).stderr
+    card = json.loads(
+        run_in_process("info", tmp_path / "out" / "toy_int8.tflite", "--json").stdout
+    )["card"]
+    assert sorted(card["calibration_sha256"]) == sorted(each["sha256"] for each in told["chosen"])
 
 
 # --check.
