@@ -45,7 +45,6 @@ EXAMPLES = {
     "compare": (
         "tinyedge compare out/tiny_float.tflite out/tiny_int8.tflite --data labelled",
         "tinyedge compare my_float.tflite my_int8.tflite --data val.tsv --max-drop 1",
-        "tinyedge compare my_float.tflite my_int8.tflite --data new --max-kl 0.02",
         "tinyedge compare my_float.tflite my_int8.tflite --data val --html page.html",
     ),
     "completion": (
@@ -76,7 +75,6 @@ EXAMPLES = {
     "run": (
         "tinyedge run out/tiny_int8.tflite dog.jpg",
         "tinyedge run out/tiny_int8.tflite --watch photos --min 0.5 --json",
-        "tinyedge run out/tiny_int8.tflite photos --html answers.html",
         "tinyedge run out/tiny_int8.tflite dog.jpg --bench 100 --threads 4",
     ),
     "selftest": ("tinyedge selftest bundle",),
