@@ -3,16 +3,14 @@
 import platform
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 import tinyedge
-from tinyedge.accuracy.page.made import HowMade, MadeFrom
+from tinyedge.accuracy.page.made import HowMade, MadeFrom, time_now
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.devices.runtime.int8_speed import has_dot_product
-from tinyedge.files import file_sha256
 from tinyedge.modelcard import ModelCard
 from tinyedge.text import counted
 
@@ -22,15 +20,18 @@ _CPUINFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")
 
 
-def how_made(models: Sequence[Classifier], command: str) -> HowMade:
-    """Of models that have run here, the reference first, by a command as a shell takes it."""
+def how_made(models: Sequence[Classifier], sha256: Sequence[str], command: str) -> HowMade:
+    """Of models that have run here, the reference first, by a command as a shell takes it.
+
+    `sha256` are their files', hexadecimal.
+    """
     try:
         cpuinfo = _CPUINFO.read_text(errors="replace")
     except OSError:
         cpuinfo = ""
     return HowMade(
         command=command,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        time=time_now(),
         versions={
             "tinyedge": tinyedge.__version__,
             "Python": platform.python_version(),
@@ -41,8 +42,8 @@ def how_made(models: Sequence[Classifier], command: str) -> HowMade:
         cpu=_cpu(cpuinfo),
         dot_product=has_dot_product(cpuinfo, platform.machine()),
         models=tuple(
-            MadeFrom(model.path, model.bytes, file_sha256(model.path), _kind(model.card))
-            for model in models
+            MadeFrom(model.path, model.bytes, digest, _kind(model.card))
+            for model, digest in zip(models, sha256, strict=True)
         ),
     )
 

@@ -34,4 +34,8 @@ def test_what_it_shows_is_what_its_commands_do(fashion_models: Models, tmp_path:
         for found in answer["predictions"]:
             assert f"\n  {found['probability']:.6f}  {found['label']}\n" in demo.stdout
 
-    assert demo.stdout.endswith(f"\nThe files are in {out}. Next: tinyedge export --help\n")
+    page = out / "report.html"
+    assert b"What int8 cost: fashion_int8.tflite" in page.read_bytes()
+    assert demo.stdout.endswith(
+        f"\nThe files are in {out}. Look at {page} in a browser. Next: tinyedge export --help\n"
+    )

@@ -30,6 +30,7 @@ PAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "docs/export.md": {},
     "docs/inspect.md": {"out": ("fashion",), "tiny": ("tiny", "--count", "50")},
     "docs/metadata.md": {"out": ("fashion",)},
+    "docs/report.md": {"out": ("fashion",)},
     "docs/run.md": {"out": ("tiny", "--count", "50")},
     "docs/when_int8_is_not_good_enough.md": {"tiny": ("tiny", "--count", "50")},
     "docs/zoo.md": {},

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,16 @@ __all__ = ["Chromium", "Page", "axe_source", "chromium"]
 
 _AXE = "axe-core@4.14.1"
 """Of npm: https://www.npmjs.com/package/axe-core."""
+
+# It reads from descriptor 3 and writes to 4, whichever the two are here.
+_WITH_PIPES = """
+import os, sys
+high = [os.dup(os.dup(os.dup(int(each)))) for each in sys.argv[1:3]]
+assert min(high) > 4
+for there, here in zip(high, (3, 4)):
+    os.dup2(there, here)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 
 Message = dict[str, Any]
 
@@ -164,9 +175,8 @@ def chromium() -> Iterator[Chromium]:
             *("--disable-background-networking", "--disable-component-update"),
             "--remote-debugging-pipe",
         ]
-        # It reads from descriptor 3 and writes to 4.
         process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{commands_read} 4>&{answers_write}', "sh", *words],
+            [sys.executable, "-c", _WITH_PIPES, str(commands_read), str(answers_write), *words],
             pass_fds=(commands_read, answers_write),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -77,6 +77,7 @@ def made_up(
             for number in range(2, all_models)
         ),
         None if labels is None else tuple(labels),
+        tuple(str(number) * 64 for number in range(all_models)),
     )
 
 

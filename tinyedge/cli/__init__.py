@@ -28,7 +28,12 @@ from tinyedge.cli.output import (
     verbosity_kept,
     write_nowhere,
 )
-from tinyedge.cli.parameters import spelled_as_today, verbosity_options, with_verbosity
+from tinyedge.cli.parameters import (
+    keep_words,
+    spelled_as_today,
+    verbosity_options,
+    with_verbosity,
+)
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode
 from tinyedge.system import Interrupted, check_interrupted, interruptible
@@ -91,6 +96,7 @@ class _LazyGroup(click.Group):
             close = difflib.get_close_matches(args[0], COMMANDS, n=2)
             hint = f" Did you mean {' or '.join(close)}?" if close else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        keep_words(ctx, args)
         name, command, words = super().resolve_command(ctx, args)
         return name, command, spelled_as_today(name, words) if name is not None else words
 

@@ -10,8 +10,10 @@ from tinyedge.cli.output import output_width, say, show
 from tinyedge.cli.parameters import (
     PATH,
     budget_option,
+    command_line,
     device_option,
     fit_option,
+    html_option,
     ids_option,
     json_option,
     labels_option,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tinyedge.accuracy.compare import Comparisons
+    from tinyedge.accuracy.page.layers import Layers
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.spec import Fit
 
@@ -69,6 +72,13 @@ if TYPE_CHECKING:
     type=PATH,
     help="Write a line for each photo, with all answers.",
 )
+@html_option("Write a page to look at: the verdict, figures, and the flips with their photos.")
+@click.option(
+    "--layers",
+    metavar="FILE",
+    type=PATH,
+    help="With --html, show what `tinyedge inspect --json` wrote of FLOAT and one INT8.",
+)
 @click.option("--pairwise", is_flag=True, help="Of several files: show each beside each, too.")
 @workers_option
 @click.option(
@@ -105,6 +115,8 @@ def command(
     max_kl: float | None,
     flips: Path | None,
     csv_file: Path | None,
+    html: Path | None,
+    layers: Path | None,
     pairwise: bool,
     workers: int | None,
     scheduler: str | None,
@@ -135,7 +147,9 @@ def command(
     import tinyedge
     from tinyedge.accuracy import comparisons_report as report
     from tinyedge.accuracy.answers_table import answers_csv, check_table_file, flips_csv
+    from tinyedge.accuracy.page.compared import comparison_page
     from tinyedge.devices.runtime.classifier import open_models
+    from tinyedge.devices.runtime.made import how_made
     from tinyedge.devices.runtime.report import running_on
     from tinyedge.files import check_is_no_input, write_together
     from tinyedge.progress import progress_shown
@@ -153,6 +167,7 @@ def command(
     journal = _journal(journal, written, resume=resume)
     for path in (*written, *([journal] if journal else [])):
         check_is_no_input(path, float_file, *others, data, labels, ids)
+    inspected = _checked_page(html, layers, (float_file, *others), data, labels, ids, *written)
     profile = running_profile(device)
     said_mean, said_std = said_of_pixels(mean, std, pixels)
     models = open_models(
@@ -178,7 +193,10 @@ def command(
         show(
             as_json,
             lambda: report.as_text(found, pairwise=pairwise, width=output_width()),
-            lambda: report.as_json(found),
+            lambda: {
+                **report.as_json(found),
+                "made": how_made(models, found.sha256, command_line(context)).as_json(),
+            },
         )
 
     try:
@@ -202,7 +220,11 @@ def command(
             )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    write_together({path: table(found) for path, table in written.items()})
+    contents = {path: table(found) for path, table in written.items()}
+    if html is not None:
+        made = how_made(models, found.sha256, command_line(context))
+        contents[html] = comparison_page(found, made, inspected)
+    write_together(contents)
     if journal is not None:
         journal.unlink(missing_ok=True)
     for skipped in found.each[0].skipped:
@@ -210,6 +232,32 @@ def command(
     show_all(found)
     _note_slower(found, models)
     context.exit(CODE_OF_VERDICT[found.verdict])
+
+
+def _checked_page(
+    html: Path | None, layers: Path | None, models: tuple[Path, ...], *others: Path | None
+) -> "Layers | None":
+    """Make sure that the page can be made, before the work; what its layers' file holds.
+
+    Raises:
+        click.UsageError: there is such a file and no page.
+        ModelError: it is of other models.
+        Whatever `check_page` and `read_layers` raise.
+    """
+    from tinyedge.accuracy.page.layers import read_layers
+    from tinyedge.accuracy.page.render import check_page
+    from tinyedge.files import file_sha256
+
+    if layers is not None and html is None:
+        raise click.UsageError("--layers goes with --html")
+    if html is not None:
+        check_page(html, *models, layers, *others)
+    if layers is None:
+        return None
+    inspected = read_layers(layers)
+    of_float, *of_others = map(file_sha256, models)
+    inspected.check_is_of(of_float, of_others)
+    return inspected
 
 
 def _journal(named: Path | None, written: "Iterable[Path]", *, resume: bool) -> Path | None:

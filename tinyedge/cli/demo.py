@@ -21,13 +21,23 @@ from tinyedge.cli.parameters import PATH
 )
 def command(output: Path) -> None:
     """Show the whole path on the built-in model: export, compare, run. Needs no download."""
+    from tinyedge.accuracy.page.render import check_page
     from tinyedge.cli import main
+    from tinyedge.errors import MissingPackageError
     from tinyedge.zoo.fetch import fetch
     from tinyedge.zoo.models import MODELS
 
     files = fetch(MODELS["fashion"])
     assert files.test is not None
     float_file, int8_file = (output / f"fashion_{kind}.tflite" for kind in ("float", "int8"))
+    page = output / "report.html"
+    # The page is left out where what makes it is missing, and the rest is shown all the same.
+    shown: list[str] = []
+    try:
+        check_page(page)
+        shown = ["--html", str(page)]
+    except MissingPackageError as error:
+        say(f"note: {error}", err=True)
     photos = [sorted(folder.glob("*.png"))[0] for folder in sorted(files.test.iterdir())[:3]]
     steps: tuple[tuple[str, list[str]], ...] = (
         (
@@ -36,7 +46,7 @@ def command(output: Path) -> None:
         ),
         (
             "What did int8 cost, on 1,000 test images?",
-            ["compare", str(float_file), str(int8_file), "--data", str(files.test)],
+            ["compare", str(float_file), str(int8_file), "--data", str(files.test), *shown],
         ),
         (
             "The int8 file alone classifies photos, as it will on the board:",
@@ -47,4 +57,5 @@ def command(output: Path) -> None:
         say_lines(f"{title}\n$ tinyedge {shlex.join(words)}")
         main(words, standalone_mode=False)
         say("")
-    say(f"The files are in {output.absolute()}. Next: tinyedge export --help")
+    look = f" Look at {page.absolute()} in a browser." if shown else ""
+    say(f"The files are in {output.absolute()}.{look} Next: tinyedge export --help")

@@ -10,6 +10,8 @@ from tinyedge.cli.parameters import (
     DEVICE,
     PATH,
     budget_option,
+    command_line,
+    html_option,
     json_option,
     not_nan,
     on_a_terminal,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     100,
     "With --data, the budget: how many points of top-1 int8 may cost on each board.",
 )
+@html_option("Write a page to look at: a row and a section for each board.")
 @click.option(
     "--rollback", is_flag=True, help="Have the boards go back to the bundle before; no MODEL."
 )
@@ -98,6 +101,7 @@ def command(
     device: str,
     data: Path | None,
     max_drop: float | None,
+    html: Path | None,
     rollback: bool,
     prefix: str,
     service: str | None,
@@ -117,6 +121,7 @@ def command(
     With --rollback each board goes back to the bundle that was in use before, once that has passed
     its self-test again; the next --rollback takes that back.
     """
+    from tinyedge.accuracy.page.render import check_page
     from tinyedge.devices.deploy import report
     from tinyedge.devices.deploy.board import Service
     from tinyedge.devices.deploy.fleet import Reaching, deploy, roll_back_all
@@ -135,7 +140,11 @@ def command(
         )
     if not rollback and not models:
         raise click.UsageError("Missing argument 'MODEL...'.")
-    click.get_current_context().with_resource(own_temporaries())
+    context.with_resource(own_temporaries())
+    if html is not None:
+        if rollback:
+            raise click.UsageError("--html shows what was installed: not with --rollback")
+        check_page(html, *models, inventory, data)
     boards = boards_of(hosts, inventory, device)
     check_ssh()
     comparing = None if data is None else _comparing(models, data, max_drop)
@@ -158,6 +167,8 @@ def command(
                 service=None if service is None else Service(service, as_root=root),
                 comparing=comparing,
             )
+    if html is not None:
+        _write_page(html, reports, models, max_drop, command_line(context))
     show(
         as_json,
         lambda: report.as_text(reports, width=output_width()),
@@ -167,6 +178,22 @@ def command(
         if board.fault is not None:
             raise board.fault
     context.exit(_exit_code(reports))
+
+
+def _write_page(
+    path: Path,
+    reports: "Sequence[BoardReport]",
+    models: tuple[Path, ...],
+    max_drop: float | None,
+    command: str,
+) -> None:
+    from tinyedge.accuracy.page.made import time_now
+    from tinyedge.devices.deploy.page import boards_page
+    from tinyedge.files import file_sha256, write_together
+
+    files = [(model.name, file_sha256(model)) for model in models]
+    page = boards_page(reports, command=command, time=time_now(), files=files, max_drop=max_drop)
+    write_together({path: page})
 
 
 def _exit_code(reports: "Sequence[BoardReport]") -> ExitCode:

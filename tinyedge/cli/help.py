@@ -45,7 +45,7 @@ EXAMPLES = {
     "compare": (
         "tinyedge compare out/tiny_float.tflite out/tiny_int8.tflite --data labelled",
         "tinyedge compare my_float.tflite my_int8.tflite --data val.tsv --max-drop 1",
-        "tinyedge compare my_float.tflite my_int8.tflite --data new --max-kl 0.02",
+        "tinyedge compare my_float.tflite my_int8.tflite --data val --html page.html",
     ),
     "completion": (
         "tinyedge completion bash >> ~/.bashrc",

@@ -31,11 +31,14 @@ __all__ = [
     "SIZE",
     "SOURCE",
     "budget_option",
+    "command_line",
     "count_option",
     "device_option",
     "fit_option",
+    "html_option",
     "ids_option",
     "json_option",
+    "keep_words",
     "labels_option",
     "not_nan",
     "on_a_terminal",
@@ -221,6 +224,11 @@ def budget_option(
     )
 
 
+def html_option(text: str) -> "Callable[[Callable[..., None]], Callable[..., None]]":
+    """The option for a page, `tinyedge.accuracy.page`, that says what the page shows."""
+    return click.option("--html", type=PATH, metavar="FILE.html", help=text)
+
+
 threshold_option = click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
@@ -228,6 +236,21 @@ threshold_option = click.option(
     metavar="P",
     help="Of a network of one output, the probability above which it is class 1 [default: 0.5].",
 )
+
+
+_WORDS = "tinyedge.words"
+
+
+def keep_words(context: click.Context, words: "Sequence[str]") -> None:
+    """Keep a command's name and words for `command_line`."""
+    context.meta[_WORDS] = tuple(words)
+
+
+def command_line(context: click.Context) -> str:
+    """The command that runs, as a shell takes it."""
+    import shlex
+
+    return shlex.join(["tinyedge", *context.meta.get(_WORDS, ())])
 
 
 def spelled_as_today(command: str, words: "Sequence[str]") -> list[str]:

@@ -121,7 +121,7 @@ def comparison_page(found: Comparisons, made: HowMade, layers: Layers | None = N
     """
     reference, *others = made.models
     if layers is not None:
-        layers.check_is_of(reference.sha256, tuple(each.sha256 for each in others))
+        layers.check_is_of(reference.sha256, [each.sha256 for each in others])
     names = _names([each.path for each in others])
     models = [
         _model(

@@ -1,5 +1,6 @@
 """What ``tinyedge inspect --json`` found layer by layer, read again for a page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -71,7 +72,7 @@ class Layers:
     int8_sha256: str
     layers: tuple[LayerNoise, ...]
 
-    def check_is_of(self, float_sha256: str, int8_sha256s: tuple[str, ...]) -> None:
+    def check_is_of(self, float_sha256: str, int8_sha256s: Sequence[str]) -> None:
         """Refuse what was measured of other files.
 
         Raises:

@@ -1,9 +1,10 @@
 """How a result was made, so that another can make it again."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["HowMade", "MadeFrom"]
+__all__ = ["HowMade", "MadeFrom", "time_now"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,8 @@ class HowMade:
                 for each in self.models
             ],
         }
+
+
+def time_now() -> str:
+    """ISO 8601, UTC, in seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

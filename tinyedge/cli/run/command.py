@@ -9,8 +9,10 @@ from tinyedge.cli.output import say
 from tinyedge.cli.parameters import (
     FILE_NAME,
     PATH,
+    command_line,
     device_option,
     fit_option,
+    html_option,
     json_option,
     labels_option,
     not_nan,
@@ -22,6 +24,7 @@ from tinyedge.cli.parameters import (
 )
 
 if TYPE_CHECKING:
+    from tinyedge.cli.run.images import PageFile
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.annotate import AnnotatedCopies
     from tinyedge.images.spec import Fit
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Write a copy of each photo into DIR, with its answer drawn on it.",
 )
+@html_option("Write a page to look at: the photos with their answers.")
 @click.option(
     "--bench", type=click.IntRange(min=1), metavar="RUNS", help="Time the model on the photos."
 )
@@ -89,7 +93,9 @@ if TYPE_CHECKING:
 @threshold_option
 @labels_option
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     *,
     model: Path,
     images: tuple[str, ...],
@@ -101,6 +107,7 @@ def command(
     interval: float,
     null: bool,
     save: Path | None,
+    html: Path | None,
     bench: int | None,
     device: str,
     require_delegate: bool,
@@ -134,7 +141,7 @@ def command(
     With --json, one JSON object a line for each photo, or one of --bench.
     """
     _check_sources(images, watch, camera, bench)
-    _check_output(images, bench, null=null, least=least, save=save)
+    _check_output(images, bench, null=null, least=least, save=save, html=html)
     for name, given in (("existing", existing), ("rewritten", rewritten), ("journal", journal)):
         if given and watch is None:
             raise click.UsageError(f"--{name} goes with --watch")
@@ -169,6 +176,9 @@ def command(
 
         bench_images(load, model, images, bench, as_json=as_json)
         return
+    page = None
+    if html is not None:
+        page = _page(context, html, model, images, labels)
     copies = None if save is None else _copies(save, watch, images)
     if watch is not None:
         opened = open_folder(
@@ -180,7 +190,9 @@ def command(
         opened = open_names(images, null=null)
     try:
         with opened as source:
-            answer_images(load, source, top=top, least=least, copies=copies, as_json=as_json)
+            answer_images(
+                load, source, top=top, least=least, copies=copies, page=page, as_json=as_json
+            )
     except Interrupted:
         # Before the first image, or after the last.
         if watch is None and camera is None:
@@ -215,15 +227,31 @@ def _check_output(
     null: bool,
     least: float | None,
     save: Path | None,
+    html: Path | None,
 ) -> None:
     """Raise a UsageError where options do not go together."""
     from tinyedge.images.stream import STDIN
 
     if null and STDIN not in images:
         raise click.UsageError("--null says how paths on stdin end: give - as IMAGE")
-    for name, given in (("min", least), ("save", save)):
+    for name, given in (("min", least), ("save", save), ("html", html)):
         if bench is not None and given is not None:
             raise click.UsageError(f"--{name} is for answers, and --bench gives none")
+
+
+def _page(
+    context: click.Context, html: Path, model: Path, images: tuple[str, ...], labels: Path | None
+) -> "PageFile":
+    """Where the page goes: to no file that is read."""
+    from tinyedge.accuracy.page.render import check_page
+    from tinyedge.cli.run.images import PageFile
+    from tinyedge.temporary import own_temporaries
+
+    if not images:
+        raise click.UsageError("--html is of photos that come to an end: give IMAGE...")
+    context.with_resource(own_temporaries())
+    check_page(html, model, labels, *(Path(name) for name in images if Path(name).is_file()))
+    return PageFile(html, command_line(context))
 
 
 def _copies(save: Path, watch: Path | None, images: tuple[str, ...]) -> "AnnotatedCopies":

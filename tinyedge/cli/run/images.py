@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tinyedge.cli.output import say, say_error, show
 from tinyedge.cli.run.tally import Tally
@@ -13,12 +13,20 @@ from tinyedge.errors import DatasetError
 from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from tinyedge.devices.runtime.answers_page import AnswersPage
     from tinyedge.devices.runtime.classifier import Classification, Classifier
     from tinyedge.images.annotate import AnnotatedCopies
     from tinyedge.images.evaluate import Unreadable
     from tinyedge.images.stream import ImageSource, SourceImage
 
-__all__ = ["answer_images", "open_camera_source", "open_folder", "open_names"]
+__all__ = ["PageFile", "answer_images", "open_camera_source", "open_folder", "open_names"]
+
+
+class PageFile(NamedTuple):
+    """Where a page of the answers is written, and the command it says made it."""
+
+    path: Path
+    command: str
 
 
 @contextmanager
@@ -83,6 +91,7 @@ def answer_images(
     top: int,
     least: float | None = None,
     copies: "AnnotatedCopies | None" = None,
+    page: PageFile | None = None,
     as_json: bool,
 ) -> None:
     """Print an answer to each image as it comes; at the end of several, what came of them.
@@ -107,6 +116,7 @@ def answer_images(
         say(source.announcement, err=True)
     tally = Tally()
     saved = None
+    sheet = None if page is None else _sheet()
 
     def answer_of(image: "SourceImage") -> "Classification":
         answer = classifier.classify(image.content, top)
@@ -123,26 +133,53 @@ def answer_images(
                     partial(report.as_text, image, answer, least),
                     partial(report.as_json, image, answer, saved),
                 )
+                if sheet is not None:
+                    sheet.add(image, answer)
                 source.answered(image)
                 # Of one without an end no number is kept of each.
                 if source.ends:
                     tally.add(answer)
                 else:
                     tally.answered += 1
-            elif image.when_unreadable == "raise":
-                say_error(f"error: {answer.reason}")
-                tally.failed += 1
             elif image.when_unreadable == "retry":
                 _retry(source, image, answer)
             else:
-                say(f"skipped: {answer.reason}", err=True)
-                tally.skipped += 1
+                _tell_unreadable(image, answer, tally, sheet)
+    if page is not None and sheet is not None:
+        _write_page(page, sheet, classifier)
     if source.ends:
         _sum_up(tally, copies, saved)
     if tally.failed:
         raise SystemExit(ExitCode.ERROR)
     if tally.skipped and not tally.answered:
         raise DatasetError(f"none of the {tally.skipped} images can be read")
+
+
+def _tell_unreadable(
+    image: "SourceImage", answer: "Unreadable", tally: Tally, sheet: "AnswersPage | None"
+) -> None:
+    if image.when_unreadable == "raise":
+        say_error(f"error: {answer.reason}")
+        tally.failed += 1
+    else:
+        say(f"skipped: {answer.reason}", err=True)
+        tally.skipped += 1
+    if sheet is not None:
+        sheet.add_unreadable(answer.reason)
+
+
+def _sheet() -> "AnswersPage":
+    from tinyedge.devices.runtime.answers_page import AnswersPage
+
+    return AnswersPage()
+
+
+def _write_page(page: PageFile, sheet: "AnswersPage", classifier: "Classifier") -> None:
+    from tinyedge.devices.runtime.made import how_made
+    from tinyedge.files import file_sha256, write_together
+
+    made = how_made([classifier], [file_sha256(classifier.path)], page.command)
+    write_together({page.path: sheet.page(made)})
 
 
 def _sum_up(tally: Tally, copies: "AnnotatedCopies | None", last: Path | None) -> None:
