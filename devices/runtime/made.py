@@ -14,7 +14,7 @@ from tinyedge.devices.runtime.int8_speed import has_dot_product
 from tinyedge.modelcard import ModelCard
 from tinyedge.text import counted
 
-__all__ = ["how_made"]
+__all__ = ["cpu_name", "how_made"]
 
 _CPUINFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")
@@ -39,7 +39,7 @@ def how_made(models: Sequence[Classifier], sha256: Sequence[str], command: str) 
             "NumPy": np.__version__,
         },
         threads=models[0].threads,
-        cpu=_cpu(cpuinfo),
+        cpu=cpu_name(cpuinfo),
         dot_product=has_dot_product(cpuinfo, platform.machine()),
         models=tuple(
             MadeFrom(model.path, model.bytes, digest, _kind(model.card))
@@ -48,7 +48,7 @@ def how_made(models: Sequence[Classifier], sha256: Sequence[str], command: str) 
     )
 
 
-def _cpu(cpuinfo: str) -> str | None:
+def cpu_name(cpuinfo: str) -> str | None:
     """What the board, or the CPU, calls itself, with its architecture."""
     try:
         name = _BOARD.read_text(errors="replace").strip("\0\n ")

@@ -20,8 +20,8 @@ Compute = Callable[[Options, Sequence[tf.Tensor]], list[tf.Tensor]]
 
 
 def kernel_for_tensorflow(
-    name: str, kernel: NDArray[np.float64], options: Options
-) -> NDArray[np.float64]:
+    name: str, kernel: NDArray[np.float32], options: Options
+) -> NDArray[np.float32]:
     """A kernel as TFLite stores it, outputs first, as TensorFlow wants it."""
     if name == "CONV_2D":
         return kernel.transpose(1, 2, 3, 0)

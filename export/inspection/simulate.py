@@ -5,6 +5,7 @@ requantized values are whole numbers, which float32 adds without error up to 2^2
 are those of XNNPACK, with which TFLite's runtimes compute.
 """
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, per_channel
 from tinyedge.tflite.schema import SAME_SCALE_OPS
 
 __all__ = ["Run", "Simulation"]
+
+_PART = 1 << 22  # weights
 
 # By (position of the operator, which of its inputs): a constant's values.
 Constants = Mapping[tuple[int, int], NDArray[np.float32]]
@@ -183,12 +186,14 @@ class Simulation:
         factors = tf.constant(product / np.float32(self.scale(target)))
         outputs = schema.OPERATORS[operator.name].kernel_outputs
         assert outputs is not None
-        divisor = per_channel(scales, outputs, len(kernel.shape))
 
+        # When they are first wanted, and once: VGG-16's are half a gigabyte, in int8 and in float.
+        @functools.cache
         def prepared(in_float: bool) -> tuple[tf.Tensor, tf.Tensor]:
             constants = floats if in_float else {}
-            weights = self._constant(operator, position, 1, constants) / divisor
-            weights = weights if in_float else np.rint(weights)
+            weights = _in_units(
+                self._values(operator, position, 1, constants), scales, outputs, whole=not in_float
+            )
             bias = np.zeros(1)
             if operator.bias is not None:
                 bias = self._constant(operator, position, 2, constants) / product
@@ -196,10 +201,8 @@ class Simulation:
             laid_out = kernel_for_tensorflow(operator.name, weights, operator.options)
             return tf.constant(laid_out, tf.float32), tf.constant(bias, tf.float32)
 
-        constants = {in_float: prepared(in_float) for in_float in (False, True)}
-
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
-            weights, bias = constants[in_float]
+            weights, bias = prepared(in_float)
             sums = LINEAR_KERNELS[operator.name](operator.options, run.scaled[source], weights)
             value = (sums + bias) * factors
             return [fused_activation(operator.options, value, self.scale(target))]
@@ -267,7 +270,28 @@ class Simulation:
     def _constant(
         self, operator: Operator, position: int, place: int, floats: Constants
     ) -> NDArray[np.float64]:
+        return self._values(operator, position, place, floats).astype(np.float64)
+
+    def _values(
+        self, operator: Operator, position: int, place: int, floats: Constants
+    ) -> NDArray[np.float32]:
         values = floats.get((position, place))
-        if values is None:
-            return self._graph.tensors[operator.inputs[place]].values().astype(np.float64)
-        return values.astype(np.float64)
+        return self._graph.tensors[operator.inputs[place]].values() if values is None else values
+
+
+def _in_units(
+    weights: NDArray[np.float32], scales: NDArray[np.float32], outputs: int, *, whole: bool
+) -> NDArray[np.float32]:
+    """Weights over their scales, one or one for each along the axis `outputs`; rounded if `whole`.
+
+    As of double precision, a part at a time: all at once would take three times their memory.
+    """
+    found = np.empty(weights.shape, np.float32)
+    source, target = (np.moveaxis(each, outputs, 0) for each in (weights, found))
+    divisors = np.broadcast_to(scales.astype(np.float64), len(source))
+    step = max(1, _PART * len(source) // weights.size)
+    for start in range(0, len(source), step):
+        part = slice(start, start + step)
+        values = source[part] / per_channel(divisors[part], 0, source.ndim)
+        target[part] = np.rint(values) if whole else values
+    return found

@@ -24,7 +24,12 @@ PAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "docs/boards.md": {},
     "docs/calib.md": {},
     "docs/command_line.md": {},
-    "docs/compare.md": {"out": ("fashion",), "tiny": ("tiny", "--count", "50")},
+    "docs/cluster.md": {},
+    "docs/compare.md": {
+        "out": ("fashion",),
+        "tiny": ("tiny", "--count", "50"),
+        "default": ("tiny", "--quantizer", "default", "--count", "50"),
+    },
     "docs/coral.md": {"out": ("fashion",)},
     "docs/deploy.md": {"out": ("tiny", "--count", "50")},
     "docs/export.md": {},
@@ -37,7 +42,12 @@ PAGES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """The pages with commands, and the exports, by folder, that are there when one reads them."""
 
+_CLUSTER = "tests/test_cluster.py"
 ELSEWHERE = {
+    "dask ": _CLUSTER,
+    "pip install 'tinyedge-darknet[cluster]'": _CLUSTER,
+    "tinyedge compare ... --scheduler": _CLUSTER,
+    "tinyedge compare out/tiny_float.tflite out/tiny_int8.tflite \\\n    --data val": _CLUSTER,
     "python3 -m venv": "tests/test_installation.py and tests/test_packaging.py",
     "~/tinyedge-env/bin/": "the same",
     "scp ": "tests/cli/test_deploy.py carries bundles over ssh",
