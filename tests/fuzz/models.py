@@ -181,15 +181,29 @@ def _read_and_run(content: bytes) -> None:
         raise
 
 
-def _with_metadata(content: bytes) -> bytes:
-    """A model with that content for metadata, and a list of labels behind it."""
+_MOST_METADATA = 1 << 16
+
+
+@functools.cache
+def _metadata_template() -> tuple[bytes, int]:
+    """A model with room for metadata and a list of labels behind it; and where the room begins."""
     model = schema.ModelT.InitFromPackedBuf(next(_classifier_seeds()), 0)
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(content, np.uint8)
+    room = b"\xa5" * _MOST_METADATA
+    buffer.data = np.frombuffer(room, np.uint8)
     entry.name, entry.buffer = FIELD, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [entry]
-    return append_card(packed(model), _CARD)
+    content = append_card(packed(model), _CARD)
+    return content, content.index(room)
+
+
+def _with_metadata(content: bytes) -> bytes:
+    """A model with that content for metadata; packed once, which takes far longer than to read."""
+    template, place = _metadata_template()
+    content = content[:_MOST_METADATA]
+    length = len(content).to_bytes(4, "little")
+    return template[: place - 4] + length + content + template[place + len(content) :]
 
 
 def _read_metadata(content: bytes) -> None:
