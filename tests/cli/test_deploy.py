@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from tests.support.bundles import selftest_of, without_times
 from tests.support.commands import run_in_process
 from tests.support.exports import Models
+from tests.support.html_page import ParsedPage
 from tests.support.json_page import faults
 from tests.support.private_sshd import Sshd, private_sshd
 from tinyedge.cli import main
@@ -78,7 +79,8 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
         f'[[board]]\nhost = "{missing}"\n\n[[board]]\nhost = "{sshd.host}"\ndevice = "host"\n'
     )
     words = (*models, "--inventory", inventory, "--prefix", prefix, "--data", fifty, "--json")
-    result = deploy(*words, *sshd.words)
+    page = tmp_path / "boards.html"
+    result = deploy(*words, "--html", page, *sshd.words)
     assert result.exit_code == 1, result.output
     bad, good = boards(result)
     assert (bad["host"], bad["failed_at"]) == (missing, "connect")
@@ -87,6 +89,9 @@ def test_one_of_two_boards_fails_and_the_other_is_served(
     assert without_times(good["selftest"]) == selftest_of(prefix)
     assert good["memory"] > 1 << 20
     assert (json.loads(result.stdout)["verdict"], good["verdict"]) == (None, None)
+    shown = ParsedPage(page.read_bytes()).text
+    assert "failed on 1 of 2" in shown
+    assert f"{good['comparison']['drop']['top1']:.2f} points, 95 % interval" in shown
     here = json.loads(run_in_process("compare", *models, "--data", fifty, "--json").stdout)
     there = good["comparison"]
     for name in ("images", "float", "int8", "drop", "agreement"):

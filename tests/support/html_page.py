@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 __all__ = ["ParsedPage"]
 
+_CELLS = {"td", "th", "dt", "dd", "li"}
 _VOID = {"meta", "link", "img", "br", "hr", "rect", "line", "circle"}
 
 
@@ -39,9 +40,12 @@ class ParsedPage(HTMLParser):
             self.faults.append(f"</{tag}> closes {self._open[-1:]}, at {self.getpos()}")
         else:
             self._open.pop()
+        if tag in _CELLS:
+            self.text += " "
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self._open[-1:] != ["style"]:
+            self.text += data
 
     def attributes(self, name: str) -> list[str]:
         """The values of an attribute, of whatever elements."""
