@@ -237,21 +237,23 @@ def test_a_board_needs_little(
     assert numpy.specifier.contains("2.2.0") is (machine != "armv7l")
 
 
-def test_export_is_an_extra(requirements: list[Requirement]) -> None:
+def test_export_and_report_are_extras(requirements: list[Requirement]) -> None:
     base = {canonicalize_name(each.name) for each in requirements if "extra" not in str(each)}
 
-    def added(python: str) -> set[str]:
-        environment = {"extra": "export", "python_version": python}
+    def added(python: str, extra: str = "export") -> set[str]:
+        environment = {"extra": extra, "python_version": python}
         return {
             each.name
             for each in requirements
             if each.marker is None or each.marker.evaluate(environment)
         } - base
 
-    needed = {"matplotlib", "rich", "pooch", "platformdirs"}
+    needed = {"jinja2", "matplotlib", "rich", "pooch", "platformdirs"}
     assert added("3.13") - {"Pillow"} == {*needed, "tensorflow"}
     # No wheel of it: the command says so when it is run.
     assert added("3.14") - {"Pillow"} == needed
+    # A page needs none of what exporting does.
+    assert added("3.14", "report") - {"Pillow"} == {"jinja2"}
 
 
 def test_the_boards_install_runs_and_compares(
@@ -323,9 +325,11 @@ def test_the_demo_works_from_the_installed_wheel(board: Path, tmp_path: Path) ->
     assert sorted(path.name for path in (tmp_path / "tinyedge-demo").iterdir()) == [
         "fashion_float.tflite",
         "fashion_int8.tflite",
+        "report.html",
     ]
     for step in ("$ tinyedge export ", "$ tinyedge compare ", "$ tinyedge run "):
         assert step in done.stdout
     assert done.stdout.endswith(
-        f"The files are in {tmp_path}/tinyedge-demo. Next: tinyedge export --help\n"
+        f"The files are in {tmp_path}/tinyedge-demo. Look at {tmp_path}/tinyedge-demo/report.html"
+        " in a browser. Next: tinyedge export --help\n"
     )
