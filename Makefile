@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 # What `make test` leaves to `make test-all`, by its markers: CONTRIBUTING.md tells them.
-REST := long or real_data or c_engine or fashion_mnist or sshd or peers or pi_emulated
+REST := long or real_data or c_engine or fashion_mnist or sshd or peers or browser or pi_emulated
 PYTEST := $(VENV)/python -m pytest
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP := $(VENV)/python -m pip --quiet --disable-pip-version-check

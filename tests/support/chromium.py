@@ -6,7 +6,6 @@ https://chromedevtools.github.io/devtools-protocol/: JSON objects, a NUL byte be
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.support.once import made_once
 
 __all__ = ["Chromium", "Page", "axe_source", "chromium"]
 
@@ -201,12 +202,10 @@ def chromium() -> Iterator[Chromium]:
 def axe_source() -> Path:
     """axe-core's script, brought by npm the first time, into a folder outside the repository."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "tinyedge-tests" / _AXE.replace("@", "-")
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.is_file():
-        npm = shutil.which("npm")
-        assert npm is not None, "npm is not installed"
+
+    def install(folder: Path) -> None:
         words = ["install", "--prefix", folder, "--no-audit", "--no-fund", "--silent", _AXE]
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([npm, *words], check=True, timeout=300)
-    return script
+        subprocess.run(["npm", *words], check=True, timeout=300)
+
+    folder = made_once(cache / "tinyedge-tests" / _AXE.replace("@", "-"), install)
+    return folder / "node_modules" / "axe-core" / "axe.min.js"

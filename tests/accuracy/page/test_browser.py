@@ -17,7 +17,7 @@ from tinyedge.devices.runtime.answers_page import AnswersPage
 from tinyedge.devices.runtime.classifier import Classification, Prediction
 from tinyedge.images.stream import SourceImage
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.browser
 
 LONG = "a very long name without any blank in it ".replace(" ", "_") * 3
 NAMES = (*(f"class {number}" for number in range(8)), LONG, 'a "quoted" <b>class</b>')
