@@ -67,7 +67,8 @@ def main() -> None:
 _EXPLAINED = """A scheduler is one process. `compare` gives it tasks of two images for each thread
 of its workers (32 at least, fewer where there are not so many), so that it has 50 tasks a second of
 10 ms an image to hand out however many workers there are. Made by
-`python -m benchmarks.cluster -o docs/cluster.md`, with workers that sleep in place of working."""
+`python -m benchmarks.cluster -o docs/cluster.md`, with workers that sleep in place of working.
+How near to the ideal they come is theirs: all are threads of one process, on the same cores."""
 
 
 def _row(workers: int, images: int, milliseconds: float, batch: int) -> str:
