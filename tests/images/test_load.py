@@ -16,6 +16,7 @@ from tests.support.c_images import Call, c_images
 from tinyedge.errors import ImageError
 from tinyedge.images.load import (
     load_float_input,
+    load_float_inputs,
     load_input,
     read_pixels,
 )
@@ -428,3 +429,21 @@ def test_a_large_photo_warns_of_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_pixels(path, 1).shape == (15, 100, 1)
+
+
+@pytest.mark.parametrize("side", [300, 1200, 2000])
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_several_nets_see_what_each_would_see_alone(tmp_path: Path, suffix: str, side: int) -> None:
+    path = tmp_path / f"photo.{suffix}"
+    Image.fromarray(noise(side, side, 3)).save(path)
+    specs = [
+        InputSpec(224, 224, 3, "crop"),
+        InputSpec(64, 96, 3, "letterbox"),
+        InputSpec(224, 224, 1, "crop"),
+        InputSpec(224, 224, 3, "crop", QuantParams.pixels()),
+    ]
+    together = load_float_inputs(path, specs)
+    for found, spec in zip(together, specs, strict=True):
+        assert np.array_equal(found, load_float_input(path, spec))
+    # One input, one array.
+    assert together[0] is together[3]
