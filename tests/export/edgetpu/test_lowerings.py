@@ -17,6 +17,12 @@ Integers = NDArray[np.int8]
 _RANDOM = np.random.default_rng(6)
 
 
+@pytest.fixture(autouse=True)
+def _drawn_anew() -> None:
+    """What a test draws does not hang on those that came before it."""
+    _RANDOM.bit_generator.state = np.random.default_rng(6).bit_generator.state
+
+
 def answer(content: bytes, image: Integers, *, reference: bool = True) -> Integers:
     resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
     interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver)
