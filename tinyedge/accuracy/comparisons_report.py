@@ -115,7 +115,7 @@ def _table(found: Comparisons, names: tuple[str, ...], width: int) -> str:
     if first.labelled:
         columns += [Column("top-1 %", "right"), Column("drop, 95 %", "right")]
     columns += [Column("agree %", "right"), Column("KL", "right")]
-    columns += [Column("ms", "right"), Column("size", "right", leave_out=1), Column("verdict")]
+    columns += [Column("time", "right"), Column("size", "right", leave_out=1), Column("verdict")]
     return table(
         columns,
         [_cells(name, each) for name, each in zip(names, found.each, strict=True)],
@@ -132,7 +132,7 @@ def _cells(name: str, each: Comparison) -> list[str]:
         *cells,
         f"{each.agreement:.2f}",
         "-" if each.divergence is None else f"{each.divergence.mean:.3g}",
-        "-" if time is None else f"{time:.2f}",
+        "-" if time is None else f"{time:.2f} ms",
         file_size(each.int8_model.bytes),
         each.verdict or "-",
     ]
