@@ -64,7 +64,7 @@ def words(files: tuple[Path, ...], *more: object) -> tuple[object, ...]:
 def numbers(done: subprocess.CompletedProcess[str]) -> Any:
     assert done.returncode in (0, 1, 3), done.stderr
     found = json.loads(done.stdout)
-    del found["milliseconds"], found["models"][0]["milliseconds"]
+    del found["milliseconds"], found["models"][0]["milliseconds"], found["made"]
     return found
 
 

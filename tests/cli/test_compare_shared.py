@@ -49,7 +49,7 @@ def photos(folder: Path, count: int, side: int = 40) -> Path:
 def numbers(text: str) -> Any:
     """What a comparison printed, but for what is never the same twice."""
     found = json.loads(text)
-    del found["milliseconds"]
+    del found["milliseconds"], found["made"]
     for each in found["models"]:
         del each["milliseconds"]
     return found
