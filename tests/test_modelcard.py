@@ -225,6 +225,11 @@ CHECK = {"against": "float", "images": 5, "source": "photos"}
         ("fit", "squash", "fit is 'squash', not one of crop, letterbox, stretch"),
         ("fit", ["crop"], "fit is ['crop'], not one of crop, letterbox, stretch"),
         ("softmax_groups", 3, "3 groups for a softmax over 2 classes"),
+        (
+            "normalization",
+            {"mean": [0.0] * 3, "std": [1e-44] * 3},
+            "a normalization that makes pixels infinite",
+        ),
         ("temperature", 0, "temperature is 0, not a number above 0"),
         ("temperature", "1", "temperature is '1', not a number above 0"),
         ("temperature", 10**400, "temperature is an integer of 1329 bits, not a number above 0"),

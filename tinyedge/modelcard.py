@@ -271,6 +271,8 @@ def _check_together(card: ModelCard) -> None:
             if len(numbers) != card.channels:
                 channels = counted(len(numbers), "channel")
                 raise ValueError(f"a normalization of {channels}, not {card.channels}")
+        if not card.normalization.is_finite:
+            raise ValueError("a normalization that makes pixels infinite")
     if card.check is not None and (card.check.agreement or 0) > card.check.images:
         raise ValueError(f"{card.check.agreement} of {card.check.images} images agree")
 

@@ -68,7 +68,10 @@ def named_normalization(
             raise ModelError(f"{name} is {_given_as(each)}: it is one number, or three, of RGB")
     if min(numbers[1]) <= 0:
         raise ModelError(f"std is {_given_as(numbers[1])}: it is above 0")
-    return Normalization(*numbers)
+    found = Normalization(*numbers)
+    if not found.is_finite:
+        raise ModelError(f"std is {_given_as(numbers[1])}, which makes pixels infinite")
+    return found
 
 
 def _given_as(numbers: Sequence[float]) -> str:

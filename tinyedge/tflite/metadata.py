@@ -70,6 +70,12 @@ class Normalization:
         low, high = self(np.zeros(1, np.float32)), self(np.ones(1, np.float32))
         return float(low.min()), float(high.max())
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether every pixel becomes a number of float32: a std may be too small for that."""
+        with np.errstate(all="ignore"):
+            return bool(np.isfinite(self.range).all())
+
     def fits(self, channels: int) -> bool:
         """Whether its numbers are for so many channels."""
         return len(self.mean) in (1, channels) and len(self.std) in (1, channels)
@@ -229,7 +235,12 @@ def _normalization(tensor: Table) -> Normalization | None:
             mean, std = (_numbers(options, field) for field in (0, 1))
             if not (mean and std) or min(std) <= 0:
                 raise FlatbufferError("a mean, or a std above 0, is missing")
-            return Normalization(mean, std)
+            if len(mean) != len(std) and 1 not in (len(mean), len(std)):
+                raise FlatbufferError("mean and std are of other channels")
+            found = Normalization(mean, std)
+            if not found.is_finite:
+                raise FlatbufferError("its std makes pixels infinite")
+            return found
     return None
 
 
