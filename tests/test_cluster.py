@@ -76,7 +76,8 @@ def alone(files: tuple[Path, ...]) -> Any:
     return found
 
 
-@pytest.mark.parametrize("ship", [(), ("--ship",)])
+# The others show that without --ship, too.
+@pytest.mark.parametrize("ship", [pytest.param((), marks=pytest.mark.slow), ("--ship",)])
 def test_two_workers_find_what_one_process_does(
     cluster: DaskCluster, files: tuple[Path, ...], alone: Any, ship: tuple[str, ...]
 ) -> None:

@@ -145,7 +145,7 @@ def interrupted(folder: Path, data: Path, journal: Path, *words: object) -> tupl
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ctrl_c_shows_what_is_known_and_resume_goes_on(
     tmp_path: Path, slow: Path, workers: int
 ) -> None:
