@@ -147,8 +147,10 @@ class Exported:
     partition: Partition | None = None
 
 
-def export(request: ExportRequest, *, progress: Progress) -> Exported:
+def export(request: ExportRequest, *, workers: int | None = 1, progress: Progress) -> Exported:
     """Make the files: all of them, or none where anything fails.
+
+    `workers` are as of `read_calibration_set`; their number changes no byte.
 
     Raises:
         CfgError, WeightsError, DatasetError: an input is not what it should be.
@@ -156,12 +158,14 @@ def export(request: ExportRequest, *, progress: Progress) -> Exported:
         MissingPackageError: TensorFlow is not installed.
         OSError: a file cannot be read or written.
     """
-    prepared = prepare(request, progress=progress)
+    prepared = prepare(request, workers=workers, progress=progress)
     return finish(prepared, convert(prepared, progress=progress), progress=progress)
 
 
-def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
+def prepare(request: ExportRequest, *, workers: int | None = 1, progress: Progress) -> Prepared:
     """Read what the request names; imports no TensorFlow, and writes nothing.
+
+    `workers` are as of `read_calibration_set`.
 
     Warns (TinyedgeWarning) of a device whose memory is too small, and of what `read_network`,
     `read_labels`, `read_weights` and `read_calibration_set` warn of.
@@ -189,7 +193,7 @@ def prepare(request: ExportRequest, *, progress: Progress) -> Prepared:
     facts = read_facts(request, network, request.files.weights)
     weights = read_weights(request.files.weights, described, batch_norm=request.batch_norm)
     done()
-    calibration = _calibration_set(request, network, progress)
+    calibration = _calibration_set(request, network, workers, progress)
     return Prepared(request, network, facts, calibration, weights.batch_norm, weights)
 
 
@@ -303,6 +307,7 @@ def check_photos(
     count: int,
     fit: Fit,
     batch_norm: BatchNormFormula | None,
+    workers: int | None = 1,
     progress: Progress,
 ) -> PhotoCheck:
     """Measure how far photos are from what a network was trained on, by its batch norms.
@@ -314,6 +319,7 @@ def check_photos(
         count: how many of the photos to use, spread evenly, at least 1.
         fit: how they are fitted to the network's input.
         batch_norm: see `tinyedge.export.request.ExportRequest`.
+        workers: as of `read_calibration_set`.
         progress: is told how far the work is.
 
     Warns (TinyedgeWarning) of what `read_network`, `read_weights` and `read_calibration_set` warn
@@ -331,7 +337,9 @@ def check_photos(
     learned = read_weights(weights, described, batch_norm=batch_norm)
     done()
     spec = InputSpec(*network.input, fit)
-    images = read_calibration_set(photos, count=count, spec=spec, progress=progress)
+    images = read_calibration_set(
+        photos, count=count, spec=spec, workers=workers, progress=progress
+    )
     done = Stage.START_TENSORFLOW.begin(progress)
     require_tensorflow()
     done()
@@ -403,7 +411,7 @@ def _total_weight(request: ExportRequest) -> float:
 
 
 def _calibration_set(
-    request: ExportRequest, network: Network, progress: Progress
+    request: ExportRequest, network: Network, workers: int | None, progress: Progress
 ) -> CalibrationSet | None:
     """The images to calibrate with, or None where none are to be read."""
     if request.float_only or request.data_free or request.files.calibration is None:
@@ -412,6 +420,7 @@ def _calibration_set(
         request.files.calibration,
         count=request.calibration_count,
         spec=InputSpec(*network.input, request.fit),
+        workers=workers,
         progress=progress,
     )
 

@@ -1,14 +1,13 @@
 """Comparisons whose work a Dask scheduler's workers share: the same to the last digit."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from PIL import Image
 import tinyedge
 from tests.support.commands import ROOT, run_as_user, watched
 from tests.support.dask_cluster import DaskCluster, dask_cluster
+from tests.support.interrupted import interrupted
 from tests.support.linear_model import Rows, write_linear_model
 
 pytestmark = pytest.mark.long
@@ -185,31 +185,26 @@ def test_without_distributed_the_extra_is_named(files: tuple[Path, ...], tmp_pat
     )
 
 
+@contextmanager
+def stopped(worker: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """It does nothing meanwhile: else it might end all of it first."""
+    worker.send_signal(signal.SIGSTOP)
+    yield
+    time.sleep(0.5)
+    worker.send_signal(signal.SIGCONT)
+
+
 def test_ctrl_c_ends_it_and_resume_goes_on_alone(
     cluster: DaskCluster, files: tuple[Path, ...], alone: Any, tmp_path: Path
 ) -> None:
     worker = cluster.add_worker()
     journal = tmp_path / "j"
-    command = words(files, "--journal", journal, "--scheduler", cluster.address)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tinyedge", *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    code, out, err = interrupted(
+        *words(files, "--journal", journal, "--scheduler", cluster.address),
+        when=lambda: journal.exists() and '"answers"' in journal.read_text(),
+        during=stopped(worker),
     )
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and '"answers"' in journal.read_text()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    # Else it might end all of it first.
-    worker.send_signal(signal.SIGSTOP)
-    os.killpg(process.pid, signal.SIGINT)
-    time.sleep(0.5)
-    worker.send_signal(signal.SIGCONT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert code == 130, err
     assert out, err
     assert json.loads(out)["left"] > 0
     done = run_as_user(*words(files, "--journal", journal, "--resume", "--workers", 1))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-    from tinyedge.accuracy.compare import Comparisons
+    from tinyedge.accuracy.compare import Comparisons, Workers
     from tinyedge.accuracy.result import Comparison
     from tinyedge.darknet.network import Network, read_network
     from tinyedge.devices.profile import InputType, Profile
@@ -194,6 +194,7 @@ def compare_models(
     ship: bool = False,
     journal: "str | os.PathLike[str] | None" = None,
     resume: bool = False,
+    started: "Callable[[Workers | None], None] | None" = None,
     so_far: "Callable[[Comparisons], None] | None" = None,
     progress: "Progress | None" = None,
 ) -> "Comparisons":
@@ -222,6 +223,7 @@ def compare_models(
         ship: send models and images to workers that have not the files.
         journal: a file that keeps what was found, so that `resume` can go on with it.
         resume: go on with what the journal holds, if it is of the same comparison.
+        started: is told who does the work when it begins: workers, or None for this thread.
         so_far: is told what is known when the comparison is interrupted.
         progress: see `compare`.
 
@@ -290,6 +292,9 @@ def compare_models(
                 most_threads=profile.usable_threads(),
                 one_process=any(model.delegate is not None for model in opened),
             )
+        shared = stack.enter_context(sharing)
+        if started is not None:
+            started(shared)
         return compare_opened(
             opened[0],
             opened[1:],
@@ -298,7 +303,7 @@ def compare_models(
             top_k=top_k or 5,
             # A manifest names its files one by one; a folder may hold anything.
             skip_unreadable=in_folder,
-            workers=stack.enter_context(sharing),
+            workers=shared,
             journal=None if journal is None else Path(journal),
             resume=resume,
             so_far=so_far,
@@ -330,6 +335,7 @@ def export_model(
     float_only: bool = False,
     keras: bool = False,
     saved_model: bool = False,
+    workers: int | None = 1,
     progress: "Progress | None" = None,
 ) -> "Exported":
     """Make float and int8 .tflite files of a Darknet network, as ``tinyedge export`` does.
@@ -364,6 +370,9 @@ def export_model(
         float_only: make no int8 file; needs no photos.
         keras: save the Keras model too.
         saved_model: save a TensorFlow SavedModel too.
+        workers: how many processes decode the photos, no more than there are cores for; None for
+            as many as are of use. The program's main module must be one that can be imported
+            without running.
         progress: is told how far the work is.
 
     Raises:
@@ -374,7 +383,8 @@ def export_model(
         DeviceError: there is no such device.
         FetchError: a file of the zoo cannot be had.
         MissingPackageError: what ``tinyedge-darknet[export]`` brings is not installed.
-        ValueError: an argument is none of those it may be.
+        WorkerError: a worker ended.
+        ValueError: an argument is none of those it may be, or more workers than cores.
         OSError: a file cannot be read or written.
     """
     try:
@@ -419,7 +429,7 @@ def export_model(
         saved_model=saved_model,
         device=profile,
     )
-    return export(request, progress=progress or no_progress)
+    return export(request, workers=workers, progress=progress or no_progress)
 
 
 if not TYPE_CHECKING:

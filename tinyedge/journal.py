@@ -19,7 +19,7 @@ from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import write_together
 from tinyedge.text import counted, shortened
 
-__all__ = ["Entry", "Journal", "open_journal"]
+__all__ = ["Entry", "Journal", "open_journal", "open_resumable"]
 
 Entry = Mapping[str, str | int | None]
 
@@ -134,6 +134,39 @@ def open_journal(
         os.close(descriptor)
         raise
     with contextlib.closing(journal):
+        yield journal
+
+
+@contextlib.contextmanager
+def open_resumable(
+    path: Path, kind: str, facts: Mapping[str, str], *, resume: bool
+) -> Iterator[Journal]:
+    """The journal of work that comes to an end, by its facts; its entries are those of the work.
+
+    Args:
+        path: its file; the folder must be there.
+        kind: of work, such as ``comparison``.
+        facts: what makes two works the same, by what to call it.
+        resume: go on with what it holds; else it begins anew.
+
+    Raises:
+        DatasetError: it is no journal of such work, or of another one; or somebody has it open.
+        OSError: it cannot be read or written.
+    """
+    first: list[Entry] = [{"what": name, "is": value} for name, value in facts.items()]
+    with open_journal(path, f"a {kind}", lambda: first) as journal:
+        begins = {
+            str(entry.get("what")): entry.get("is") for entry in journal.entries[: len(first)]
+        }
+        changed = [name for name, value in facts.items() if begins.get(name) != value]
+        if resume and changed:
+            raise DatasetError(
+                f"{path} is of another {kind}: {' and '.join(changed[:2])} changed since; begin"
+                " anew without --resume"
+            )
+        if not resume:
+            journal.rewrite(first)
+        journal.entries = journal.entries[len(first) :] if resume else []
         yield journal
 
 

@@ -4,21 +4,25 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 
 from tinyedge.children import die_with_parent
 from tinyedge.errors import WorkerError
 from tinyedge.memory import available_memory
+from tinyedge.text import counted
 
-__all__ = ["WorkerShare", "local_workers", "share_cores"]
+__all__ = ["WorkerShare", "decoding_workers", "local_workers", "share_cores"]
 
 _WORKER_BYTES = 200 << 20
 """What a worker takes with NumPy, a runtime and two models of a few MB."""
 _LEAST_IMAGES = 32
 """Fewer are done before another worker has started."""
+_LEAST_BYTES = 64 << 20
+"""Of image files: fewer are decoded before workers have started."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,10 @@ class WorkerShare:
 
     workers: int
     threads: int
+
+    def __str__(self) -> str:
+        """Such as ``1 thread in each of 4 workers``."""
+        return f"{counted(self.threads, 'thread')} in each of {counted(self.workers, 'worker')}"
 
 
 def share_cores(
@@ -61,6 +69,35 @@ def share_cores(
             f"{workers} workers of {threads} threads each are more than the {cores} cores there are"
         )
     return WorkerShare(workers, threads)
+
+
+@contextlib.contextmanager
+def decoding_workers(images: Sequence[Path], workers: int | None) -> Iterator[Executor | None]:
+    """An executor that images are decoded by; None where this thread does it as soon.
+
+    Args:
+        images: files.
+        workers: how many there shall be; None for what is of use.
+
+    Raises:
+        ValueError, WorkerError: see `share_cores` and `local_workers`.
+    """
+    if workers is None and sum(map(_bytes, images)) < _LEAST_BYTES:
+        workers = 1
+    # Large images are few.
+    share = share_cores(_LEAST_IMAGES * len(images), workers=workers, threads=1)
+    if share.workers == 1:
+        yield None
+        return
+    with local_workers(share.workers) as executor:
+        yield executor
+
+
+def _bytes(image: Path) -> int:
+    try:
+        return image.stat().st_size
+    except OSError:  # whoever reads it says so
+        return 0
 
 
 @contextlib.contextmanager

@@ -9,10 +9,13 @@ from tinyedge.text import counted, printable
 __all__ = ["answer_lines", "as_json", "as_text", "running_on"]
 
 
-def running_on(classifier: Classifier) -> str:
-    """The runtime with its version, the threads and, where there is one, the delegate."""
+def running_on(classifier: Classifier, shared: str | None = None) -> str:
+    """The runtime with its version, the threads and, where there is one, the delegate.
+
+    `shared` is how the work is shared where the classifier's threads do not do it.
+    """
     through = "" if classifier.delegate is None else f", through {classifier.delegate}"
-    return f"{classifier.runtime}, {counted(classifier.threads, 'thread')}{through}"
+    return f"{classifier.runtime}, {shared or counted(classifier.threads, 'thread')}{through}"
 
 
 def as_json(

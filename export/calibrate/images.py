@@ -1,6 +1,7 @@
 """The calibration set: the images, fitted to the input, and the hashes of their files."""
 
 import warnings
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
 from tinyedge.progress import Progress
 from tinyedge.text import counted
+from tinyedge.workers import decoding_workers
 
 __all__ = ["FEW", "STRAYS", "CalibrationSet", "check_can_synthesize", "read_calibration_set"]
 
@@ -47,6 +49,7 @@ def read_calibration_set(
     *,
     count: int,
     spec: InputSpec,
+    workers: int | None = 1,
     progress: Progress,
 ) -> CalibrationSet:
     """Load `count` images spread evenly over `source`, a folder or manifest.
@@ -55,6 +58,8 @@ def read_calibration_set(
         source: where the images are.
         count: how many to use, at least 1; all where there are fewer.
         spec: the network's input.
+        workers: processes that decode the photos; None for as many as are of use. Each imports
+            the program's main module anew.
         progress: is told of every image.
 
     Warns (TinyedgeWarning) of files that are no images, where there are fewer images than `count`,
@@ -68,13 +73,18 @@ def read_calibration_set(
     advance = Stage.READ_IMAGES.begin(progress, len(chosen))
     inputs: list[NDArray[np.float32]] = []
     used: list[Path] = []
-    for path, pixels in evaluate(partial(load_float_input, spec=spec), chosen):
-        if isinstance(pixels, Unreadable):
-            _note(f"skipped: {pixels.reason}")
-        else:
-            inputs.append(pixels)
-            used.append(path)
-        advance()
+    load = partial(load_float_input, spec=spec)
+    with (
+        decoding_workers(chosen, workers) as executor,
+        closing(evaluate(load, chosen, executor)) as loaded,
+    ):
+        for path, pixels in loaded:
+            if isinstance(pixels, Unreadable):
+                _note(f"skipped: {pixels.reason}")
+            else:
+                inputs.append(pixels)
+                used.append(path)
+            advance()
     if not inputs:
         raise DatasetError(f"{source}: none of its {len(found)} images can be read")
     _note_count(len(inputs), all_of_them=len(found) < count)

@@ -9,6 +9,7 @@ file's.
 
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.load import load_float_input
 from tinyedge.progress import Progress, no_progress
 from tinyedge.tflite.model import read_tflite_bytes
+from tinyedge.workers import decoding_workers
 
 __all__ = ["inspect_files"]
 
@@ -45,6 +47,7 @@ def inspect_files(
     int8_model: Classifier,
     images: Sequence[Path],
     *,
+    workers: int | None = 1,
     progress: Progress = no_progress,
 ) -> Inspection:
     """Run both files on `images` and measure each layer.
@@ -54,6 +57,8 @@ def inspect_files(
         int8_model: made from the same network by ``tinyedge export``, with any quantizer.
         images: files; one that is no image is left out with a TinyedgeWarning. Another tells of
             those that calibrated the int8 file.
+        workers: processes that decode the photos; None for as many as are of use. Each imports
+            the program's main module anew.
         progress: is told of each image.
 
     Raises:
@@ -69,13 +74,18 @@ def inspect_files(
     with tensorflow_hushed():
         inspector = _Inspector(float_model, int8_model)
     advance = progress("Inspecting", len(images))
-    for _, pixels in evaluate(partial(load_float_input, spec=float_model.spec), images):
-        if isinstance(pixels, Unreadable):
-            warnings.warn(f"skipped: {pixels.reason}", TinyedgeWarning, stacklevel=2)
-        else:
-            with tensorflow_hushed():
-                inspector.add(pixels)
-        advance()
+    load = partial(load_float_input, spec=float_model.spec)
+    with (
+        decoding_workers(images, workers) as executor,
+        closing(evaluate(load, images, executor)) as loaded,
+    ):
+        for _, pixels in loaded:
+            if isinstance(pixels, Unreadable):
+                warnings.warn(f"skipped: {pixels.reason}", TinyedgeWarning, stacklevel=2)
+            else:
+                with tensorflow_hushed():
+                    inspector.add(pixels)
+            advance()
     return inspector.result()
 
 

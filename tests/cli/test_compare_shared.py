@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.commands import run_as_user
+from tests.support.interrupted import interrupted
 from tests.support.linear_model import Rows, write_linear_model
 from tinyedge.files import file_sha256
 
@@ -123,25 +120,15 @@ def slow(tmp_path: Path) -> Path:
     return data
 
 
-def interrupted(folder: Path, data: Path, journal: Path, *words: object) -> tuple[int, str, str]:
+def interrupted_comparison(
+    folder: Path, data: Path, journal: Path, *words: object
+) -> tuple[int, str, str]:
     """A comparison that Ctrl-C ends once a part of it is in the journal."""
     command = ["compare", *models(folder), "--data", data, "--json", "--journal", journal, *words]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tinyedge", *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Ctrl-C is for a whole group, the workers too.
-        start_new_session=True,
+    return interrupted(
+        *command,
+        when=lambda: journal.exists() and journal.read_text().count('"answers"') >= 2,
     )
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.read_text().count('"answers"') >= 2):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
 
 
 @pytest.mark.long
@@ -151,7 +138,7 @@ def test_ctrl_c_shows_what_is_known_and_resume_goes_on(
 ) -> None:
     journal = tmp_path / "out.journal"
     words = ("--workers", workers, "--min-agreement", 1)
-    code, out, err = interrupted(tmp_path, slow, journal, *words)
+    code, out, err = interrupted_comparison(tmp_path, slow, journal, *words)
     assert code == 130, err
     partial = json.loads(out)
     assert 0 < partial["images"] < 60
@@ -172,7 +159,7 @@ def test_ctrl_c_shows_what_is_known_and_resume_goes_on(
 @pytest.mark.long
 def test_a_changed_input_is_not_gone_on_with(tmp_path: Path, slow: Path) -> None:
     journal = tmp_path / "out.journal"
-    interrupted(tmp_path, slow, journal, "--workers", 1)
+    interrupted_comparison(tmp_path, slow, journal, "--workers", 1)
     before = journal.read_bytes()
     f, a, b = models(tmp_path)
     cases: list[tuple[tuple[object, ...], str]] = [
@@ -202,7 +189,7 @@ def test_what_cannot_be_resumed_or_shared_is_said_before_the_work(tmp_path: Path
     f, a, _ = models(tmp_path)
     cores = len(os.sched_getaffinity(0))
     for words, said in (
-        (("--resume",), "--resume goes on with a journal: name it with --journal, or the table"),
+        (("--resume",), "--resume goes on with a journal: name it with --journal, or the outp"),
         (("--resume", "--csv", tmp_path / "x.csv"), f"there is no journal {tmp_path}/x.csv.jou"),
         (("--workers", 2, "--threads", cores), f"2 workers of {cores} threads each are more than"),
         (("--journal", a), "is read by this command and would be lost"),

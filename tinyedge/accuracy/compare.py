@@ -73,6 +73,7 @@ class Workers:
         work: what it is given with each batch; it opens the same models.
         batch: how many images a task has, at least 1.
         in_flight: how many tasks are handed out at a time, at least 1.
+        described: how the work is shared, for people.
         ship: send the images' bytes, to workers that have not the files.
     """
 
@@ -80,6 +81,7 @@ class Workers:
     work: Callable[[Sequence[Task]], list[Outcome]]
     batch: int
     in_flight: int
+    described: str
     ship: bool = False
 
 

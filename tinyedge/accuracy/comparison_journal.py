@@ -6,7 +6,6 @@ journal of other models, options or images is refused.
 """
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,11 @@ from pathlib import Path
 import tinyedge
 from tinyedge.accuracy.model import ScoringModel
 from tinyedge.accuracy.observations import Answer, ImageAnswers
-from tinyedge.errors import DatasetError
-from tinyedge.journal import Entry, Journal, open_journal
+from tinyedge.files import bytes_sha256
+from tinyedge.journal import Journal, open_resumable
 
 __all__ = ["ComparisonJournal", "compared", "open_comparison_journal"]
 
-_SUBJECT = "a comparison"
 _VERSION, _IMAGES = "tinyedge", "the images, their order or their labels"
 
 Recorded = tuple[int, ImageAnswers]
@@ -28,15 +26,15 @@ Recorded = tuple[int, ImageAnswers]
 class ComparisonJournal:
     """A journal of one comparison; see `open_comparison_journal`."""
 
-    def __init__(self, journal: Journal, facts: Mapping[str, str]) -> None:
-        self._journal, self._facts = journal, facts
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
 
     def recorded(self) -> Iterator[Recorded]:
         """The numbers of the images that it holds, and what the models answered to them.
 
         A damaged entry counts as none.
         """
-        for entry in self._journal.entries[len(self._facts) :]:
+        for entry in self._journal.entries:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 for number, answers, divergences in json.loads(str(entry["answers"])):
                     read = tuple(Answer(*answer) for answer in answers)
@@ -68,14 +66,8 @@ def open_comparison_journal(
         DatasetError: it is no journal of a comparison, or of another one; or somebody has it open.
         OSError: it cannot be read or written.
     """
-    first: list[Entry] = [{"what": name, "is": value} for name, value in facts.items()]
-    with open_journal(path, _SUBJECT, lambda: first) as journal:
-        if resume:
-            _check(path, journal.entries, facts)
-        else:
-            journal.rewrite(first)
-            journal.entries = first
-        yield ComparisonJournal(journal, facts)
+    with open_resumable(path, "comparison", facts, resume=resume) as journal:
+        yield ComparisonJournal(journal)
 
 
 def compared(
@@ -103,14 +95,4 @@ def compared(
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _check(path: Path, entries: Sequence[Entry], facts: Mapping[str, str]) -> None:
-    found = {str(entry.get("what")): entry.get("is") for entry in entries[: len(facts)]}
-    changed = [name for name, value in facts.items() if found.get(name) != value]
-    if changed:
-        raise DatasetError(
-            f"{path} is of another comparison: {' and '.join(changed[:2])} changed since; begin"
-            " anew without --resume"
-        )
+    return bytes_sha256(text.encode())

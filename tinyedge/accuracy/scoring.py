@@ -3,8 +3,6 @@
 import functools
 import os
 import platform
-import threading
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ from tinyedge.accuracy.model import (
 from tinyedge.accuracy.observations import Answer, ImageAnswers
 from tinyedge.errors import AnswerError, ModelError, WorkerError
 from tinyedge.images.encoded import EncodedImage
-from tinyedge.images.evaluate import Unreadable, outcome
+from tinyedge.images.evaluate import Unreadable, made_once, outcome
 from tinyedge.images.load import load_float_inputs
 
 __all__ = ["OpenedModels", "Outcome", "Scoring", "Task"]
@@ -114,31 +112,11 @@ class OpenedModels:
                 f"the worker {platform.node()}, process {os.getpid()}, has tinyedge"
                 f" {tinyedge.__version__}, not {self.version}: install the same on every worker"
             )
-        return _scoring(self)(tasks)
+        return made_once(self.key, functools.partial(_scoring, self.openers))(tasks)
 
 
-class _Opened(threading.local):
-    """One scoring a thread, as interpreters serve one: a worker may have several.
-
-    No more than one: a worker that is lent to another comparison frees the models of the last.
-    """
-
-    key = ""
-    scoring: Scoring | None = None
-
-
-_opened = _Opened()
-
-
-def _scoring(wanted: OpenedModels) -> Scoring:
-    if _opened.scoring is None or _opened.key != wanted.key:
-        _opened.scoring = None
-        with warnings.catch_warnings():
-            # Whoever hands out the work has opened them, too, and told.
-            warnings.simplefilter("ignore")
-            _opened.scoring = Scoring([open_model() for open_model in wanted.openers])
-        _opened.key = wanted.key
-    return _opened.scoring
+def _scoring(openers: Sequence[Callable[[], ScoringModel]]) -> Scoring:
+    return Scoring([open_model() for open_model in openers])
 
 
 def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:

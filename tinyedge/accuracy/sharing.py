@@ -12,6 +12,7 @@ from tinyedge.accuracy.compare import Workers
 from tinyedge.accuracy.model import ScoringModel
 from tinyedge.accuracy.scoring import OpenedModels
 from tinyedge.files import bytes_sha256
+from tinyedge.text import counted
 from tinyedge.workers import local_workers, share_cores
 
 __all__ = ["AHEAD", "share", "share_with_cluster"]
@@ -53,7 +54,8 @@ def share(
     """
     if isinstance(workers, Executor):
         work = _work(models, threads or 1)
-        yield Workers(workers, work, batch=_IN_A_BATCH, in_flight=_IN_FLIGHT)
+        described = f"{counted(threads or 1, 'thread')} in each of an executor's workers"
+        yield Workers(workers, work, _IN_A_BATCH, _IN_FLIGHT, described)
         return
     if one_process and workers not in (None, 1):
         raise ValueError(f"{workers} workers cannot share one accelerator")
@@ -65,9 +67,8 @@ def share(
         return
     batch = _batch(images, divided.workers, most=_IN_A_BATCH)
     with local_workers(divided.workers) as executor:
-        yield Workers(
-            executor, _work(models, divided.threads), batch, in_flight=AHEAD * divided.workers
-        )
+        work = _work(models, divided.threads)
+        yield Workers(executor, work, batch, AHEAD * divided.workers, str(divided))
 
 
 @contextlib.contextmanager
@@ -105,7 +106,9 @@ def share_with_cluster(
             finders = [partial(shipped_file, name) for name in names]
         work = _work(models, threads or 1, finders)
         batch = _batch(images, found.threads, most=_A_THREAD * found.threads)
-        yield Workers(found.executor, work, batch, AHEAD * found.threads, ship)
+        each = counted(threads or 1, "thread")
+        described = f"{each} in each of {counted(found.threads, 'task')} at a time of {address}"
+        yield Workers(found.executor, work, batch, AHEAD * found.threads, described, ship)
 
 
 def _batch(images: int, workers: int, *, most: int) -> int:

@@ -1,6 +1,8 @@
 """A calibration set chosen among photos: each once, apart from those to judge by, spread."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import NamedImage, read_named
 from tinyedge.progress import Advance, Progress
 from tinyedge.text import counted
+from tinyedge.workers import decoding_workers
 
 __all__ = ["CalibrationChoice", "choose"]
 
@@ -52,6 +55,7 @@ def choose(
     seed: int,
     data: Path | None = None,
     unlabelled: bool = False,
+    workers: int | None = 1,
     progress: Progress,
 ) -> CalibrationChoice:
     """Choose photos of `source`; its order, and the names of files, decide nothing.
@@ -67,6 +71,8 @@ def choose(
         seed: of what is drawn at random.
         data: the photos to judge by, which the set is kept apart from.
         unlabelled: take no labels from `source`.
+        workers: processes that look at the photos; None for as many as are of use. Each imports
+            the program's main module anew.
         progress: is told of every photo.
 
     Raises:
@@ -75,8 +81,9 @@ def choose(
     images = read_named(source, unlabelled=unlabelled)
     judged = [] if data is None else read_named(data, unlabelled=True)
     advance = progress("Looking at photos", len(images) + len(judged), unit="photos")
-    photos, left_out = _looked_at(images, advance)
-    photos_judged, _ = _looked_at(judged, advance)
+    with decoding_workers([image.path for image in (*images, *judged)], workers) as executor:
+        photos, left_out = _looked_at(images, executor, advance)
+        photos_judged, _ = _looked_at(judged, executor, advance)
     pool, others = unique(photos, photos_judged)
     left_out += others
     if not pool:
@@ -97,15 +104,22 @@ def choose(
     )
 
 
-def _looked_at(images: Sequence[NamedImage], advance: Advance) -> tuple[list[Photo], list[LeftOut]]:
+def _looked_at(
+    images: Sequence[NamedImage], executor: Executor | None, advance: Advance
+) -> tuple[list[Photo], list[LeftOut]]:
     photos, broken = [], []
-    for image, found in evaluate(lambda image: look_at(*image), images):
-        if isinstance(found, Unreadable):
-            broken.append(LeftOut(image.path, "broken", why=found.reason))
-        else:
-            photos.append(found)
-        advance()
+    with closing(evaluate(_look_at, images, executor)) as looked:
+        for image, found in looked:
+            if isinstance(found, Unreadable):
+                broken.append(LeftOut(image.path, "broken", why=found.reason))
+            else:
+                photos.append(found)
+            advance()
     return photos, broken
+
+
+def _look_at(image: NamedImage) -> Photo:
+    return look_at(*image)
 
 
 def _chosen(pool: Sequence[Photo], size: int, seed: int) -> tuple[Photo, ...]:

@@ -164,7 +164,13 @@ def _build(
     check_output(output, folder, data)
     with progress_shown(on_terminal=shows_progress()) as progress:
         choice = choose(
-            folder, size=size, seed=seed, data=data, unlabelled=unlabelled, progress=progress
+            folder,
+            size=size,
+            seed=seed,
+            data=data,
+            unlabelled=unlabelled,
+            workers=None,
+            progress=progress,
         )
     write(choice, output)
     if verbosity() == "verbose":
@@ -211,6 +217,7 @@ def _check(
             count=count,
             fit=fit,
             batch_norm=batch_norm,
+            workers=None,
             progress=progress,
         )
     show(

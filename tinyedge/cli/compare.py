@@ -1,5 +1,6 @@
 """``tinyedge compare``."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ from tinyedge.exit_codes import CODE_OF_VERDICT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tinyedge.accuracy.compare import Comparisons
+    from tinyedge.accuracy.compare import Comparisons, Workers
     from tinyedge.accuracy.page.layers import Layers
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.spec import Fit
@@ -91,7 +92,7 @@ if TYPE_CHECKING:
     "--journal",
     metavar="FILE",
     type=PATH,
-    help="Keep what was found, for --resume [default: beside --csv or --flips].",
+    help="Keep what was found, for --resume [default: beside --csv, --flips or --html].",
 )
 @click.option("--resume", is_flag=True, help="Go on with the journal of an interrupted run.")
 @device_option
@@ -150,7 +151,6 @@ def command(
     from tinyedge.accuracy.page.compared import comparison_page
     from tinyedge.devices.runtime.classifier import open_models
     from tinyedge.devices.runtime.made import how_made
-    from tinyedge.devices.runtime.report import running_on
     from tinyedge.files import check_is_no_input, write_together
     from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
@@ -164,7 +164,7 @@ def command(
     context.with_resource(own_temporaries())
     for path in written:
         check_table_file(path)
-    journal = _journal(journal, written, resume=resume)
+    journal = _journal(journal, [*written, *([html] if html else [])], resume=resume)
     for path in (*written, *([journal] if journal else [])):
         check_is_no_input(path, float_file, *others, data, labels, ids)
     inspected = _checked_page(html, layers, (float_file, *others), data, labels, ids, *written)
@@ -181,8 +181,6 @@ def command(
         std=said_std,
         threshold=threshold,
     )
-    through = next((model.delegate for model in models[1:] if model.delegate), None)
-    say(f"{running_on(models[0])}{f', INT8 through {through}' if through else ''}", err=True)
 
     def show_so_far(found: "Comparisons") -> None:
         show_all(found)
@@ -215,6 +213,7 @@ def command(
                 ship=ship,
                 journal=journal,
                 resume=resume,
+                started=partial(_say_what_runs, models),
                 so_far=show_so_far,
                 progress=progress,
             )
@@ -261,7 +260,7 @@ def _checked_page(
 
 
 def _journal(named: Path | None, written: "Iterable[Path]", *, resume: bool) -> Path | None:
-    """The journal's file: as it is named, or beside the first of the tables; none without either.
+    """The journal's file: as it is named, or beside the first output; none without either.
 
     Raises:
         click.UsageError: there is none to go on with.
@@ -270,11 +269,19 @@ def _journal(named: Path | None, written: "Iterable[Path]", *, resume: bool) -> 
     journal = named or beside
     if resume and journal is None:
         raise click.UsageError(
-            "--resume goes on with a journal: name it with --journal, or the table it lies beside"
+            "--resume goes on with a journal: name it with --journal, or the output it lies beside"
         )
     if resume and journal is not None and not journal.exists():
         raise click.UsageError(f"--resume: there is no journal {journal}")
     return journal
+
+
+def _say_what_runs(models: "Sequence[Classifier]", workers: "Workers | None") -> None:
+    from tinyedge.devices.runtime.report import running_on
+
+    on = running_on(models[0], None if workers is None else workers.described)
+    through = next((model.delegate for model in models[1:] if model.delegate), None)
+    say(f"{on}{f', INT8 through {through}' if through else ''}", err=True)
 
 
 def _note_slower(found: "Comparisons", models: "Sequence[Classifier]") -> None:

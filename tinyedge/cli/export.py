@@ -163,6 +163,7 @@ def command(
             float_only=float_only,
             keras=keras,
             saved_model=saved_model,
+            workers=None,
             progress=progress,
         )
     show(as_json, lambda: report.as_text(exported), lambda: report.as_json(exported))

@@ -72,7 +72,7 @@ def command(
         from tinyedge.export.inspection.inspect import inspect_files
 
         done()
-        inspection = inspect_files(float_model, int8_model, paths, progress=progress)
+        inspection = inspect_files(float_model, int8_model, paths, workers=None, progress=progress)
     if plot is not None:
         write_together({plot: inspection_plot(inspection)})
     show(

@@ -1,12 +1,14 @@
 """From images to results: the one loop, in this thread or over the workers of an executor."""
 
 import os
+import threading
 import traceback
+import warnings
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinyedge.errors import ImageError
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from queue import SimpleQueue
 
-__all__ = ["Unreadable", "evaluate", "outcome"]
+__all__ = ["Unreadable", "evaluate", "made_once", "outcome"]
 
 Image = TypeVar("Image")
 Result = TypeVar("Result")
@@ -76,8 +78,7 @@ def _one_by_one(
 def _over_executor(
     work: Callable[[Image], Result], images: Iterable[Image], executor: "Executor", in_flight: int
 ) -> Generator[tuple[Image, Result | Unreadable], None, None]:
-    # Here, because a board runs without them.
-    import threading
+    # Here, because a board runs without it.
     from queue import SimpleQueue
 
     slots = threading.Semaphore(in_flight)
@@ -147,3 +148,29 @@ def outcome(work: Callable[[], Result]) -> Result | Unreadable:
             if each is not None:
                 traceback.clear_frames(each.__traceback__)
         return Unreadable(error)
+
+
+class _Made(threading.local):
+    """One a thread, as interpreters serve one: a worker may have several.
+
+    No more than one: a worker that is lent to other work frees the models of the last.
+    """
+
+    key = ""
+    work: Any = None
+
+
+_made = _Made()
+
+
+def made_once(key: str, make: Callable[[], Callable[[Image], Result]]) -> Callable[[Image], Result]:
+    """The work that `make` makes, the first time that a worker is asked for it by that key."""
+    if _made.work is None or _made.key != key:
+        _made.work = None
+        with warnings.catch_warnings():
+            # Whoever hands out the work has opened the same models, and told.
+            warnings.simplefilter("ignore")
+            _made.work = make()
+        _made.key = key
+    made: Callable[[Image], Result] = _made.work
+    return made

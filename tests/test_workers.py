@@ -1,0 +1,40 @@
+"""How many processes share work, and when they are worth their start."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tinyedge.workers import decoding_workers, share_cores
+
+CORES = len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(("images", "workers"), [(1, 1), (32, 1), (33, 2), (10**6, CORES)])
+def test_no_more_than_are_of_use(images: int, workers: int) -> None:
+    share = share_cores(images, workers=None, threads=None)
+    assert share.workers == min(workers, CORES)
+    assert share.workers * share.threads <= CORES
+    assert str(share_cores(1, workers=1, threads=3)) == "3 threads in each of 1 worker"
+
+
+def test_threads_are_what_the_workers_leave() -> None:
+    assert share_cores(1000, workers=None, threads=CORES).workers == 1
+    assert share_cores(1000, workers=CORES, threads=None, most_threads=8).threads == 1
+    with pytest.raises(ValueError, match=f"are more than the {CORES} cores there are"):
+        share_cores(1000, workers=2, threads=CORES)
+
+
+def test_photos_of_few_bytes_are_decoded_here(tmp_path: Path) -> None:
+    """Of as many bytes as cost seconds, workers do; a missing file is told of where it is read."""
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.write_bytes(b"x")
+    with large.open("wb") as file:
+        file.truncate(40 << 20)
+    for images, workers, shared in (
+        ([small, large, tmp_path / "none"], None, False),
+        ([large, large], None, CORES > 1),
+        ([large, large], 1, False),
+    ):
+        with decoding_workers(images, workers) as executor:
+            assert (executor is not None) == shared
