@@ -25,14 +25,19 @@ _COMMONEST = 20
 class _Answered(NamedTuple):
     name: str
     predictions: Sequence[Prediction]
-    milliseconds: float
+    milliseconds: float | None
     picture: Picture | None
 
 
 class AnswersPage:
-    """The answers to one image after the other, and of the first of them small copies."""
+    """The answers to one image after the other, and of the first of them small copies.
 
-    def __init__(self) -> None:
+    It has the inferences' times where they were `timed`: while nothing else ran.
+    """
+
+    def __init__(self, *, timed: bool = True) -> None:
+        self._timed = timed
+        self._count = 0
         self._answered: list[_Answered] = []
         self._unreadable: list[str] = []
         self._milliseconds: list[float] = []
@@ -41,7 +46,10 @@ class AnswersPage:
 
     def add(self, image: SourceImage, answer: Classification) -> None:
         """Keep an answer; the image is read once more for its small copy."""
-        self._milliseconds.append(answer.milliseconds)
+        self._count += 1
+        milliseconds = answer.milliseconds if self._timed else None
+        if milliseconds is not None:
+            self._milliseconds.append(milliseconds)
         self._first[answer[0].label if answer else None] += 1
         if len(self._answered) >= MOST_PICTURES + MOST_LISTED:
             return
@@ -49,7 +57,7 @@ class AnswersPage:
         if len(self._answered) < MOST_PICTURES and isinstance(image.content, Path | EncodedImage):
             small = picture(image.content)
         shown = answer.predictions[:_CLASSES_SHOWN]
-        self._answered.append(_Answered(image.name, shown, answer.milliseconds, small))
+        self._answered.append(_Answered(image.name, shown, milliseconds, small))
 
     def add_unreadable(self, reason: str) -> None:
         """Keep why an image has no answer."""
@@ -65,11 +73,12 @@ class AnswersPage:
         """
         return rendered(
             "answers.html",
-            count=len(self._milliseconds),
+            count=self._count,
+            timed=self._timed,
             median=statistics.median(self._milliseconds) if self._milliseconds else None,
             shown=self._answered[:MOST_PICTURES],
             listed=self._answered[MOST_PICTURES:],
-            left_out=len(self._milliseconds) - len(self._answered),
+            left_out=self._count - len(self._answered),
             unreadable=self._unreadable,
             faults=self._faults,
             commonest=self._first.most_common(_COMMONEST),

@@ -239,18 +239,23 @@ class Classifier:
         return EVEN if threshold is None else threshold
 
     def opener(
-        self, threads: int, find: Callable[[], Path] | None = None
+        self, threads: int, find: Callable[[], Path] | None = None, *, named: bool = False
     ) -> Callable[[], "Classifier"]:
         """What another process calls to have the same model, with so many threads; picklable.
-
-        Class names, which only this process needs, are not those that were given here.
 
         Args:
             threads: of the runtime there.
             find: says where its file is there; where not given it is where it is here.
+            named: whether it shall have the class names that were given here, too.
         """
         where = partial(Path, os.path.abspath(self.path)) if find is None else find
-        return partial(_open_again, where, self.spec, threads=threads, **self._how)
+        labels = self.card.labels if named else None
+        return partial(_open_again, where, self.spec, labels, threads=threads, **self._how)
+
+    def name_classes(self, labels: tuple[str, ...]) -> None:
+        """Have answers bear these names, one a class, in place of its own."""
+        self.card = replace(self.card, labels=labels)
+        self._both = self._both_classes(told=self._how["threshold"] is not None)
 
     def classify(self, image: ImageLike, top: int = 5) -> Classification:
         """The `top` likeliest classes of an image, likeliest first.
@@ -469,8 +474,10 @@ def open_models(
     return opened(models[0], others[0]), *others
 
 
-def _open_again(find: Callable[[], Path], spec: InputSpec, **how: Any) -> Classifier:
-    """The classifier that another process opened so, and feeds by that spec.
+def _open_again(
+    find: Callable[[], Path], spec: InputSpec, labels: tuple[str, ...] | None, **how: Any
+) -> Classifier:
+    """The classifier that another process opened so, feeds by that spec and names classes by.
 
     Raises:
         ModelError: it is another one by now.
@@ -483,6 +490,8 @@ def _open_again(find: Callable[[], Path], spec: InputSpec, **how: Any) -> Classi
             f"{path}: it takes photos as {found}, {found.dtype}, and took them as {spec}"
         )
     model.spec = spec
+    if labels is not None:
+        model.name_classes(labels)
     return model
 
 

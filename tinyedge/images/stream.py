@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["STDIN", "ImageSource", "NamedImages", "SourceImage", "WhenUnreadable"]
 
 STDIN = "-"
+# What stands there is another file for each process.
+_OWN_STREAMS = ("/dev/", "/proc/")
 
 WhenUnreadable = Literal["raise", "skip", "retry"]
 
@@ -46,10 +48,13 @@ class ImageSource(ABC, Iterable[SourceImage]):
     Attributes:
         announcement: what to tell the user before the first image, or None.
         ends: whether its images are so many as were named, and are summed up at their end.
+        count: how many images there are; None where nobody knows before they have come, or where
+            another process cannot read them.
     """
 
     announcement: str | None = None
     ends: bool = True
+    count: int | None = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[SourceImage]:
@@ -80,6 +85,8 @@ class NamedImages(ImageSource):
         """
         self._found = [None if name == STDIN else find_images([name]) for name in names]
         self._named = {Path(name) for name in names}
+        if STDIN not in names and not any(name.startswith(_OWN_STREAMS) for name in names):
+            self.count = sum(len(paths) for paths in self._found if paths is not None)
         self._stdin = stdin
         self._null = null
 

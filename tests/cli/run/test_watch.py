@@ -305,7 +305,18 @@ def test_no_folder_is_an_error(model: Path, folder: Path) -> None:
         (("--camera", ""), "--camera takes a camera's number, a file or an address"),
         (("a.png", "--existing"), "--existing goes with --watch"),
         (("a.png", "--rewritten"), "--rewritten goes with --watch"),
-        (("--camera", "0", "--journal", "j"), "--journal goes with --watch"),
+        (("--camera", "0", "--journal", "j"), "--journal keeps which photos were answered: give"),
+        (("--camera", "0", "--workers", "2"), "--workers share photos that are named: --watch,"),
+        (("--watch", ".", "--workers", "2"), "--workers share photos that are named: --watch,"),
+        (("a.png", "--bench", "1", "--workers", "2"), "--workers share photos that are named"),
+        (("a.png", "--bench", "1", "--journal", "j"), "--journal keeps which photos were answered"),
+        (
+            ("--watch", ".", "--journal", "j", "--resume"),
+            "--resume is of IMAGE...: --watch goes on",
+        ),
+        (("a.png", "--resume"), "--resume goes on with a journal: name it with --journal"),
+        (("a.png", "--journal", "j", "--html", "h"), "--html shows the answers of one run: not"),
+        (("a.png", "--journal", "none", "--resume"), "--resume: there is no journal none"),
     ],
 )
 def test_sources_do_not_mix(model: Path, words: tuple[str, ...], reason: str) -> None:

@@ -1,5 +1,6 @@
 """``tinyedge run``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,11 @@ from tinyedge.cli.parameters import (
     said_of_pixels,
     threads_option,
     threshold_option,
+    workers_option,
 )
 
 if TYPE_CHECKING:
-    from tinyedge.cli.run.images import PageFile
+    from tinyedge.cli.run.images import JournalFile, PageFile
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.annotate import AnnotatedCopies
     from tinyedge.images.spec import Fit
@@ -44,7 +46,11 @@ if TYPE_CHECKING:
     "--journal",
     type=PATH,
     metavar="FILE",
-    help="With --watch, keep in FILE what was answered, and go on from there at the next start.",
+    help="Keep in FILE what was answered: --watch goes on from there at the next start, photos that"
+    " are named with --resume.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with the journal of an interrupted run of these photos."
 )
 @click.option(
     "--camera", metavar="NUMBER", help="Answer what this camera sees until interrupted: 0, say."
@@ -87,6 +93,7 @@ if TYPE_CHECKING:
     metavar="P",
     help="Leave out classes whose probability is below P.",
 )
+@workers_option
 @threads_option
 @fit_option
 @pixel_options
@@ -103,6 +110,7 @@ def command(
     existing: bool,
     rewritten: bool,
     journal: Path | None,
+    resume: bool,
     camera: str | None,
     interval: float,
     null: bool,
@@ -113,6 +121,7 @@ def command(
     require_delegate: bool,
     top: int,
     least: float | None,
+    workers: int | None,
     threads: int | None,
     fit: "Fit | None",
     mean: list[float] | None,
@@ -135,6 +144,8 @@ def command(
     With --device coral-usb a file compiled for the Edge TPU runs there, and where that cannot be,
     the int8 file beside it on the CPU, which is said.
 
+    Many photos are shared among the cores; Ctrl-C shows what came of those until then.
+
     --bench prints the times of loading, of the first inference, of warming up and of steady
     inference apart, and of loading photos.
 
@@ -142,9 +153,15 @@ def command(
     """
     _check_sources(images, watch, camera, bench)
     _check_output(images, bench, null=null, least=least, save=save, html=html)
-    for name, given in (("existing", existing), ("rewritten", rewritten), ("journal", journal)):
+    for name, given in (("existing", existing), ("rewritten", rewritten)):
         if given and watch is None:
             raise click.UsageError(f"--{name} goes with --watch")
+    _check_journal(images, watch, bench, journal=journal, resume=resume, html=html)
+    if workers is not None and (not images or bench is not None):
+        raise click.UsageError(
+            "--workers share photos that are named: --watch, --camera and --bench take one after"
+            " the other"
+        )
     from tinyedge.cli.run.images import (
         answer_images,
         open_camera_source,
@@ -180,6 +197,9 @@ def command(
     if html is not None:
         page = _page(context, html, model, images, labels)
     copies = None if save is None else _copies(save, watch, images)
+    kept = None
+    if journal is not None and watch is None:
+        kept = _journal(journal, model, labels, images, resume=resume)
     if watch is not None:
         opened = open_folder(
             watch, existing=existing, rewritten=rewritten, journal=journal, interval=interval
@@ -187,11 +207,20 @@ def command(
     elif camera is not None:
         opened = open_camera_source(camera, interval=interval)
     else:
-        opened = open_names(images, null=null)
+        opened = open_names(images, null=null, shared=workers not in (None, 1))
     try:
         with opened as source:
             answer_images(
-                load, source, top=top, least=least, copies=copies, page=page, as_json=as_json
+                load,
+                source,
+                top=top,
+                least=least,
+                copies=copies,
+                workers=workers,
+                threads=threads,
+                journal=kept,
+                page=page,
+                as_json=as_json,
             )
     except Interrupted:
         # Before the first image, or after the last.
@@ -218,6 +247,41 @@ def _check_sources(
         raise click.UsageError("--bench times photos it can take again: name them, not -")
     if camera == "":
         raise click.UsageError("--camera takes a camera's number, a file or an address")
+
+
+def _check_journal(
+    images: tuple[str, ...],
+    watch: Path | None,
+    bench: int | None,
+    *,
+    journal: Path | None,
+    resume: bool,
+    html: Path | None,
+) -> None:
+    """Raise a UsageError where these do not go together."""
+    if journal is not None and (bench is not None or not (images or watch)):
+        raise click.UsageError(
+            "--journal keeps which photos were answered: give IMAGE... or --watch"
+        )
+    if resume and watch is not None:
+        raise click.UsageError("--resume is of IMAGE...: --watch goes on with its journal anyway")
+    if resume and journal is None:
+        raise click.UsageError("--resume goes on with a journal: name it with --journal")
+    if journal is not None and html is not None:
+        raise click.UsageError("--html shows the answers of one run: not with --journal")
+
+
+def _journal(
+    journal: Path, model: Path, labels: Path | None, images: tuple[str, ...], *, resume: bool
+) -> "JournalFile":
+    """The journal of photos that are named: no file that is read, and there to go on with."""
+    from tinyedge.cli.run.images import JournalFile
+    from tinyedge.files import check_is_no_input
+
+    if resume and not journal.exists():
+        raise click.UsageError(f"--resume: there is no journal {journal}")
+    check_is_no_input(journal, model, labels, *map(Path, filter(os.path.isfile, images)))
+    return JournalFile(journal, resume)
 
 
 def _check_output(

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import click
 
 from tinyedge.cli.output import say, say_error, show
 from tinyedge.cli.run.tally import Tally
@@ -13,13 +15,22 @@ from tinyedge.errors import DatasetError
 from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from tinyedge.devices.runtime.answering import Answered, Wanted
     from tinyedge.devices.runtime.answers_page import AnswersPage
-    from tinyedge.devices.runtime.classifier import Classification, Classifier
+    from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.images.annotate import AnnotatedCopies
     from tinyedge.images.evaluate import Unreadable
+    from tinyedge.images.resumed import ResumedImages
     from tinyedge.images.stream import ImageSource, SourceImage
 
-__all__ = ["PageFile", "answer_images", "open_camera_source", "open_folder", "open_names"]
+__all__ = [
+    "JournalFile",
+    "PageFile",
+    "answer_images",
+    "open_camera_source",
+    "open_folder",
+    "open_names",
+]
 
 
 class PageFile(NamedTuple):
@@ -29,18 +40,30 @@ class PageFile(NamedTuple):
     command: str
 
 
+class JournalFile(NamedTuple):
+    """Where it is kept what was answered, and whether to go on with what is there."""
+
+    path: Path
+    resume: bool
+
+
 @contextmanager
-def open_names(names: Sequence[str], *, null: bool) -> Iterator["ImageSource"]:
+def open_names(names: Sequence[str], *, null: bool, shared: bool) -> Iterator["ImageSource"]:
     """The images of names, patterns and folders, and those that come on stdin.
 
-    With `null` paths on stdin have a NUL byte behind each.
+    With `null` paths on stdin have a NUL byte behind each. Where workers share them a thread of its
+    own reads it.
 
     Raises:
         DatasetError: a name of no image.
     """
     from tinyedge.images.stream import NamedImages
 
-    yield NamedImages(names, sys.stdin.buffer if sys.stdin is not None else None, null=null)
+    stdin = None if sys.stdin is None else sys.stdin.buffer
+    if shared:
+        # Not through its buffer, whose lock the thread would have when the process ends.
+        stdin = getattr(stdin, "raw", stdin)
+    yield NamedImages(names, stdin, null=null)
 
 
 @contextmanager
@@ -91,6 +114,9 @@ def answer_images(
     top: int,
     least: float | None = None,
     copies: "AnnotatedCopies | None" = None,
+    workers: int | None = 1,
+    threads: int | None = None,
+    journal: JournalFile | None = None,
     page: PageFile | None = None,
     as_json: bool,
 ) -> None:
@@ -98,80 +124,155 @@ def answer_images(
 
     The model is loaded now, when the source has been found: a wrong name costs no waiting, and
     no image that comes meanwhile is missed. Classes of a probability below `least` are left out.
+    An interrupt shows what came of the images until then.
 
     Raises:
         SystemExit: an image that was named is none: each was told of, and the others answered.
-        DatasetError: none of several could be read.
+        DatasetError: none of several could be read; or the journal is another run's.
+        click.UsageError: so many workers cannot be had.
         Whatever `load` and `source` raise.
     """
     from tinyedge.devices.runtime import report
-    from tinyedge.images.evaluate import Unreadable, evaluate
-    from tinyedge.system import interruptible
+    from tinyedge.devices.runtime.answering import Wanted, answers, facts, shared_among
+    from tinyedge.system import Interrupted, interruptible
 
     # A source may make signals wait for the end of an answer; loading has nothing to lose.
     with interruptible():
         classifier = load()
-    say(report.running_on(classifier), err=True)
-    if source.announcement is not None:
-        say(source.announcement, err=True)
-    tally = Tally()
-    saved = None
-    sheet = None if page is None else _sheet()
-
-    def answer_of(image: "SourceImage") -> "Classification":
-        answer = classifier.classify(image.content, top)
-        return answer if least is None else answer.reaching(least)
-
-    answers = evaluate(answer_of, source)
-    with closing(answers):
-        for image, answer in answers:
-            if not isinstance(answer, Unreadable):
-                # Before it is printed: what is printed has been done.
-                saved = None if copies is None else _saved(copies, image, answer, least)
-                show(
-                    as_json,
-                    partial(report.as_text, image, answer, least),
-                    partial(report.as_json, image, answer, saved),
-                )
-                if sheet is not None:
-                    sheet.add(image, answer)
-                source.answered(image)
-                # Of one without an end no number is kept of each.
-                if source.ends:
-                    tally.add(answer)
-                else:
-                    tally.answered += 1
-            elif image.when_unreadable == "retry":
-                _retry(source, image, answer)
-            else:
-                _tell_unreadable(image, answer, tally, sheet)
-    if page is not None and sheet is not None:
-        _write_page(page, sheet, classifier)
+    wanted = Wanted(top, least, copies)
+    with ExitStack() as stack:
+        if journal is not None:
+            source = stack.enter_context(_resumed(source, journal, facts(classifier, wanted)))
+        try:
+            share = shared_among(classifier, source.count, workers=workers, threads=threads)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        say(report.running_on(classifier, None if share is None else str(share)), err=True)
+        if source.announcement is not None:
+            say(source.announcement, err=True)
+        tally = Tally(timed=share is None)
+        told = _Told(wanted, tally, None if page is None else _sheet(timed=share is None), as_json)
+        try:
+            with answers(classifier, source, wanted, share) as answered:
+                told.tell(source, answered, kept=journal is not None)
+        except (Interrupted, KeyboardInterrupt):
+            if source.ends:
+                _tell_so_far(tally, source.count, journal)
+            raise
+        finally:
+            if share is not None and copies is not None:
+                _sweep(copies.folder)
+        if page is not None and told.sheet is not None:
+            _write_page(page, told.sheet, classifier)
+    if journal is not None and not tally.failed:
+        journal.path.unlink(missing_ok=True)
     if source.ends:
-        _sum_up(tally, copies, saved)
+        told.sum_up()
     if tally.failed:
         raise SystemExit(ExitCode.ERROR)
     if tally.skipped and not tally.answered:
         raise DatasetError(f"none of the {tally.skipped} images can be read")
 
 
-def _tell_unreadable(
-    image: "SourceImage", answer: "Unreadable", tally: Tally, sheet: "AnswersPage | None"
-) -> None:
-    if image.when_unreadable == "raise":
-        say_error(f"error: {answer.reason}")
-        tally.failed += 1
-    else:
-        say(f"skipped: {answer.reason}", err=True)
-        tally.skipped += 1
-    if sheet is not None:
-        sheet.add_unreadable(answer.reason)
+@contextmanager
+def _resumed(
+    source: "ImageSource", journal: JournalFile, facts: dict[str, str]
+) -> Iterator["ResumedImages"]:
+    from tinyedge.images.resumed import resumed_images
+    from tinyedge.text import counted
+
+    with resumed_images(source, journal.path, facts, resume=journal.resume) as found:
+        if journal.resume:
+            said = counted(found.before, "photo")
+            say(f"{said} answered before, by {journal.path}", err=True)
+        yield found
 
 
-def _sheet() -> "AnswersPage":
+class _Told:
+    """What is told of each image."""
+
+    def __init__(
+        self, wanted: "Wanted", tally: Tally, sheet: "AnswersPage | None", as_json: bool
+    ) -> None:
+        self.sheet = sheet
+        self._wanted, self._tally, self._as_json = wanted, tally, as_json
+        self._saved: Path | None = None
+
+    def tell(
+        self,
+        source: "ImageSource",
+        answers: "Iterator[tuple[SourceImage, Answered | Unreadable]]",
+        *,
+        kept: bool,
+    ) -> None:
+        """Print the answers; where they are `kept`, an interrupt waits until they are."""
+        from tinyedge.images.evaluate import Unreadable
+        from tinyedge.system import interrupts_held
+
+        for image, found in answers:
+            if not isinstance(found, Unreadable):
+                with interrupts_held() if kept else nullcontext():
+                    self._answer(image, found, ends=source.ends)
+                    source.answered(image)
+            elif image.when_unreadable == "retry":
+                _retry(source, image, found)
+            else:
+                self._unreadable(image, found)
+
+    def sum_up(self) -> None:
+        """Say what came of several images, and where copies are."""
+        tally, copies = self._tally, self._wanted.copies
+        if tally.images > 1 and tally.answered:
+            for line in tally.lines():
+                say(line, err=True)
+        if copies is not None and tally.answered:
+            one = tally.answered == 1 and self._saved
+            say(f"saved: {self._saved if one else copies.folder}", err=True)
+
+    def _answer(self, image: "SourceImage", found: "Answered", *, ends: bool) -> None:
+        from tinyedge.devices.runtime import report
+
+        answer, self._saved, unsaved = found
+        if unsaved is not None:
+            say(f"note: no copy of {image.name} is saved: {unsaved}", err=True)
+        show(
+            self._as_json,
+            partial(report.as_text, image, answer, self._wanted.least),
+            partial(report.as_json, image, answer, self._saved),
+        )
+        if self.sheet is not None:
+            self.sheet.add(image, answer)
+        # Of one without an end no number is kept of each.
+        if ends:
+            self._tally.add(answer)
+        else:
+            self._tally.answered += 1
+
+    def _unreadable(self, image: "SourceImage", found: "Unreadable") -> None:
+        if image.when_unreadable == "raise":
+            say_error(f"error: {found.reason}")
+            self._tally.failed += 1
+        else:
+            say(f"skipped: {found.reason}", err=True)
+            self._tally.skipped += 1
+        if self.sheet is not None:
+            self.sheet.add_unreadable(found.reason)
+
+
+def _tell_so_far(tally: Tally, count: int | None, journal: JournalFile | None) -> None:
+    if tally.images:
+        of = "" if count is None else f" of {count}"
+        first, *others = tally.lines()
+        for line in (f"so far {tally.images}{of}: {first}", *others):
+            say(line, err=True)
+    if journal is not None:
+        say(f"go on with --resume: {journal.path} holds what was answered", err=True)
+
+
+def _sheet(*, timed: bool) -> "AnswersPage":
     from tinyedge.devices.runtime.answers_page import AnswersPage
 
-    return AnswersPage()
+    return AnswersPage(timed=timed)
 
 
 def _write_page(page: PageFile, sheet: "AnswersPage", classifier: "Classifier") -> None:
@@ -182,27 +283,11 @@ def _write_page(page: PageFile, sheet: "AnswersPage", classifier: "Classifier") 
     write_together({page.path: sheet.page(made)})
 
 
-def _sum_up(tally: Tally, copies: "AnnotatedCopies | None", last: Path | None) -> None:
-    """Say what came of several images, and where copies are."""
-    if tally.images > 1 and tally.answered:
-        for line in tally.lines():
-            say(line, err=True)
-    if copies is not None and tally.answered:
-        say(f"saved: {last if tally.answered == 1 and last else copies.folder}", err=True)
+def _sweep(folder: Path) -> None:
+    """Clear up what workers were writing when they were ended."""
+    from tinyedge.temporary import sweep
 
-
-def _saved(
-    copies: "AnnotatedCopies", image: "SourceImage", answer: "Classification", least: float | None
-) -> Path | None:
-    """Where a copy of the image with its answer is; None where it cannot be read any more."""
-    from tinyedge.devices.runtime import report
-    from tinyedge.errors import ImageError
-
-    try:
-        return copies.save(image, report.answer_lines(answer, least))
-    except (ImageError, FileNotFoundError) as error:
-        say(f"note: no copy of {image.name} is saved: {error}", err=True)
-        return None
+    sweep(folder)
 
 
 def _retry(source: "ImageSource", image: "SourceImage", answer: "Unreadable") -> None:

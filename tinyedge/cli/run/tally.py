@@ -20,12 +20,15 @@ _LONGEST_LABEL = 40
 class Tally:
     """How many images were answered, with what and how fast, since it was made.
 
+    The median of their inferences is told where they were `timed`: while nothing else ran.
+
     Attributes:
         answered, skipped, failed: how many images had an answer, could not be read, and could
             not be read although they were named.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, timed: bool = True) -> None:
+        self._timed = timed
         self.answered = self.skipped = self.failed = 0
         self._start = time.monotonic()
         self._milliseconds = array("d")
@@ -35,7 +38,8 @@ class Tally:
     def add(self, answer: "Classification") -> None:
         """Count an answer."""
         self.answered += 1
-        self._milliseconds.append(answer.milliseconds)
+        if self._timed:
+            self._milliseconds.append(answer.milliseconds)
         self._first[answer[0].label if answer else None] += 1
 
     @property
@@ -52,6 +56,7 @@ class Tally:
         lines = [f"{', '.join(counts)} in {seconds:.1f} s"]
         if self._milliseconds:
             lines[0] += f"; median inference {statistics.median(self._milliseconds):.1f} ms"
+        if self._first:
             common = [
                 f"{'no class' if label is None else cut(printable(label), _LONGEST_LABEL)} {count}"
                 for label, count in self._first.most_common(_COMMONEST)
