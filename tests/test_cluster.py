@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import tinyedge
-from tests.support.commands import ROOT, run_as_user, watched
+from tests.support.commands import ROOT, need_programs, run_as_user, watched
 from tests.support.dask_cluster import DaskCluster, dask_cluster
 from tests.support.linear_model import Rows, write_linear_model
 
@@ -172,6 +172,47 @@ def test_a_scheduler_without_workers_and_none_at_all_are_errors(
         assert (done.returncode, done.stdout) == (2, "")
         assert f"error: no scheduler answers at {address} (" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def _certificate(folder: Path) -> Path:
+    """One that vouches for itself, and its key."""
+    folder.mkdir()
+    names = ("-keyout", folder / "key", "-out", folder / "certificate")
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=dask")
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_bytes((folder / "certificate").read_bytes() + (folder / "key").read_bytes())
+    return both
+
+
+def test_tls_lets_in_who_has_the_certificate(
+    files: tuple[Path, ...], alone: Any, tmp_path: Path
+) -> None:
+    need_programs("openssl")
+    own, other = (_certificate(tmp_path / name) for name in ("own", "other"))
+
+    def environment(certificate: Path) -> dict[str, str]:
+        variables = {
+            f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(certificate)
+            for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
+        }
+        return {**variables, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"}
+
+    with dask_cluster(tmp_path / "cluster", own) as cluster:
+        cluster.add_worker()
+        address = cluster.address
+        assert address.startswith("tls://")
+        done = run_as_user(*words(files, "--scheduler", address), environment=environment(own))
+        assert numbers(done) == alone
+        for refused, variables in (
+            (address, environment(other)),
+            (address, {}),
+            (address.replace("tls", "tcp"), environment(own)),
+        ):
+            done = run_as_user(*words(files, "--scheduler", refused), environment=variables)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert f"error: no scheduler answers at {refused} (" in done.stderr
+            assert "Traceback" not in done.stderr
 
 
 def test_without_distributed_the_extra_is_named(files: tuple[Path, ...], tmp_path: Path) -> None:

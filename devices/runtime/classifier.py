@@ -249,7 +249,7 @@ class Classifier:
             threads: of the runtime there.
             find: says where its file is there; where not given it is where it is here.
         """
-        where = partial(Path, os.path.abspath(self.path)) if find is None else find
+        where = partial(_path, os.path.abspath(self.path)) if find is None else find
         return partial(_open_again, where, self.spec, threads=threads, **self._how)
 
     def classify(self, image: ImageLike, top: int = 5) -> Classification:
@@ -467,6 +467,11 @@ def open_models(
 
     others = [opened(model, None) for model in models[1:]]
     return opened(models[0], others[0]), *others
+
+
+def _path(name: str) -> Path:
+    """Of this module, which every Python can name: Path itself stands elsewhere in 3.13."""
+    return Path(name)
 
 
 def _open_again(find: Callable[[], Path], spec: InputSpec, **how: Any) -> Classifier:
