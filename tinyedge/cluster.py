@@ -66,7 +66,7 @@ def cluster(address: str) -> Iterator[Cluster]:
     What tls:// needs is taken from Dask's configuration (``distributed.comm.tls``).
 
     Raises:
-        WorkerError: there is none, it has no workers, or one of them has not this tinyedge.
+        WorkerError: there is none, it has no workers, or one of all these has not this tinyedge.
         MissingPackageError: distributed is not installed.
     """
     try:
@@ -105,8 +105,18 @@ def _connect(address: str) -> None:
 
 
 def _check_workers(client: "Client", address: str) -> None:
-    # The standard library's own function: no worker need know it, whatever Python it has.
-    found = client.run(pkgutil.resolve_name, "tinyedge:__version__", on_error="return")
+    # The standard library's own function: nobody need know it first, whatever Python they have.
+    ask, name = pkgutil.resolve_name, "tinyedge:__version__"
+    try:
+        said = client.run_on_scheduler(ask, name)
+    except Exception as error:
+        said = error
+    if said != tinyedge.__version__:
+        raise WorkerError(
+            f"the scheduler at {address} has {_told(said)}; here is tinyedge"
+            f" {tinyedge.__version__}: install the same where it runs, as on every worker"
+        )
+    found = client.run(ask, name, on_error="return")
     if not found:
         raise WorkerError(f"the scheduler at {address} has no workers: start some (dask worker)")
     others = {name: _told(said) for name, said in found.items() if said != tinyedge.__version__}
@@ -120,7 +130,7 @@ def _check_workers(client: "Client", address: str) -> None:
 
 
 def _told(said: object) -> str:
-    """What a worker has that answered so, a version or an error, when asked for tinyedge's."""
+    """What is installed where this was answered, a version or an error, to asking tinyedge's."""
     if isinstance(said, ModuleNotFoundError) and said.name == "tinyedge":
         return "no tinyedge"
     if isinstance(said, BaseException):

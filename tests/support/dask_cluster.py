@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 from distributed import Client, Security, get_task_stream
 
 from tests.emulated_pi import EmulatedPi
@@ -16,13 +17,22 @@ from tests.emulated_pi import EmulatedPi
 __all__ = ["DaskCluster", "dask_cluster"]
 
 _PATIENCE = 60
+# Without it the page of each is open to every interface, --no-dashboard or not.
+_LOOPBACK_ALONE = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
 
 class DaskCluster:
     """A scheduler that runs; its processes end with the block of `dask_cluster`."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack, certificate: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stack: contextlib.ExitStack,
+        certificate: Path | None,
+        environment: dict[str, str] | None,
+    ) -> None:
         self._folder, self._stack = folder, stack
+        self._processes: list[subprocess.Popen[bytes]] = []
         protocol, security = "tcp", None
         self._tls: list[object] = []
         if certificate is not None:
@@ -36,8 +46,10 @@ class DaskCluster:
                 require_encryption=True,
             )
         file = folder / "scheduler.json"
-        words = ("--host", f"{protocol}://127.0.0.1", "--port", 0, "--no-dashboard", *self._tls)
-        self._start("scheduler", *words, "--scheduler-file", file)
+        words = ("--host", f"{protocol}://127.0.0.1", "--port", 0, *_LOOPBACK_ALONE, *self._tls)
+        self._start(
+            *("scheduler", *words, "--scheduler-file", file), cwd=folder, environment=environment
+        )
         self._client = Client(scheduler_file=str(file), set_as_default=False, security=security)
         stack.callback(self._client.close)
         self.address = str(self._client.scheduler.address)
@@ -68,13 +80,22 @@ class DaskCluster:
 
     @property
     def _worker(self) -> tuple[object, ...]:
-        options = ("--host", "127.0.0.1", "--nthreads", 1, "--no-nanny", "--no-dashboard")
+        options = ("--host", "127.0.0.1", "--nthreads", 1, "--no-nanny", *_LOOPBACK_ALONE)
         return ("worker", self.address, *options, *self._tls)
 
     def _known(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         self._workers += 1
         self._client.wait_for_workers(self._workers, timeout=_PATIENCE)
         return process
+
+    def listens_at(self) -> set[str]:
+        """The addresses of this machine at which the scheduler and the workers can be reached."""
+        return {
+            connection.laddr.ip
+            for process in self._processes
+            for connection in psutil.Process(process.pid).net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
 
     @contextlib.contextmanager
     def busy_workers(self) -> Iterator[set[str]]:
@@ -105,13 +126,16 @@ class DaskCluster:
     def _run(self, command: list[str], **how: Any) -> subprocess.Popen[bytes]:
         log = self._stack.enter_context((self._folder / f"{time.monotonic_ns()}.log").open("wb"))
         process = subprocess.Popen(command, stdout=log, stderr=log, **how)
+        self._processes.append(process)
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process
 
 
 @contextlib.contextmanager
-def dask_cluster(folder: Path, certificate: Path | None = None) -> Iterator[DaskCluster]:
+def dask_cluster(
+    folder: Path, certificate: Path | None = None, *, environment: dict[str, str] | None = None
+) -> Iterator[DaskCluster]:
     """A scheduler that listens on this machine alone, and no workers yet.
 
     Those that have the `certificate`, a file with its key, too, which vouches for itself, speak
@@ -119,4 +143,4 @@ def dask_cluster(folder: Path, certificate: Path | None = None) -> Iterator[Dask
     """
     folder.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
-        yield DaskCluster(folder, stack, certificate)
+        yield DaskCluster(folder, stack, certificate, environment)
