@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import tinyedge
-from tests.support.commands import ROOT, run_as_user, watched
+from tests.support.commands import ROOT, need_programs, run_as_user, watched
 from tests.support.dask_cluster import DaskCluster, dask_cluster
 from tests.support.interrupted import interrupted
 from tests.support.linear_model import Rows, write_linear_model
@@ -142,20 +142,44 @@ def test_a_worker_that_is_lost_and_one_that_is_slow_change_nothing(
     assert numbers(done) == alone
 
 
-def test_a_worker_with_another_tinyedge_is_refused_by_name(
-    cluster: DaskCluster, files: tuple[Path, ...], tmp_path: Path
-) -> None:
+@pytest.fixture
+def another_tinyedge(tmp_path: Path) -> dict[str, str]:
+    """The environment in which version 0.0.7 is found."""
     other = tmp_path / "other"
     shutil.copytree(ROOT / "tinyedge", other / "tinyedge", symlinks=False)
     source = other / "tinyedge" / "__init__.py"
     text = source.read_text()
     source.write_text(text.replace(f'"{tinyedge.__version__}"', '"0.0.7"', 1))
+    return {"PYTHONPATH": str(other)}
+
+
+def test_a_worker_with_another_tinyedge_is_refused_by_name(
+    cluster: DaskCluster, files: tuple[Path, ...], another_tinyedge: dict[str, str]
+) -> None:
     cluster.add_worker()
-    cluster.add_worker("--name", "old", environment={"PYTHONPATH": str(other)})
+    cluster.add_worker("--name", "old", environment=another_tinyedge)
     done = run_as_user(*words(files, "--scheduler", cluster.address))
     assert (done.returncode, done.stdout) == (2, "")
     assert "has tinyedge 0.0.7; here is tinyedge " in done.stderr
     assert "error: worker tcp://127.0.0.1:" in done.stderr
+
+
+def test_a_scheduler_with_another_tinyedge_or_none_is_refused(
+    files: tuple[Path, ...], another_tinyedge: dict[str, str], tmp_path: Path
+) -> None:
+    """It reads what it hands on."""
+    missing = tmp_path / "missing" / "tinyedge"
+    missing.mkdir(parents=True)
+    (missing / "__init__.py").write_text("raise ModuleNotFoundError('none', name='tinyedge')\n")
+    for environment, told in (
+        (another_tinyedge, "tinyedge 0.0.7"),
+        ({"PYTHONPATH": str(missing.parent)}, "no tinyedge"),
+    ):
+        folder = tmp_path / told.replace(" ", "-")
+        with dask_cluster(folder, environment=environment) as cluster:
+            done = run_as_user(*words(files, "--scheduler", cluster.address))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"error: the scheduler at {cluster.address} has {told}; here is" in done.stderr
 
 
 def test_a_scheduler_without_workers_and_none_at_all_are_errors(
@@ -172,6 +196,49 @@ def test_a_scheduler_without_workers_and_none_at_all_are_errors(
         assert (done.returncode, done.stdout) == (2, "")
         assert f"error: no scheduler answers at {address} (" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def _certificate(folder: Path) -> Path:
+    """One that vouches for itself, and its key."""
+    folder.mkdir()
+    names = ("-keyout", folder / "key", "-out", folder / "certificate")
+    command = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=dask")
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_bytes((folder / "certificate").read_bytes() + (folder / "key").read_bytes())
+    return both
+
+
+def test_tls_lets_in_who_has_the_certificate(
+    files: tuple[Path, ...], alone: Any, tmp_path: Path
+) -> None:
+    need_programs("openssl")
+    own, other = (_certificate(tmp_path / name) for name in ("own", "other"))
+
+    def environment(certificate: Path) -> dict[str, str]:
+        variables = {
+            f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(certificate)
+            for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
+        }
+        return {**variables, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"}
+
+    with dask_cluster(tmp_path / "cluster", own) as cluster:
+        cluster.add_worker()
+        # As docs/cluster.md starts them.
+        assert cluster.listens_at() == {"127.0.0.1"}
+        address = cluster.address
+        assert address.startswith("tls://")
+        done = run_as_user(*words(files, "--scheduler", address), environment=environment(own))
+        assert numbers(done) == alone
+        for refused, variables in (
+            (address, environment(other)),
+            (address, {}),
+            (address.replace("tls", "tcp"), environment(own)),
+        ):
+            done = run_as_user(*words(files, "--scheduler", refused), environment=variables)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert f"error: no scheduler answers at {refused} (" in done.stderr
+            assert "Traceback" not in done.stderr
 
 
 def test_without_distributed_the_extra_is_named(files: tuple[Path, ...], tmp_path: Path) -> None:

@@ -4,22 +4,21 @@ A Dask worker executes what it is sent, whoever sends it: docs/security.md says 
 """
 
 import contextlib
+import pkgutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tinyedge
 from tinyedge.errors import WorkerError
 from tinyedge.installation import cluster_package_missing
-from tinyedge.text import counted
+from tinyedge.text import counted, shortened
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Cluster", "cluster", "shipped_file"]
+__all__ = ["Cluster", "cluster"]
 
-_SHIPPED = "tinyedge-shipped"
 _PATIENCE = 30
 
 
@@ -42,43 +41,22 @@ class Cluster:
         """Have every worker, those that come later too, hold these files while the block runs.
 
         Args:
-            contents: by the name that `shipped_file` finds each by.
+            contents: by the name that `tinyedge.shipping.shipped_file` finds each by.
 
         Raises:
             WorkerError: a worker cannot hold them.
         """
-        from distributed import WorkerPlugin
-
-        # Of this function alone, so that it is sent as it is here: no worker need know it.
-        class Ship(WorkerPlugin):  # type: ignore[misc]
-            name = _SHIPPED
-            idempotent = False
-
-            def setup(self, worker: object) -> None:
-                import os
-
-                folder = os.path.join(worker.local_directory, _SHIPPED)  # type: ignore[attr-defined]
-                os.makedirs(folder, mode=0o700, exist_ok=True)
-                for name, content in contents.items():
-                    with open(os.path.join(folder, name), "wb") as stream:
-                        stream.write(content)
-
-            def teardown(self, worker: object) -> None:
-                import os
-                import shutil
-
-                folder = os.path.join(worker.local_directory, _SHIPPED)  # type: ignore[attr-defined]
-                shutil.rmtree(folder, ignore_errors=True)
+        from tinyedge.shipping import SHIPPED, Ship
 
         try:
-            self._client.register_plugin(Ship())
+            self._client.register_plugin(Ship(contents))
         except Exception as error:
             raise WorkerError(f"the workers do not take the models: {error}") from error
         try:
             yield
         finally:
             with contextlib.suppress(Exception):
-                self._client.unregister_worker_plugin(_SHIPPED)
+                self._client.unregister_worker_plugin(SHIPPED)
 
 
 @contextlib.contextmanager
@@ -88,18 +66,15 @@ def cluster(address: str) -> Iterator[Cluster]:
     What tls:// needs is taken from Dask's configuration (``distributed.comm.tls``).
 
     Raises:
-        WorkerError: there is none, it has no workers, or one of them has not this tinyedge.
+        WorkerError: there is none, it has no workers, or one of all these has not this tinyedge.
         MissingPackageError: distributed is not installed.
     """
     try:
         import distributed
-        from distributed.comm.addressing import parse_address
-        from distributed.comm.registry import get_backend
     except ModuleNotFoundError as error:
         raise cluster_package_missing(error.name) from error
     try:
-        # First, because a client of no such address prints a traceback when it is collected.
-        get_backend(parse_address(address)[0])
+        _connect(address)
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -113,28 +88,38 @@ def cluster(address: str) -> Iterator[Cluster]:
             found.executor.shutdown(wait=False)
 
 
-def shipped_file(name: str) -> Path:
-    """Where the worker that calls this holds a file of `Cluster.files_shipped`."""
-    from distributed import get_worker
+def _connect(address: str) -> None:
+    """Try the address: a client of one that does not answer hangs, and prints a traceback."""
+    import asyncio
 
-    return Path(get_worker().local_directory) / _SHIPPED / name
+    from distributed import Security
+    from distributed.comm import connect
+    from distributed.utils import LoopRunner
+
+    async def connected() -> None:
+        arguments = Security().get_connection_args("client")
+        comm = await asyncio.wait_for(connect(address, **arguments), _PATIENCE)
+        await comm.close()
+
+    LoopRunner().run_sync(connected)
 
 
 def _check_workers(client: "Client", address: str) -> None:
-    # In here, so that the function itself is sent: no worker need know it.
-    def version() -> str:
-        import tinyedge
-
-        return str(tinyedge.__version__)
-
-    found = client.run(version, on_error="return")
+    # The standard library's own function: nobody need know it first, whatever Python they have.
+    ask, name = pkgutil.resolve_name, "tinyedge:__version__"
+    try:
+        said = client.run_on_scheduler(ask, name)
+    except Exception as error:
+        said = error
+    if said != tinyedge.__version__:
+        raise WorkerError(
+            f"the scheduler at {address} has {_told(said)}; here is tinyedge"
+            f" {tinyedge.__version__}: install the same where it runs, as on every worker"
+        )
+    found = client.run(ask, name, on_error="return")
     if not found:
         raise WorkerError(f"the scheduler at {address} has no workers: start some (dask worker)")
-    others = {
-        name: "no tinyedge" if isinstance(said, BaseException) else f"tinyedge {said}"
-        for name, said in found.items()
-        if said != tinyedge.__version__
-    }
+    others = {name: _told(said) for name, said in found.items() if said != tinyedge.__version__}
     if others:
         name, has = next(iter(others.items()))
         more = f", and {counted(len(others) - 1, 'other')} too" if len(others) > 1 else ""
@@ -142,3 +127,13 @@ def _check_workers(client: "Client", address: str) -> None:
             f"worker {name} has {has}{more}; here is tinyedge {tinyedge.__version__}: install the"
             " same on every worker, or end those"
         )
+
+
+def _told(said: object) -> str:
+    """What is installed where this was answered, a version or an error, to asking tinyedge's."""
+    if isinstance(said, ModuleNotFoundError) and said.name == "tinyedge":
+        return "no tinyedge"
+    if isinstance(said, BaseException):
+        reason = " ".join(f"{type(said).__name__}: {said}".split())
+        return f"no tinyedge that can be imported ({shortened(reason)})"
+    return f"tinyedge {said}"

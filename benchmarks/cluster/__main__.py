@@ -110,7 +110,8 @@ def _scheduler() -> Iterator[tuple[int, str]]:
     """A scheduler's process id and address."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scheduler.json"
-        words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file]
+        words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        words += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", file]
         process = subprocess.Popen(
             [sys.executable, "-m", "dask", "scheduler", *map(str, words)],
             stderr=subprocess.DEVNULL,
@@ -131,11 +132,13 @@ def _sleepers(address: str, count: int) -> Iterator[None]:
 
     loop = asyncio.new_event_loop()
     end = asyncio.Event()
+    how = {"nthreads": 1, "memory_limit": 0, "host": "127.0.0.1"}
+    how["dashboard_address"] = "127.0.0.1:0"
 
     async def live() -> None:
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(count):
-                await stack.enter_async_context(Worker(address, nthreads=1, memory_limit=0))
+                await stack.enter_async_context(Worker(address, **how))
             await end.wait()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(live(),))

@@ -248,7 +248,7 @@ class Classifier:
             find: says where its file is there; where not given it is where it is here.
             named: whether it shall have the class names that were given here, too.
         """
-        where = partial(Path, os.path.abspath(self.path)) if find is None else find
+        where = partial(_path, os.path.abspath(self.path)) if find is None else find
         labels = self.card.labels if named else None
         return partial(_open_again, where, self.spec, labels, threads=threads, **self._how)
 
@@ -472,6 +472,11 @@ def open_models(
 
     others = [opened(model, None) for model in models[1:]]
     return opened(models[0], others[0]), *others
+
+
+def _path(name: str) -> Path:
+    """Of this module, which every Python can name: Path itself stands elsewhere in 3.13."""
+    return Path(name)
 
 
 def _open_again(

@@ -20,7 +20,9 @@ What is true inside:
 - Programs are found and started as on the board, scripts and children included.
 - `shared` folders and files stand at the paths they have here. All else is a copy that is gone
   after the run, /root (the home) and /tmp too: what must outlive it belongs in a shared folder.
-- There is no network. The user is root.
+- There is no network, unless `dataclasses.replace(pi, network=True)` puts the board on this
+  machine's. The user is root.
+- ``pi.wheels("distributed")`` is a folder with packages that no board has from the beginning.
 - `EmulatedPi.command` is one process that a signal reaches directly: it can be killed half-way, or
   stand in a script, such as the ``ForceCommand`` of an sshd.
 

@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.emulated_pi.installation import default_folder, ensure_qemu, ensure_root
+from tests.emulated_pi.installation import (
+    default_folder,
+    ensure_qemu,
+    ensure_root,
+    ensure_wheels,
+)
 from tests.emulated_pi.releases import RELEASES, Release
 
 __all__ = ["BOARDS", "Board", "EmulatedPi", "emulated_pi"]
@@ -46,6 +51,7 @@ class EmulatedPi:
         cpu: as qemu names it.
         model: its /proc/device-tree/model; empty for a machine without a device tree.
         shared: folders and files of this machine that it sees, at the same absolute paths.
+        network: whether it is on this machine's network, which is its loopback's, too.
     """
 
     folder: Path
@@ -55,6 +61,7 @@ class EmulatedPi:
     cpu: str
     model: str
     shared: tuple[Path, ...]
+    network: bool = False
 
     def command(
         self,
@@ -73,10 +80,21 @@ class EmulatedPi:
             **(environment or {}),
         }
         command = ["env", "-i", *(f"{name}={value}" for name, value in variables.items())]
-        command += ["unshare", "--user", "--map-root-user", "--mount", "--net"]
+        command += ["unshare", "--user", "--map-root-user", "--mount"]
+        command += [] if self.network else ["--net"]
         command += ["sh", str(_ENTER), str(self.folder), str(self.root.relative_to(self.folder))]
         command += [str(self.qemu), self.release.elf, self.model, str(directory)]
         return [*command, *map(str, self.shared), "--", *map(str, words)]
+
+    def wheels(self, *names: str) -> Path:
+        """A folder to share and to name in PYTHONPATH: `names` and what they depend on.
+
+        They are wheels for the board, of the versions installed here, and set up once as it is.
+
+        Raises:
+            RuntimeError: setting them up failed.
+        """
+        return ensure_wheels(self.release, names, self.folder)
 
     def run(
         self,

@@ -9,14 +9,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.emulated_pi.debian import SOURCES, download, unpack
-from tests.emulated_pi.releases import Release
+from tests.emulated_pi.releases import Release, as_here, with_dependencies
 from tests.support.once import made_once
 
-__all__ = ["can_be_set_up", "default_folder", "ensure", "ensure_qemu", "ensure_root"]
+__all__ = [
+    "can_be_set_up",
+    "default_folder",
+    "ensure",
+    "ensure_qemu",
+    "ensure_root",
+    "ensure_wheels",
+]
 
 # Debian's qemu of bookworm shows programs this machine's /proc/cpuinfo, and LiteRT crashes on it.
 _QEMU_SUITE = "trixie"
@@ -79,11 +86,37 @@ def ensure_root(release: Release, folder: Path) -> Path:
             unpack(archive, target)
         _do_what_packages_scripts_do(target)
         _say(f"{release.name}: wheels")
-        _install_wheels(release, target)
+        # Where Debian's Python looks for what its administrator installed.
+        site = target / "usr" / "local" / "lib" / f"python{release.python}" / "dist-packages"
+        _install_wheels(release, release.wheels, site, alone=not release.wheel_dependencies)
         _say(f"{release.name}: compiling Python")
-        _compile(release, target, qemu)
+        library = target / "usr" / "lib" / f"python{release.python}"
+        python = [str(qemu), "-L", str(target), str(target / "usr" / "bin" / "python3")]
+        site_packages = target / "usr" / "lib" / "python3", target / "usr" / "local" / "lib"
+        _compile(release, python, target, library, *site_packages)
+        if not list(library.glob("__pycache__/os.*.pyc")):
+            raise RuntimeError(f"{library}: nothing was compiled")
 
     return ensure(folder, f"{release.name}-{_digest(repr(release))}", build)
+
+
+def ensure_wheels(release: Release, names: Sequence[str], folder: Path) -> Path:
+    """A folder of wheels for `release` beside its root: `names` and what they depend on.
+
+    Raises:
+        RuntimeError: a step failed; the message is its own.
+    """
+    wanted = as_here(*with_dependencies(names))
+    root, qemu = ensure_root(release, folder), ensure_qemu(folder) / release.qemu
+
+    def build(target: Path, scratch: Path) -> None:
+        del scratch
+        _say(f"{release.name}: wheels of {', '.join(names)}")
+        _install_wheels(release, wanted, target, alone=True)
+        python = [str(qemu), "-L", str(root), str(root / "usr" / "bin" / "python3")]
+        _compile(release, python, target.parent, target)
+
+    return ensure(folder, f"{release.name}-wheels-{_digest(repr((release, wanted)))}", build)
 
 
 def ensure(folder: Path, name: str, build: Callable[[Path, Path], None]) -> Path:
@@ -113,9 +146,9 @@ def _do_what_packages_scripts_do(root: Path) -> None:
             link.symlink_to(library.relative_to(link.parent))
 
 
-def _install_wheels(release: Release, root: Path) -> None:
-    # Where Debian's Python looks for what its administrator installed.
-    site = root / "usr" / "local" / "lib" / f"python{release.python}" / "dist-packages"
+def _install_wheels(
+    release: Release, requirements: Sequence[str], site: Path, *, alone: bool
+) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
     command += ["--quiet", "--no-compile", "--only-binary=:all:", "--target", str(site)]
     command += ["--implementation", "cp", "--python-version", release.python]
@@ -123,20 +156,17 @@ def _install_wheels(release: Release, root: Path) -> None:
         command += ["--abi", abi]
     for tag in release.wheel_tags:
         command += ["--platform", tag]
-    if not release.wheel_dependencies:
+    if alone:
         command.append("--no-deps")
-    _run([*command, *release.wheels])
+    _run([*command, *requirements])
 
 
-def _compile(release: Release, root: Path, qemu: Path) -> None:
+def _compile(release: Release, python: list[str], strip: Path, *folders: Path) -> None:
     """The .pyc files that dpkg and pip leave on a board; without them each start compiles."""
-    library = root / "usr" / "lib" / f"python{release.python}"
-    folders = [library, root / "usr" / "lib" / "python3", root / "usr" / "local" / "lib"]
-    python = [str(qemu), "-L", str(root), str(root / "usr" / "bin" / "python3")]
     if release.python == "{}.{}".format(*sys.version_info):
         python = [sys.executable]  # one version writes the same on every machine, and this is fast
     unused = r"/(tests?|f2py|lib2to3|idlelib)/"
-    command = [*python, "-m", "compileall", "-q", "-x", unused, "-s", str(root)]
+    command = [*python, "-m", "compileall", "-q", "-x", unused, "-s", str(strip)]
     # Side by side; compileall's own -j starts the board's Python, which only runs on the board.
     compiling = [
         subprocess.Popen(
@@ -150,8 +180,6 @@ def _compile(release: Release, root: Path, qemu: Path) -> None:
     # Not every file of a wheel is valid Python: the exit code says nothing.
     for process in compiling:
         process.wait()
-    if not list(library.glob("__pycache__/os.*.pyc")):
-        raise RuntimeError(f"{' '.join(command)} {library} compiled nothing")
 
 
 def _run(command: list[str]) -> None:

@@ -1,9 +1,10 @@
 """The systems of a Raspberry Pi that are emulated, and what is installed on each."""
 
 import importlib.metadata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["RELEASES", "Release"]
+__all__ = ["RELEASES", "Release", "as_here", "with_dependencies"]
 
 # What an install script may use, and the venv that Raspberry Pi OS has.
 _SYSTEM = (
@@ -67,9 +68,30 @@ class Release:
     elf: str
 
 
-def _as_here(*names: str) -> tuple[str, ...]:
+def as_here(*names: str) -> tuple[str, ...]:
     """The versions installed here, so that a difference is the architecture's."""
     return tuple(f"{name}=={importlib.metadata.version(name)}" for name in names)
+
+
+def with_dependencies(names: Sequence[str]) -> tuple[str, ...]:
+    """Distributions installed here, and all that they depend on here; sorted."""
+    # Imported here, because only those who develop have it.
+    from packaging.requirements import Requirement
+
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found.add(name)
+        needs = map(Requirement, importlib.metadata.requires(name) or ())
+        left += [
+            need.name.lower().replace("_", "-")
+            for need in needs
+            if need.marker is None or need.marker.evaluate({"extra": ""})
+        ]
+    return tuple(sorted(found))
 
 
 def _arm64(suite: str, python: str) -> Release:
@@ -79,7 +101,7 @@ def _arm64(suite: str, python: str) -> Release:
         architecture="arm64",
         python=python,
         packages=_SYSTEM,
-        wheels=_as_here("ai-edge-litert", "click", "numpy", "pillow"),
+        wheels=as_here("ai-edge-litert", "click", "numpy", "pillow"),
         wheel_tags=_AARCH64_TAGS,
         wheel_dependencies=True,
         qemu="qemu-aarch64",

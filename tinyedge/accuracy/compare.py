@@ -292,7 +292,9 @@ class _Run:
                 if not isinstance(outcome, Unreadable):
                     fresh.append((task.number, outcome))
                 elif skip_unreadable:
-                    self.skipped[task.number] = SkippedImage(task.path, outcome.reason)
+                    self.skipped[task.number] = SkippedImage(
+                        self._paths[task.number], outcome.reason
+                    )
                 else:
                     raise outcome.error
             if journal is not None:
@@ -350,12 +352,12 @@ class _Run:
         for number, path in enumerate(self._paths):
             if number in self.table:
                 continue
-            image: Path | EncodedImage = path
+            image: str | EncodedImage = str(path)
             if ship:
                 # What cannot be read says so where it is scored.
                 with contextlib.suppress(OSError):
                     image = EncodedImage(path.read_bytes(), str(path))
-            yield Task(number, path, image, None if self._labels is None else self._labels[number])
+            yield Task(number, image, None if self._labels is None else self._labels[number])
 
     def _scored(
         self, workers: Workers | None

@@ -5,7 +5,6 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -34,14 +33,13 @@ class Task(NamedTuple):
 
     Attributes:
         number: of the image among all that were asked for.
-        path: names it in errors.
-        image: its file, or that file's content where a worker has no such file.
+        image: its file, or that file's content where a worker has no such file; as text, for a
+            Path that Python 3.13 pickled is none to an older one.
         label: its class, or None.
     """
 
     number: int
-    path: Path
-    image: Path | EncodedImage
+    image: str | EncodedImage
     label: int | None
 
 
@@ -71,7 +69,7 @@ class Scoring:
         """
         inputs = load_float_inputs(task.image, self._specs)
         found = [
-            _finite(model, task.path, pixels)
+            _finite(model, str(task.image), pixels)
             for model, pixels in zip(self._models, inputs, strict=True)
         ]
         scaled = [
@@ -119,15 +117,15 @@ def _scoring(openers: Sequence[Callable[[], ScoringModel]]) -> Scoring:
     return Scoring([open_model() for open_model in openers])
 
 
-def _finite(model: ScoringModel, path: Path, pixels: NDArray[np.float32]) -> Inference:
+def _finite(model: ScoringModel, image: str, pixels: NDArray[np.float32]) -> Inference:
     try:
         inference = model.infer(model.spec.encode(pixels)[np.newaxis])
         check_finite(inference.scores, model.card, model.path)
     except AnswerError as error:
-        raise AnswerError(f"{path}: {error}") from error
+        raise AnswerError(f"{image}: {error}") from error
     if model.classes == 1 and not is_probability(inference.scores[0]):
         raise ModelError(
-            f"{model.path} answers {path} with {inference.scores[0]:.6g}, no probability: one"
+            f"{model.path} answers {image} with {inference.scores[0]:.6g}, no probability: one"
             " output is compared as the probability of a class"
         )
     return inference

@@ -94,12 +94,14 @@ def share_with_cluster(
         WorkerError: no scheduler answers, or a worker has another tinyedge, or none.
         MissingPackageError: distributed is not installed.
     """
-    from tinyedge.cluster import cluster, shipped_file
+    from tinyedge.cluster import cluster
 
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(cluster(address))
         finders: list[Callable[[], Path] | None] = [None] * len(models)
         if ship:
+            from tinyedge.shipping import shipped_file
+
             contents = [model.path.read_bytes() for model in models]
             names = [f"{bytes_sha256(content)}.tflite" for content in contents]
             stack.enter_context(found.files_shipped(dict(zip(names, contents, strict=True))))
