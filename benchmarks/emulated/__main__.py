@@ -24,7 +24,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import run
-from benchmarks.emulated import costs
+from benchmarks.emulated import measures
 from benchmarks.emulated.outputs import compare_outputs
 from benchmarks.emulated.table import markdown
 from tinyedge.images.find import find_images
@@ -75,7 +75,7 @@ def _measure(parts: list[str], arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # Of HEAD: pip would leave what it builds in a checkout, and build from it the next time.
         checkout, packages = _checkout("HEAD", Path(folder) / "HEAD"), Path(folder) / "packages"
-        costs.install_alone(checkout, packages)
+        measures.install_alone(checkout, packages)
         for part in parts:
             match part:
                 case "outputs":
@@ -88,9 +88,9 @@ def _measure(parts: list[str], arguments: argparse.Namespace) -> None:
                 case _:
                     files = [models / f"tiny_{kind}.tflite" for kind in ("float", "int8")]
                     peaks = {
-                        file.stem: costs.peak_memory(packages, file, photos[0]) for file in files
+                        file.stem: measures.peak_memory(packages, file, photos[0]) for file in files
                     }
-                    _keep(part, {"packages": costs.board_install(checkout), "peaks": peaks})
+                    _keep(part, {"packages": measures.board_install(checkout), "peaks": peaks})
 
 
 def _spread(photos: list[Path]) -> list[Path]:
@@ -120,7 +120,7 @@ def _known_outputs() -> list[dict[str, Any]]:
 def _instructions(models: Path) -> dict[str, dict[str, int]]:
     return {
         stem: {
-            board: costs.inference_instructions(board, models / f"{stem}.tflite")
+            board: measures.inference_instructions(board, models / f"{stem}.tflite")
             for board in _BOARDS
         }
         for stem in ("tiny_float", "tiny_default_int8", "tiny_int8")
@@ -133,7 +133,7 @@ def _starts(models: Path, photo: Path, commits: list[str]) -> list[dict[str, Any
     for commit in [*commits, "HEAD"]:
         with tempfile.TemporaryDirectory() as folder:
             packages = Path(folder) / "packages"
-            costs.install_alone(_checkout(commit, Path(folder) / "checkout"), packages)
+            measures.install_alone(_checkout(commit, Path(folder) / "checkout"), packages)
             large = Path(folder) / "large.jpg"
             with Image.open(photo) as image:
                 sizes = (image.size, (4000, 3000))
@@ -141,7 +141,7 @@ def _starts(models: Path, photo: Path, commits: list[str]) -> list[dict[str, Any
             name, date = _git("show", "-s", "--format=%h %cs", commit).split()
             for path, (width, height) in zip((photo, large), sizes, strict=True):
                 taken = {
-                    board: costs.run_instructions(
+                    board: measures.run_instructions(
                         board, packages, models / "tiny_int8.tflite", path
                     )
                     for board in _BOARDS

@@ -1,132 +1,172 @@
-"""What tinyedge costs on an emulated board: instructions, memory, disk."""
+"""Writes devices/latency/instructions.json: what operators take on emulated cores.
 
-import importlib.metadata
-import os
-import subprocess
+    python -m benchmarks.emulated.costs [-o devices/latency/instructions.json] [--check FILE...]
+
+Files of one operator each (operators.py) run through LiteRT on each core, one thread, and the
+second inference of each is counted (marks.c). What is fitted are the multiples of
+`tinyedge.devices.latency.instructions.operator_terms`, none negative, by least squares of the
+relative error; each row says how far off it is. With --check nothing is written: whole files are
+counted and held against the table, with the lines that miss the last cache.
+"""
+
+import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.emulated.instruction_counter import count
-from tests.emulated_pi import EmulatedPi, emulated_pi
-from tests.emulated_pi.releases import RELEASES
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = [
-    "board_install",
-    "inference_instructions",
-    "install_alone",
-    "peak_memory",
-    "run_instructions",
-]
+from benchmarks import run
+from benchmarks.emulated.instruction_counter import Marks, marked
+from benchmarks.emulated.measures import site_packages
+from benchmarks.emulated.operators import operator_files
+from tests.emulated_pi import emulated_pi
+from tinyedge.devices.latency.instructions import file_cost, operator_kind, operator_terms
+from tinyedge.devices.profile import Profile, find_profile
+from tinyedge.tflite.model import parse_tflite
 
-_INFERENCES = """
-import sys
+_BOARDS = ("pi3", "pi4", "pi5")
+_OUTPUT = Path(__file__).resolve().parents[2] / "devices" / "latency" / "instructions.json"
+# The second inference: the first one fills caches. Paths come a line each.
+_GUEST = """
+import os, sys
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(sys.argv[1], num_threads=1)
-interpreter.allocate_tensors()
-(details,) = interpreter.get_input_details()
-generator = np.random.default_rng(0)
-pixels = generator.integers(0, 256, details["shape"])
-if details["dtype"] == np.float32:
-    values = (pixels / 255).astype(np.float32)
-else:
-    values = (pixels - 128).astype(np.int8)
-for _ in range(int(sys.argv[2])):
-    interpreter.set_tensor(details["index"], values)
+for path in sys.stdin.read().split("\\n"):
+    interpreter = Interpreter(path, num_threads=1)
+    interpreter.allocate_tensors()
+    rng = np.random.default_rng(0)
+    for details in interpreter.get_input_details():
+        if details["dtype"] == np.float32:
+            values = rng.normal(0, 1, details["shape"]).astype(np.float32)
+        else:
+            values = rng.integers(-128, 128, details["shape"]).astype(np.int8)
+        interpreter.set_tensor(details["index"], values)
     interpreter.invoke()
-"""
-# The command, and then the most memory its process ever had.
-_PEAK = """
-import runpy, sys
-sys.argv = ["tinyedge", *sys.argv[1:]]
-try:
-    runpy.run_module("tinyedge", run_name="__main__")
-except SystemExit:
-    pass
-for line in open("/proc/self/status"):
-    if line.startswith("VmHWM:"):
-        print(line.split()[1], file=sys.stderr)
+    os.getppid()
+    interpreter.invoke()
+    os.getppid()
 """
 
 
-def inference_instructions(board: str, model: Path) -> int:
-    """Of one inference of `model`, one thread, on bookworm: a third of 4 inferences less 1."""
+def main() -> None:
+    """Count, fit and write; or check."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=_OUTPUT)
+    parser.add_argument("--check", nargs="+", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    profiles = {board: find_profile(board) for board in _BOARDS}
+    if arguments.check:
+        _check(profiles, [path.resolve() for path in arguments.check])
+        return
+    cores: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="tinyedge-costs-") as name:
+        contents, paths = [], []
+        for number, file in enumerate(operator_files()):
+            paths.append(Path(name) / f"{number}.tflite")
+            paths[-1].write_bytes(file.content)
+            contents.append(file.content)
+        for board, profile in profiles.items():
+            # What Python and LiteRT take to call an operator that does nothing comes first.
+            nothing, *counted = (each.instructions for each in _count(board, profile, paths))
+            assert profile.cpu is not None
+            cores[profile.cpu] = _fitted(contents[1:], [each - nothing for each in counted])
+            print(f"{profile.cpu}: {len(paths)} operators", file=sys.stderr, flush=True)
+    text = json.dumps({"runtime": _runtime(), "cores": cores}, indent=1, sort_keys=True)
+    arguments.output.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _count(board: str, profile: Profile, paths: list[Path]) -> list[Marks]:
+    """What the second inference of each file takes."""
     pi = emulated_pi("bookworm", board)
-
-    def total(inferences: int) -> int:
-        words = ["/usr/bin/python3", "-c", _INFERENCES, model, inferences]
-        return count(pi, *words, environment={"PYTHONPATH": str(_site(pi))})[0]
-
-    return round((total(4) - total(1)) / 3)
-
-
-def run_instructions(board: str, packages: Path, model: Path, photo: Path) -> int:
-    """Of the whole command ``tinyedge run MODEL PHOTO --threads 1``, Python's start included."""
-    pi = emulated_pi("bookworm", board)
-    words = ["/usr/bin/python3", "-m", "tinyedge", "run", model, photo, "--threads", 1]
-    return count(pi, *words, environment={"PYTHONPATH": f"{packages}:{_site(pi)}"})[0]
-
-
-def peak_memory(packages: Path, model: Path, photo: Path) -> dict[str, int]:
-    """Bytes at most of ``tinyedge run MODEL PHOTO``, ``here`` and ``there`` on bookworm's Pi 4.
-
-    There it is the emulator's process: its own memory and its translation of the program count.
-    """
-    variables = {"PYTHONPATH": str(packages)}
-    words = ["-c", _PEAK, "run", str(model), str(photo)]
-    here = subprocess.run(
-        [sys.executable, *words],
-        cwd="/",  # -c looks for modules in the working directory first
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=True,
+    assert profile.cache is not None
+    places = marked(
+        pi,
+        ["/usr/bin/python3", "-c", _GUEST],
+        stdin="\n".join(map(str, paths)),
+        cache_bytes=profile.cache,
+        environment={"PYTHONPATH": str(site_packages(pi))},
     )
-    pi = emulated_pi("bookworm", "pi4", shared=[packages, model, photo])
-    there = pi.run("python3", *words, environment=variables)
+    pairs = zip(places[::2], places[1::2], strict=True)
+    return [Marks(*(after - before for before, after in zip(*pair, strict=True))) for pair in pairs]
+
+
+def _fitted(contents: list[bytes], instructions: list[int]) -> dict[str, Any]:
+    """A row for each kind: its coefficients, of how many operators, and its errors."""
+    rows: dict[str, list[tuple[dict[str, float], int]]] = {}
+    for content, counted in zip(contents, instructions, strict=True):
+        graph = parse_tflite(content).subgraphs[0]
+        (operator,) = graph.operators
+        found = operator_terms(graph, operator), counted
+        rows.setdefault(operator_kind(graph, operator), []).append(found)
+    return {kind: _row(measured) for kind, measured in sorted(rows.items())}
+
+
+def _row(measured: list[tuple[dict[str, float], int]]) -> dict[str, Any]:
+    names = list(measured[0][0])
+    counted = np.array([count for _, count in measured], np.float64)
+    terms = np.array([[row[name] for name in names] for row, _ in measured])
+    relative = terms / counted[:, np.newaxis]
+    coefficients = _non_negative(relative, np.ones(len(counted)))
+    errors = np.abs(relative @ coefficients - 1)
     return {
-        place: 1024 * int(done.stderr.splitlines()[-1])
-        for place, done in (("here", here), ("there", there))
+        "coefficients": {
+            name: float(f"{value:.4g}")
+            for name, value in zip(names, coefficients, strict=True)
+            if value > 0
+        },
+        "operators": len(measured),
+        "median_error": round(float(np.median(errors)), 4),
+        "largest_error": round(float(errors.max()), 4),
     }
 
 
-def install_alone(source: Path, folder: Path) -> None:
-    """Tinyedge of the checkout `source` into `folder`, compiled, without what it depends on."""
-    _pip("install", "--no-deps", "--no-compile", "--target", folder, source)
-    subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+def _non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least squares with no coefficient below 0, by the active sets of Lawson and Hanson (1974)."""
+    found = np.zeros(terms.shape[1])
+    active: list[int] = []
+    sizes = np.linalg.norm(terms, axis=0)
+    scaled = terms / sizes
+    while True:
+        gradient = scaled.T @ (wanted - scaled @ found)
+        gradient[active] = -np.inf
+        best = int(np.argmax(gradient))
+        if len(active) == len(found) or gradient[best] <= 1e-9:
+            return np.asarray(found / sizes, np.float64)
+        active.append(best)
+        while True:
+            trial = np.zeros_like(found)
+            trial[active] = np.linalg.lstsq(scaled[:, active], wanted, rcond=None)[0]
+            negative = [place for place in active if trial[place] <= 0]
+            if not negative:
+                found = trial
+                break
+            steps = [found[place] / (found[place] - trial[place]) for place in negative]
+            found = found + min(steps) * (trial - found)
+            active = [place for place in active if found[place] > 1e-12]
+            found[[place for place in range(len(found)) if place not in active]] = 0
 
 
-def board_install(source: Path) -> list[dict[str, Any]]:
-    """Each distribution that pip brings of `source` to a 64-bit bookworm.
-
-    `source` is a checkout; a row has a name, a version, and the bytes of its files, bytecode
-    left out. Dependencies are of the newest versions.
-    """
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        _pip("wheel", "--no-deps", "--wheel-dir", folder, source)
-        (wheel,) = Path(folder).glob("*.whl")
-        words = ["--only-binary=:all:", "--no-compile", "--target", f"{folder}/site"]
-        words += ["--implementation", "cp", "--python-version", "3.11"]
-        for abi in ("cp311", "abi3", "none"):
-            words += ["--abi", abi]
-        for tag in RELEASES["bookworm"].wheel_tags:
-            words += ["--platform", tag]
-        _pip("install", *words, wheel)
-        for found in importlib.metadata.distributions(path=[f"{folder}/site"]):
-            files = [Path(str(found.locate_file(file))) for file in found.files or ()]
-            size = sum(file.stat().st_size for file in files if file.is_file())
-            rows.append({"name": found.name, "version": found.version, "bytes": size})
-    return sorted(rows, key=lambda row: str(row["name"]).lower())
+def _check(profiles: dict[str, Profile], paths: list[Path]) -> None:
+    """A line for each file and core: counted, by the table, and lines."""
+    for board, profile in profiles.items():
+        for path, counted in zip(paths, _count(board, profile, paths), strict=True):
+            cost = file_cost(parse_tflite(path.read_bytes()).subgraphs[0], profile)
+            print(
+                f"{profile.cpu} {path.name}: {counted.instructions / 1e6:.1f} M instructions,"
+                f" {cost.instructions / 1e6:.1f} by the table;"
+                f" {counted.memory_lines / 1e3:.0f} k lines missed, {cost.lines / 1e3:.0f} by rule"
+            )
 
 
-def _site(pi: EmulatedPi) -> Path:
-    """The wheels of bookworm's board."""
-    return pi.root / "usr" / "local" / "lib" / "python3.11" / "dist-packages"
+def _runtime() -> str:
+    from importlib.metadata import version
+
+    return f"ai-edge-litert {version('ai-edge-litert')}"
 
 
-def _pip(*words: object) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", *map(str, words)]
-    subprocess.run(command, check=True, capture_output=True)
+if __name__ == "__main__":
+    run(main)

@@ -11,14 +11,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.emulated_pi import EmulatedPi
 from tests.emulated_pi.debian import download_source
 from tests.emulated_pi.installation import ensure
 
-__all__ = ["build_counter", "count"]
+__all__ = ["Marks", "build_counter", "count", "marked"]
+
+_MARKS = Path(__file__).with_name("marks.c")
 
 _NEEDED = ("gcc", "ninja", "pkg-config")
 # What qemu's configure asks for and Debian's source package leaves out.
@@ -34,6 +37,20 @@ _CONFIGURE = (
     "--disable-guest-agent",
     "--disable-install-blobs",
 )
+
+
+class Marks(NamedTuple):
+    """What a program took before a mark, or between two.
+
+    Attributes:
+        instructions: of its first thread.
+        cache_lines: that its loads and stores did not find in the first data cache.
+        memory_lines: nor in the last one.
+    """
+
+    instructions: int
+    cache_lines: int
+    memory_lines: int
 
 
 def build_counter(folder: Path) -> Path:
@@ -61,8 +78,10 @@ def build_counter(folder: Path) -> Path:
         _run(["ninja", "-j2", *products], made)
         for product in products:
             shutil.copy2(made / product, target)
+        for header in source.glob("include/*/qemu-plugin.h"):
+            shutil.copy2(header, target)
 
-    return ensure(folder, "counting-qemu", build)
+    return ensure(folder, "qemu-with-plugins", build)
 
 
 def count(
@@ -77,6 +96,63 @@ def count(
     Raises:
         RuntimeError: the program failed; the message is its stderr.
     """
+    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
+        counter = build_counter(pi.folder)
+        plugin = f"{counter / 'libinsn.so'},inline=on"
+        printed = _run_counted(
+            pi, plugin, words, environment=environment or {}, stdin="", log=log.name
+        )
+        total = re.search(r"^total insns: (\d+)$", log.read(), re.MULTILINE)
+    if total is None:
+        raise RuntimeError("the emulator counted nothing")
+    return int(total[1]), printed
+
+
+def marked(
+    pi: EmulatedPi,
+    words: Sequence[object],
+    *,
+    stdin: str,
+    cache_bytes: int,
+    environment: Mapping[str, str],
+) -> list[Marks]:
+    """What `words` had taken at each mark, a call of getppid(); see `count` and marks.c.
+
+    `cache_bytes` are of the last cache. The first one is a Cortex-A53's, or an A76's.
+
+    Raises:
+        RuntimeError: the program failed; the message is its stderr.
+    """
+    counter = build_counter(pi.folder)
+    first = "l1=65536,l1ways=4" if pi.cpu == "cortex-a76" else "l1=32768,l1ways=4"
+    with (
+        tempfile.TemporaryDirectory(prefix="tinyedge-marks-") as name,
+        tempfile.NamedTemporaryFile("r", suffix=".log") as log,
+    ):
+        plugin = Path(name) / "libmarks.so"
+        flags = subprocess.run(
+            ["pkg-config", "--cflags", "glib-2.0"], check=True, capture_output=True, text=True
+        ).stdout.split()
+        _run(
+            ["gcc", "-O2", "-shared", "-fPIC", *flags, "-I", counter, _MARKS, "-o", plugin],
+            Path(name),
+        )
+        options = f"{plugin},{first},l2={cache_bytes}"
+        _run_counted(pi, options, words, environment=environment, stdin=stdin, log=log.name)
+        found = re.findall(r"^mark (\d+) (\d+) (\d+)$", log.read(), re.MULTILINE)
+    return [Marks(*map(int, each)) for each in found]
+
+
+def _run_counted(
+    pi: EmulatedPi,
+    plugin: str,
+    words: Sequence[object],
+    *,
+    environment: Mapping[str, str],
+    stdin: str,
+    log: str,
+) -> str:
+    """Run `words` with a plugin, whose words go to the file `log`; what it printed."""
     counter = build_counter(pi.folder)
     program, *arguments = map(str, words)
     variables = {
@@ -84,27 +160,22 @@ def count(
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
-        **(environment or {}),
+        **environment,
     }
-    with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
-        command = ["env", "-i", *(f"{name}={value}" for name, value in variables.items())]
-        command += ["setarch", "-R", str(counter / "qemu-aarch64"), "-cpu", pi.cpu, "-seed", "1"]
-        command += ["-L", str(pi.root), "-d", "plugin", "-D", log.name]
-        command += ["-plugin", f"{counter / 'libinsn.so'},inline=on"]
-        done = subprocess.run(
-            [*command, str(pi.root) + program, *arguments],
-            cwd="/",  # python -m and -c look for modules in the working directory first
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stderr}")
-        total = re.search(r"^total insns: (\d+)$", log.read(), re.MULTILINE)
-    if total is None:
-        raise RuntimeError("the emulator counted nothing")
-    return int(total[1]), done.stdout
+    command = ["env", "-i", *(f"{name}={value}" for name, value in variables.items())]
+    command += ["setarch", "-R", str(counter / "qemu-aarch64"), "-cpu", pi.cpu, "-seed", "1"]
+    command += ["-L", str(pi.root), "-d", "plugin", "-D", log, "-plugin", plugin]
+    done = subprocess.run(
+        [*command, str(pi.root) + program, *arguments],
+        cwd="/",  # python -m and -c look for modules in the working directory first
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, words))} failed:\n{done.stderr}")
+    return done.stdout
 
 
 def _run(command: list[object], folder: Path) -> None:

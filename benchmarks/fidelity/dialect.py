@@ -66,7 +66,7 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     from tinyedge.accuracy.statistics import kl_divergence, top1
     from tinyedge.darknet.network import read_network
     from tinyedge.darknet.weights import read_weights, write_weights
-    from tinyedge.export.check import noise_db, run_float, run_int8
+    from tinyedge.export.check import noise_db, run_file
     from tinyedge.export.quantize.config import QuantizerConfig
     from tinyedge.export.quantize.quantizer import quantize
     from tinyedge.modelcard import read_card
@@ -77,7 +77,7 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     write_weights(weights, network, random_weights(network, _SEED))
     _export(cfg, weights, photos, folder, float_only=True)
     image = _load(network, seen[-1:])
-    answer = run_float((folder / "net_float.tflite").read_bytes(), image, lambda: None)[0]
+    answer = run_file((folder / "net_float.tflite").read_bytes(), image, lambda: None).answers[0]
     unknown = opencv_dnn.unknown(network)
     if unknown:
         behind = [layer for layer in network.layers if layer.kind not in ("softmax", "cost")]
@@ -90,8 +90,8 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     with patch("tinyedge.export.quantize.quantizer.quantize", fewer):
         _export(cfg, weights, photos, folder, size=(_SIZE, _SIZE))
     unseen = _load(small, seen[_CALIBRATION:])
-    right = run_float((folder / "net_float.tflite").read_bytes(), unseen, lambda: None)
-    found, scale = run_int8((folder / "net_int8.tflite").read_bytes(), unseen, lambda: None)
+    right = run_file((folder / "net_float.tflite").read_bytes(), unseen, lambda: None).answers
+    found, scale = run_file((folder / "net_int8.tflite").read_bytes(), unseen, lambda: None)
     card = read_card(folder / "net_int8.tflite")
     assert card is not None
     assert card.check is not None

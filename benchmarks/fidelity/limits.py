@@ -123,16 +123,15 @@ def _off(
         noise_db,
         parting,
         raised,
-        run_float,
-        run_int8,
+        run_file,
         spread,
         unrounded_db,
     )
     from tinyedge.export.inspection.parting import layer_errors, without_rounding
 
     advance = no_progress("")
-    wanted = run_float(float_file, images, advance)
-    found, scale = run_int8(int8_file, images, advance)
+    wanted = run_file(float_file, images, advance).answers
+    found, scale = run_file(int8_file, images, advance)
     few = slice(None, None, -(-len(images) // _LAYER_PHOTOS))
     try:
         layers = layer_errors(float_file, int8_file, images[few], wanted[few])

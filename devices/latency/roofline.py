@@ -42,6 +42,7 @@ __all__ = [
     "EdgeTpuLatency",
     "Work",
     "cpu_latency",
+    "cycles_of_a_line",
     "edge_tpu_latency",
     "latency_text",
     "no_estimate",
@@ -166,6 +167,13 @@ def cpu_latency(work: Sequence[Work], profile: Profile, *, number_bytes: int) ->
             cycles = activations / _VECTOR_BYTES / core.loads
         seconds += max(cycles / cycles_per_second, moved / memory)
     return seconds
+
+
+def cycles_of_a_line(profile: Profile) -> float:
+    """Cycles of the profile's core in which memory moves a cache line of 64 bytes."""
+    assert profile.clock is not None
+    assert profile.memory_bandwidth is not None
+    return 64 * profile.clock / (profile.memory_bandwidth * _MEMORY_SHARE)
 
 
 def _macs_per_cycle(core: _Core, profile: Profile, layer: Work, number_bytes: int) -> float:

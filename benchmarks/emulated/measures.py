@@ -1,0 +1,133 @@
+"""What tinyedge costs on an emulated board: instructions, memory, disk."""
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.emulated.instruction_counter import count
+from tests.emulated_pi import EmulatedPi, emulated_pi
+from tests.emulated_pi.releases import RELEASES
+
+__all__ = [
+    "board_install",
+    "inference_instructions",
+    "install_alone",
+    "peak_memory",
+    "run_instructions",
+    "site_packages",
+]
+
+_INFERENCES = """
+import sys
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(sys.argv[1], num_threads=1)
+interpreter.allocate_tensors()
+(details,) = interpreter.get_input_details()
+generator = np.random.default_rng(0)
+pixels = generator.integers(0, 256, details["shape"])
+if details["dtype"] == np.float32:
+    values = (pixels / 255).astype(np.float32)
+else:
+    values = (pixels - 128).astype(np.int8)
+for _ in range(int(sys.argv[2])):
+    interpreter.set_tensor(details["index"], values)
+    interpreter.invoke()
+"""
+# The command, and then the most memory its process ever had.
+_PEAK = """
+import runpy, sys
+sys.argv = ["tinyedge", *sys.argv[1:]]
+try:
+    runpy.run_module("tinyedge", run_name="__main__")
+except SystemExit:
+    pass
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM:"):
+        print(line.split()[1], file=sys.stderr)
+"""
+
+
+def inference_instructions(board: str, model: Path) -> int:
+    """Of one inference of `model`, one thread, on bookworm: a third of 4 inferences less 1."""
+    pi = emulated_pi("bookworm", board)
+
+    def total(inferences: int) -> int:
+        words = ["/usr/bin/python3", "-c", _INFERENCES, model, inferences]
+        return count(pi, *words, environment={"PYTHONPATH": str(site_packages(pi))})[0]
+
+    return round((total(4) - total(1)) / 3)
+
+
+def run_instructions(board: str, packages: Path, model: Path, photo: Path) -> int:
+    """Of the whole command ``tinyedge run MODEL PHOTO --threads 1``, Python's start included."""
+    pi = emulated_pi("bookworm", board)
+    words = ["/usr/bin/python3", "-m", "tinyedge", "run", model, photo, "--threads", 1]
+    return count(pi, *words, environment={"PYTHONPATH": f"{packages}:{site_packages(pi)}"})[0]
+
+
+def peak_memory(packages: Path, model: Path, photo: Path) -> dict[str, int]:
+    """Bytes at most of ``tinyedge run MODEL PHOTO``, ``here`` and ``there`` on bookworm's Pi 4.
+
+    There it is the emulator's process: its own memory and its translation of the program count.
+    """
+    variables = {"PYTHONPATH": str(packages)}
+    words = ["-c", _PEAK, "run", str(model), str(photo)]
+    here = subprocess.run(
+        [sys.executable, *words],
+        cwd="/",  # -c looks for modules in the working directory first
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pi = emulated_pi("bookworm", "pi4", shared=[packages, model, photo])
+    there = pi.run("python3", *words, environment=variables)
+    return {
+        place: 1024 * int(done.stderr.splitlines()[-1])
+        for place, done in (("here", here), ("there", there))
+    }
+
+
+def install_alone(source: Path, folder: Path) -> None:
+    """Tinyedge of the checkout `source` into `folder`, compiled, without what it depends on."""
+    _pip("install", "--no-deps", "--no-compile", "--target", folder, source)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+
+
+def board_install(source: Path) -> list[dict[str, Any]]:
+    """Each distribution that pip brings of `source` to a 64-bit bookworm.
+
+    `source` is a checkout; a row has a name, a version, and the bytes of its files, bytecode
+    left out. Dependencies are of the newest versions.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        _pip("wheel", "--no-deps", "--wheel-dir", folder, source)
+        (wheel,) = Path(folder).glob("*.whl")
+        words = ["--only-binary=:all:", "--no-compile", "--target", f"{folder}/site"]
+        words += ["--implementation", "cp", "--python-version", "3.11"]
+        for abi in ("cp311", "abi3", "none"):
+            words += ["--abi", abi]
+        for tag in RELEASES["bookworm"].wheel_tags:
+            words += ["--platform", tag]
+        _pip("install", *words, wheel)
+        for found in importlib.metadata.distributions(path=[f"{folder}/site"]):
+            files = [Path(str(found.locate_file(file))) for file in found.files or ()]
+            size = sum(file.stat().st_size for file in files if file.is_file())
+            rows.append({"name": found.name, "version": found.version, "bytes": size})
+    return sorted(rows, key=lambda row: str(row["name"]).lower())
+
+
+def site_packages(pi: EmulatedPi) -> Path:
+    """The wheels of bookworm's board."""
+    return pi.root / "usr" / "local" / "lib" / "python3.11" / "dist-packages"
+
+
+def _pip(*words: object) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", *map(str, words)]
+    subprocess.run(command, check=True, capture_output=True)
