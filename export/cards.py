@@ -12,7 +12,7 @@ from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.request import ExportRequest
 from tinyedge.files import file_sha256
 from tinyedge.images.labels import read_labels
-from tinyedge.modelcard import BatchNormFormula, ModelCard
+from tinyedge.modelcard import BatchNormFormula, ModelCard, Precision
 from tinyedge.tflite.metadata import UNIT_PIXELS
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "coral_card",
     "float_card",
     "int8_card",
+    "mixed_card",
     "probabilities_card",
     "read_facts",
     "versions",
@@ -169,6 +170,11 @@ def int8_card(
         calibration_sha256=calibration_sha256,
         calibration_shift=calibration_shift,
     )
+
+
+def mixed_card(card: ModelCard, precision: Mapping[str, Precision]) -> ModelCard:
+    """The card of the model in mixed precision, of the int8 model's; `precision` is the card's."""
+    return replace(card, precision=dict(precision))
 
 
 def coral_card(card: ModelCard, lowered: tuple[str, ...]) -> ModelCard:

@@ -15,7 +15,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +46,12 @@ __all__ = [
     "FileCheck",
     "Parting",
     "Probe",
+    "answers_divergence",
     "make_probe",
     "noise_db",
     "parting",
     "raised",
-    "run_float",
-    "run_int8",
+    "run_file",
     "spread",
     "told",
     "unrounded_db",
@@ -85,6 +85,8 @@ _POOR_KL = 0.05
 _POOR_DB, _POOR_AGREEMENT = 12.0, 0.8
 _CORAL_DB = 10.0
 """Leaky activations as PRELU: fashion has 36 dB, Tiny Darknet 30."""
+_MIXED_DB = 0.5
+"""By how much less signal over noise a mixed file may have than the integer file it is made of."""
 _SPREAD_STEPS = 8.0
 _ALIKE = 1e-6
 _MUCH_CLIPPED = 0.1
@@ -151,7 +153,7 @@ class FileCheck:
         Raises:
             ExportError: the file is another function, or answers nothing with numbers.
         """
-        keras, found = self._probe.keras, run_float(content, self._images, self._advance)
+        keras, found = self._probe.keras, run_file(content, self._images, self._advance).answers
         _check_float(self._network, keras, found[: len(keras)])
         usable = np.asarray(np.isfinite(found).all(axis=1))
         few = usable[: len(keras)]
@@ -170,7 +172,7 @@ class FileCheck:
                 they part.
         """
         reference = self._answers["float"]
-        found, scale = run_int8(content, self._images, self._advance)
+        found, scale = run_file(content, self._images, self._advance)
         self._answers["int8"] = found
         told_of = raised(reference, content) if self._card.softmax else reference
         check = self._compared("float", reference, found, noise=noise_db(told_of, found, scale))
@@ -192,6 +194,30 @@ class FileCheck:
         _note_cost(check, quantizer)
         return check
 
+    def mixed_file(self, content: bytes, quantizer: Quantizer) -> Check:
+        """Check the file in mixed precision against the float file.
+
+        It is made of the int8 file, which was checked before, and rounds less.
+
+        Warns (TinyedgeWarning) where it costs much.
+
+        Raises:
+            ExportError: it is farther from the float file than the int8 file is.
+        """
+        reference = self._answers["float"]
+        integer = self._answers["int8"]
+        found = run_file(content, self._images, self._advance).answers
+        scale = float(np.abs(integer - reference).max()) / _SPREAD_STEPS
+        noise, most = (noise_db(reference, each, scale) for each in (found, integer))
+        check = self._compared("float", reference, found, noise=noise)
+        if noise is not None and (most is None or noise < most - _MIXED_DB):
+            raise ExportError(
+                f"{self._network.source}: the mixed file is farther from the float file"
+                f" ({told(check)}) than the int8 file; make that one: --precision integer"
+            )
+        _note_cost(check, quantizer)
+        return check
+
     def coral_file(self, content: bytes, lowerings: Sequence[str]) -> Check:
         """Check the Edge TPU's file against the int8 file, which was checked before.
 
@@ -206,7 +232,7 @@ class FileCheck:
             ExportError: the file is another function.
         """
         reference = self._answers["int8"]
-        found, scale = run_int8(content, self._images, self._advance)
+        found, scale = run_file(content, self._images, self._advance)
         check = self._compared("int8", reference, found, noise=noise_db(reference, found, scale))
         exact = "leaky-as-prelu" not in lowerings
         if check.noise_db is not None and (exact or check.noise_db < _CORAL_DB):
@@ -217,30 +243,23 @@ class FileCheck:
             )
         return check
 
-    def probabilities(
-        self, logits: bytes, content: bytes, softmax: Softmax, *, quantized: bool
-    ) -> None:
+    def probabilities(self, logits: bytes, content: bytes, softmax: Softmax) -> None:
         """Check a file that ends in the softmax against the same file without.
 
         Args:
             logits: the .tflite without.
             content: the .tflite in question.
             softmax: that of the network.
-            quantized: whether they are integer files.
 
         Raises:
             ExportError: a probability is off by more than the rounding of its type.
         """
-        scores, found = (
-            run_int8(each, self._images, self._advance)[0]
-            if quantized
-            else run_float(each, self._images, self._advance)
-            for each in (logits, content)
-        )
+        scores = run_file(logits, self._images, self._advance).answers
+        found, scale = run_file(content, self._images, self._advance)
         groups = scores.reshape(len(scores), softmax.groups, -1) / softmax.temperature
         exact = np.exp(log_softmax(groups)).reshape(scores.shape)
         error = float(np.abs(found - exact).max())
-        if not error <= (_PROBABILITY_STEPS / 256 if quantized else _PROBABILITY_ROUNDING):
+        if not error <= (_PROBABILITY_STEPS * scale if scale else _PROBABILITY_ROUNDING):
             raise ExportError(
                 f"{self._network.source}: the softmax in the file is off by up to {error:.2g}:"
                 " export it without --probabilities"
@@ -321,25 +340,41 @@ def told(check: Check) -> str:
     return ", ".join([*parts, f"SNR {check.noise_db:g} dB"])
 
 
-def run_float(content: bytes, images: Floats, advance: Advance) -> Answers:
-    """A float file's, (images, outputs).
+def answers_divergence(reference: Answers, found: Answers, softmax: Softmax | None) -> float:
+    """How far answers are from the reference's, the mean over images; 0 of equal ones.
 
-    Raises:
-        ExportError: the runtime does not run it.
+    Before a softmax it is their KL divergence in nats. Of other scores, each an answer by itself,
+    it is half the mean square of the error, relative to their variance over images.
+
+    Args:
+        reference: (images, outputs), before any softmax.
+        found: the same of the file in question.
+        softmax: what the network ends in.
     """
-    found = []
-    with _running(content) as interpreter:
-        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        for image in images:
-            interpreter.set_tensor(source["index"], image[np.newaxis])
-            interpreter.invoke()
-            found.append(interpreter.get_tensor(target["index"]).reshape(-1))
-            advance()
-    return np.asarray(found, np.float64)
+    if softmax is None:
+        error = float(np.mean(np.square(found - reference)))
+        return error / (2 * spread(reference) + float(np.finfo(np.float32).tiny))
+    groups = (
+        each.reshape(len(each), softmax.groups, -1) / softmax.temperature
+        for each in (reference, found)
+    )
+    return float(kl_divergence(*groups).sum(axis=1).mean())
 
 
-def run_int8(content: bytes, images: Floats, advance: Advance) -> tuple[Answers, float]:
-    """An integer file's (images, outputs), dequantized, and their scale.
+class Ran(NamedTuple):
+    """What a file answers.
+
+    Attributes:
+        answers: (images, outputs), dequantized.
+        scale: one step of them; 0 in float.
+    """
+
+    answers: Answers
+    scale: float
+
+
+def run_file(content: bytes, images: Floats, advance: Advance) -> Ran:
+    """Run a file, float, integer or of mixed precision, on images.
 
     Raises:
         ExportError: the runtime does not run it.
@@ -348,16 +383,19 @@ def run_int8(content: bytes, images: Floats, advance: Advance) -> tuple[Answers,
     with _running(content) as interpreter:
         source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         pixels, scores = (
-            QuantParams.per_tensor(*details["quantization"], details["dtype"])
+            None
+            if details["dtype"] == np.float32
+            else QuantParams.per_tensor(*details["quantization"], details["dtype"])
             for details in (source, target)
         )
         for image in images:
-            interpreter.set_tensor(source["index"], pixels.quantize(image)[np.newaxis])
+            values = image if pixels is None else pixels.quantize(image)
+            interpreter.set_tensor(source["index"], values[np.newaxis])
             interpreter.invoke()
             stored = interpreter.get_tensor(target["index"]).reshape(-1)
-            found.append(scores.dequantize(stored))
+            found.append(stored if scores is None else scores.dequantize(stored))
             advance()
-    return np.asarray(found), scores.scale
+    return Ran(np.asarray(found, np.float64), 0.0 if scores is None else scores.scale)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import layer_name
+from tinyedge.darknet.layers import Connected, Convolutional
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
 from tinyedge.devices.edgetpu.partition import Partition
@@ -35,11 +37,18 @@ from tinyedge.export.cards import (
     coral_card,
     float_card,
     int8_card,
+    mixed_card,
     probabilities_card,
     read_facts,
     versions,
 )
-from tinyedge.export.check import FileCheck, Probe, make_probe
+from tinyedge.export.check import (
+    FileCheck,
+    Probe,
+    answers_divergence,
+    make_probe,
+    run_file,
+)
 from tinyedge.export.edgetpu.lower import EdgeTpuFile, edge_tpu_file, placed, shortfall
 from tinyedge.export.request import ExportRequest, FileKind
 from tinyedge.export.stages import Stage
@@ -53,11 +62,20 @@ from tinyedge.export.tflite.metadata import add_metadata
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
 from tinyedge.images.spec import Fit, InputSpec
-from tinyedge.modelcard import BatchNormFormula, Check, CheckImages, ModelCard, append_card
-from tinyedge.progress import Progress
+from tinyedge.modelcard import (
+    BatchNormFormula,
+    Check,
+    CheckImages,
+    ModelCard,
+    Precision,
+    append_card,
+)
+from tinyedge.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     import keras
+
+    from tinyedge.export.quantize.precision import Mixed
 
 __all__ = [
     "Converted",
@@ -72,6 +90,10 @@ __all__ = [
 
 
 _NOISE_IMAGES = 4  # to check a float file on, which needs no photos
+# Of the calibration images, for a mixed file: every third is set aside where there are so many.
+_ENOUGH_TO_SET_ASIDE, _EVERY_ASIDE = 100, 3
+# What choosing precisions may take: multiplications and additions of all files that are run.
+_MOST_OPERATIONS, _FEWEST_ASIDE = 4e12, 8
 
 
 @dataclass
@@ -112,7 +134,9 @@ class Converted:
 
     Attributes:
         float_tflite: the float file.
-        int8_tflite: the int8 file; None where none is wanted, as of those that follow.
+        int8_tflite: the int8 file, of which a mixed one is made, too; None where none is wanted,
+            as of those that follow.
+        mixed: the file in mixed precision.
         keras: the .keras file.
         saved_model: the files of the SavedModel, by their paths inside it.
         made_by: the versions of the packages that made them.
@@ -122,6 +146,7 @@ class Converted:
 
     float_tflite: bytes
     int8_tflite: bytes | None
+    mixed: "Mixed | None"
     keras: bytes | None
     saved_model: Mapping[str, bytes] | None
     made_by: Mapping[str, str]
@@ -224,17 +249,23 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
     del weights
     with tensorflow_hushed():
         model = build_keras_model(network, folded)
-    images, shift, int8_tflite = None, None, None
+    images, shift, int8_tflite, mixed = None, None, None, None
     if not request.float_only:
         images, shift = _calibration_images(prepared, model, statistics, progress)
-    if images is not None and request.quantizer == "tuned":
-        int8_tflite = _tuned(request, network, folded, images, progress)
+    learned, aside = _set_aside(request, images)
+    if learned is not None and request.quantizer == "tuned":
+        int8_tflite = _tuned(request, network, folded, learned, progress)
     del folded
-    if images is not None and request.quantizer == "default":
-        int8_tflite = _quantized_by_default(model, images, request, progress)
+    if learned is not None and request.quantizer == "default":
+        int8_tflite = _quantized_by_default(model, learned, request, progress)
+    float_tflite = _float_file(model, progress)
+    if int8_tflite is not None and request.makes_mixed:
+        assert aside is not None
+        mixed = _mixed(prepared, float_tflite, int8_tflite, aside, progress)
     return Converted(
-        float_tflite=_float_file(model, progress),
+        float_tflite=float_tflite,
         int8_tflite=int8_tflite,
+        mixed=mixed,
         keras=_keras_file(model, progress) if request.keras else None,
         saved_model=_saved_model_files(model, progress) if request.saved_model else None,
         made_by=versions(),
@@ -270,6 +301,10 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
         )
         files["int8"], cards["int8"] = converted.int8_tflite, card
         verify_model(converted.int8_tflite, card, input_type=request.input_type)
+        if converted.mixed is not None:
+            files["mixed"] = converted.mixed.content
+            cards["mixed"] = mixed_card(card, _named_precision(prepared.network, converted.mixed))
+            verify_model(files["mixed"], cards["mixed"], input_type=request.input_type)
         if request.makes_coral:
             lowered = _coral_file(request, converted.int8_tflite, card)
             files["coral"], partition = lowered.content, lowered.partition
@@ -289,9 +324,12 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     if converted.saved_model is not None:
         contents["saved_model"] = converted.saved_model
     targets = request.targets()
+    contents = {kind: content for kind, content in contents.items() if kind in targets}
+    checks = {kind: check for kind, check in checks.items() if kind in targets}
     write_together({targets[kind]: content for kind, content in contents.items()})
     done()
-    return Exported(targets, cards["int8" if "int8" in cards else "float"], checks, partition)
+    card = next(cards[kind] for kind in ("mixed", "int8", "float") if kind in cards)
+    return Exported(targets, card, checks, partition)
 
 
 def _with_card(request: ExportRequest, content: bytes, card: ModelCard) -> bytes:
@@ -379,6 +417,8 @@ def _check_saved_model(folder: Path) -> None:
 def _check_int8(request: ExportRequest, network: Network) -> None:
     """Refuse a network that has no int8 form, or nothing to be calibrated with."""
     check_int8_supported(network)
+    if request.makes_mixed:
+        _check_mixed(request)
     if request.data_free:
         check_can_synthesize(network)
     elif request.files.calibration is None:
@@ -387,6 +427,17 @@ def _check_int8(request: ExportRequest, network: Network) -> None:
             " do without and lose accuracy with --calib none, or make the float file alone with"
             " --float-only"
         )
+
+
+def _check_mixed(request: ExportRequest) -> None:
+    """Refuse what a file in mixed precision cannot be."""
+    integer = "make the integer file: --precision integer"
+    if request.makes_coral:
+        raise ExportError(f"the Edge TPU computes in integers alone; {integer}")
+    if request.input_type == "uint8":
+        raise ExportError(f"a file in mixed precision takes int8, not uint8; {integer}")
+    if not request.boards:
+        raise ValueError("a file in mixed precision is for boards: name them")
 
 
 def _total_weight(request: ExportRequest) -> float:
@@ -401,6 +452,7 @@ def _total_weight(request: ExportRequest) -> float:
         if request.quantizer == "tuned":
             stages += [Stage.OBSERVE, Stage.LEARN_SCALES]
             stages += [Stage.CONVERT_TO_INT8, Stage.QUANTIZE_WEIGHTS]
+            stages += [Stage.CHOOSE_PRECISIONS] if request.makes_mixed else []
         else:
             stages.append(Stage.QUANTIZE_BY_DEFAULT)
     if request.keras:
@@ -479,6 +531,63 @@ def _tuned(
     )
 
 
+def _set_aside(
+    request: ExportRequest, images: NDArray[np.float32] | None
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """The images to calibrate with, and those to choose precisions on.
+
+    What was calibrated on shows too little of what ranges cut off elsewhere, so that of many images
+    some are set aside; of few ones all serve for both.
+    """
+    if images is None or not request.makes_mixed or len(images) < _ENOUGH_TO_SET_ASIDE:
+        return images, images
+    chosen = np.arange(len(images)) % _EVERY_ASIDE == 0
+    return images[~chosen], images[chosen]
+
+
+def _mixed(
+    prepared: Prepared,
+    float_tflite: bytes,
+    int8_tflite: bytes,
+    images: NDArray[np.float32],
+    progress: Progress,
+) -> "Mixed":
+    from tinyedge.export.quantize.precision import choose_precisions, measurements
+
+    request, network = prepared.request, prepared.network
+    steps = measurements(int8_tflite)
+    affordable = int(_MOST_OPERATIONS // (steps * max(network.operations, 1)))
+    images = images[: max(_FEWEST_ASIDE, affordable)]
+    advance, silent = Stage.CHOOSE_PRECISIONS.begin(progress, steps), no_progress("")
+    reference = run_file(float_tflite, images, silent).answers
+
+    def divergence(content: bytes) -> float:
+        found = run_file(content, images, silent).answers
+        return answers_divergence(reference, found, network.softmax)
+
+    return choose_precisions(
+        int8_tflite,
+        divergence,
+        request.boards,
+        budget=request.latency_budget,
+        advance=advance,
+    )
+
+
+def _named_precision(network: Network, mixed: "Mixed") -> dict[str, Precision]:
+    """By the layer's name, as in a card: the head's layers are in float."""
+    names = {
+        layer.index: layer_name(layer)
+        for layer in network.layers
+        if isinstance(layer, Convolutional | Connected)
+    }
+    return {
+        name: kind
+        for number, name in names.items()
+        if (kind := mixed.precision.get(number, "int8")) != "int8"
+    }
+
+
 def _quantized_by_default(
     model: "keras.Model", images: NDArray[np.float32], request: ExportRequest, progress: Progress
 ) -> bytes:
@@ -544,6 +653,8 @@ def _checked(
     found: dict[FileKind, Check] = {"float": check.float_file(files["float"])}
     if "int8" in files:
         found["int8"] = check.int8_file(files["int8"], prepared.request.quantizer)
+    if "mixed" in files:
+        found["mixed"] = check.mixed_file(files["mixed"], prepared.request.quantizer)
     if "coral" in files:
         found["coral"] = check.coral_file(files["coral"], cards["coral"].lowerings)
     if softmax is None:
@@ -555,7 +666,7 @@ def _checked(
         made[kind] = append_softmax(content, softmax)
         input_type = "float32" if kind == "float" else prepared.request.input_type
         verify_model(made[kind], cards[kind], input_type=input_type)
-        check.probabilities(content, made[kind], softmax, quantized=kind != "float")
+        check.probabilities(content, made[kind], softmax)
     return found, made
 
 

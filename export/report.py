@@ -58,7 +58,7 @@ def as_json(exported: Exported) -> dict[str, object]:
 def _next(exported: Exported) -> list[str]:
     """The commands that one types now, three at most; what they need besides is in capitals."""
     files = {kind: shlex.quote(str(path)) for kind, path in exported.files.items()}
-    made = files.get("coral") or files.get("int8") or files["float"]
+    made = next(files[kind] for kind in ("coral", "mixed", "int8", "float") if kind in files)
     if exported.card.features is not None:
         return [f"tinyedge info {made}"]
     first = f"tinyedge run {made} PHOTO"

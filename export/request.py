@@ -11,13 +11,15 @@ from tinyedge.images.spec import FITS, Fit
 from tinyedge.modelcard import BatchNormFormula, Quantizer, Rewrite
 from tinyedge.zoo.models import SourceFiles
 
-__all__ = ["ExportRequest", "FileKind"]
+__all__ = ["ExportRequest", "FileKind", "FilePrecision"]
 
-FileKind = Literal["float", "int8", "coral", "keras", "saved_model"]
+FilePrecision = Literal["integer", "mixed"]
+FileKind = Literal["float", "int8", "mixed", "coral", "keras", "saved_model"]
 
 _NAME_ENDS: dict[FileKind, str] = {
     "float": "_float.tflite",
     "int8": "_int8.tflite",
+    "mixed": "_mixed.tflite",
     "coral": "_coral.tflite",
     "keras": ".keras",
     "saved_model": "_saved_model",
@@ -42,6 +44,12 @@ class ExportRequest:
         input_type: of the int8 file's input and output.
         probabilities: have the .tflite files answer with the softmax of their scores.
         author, license: what the files' metadata say of the network; empty for nothing.
+        precision: ``integer`` for an int8 file; ``mixed`` for one whose layers are each in
+            int8, hybrid or float, whichever keep most of the answers within `latency_budget` on
+            `boards`.
+        latency_budget: the most cycles of a mixed file, as a part of the integer file's, above 0.
+        boards: what a mixed file is for; see
+            `tinyedge.devices.latency.instructions.counted_boards`.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.
         seed: of what is drawn at random.
@@ -63,6 +71,9 @@ class ExportRequest:
     probabilities: bool = False
     author: str = ""
     license: str = ""
+    precision: FilePrecision = "integer"
+    latency_budget: float = 1.0
+    boards: tuple[Profile, ...] = ()
     quantizer: Quantizer = "tuned"
     rewrites: tuple[Rewrite, ...] = REWRITES
     seed: int = 0
@@ -79,7 +90,10 @@ class ExportRequest:
         """
         if self.calibration_count < 1:
             raise ValueError(f"calibration_count is {self.calibration_count}, not 1 or more")
+        if not self.latency_budget > 0:
+            raise ValueError(f"latency_budget is {self.latency_budget}, not above 0")
         for name, value, allowed in (
+            ("precision", self.precision, get_args(FilePrecision)),
             ("quantizer", self.quantizer, get_args(Quantizer)),
             ("input_type", self.input_type, get_args(InputType)),
             ("fit", self.fit, FITS),
@@ -90,6 +104,11 @@ class ExportRequest:
                 raise ValueError(f"{name}: {value!r} is none of {', '.join(map(str, allowed))}")
 
     @property
+    def makes_mixed(self) -> bool:
+        """Whether the file for the board is in mixed precision."""
+        return not self.float_only and self.precision == "mixed"
+
+    @property
     def makes_coral(self) -> bool:
         """Whether a file for the Edge TPU is wanted too."""
         return not self.float_only and self.device is not None and "coral" in self.device.files
@@ -98,7 +117,8 @@ class ExportRequest:
         """Where each file that is asked for goes, in the order they are reported in."""
         asked: dict[FileKind, bool] = {
             "float": True,
-            "int8": not self.float_only,
+            "int8": not self.float_only and not self.makes_mixed,
+            "mixed": self.makes_mixed,
             "coral": self.makes_coral,
             "keras": self.keras,
             "saved_model": self.saved_model,

@@ -22,6 +22,7 @@ class Stage(Enum):
     LEARN_SCALES = "Learning scales", 80.0
     CONVERT_TO_INT8 = "Converting to int8 .tflite", 3.0
     QUANTIZE_WEIGHTS = "Quantizing weights", 2.0
+    CHOOSE_PRECISIONS = "Choosing precisions", 30.0
     QUANTIZE_BY_DEFAULT = "Quantizing to int8 .tflite", 3.0
     CONVERT_TO_FLOAT = "Converting to float .tflite", 1.0
     SAVE_KERAS = "Saving the Keras model", 0.3

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from tinyedge.export.pipeline import Exported
+    from tinyedge.export.request import FilePrecision
     from tinyedge.images.find import LabelledImage
     from tinyedge.images.spec import Fit
     from tinyedge.modelcard import BatchNormFormula, ModelCard, Quantizer, Rewrite, read_card
@@ -329,6 +330,8 @@ def export_model(
     probabilities: bool = False,
     author: str = "",
     license: str = "",  # noqa: A002  # the metadata's word
+    precision: "FilePrecision" = "integer",
+    latency_budget: float = 1.0,
     quantizer: "Quantizer" = "tuned",
     rewrites: "tuple[Rewrite, ...] | None" = None,
     seed: int = 0,
@@ -363,6 +366,9 @@ def export_model(
             ones then have steps of 1/256.
         author: of the network, for the files' metadata.
         license: of the network, likewise.
+        precision: ``integer`` for an int8 file; ``mixed`` for one for the device's CPU, whose
+            layers are each in int8, hybrid or float.
+        latency_budget: the most cycles of a mixed file, as a part of the integer file's.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: the exact rewrites ``tuned`` may apply, of ``pool-before-leaky`` and
             ``average-before-linear``; both where not given.
@@ -398,6 +404,7 @@ def export_model(
     from dataclasses import replace
     from pathlib import Path
 
+    from tinyedge.devices.latency.instructions import counted_boards
     from tinyedge.devices.profile import Profile, find_profile
     from tinyedge.progress import no_progress
     from tinyedge.zoo.source import Source, find_source
@@ -421,6 +428,9 @@ def export_model(
         probabilities=probabilities,
         author=author,
         license=license,
+        precision=precision,
+        latency_budget=latency_budget,
+        boards=counted_boards(profile) if precision == "mixed" else (),
         quantizer=quantizer,
         rewrites=REWRITES if rewrites is None else rewrites,
         seed=seed,

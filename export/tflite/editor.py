@@ -23,6 +23,7 @@ from tinyedge.export.tflite.schema_types import (
     SubGraphT,
     TensorT,
 )
+from tinyedge.modelcard import Precision
 from tinyedge.tflite.quantization import QuantParams, per_channel
 from tinyedge.tflite.schema import (
     FIXED_OUTPUT_OPS,
@@ -63,6 +64,11 @@ class ModelEditor:
         self.operators: list[OperatorT] = list(self._graph.operators)
         # By index of a bias whose scales no longer are the file's own: its real numbers.
         self._biases: dict[int, NDArray[np.float64]] = {}
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The graph's input tensors."""
+        return tuple(map(int, self._graph.inputs))
 
     def op_name(self, operator: OperatorT) -> str:
         """An operator's name in TFLite's schema, such as ``CONV_2D``."""
@@ -164,6 +170,11 @@ class ModelEditor:
             self.operators.remove(conversion)
             self.operators.append(conversion)
             return
+        self.set_output(index)
+
+    def set_output(self, index: int) -> None:
+        """Have the graph give this tensor, of the shape of its output."""
+        old = int(self._graph.outputs[0])
         self._graph.outputs = np.array([index], np.int32)
         for signature in self._model.signatureDefs or ():
             for entry in signature.outputs:
@@ -324,9 +335,14 @@ class ModelEditor:
         return changed
 
     def new_operator(
-        self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: object = None
+        self,
+        name: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: object = None,
+        precision: Precision = "int8",
     ) -> OperatorT:
-        """An operator in int8, not yet in `operators`; `options` are an object of the schema's."""
+        """An operator, not yet in `operators`; `options` are an object of the schema's."""
         operator: OperatorT = schema.OperatorT()
         operator.inputs = np.asarray(inputs, np.int32)
         operator.outputs = np.asarray(outputs, np.int32)
@@ -335,13 +351,19 @@ class ModelEditor:
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
             # It is one of them.
             operator.builtinOptions = options  # type: ignore[assignment]
-        self.set_op(operator, name)
+        self.set_op(operator, name, precision)
         return operator
 
-    def set_op(self, operator: OperatorT, name: str) -> None:
-        """Make an operator one of this name, in its version in int8."""
-        number, version = getattr(schema.BuiltinOperator, name), OPERATORS[name].int8_version
+    def set_op(self, operator: OperatorT, name: str, precision: Precision = "int8") -> None:
+        """Make an operator one of this name, in its version of that precision."""
+        facts = OPERATORS[name]
+        version = {
+            "int8": facts.int8_version,
+            "hybrid": facts.hybrid_version,
+            "float32": facts.float_version,
+        }[precision]
         assert version is not None
+        number = getattr(schema.BuiltinOperator, name)
         for index, code in enumerate(self._model.operatorCodes):
             if (code.builtinCode, code.version) == (number, version):
                 operator.opcodeIndex = index
@@ -361,13 +383,18 @@ class ModelEditor:
     def add_constant(
         self, values: NDArray[np.generic], qparams: QuantParams | None, name: str
     ) -> int:
-        """Add a constant of stored integers, of their type; returns its index."""
-        (kind,) = (kind for kind, dtype in _DTYPES.items() if dtype == values.dtype)
+        """Add a constant, of its numbers' type: integers or float32; returns its index."""
+        kinds = (schema.TensorType.FLOAT32,) if values.dtype == np.float32 else tuple(_DTYPES)
+        (kind,) = (kind for kind in kinds if _DTYPES.get(kind, values.dtype) == values.dtype)
         self._model.buffers.append(_buffer(values))
         index = self._add_tensor(values.shape, kind, len(self._model.buffers) - 1, name)
         if qparams is not None:
             self._write_qparams(index, qparams)
         return index
+
+    def add_float(self, shape: Sequence[int], name: str) -> int:
+        """Add a computed tensor of float32; returns its index."""
+        return self._add_tensor(shape, schema.TensorType.FLOAT32, 0, name)
 
     def add_like(
         self, index: int, shape: Sequence[int], name: str, qparams: QuantParams | None = None

@@ -1,16 +1,17 @@
 """What an export checks: before it, that a network can be int8; after it, the finished file."""
 
 from tinyedge.darknet.activations import ACTIVATIONS
-from tinyedge.darknet.layer_names import named_layer
+from tinyedge.darknet.layer_names import named_layer, operator_layer
 from tinyedge.darknet.network import Network
 from tinyedge.devices.edgetpu.partition import Partition
+from tinyedge.devices.latency.instructions import operator_precision
 from tinyedge.errors import ExportError
 from tinyedge.modelcard import ModelCard
 from tinyedge.system import native_output_hidden
 from tinyedge.tflite.check import check_tflite
 from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.model import Subgraph, parse_tflite
-from tinyedge.tflite.schema import SHARED_SCALE_OPS
+from tinyedge.tflite.schema import OPS_WITH_WEIGHTS, SHARED_SCALE_OPS
 
 __all__ = ["check_int8_supported", "verify_lowered", "verify_model"]
 
@@ -39,7 +40,8 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     and the output (1, classes), or without a head the features, both of `input_type`; each of the
     classes has a label where there are labels; and in an integer model no tensor is of a floating
     type, so that no operator can compute in float, and what copies or compares integers has one
-    scale for all of them.
+    scale for all of them. In a model of mixed precision the answer is float, and each layer is in
+    the precision that its card names.
 
     Raises:
         ExportError: the file is not what was asked for; it must not be written.
@@ -58,11 +60,14 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     graph = model.subgraphs[0]
     expected_input = (1, card.height, card.width, card.channels)
     _verify_interface("input", graph, graph.inputs, expected_input, input_type)
-    _verify_interface("output", graph, graph.outputs, card.output_shape, input_type)
+    output_type = "float32" if card.precision else input_type
+    _verify_interface("output", graph, graph.outputs, card.output_shape, output_type)
     for name, texts in (("labels", card.labels), ("ids", card.ids)):
         if texts is not None and not card.takes_names(len(texts)):
             raise ExportError(f"the file has {card.classes} classes and {len(texts)} {name}")
-    if card.quantization == "int8":
+    if card.precision:
+        _verify_precision(graph, card)
+    elif card.quantization == "int8":
         floating = [
             tensor.name
             for each in model.subgraphs
@@ -110,6 +115,22 @@ def _load(content: bytes) -> None:
             model_content=content,
             experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         ).allocate_tensors()
+
+
+def _verify_precision(graph: Subgraph, card: ModelCard) -> None:
+    """Each layer with weights computes in what the card says, and its weights are int8."""
+    for operator in graph.operators:
+        if operator.name not in OPS_WITH_WEIGHTS:
+            continue
+        named = operator_layer(graph, operator)
+        name = graph.tensors[operator.outputs[0]].name
+        layer = name if named is None else f"{named[0]}_{named[1]}"
+        found, said = operator_precision(graph, operator), card.precision.get(layer, "int8")
+        if found != said:
+            raise ExportError(
+                f"the converted file's layer {layer} computes in {found}, not in {said}"
+            )
+    _verify_shared_scales(graph)
 
 
 def _verify_shared_scales(graph: Subgraph) -> None:

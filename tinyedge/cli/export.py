@@ -16,11 +16,13 @@ from tinyedge.cli.parameters import (
     ids_option,
     json_option,
     labels_option,
+    not_nan,
     shows_progress,
 )
 
 if TYPE_CHECKING:
     from tinyedge.devices.profile import InputType
+    from tinyedge.export.request import FilePrecision
     from tinyedge.images.spec import Fit
     from tinyedge.modelcard import BatchNormFormula, Quantizer
 
@@ -66,6 +68,22 @@ if TYPE_CHECKING:
     help="Put the softmax into the .tflite files; int8 ones then answer in steps of 1/256.",
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["integer", "mixed"]),
+    default="integer",
+    show_default=True,
+    help="An int8 file, or one whose layers are each in int8, hybrid or float, for the device.",
+)
+@click.option(
+    "--latency-budget",
+    type=click.FloatRange(min=0, min_open=True, max=10),
+    callback=not_nan,
+    default=1.0,
+    show_default=True,
+    metavar="RATIO",
+    help="The most cycles of a mixed file, to the integer file's.",
+)
+@click.option(
     "--quantizer",
     type=click.Choice(["tuned", "default"]),
     default="tuned",
@@ -109,6 +127,8 @@ def command(
     device: str,
     input_type: "InputType | None",
     probabilities: bool,
+    precision: "FilePrecision",
+    latency_budget: float,
     quantizer: "Quantizer",
     without: tuple[str, ...],
     seed: int,
@@ -157,6 +177,8 @@ def command(
             probabilities=probabilities,
             author=author,
             license=license_,
+            precision=precision,
+            latency_budget=latency_budget,
             quantizer=quantizer,
             rewrites=tuple(name for name in REWRITES if name not in without),
             seed=seed,

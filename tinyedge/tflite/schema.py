@@ -128,6 +128,10 @@ class OperatorFacts:
             zero point of its output.
         int8_version: its version in int8 where it is written here
             (tensorflow/compiler/mlir/lite/tools/versioning); None of others.
+        hybrid_version: its version with float values and int8 weights of a scale for each output
+            channel; None where TFLite has none, or it is not written here.
+        float_version: its version in float where it is written here; None of others. Of what has
+            no weights a later version does the same.
     """
 
     options: OptionsTable | None = None
@@ -138,6 +142,8 @@ class OperatorFacts:
     shares_scale: bool = False
     fixed_output: bool = False
     int8_version: int | None = None
+    hybrid_version: int | None = None
+    float_version: int | None = None
 
 
 def _binary(union: int) -> OperatorFacts:
@@ -171,18 +177,24 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         ),
         # Version 3 has int8 weights with a scale for each output channel; 6 is one in groups.
         "CONV_2D": OperatorFacts(
-            options=OptionsTable(1, _CONV_2D), kernel_outputs=0, int8_version=3
+            options=OptionsTable(1, _CONV_2D),
+            kernel_outputs=0,
+            int8_version=3,
+            hybrid_version=5,
+            float_version=1,
         ),
         "DEPTHWISE_CONV_2D": OperatorFacts(
-            options=OptionsTable(2, _DEPTHWISE_CONV_2D), kernel_outputs=3
+            options=OptionsTable(2, _DEPTHWISE_CONV_2D), kernel_outputs=3, float_version=1
         ),
         "DEPTH_TO_SPACE": OperatorFacts(
             options=OptionsTable(94, {"block_size": Option(0, "i")}), same_scale=True
         ),
+        # Version 2 is of int8, 5 of a scale for each channel.
+        "DEQUANTIZE": OperatorFacts(homogeneous=True, hybrid_version=5, float_version=2),
         "DIV": _binary(29),
         "EXPAND_DIMS": OperatorFacts(same_scale=True),
         "FULLY_CONNECTED": OperatorFacts(
-            options=OptionsTable(8, _FULLY_CONNECTED), kernel_outputs=0
+            options=OptionsTable(8, _FULLY_CONNECTED), kernel_outputs=0, float_version=1
         ),
         "GATHER": OperatorFacts(
             options=OptionsTable(23, {"axis": Option(0, "i"), "batch_dims": Option(1, "i")}),
@@ -217,7 +229,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "PAD": OperatorFacts(same_scale=True),
         "PADV2": OperatorFacts(same_scale=True),
         "PRELU": OperatorFacts(homogeneous=True, int8_version=1),
-        "QUANTIZE": OperatorFacts(homogeneous=True),
+        "QUANTIZE": OperatorFacts(homogeneous=True, float_version=1),
         "REDUCE_ALL": OperatorFacts(options=_REDUCER),
         "REDUCE_ANY": OperatorFacts(options=_REDUCER),
         "REDUCE_PROD": OperatorFacts(options=_REDUCER),

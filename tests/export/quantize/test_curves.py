@@ -27,7 +27,7 @@ FEWER = QuantizerConfig(iterations=100, leaky_iterations=200)
 def test_the_tuned_file_is_closer_to_the_float_file(activation: str) -> None:
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
-    from tinyedge.export.check import noise_db, run_float, run_int8
+    from tinyedge.export.check import noise_db, run_file
     from tinyedge.export.quantize.quantizer import quantize
     from tinyedge.export.quantize.reorder import REWRITES
     from tinyedge.export.tflite.convert import convert_float, convert_int8
@@ -50,9 +50,9 @@ def test_the_tuned_file_is_closer_to_the_float_file(activation: str) -> None:
         progress=no_progress,
         config=FEWER,
     )
-    right = run_float(convert_float(model), photos[32:], lambda: None)
+    right = run_file(convert_float(model), photos[32:], lambda: None).answers
     found = [
-        noise_db(right, *run_int8(content, photos[32:], lambda: None))
+        noise_db(right, *run_file(content, photos[32:], lambda: None))
         for content in (default, tuned)
     ]
     assert None not in found

@@ -1,0 +1,70 @@
+"""``tinyedge export --precision mixed``, as a user types it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinyedge
+from tests.support.commands import run_as_user, run_in_process
+from tests.support.toy import write_toy
+from tinyedge.devices.latency.instructions import operator_precision
+from tinyedge.tflite.model import read_tflite
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--device", "host"), "such as --device pi4"),
+        (("--device", "coral-usb"), "such as --device pi4"),
+        (("--device", "pi4", "--input", "uint8"), "takes int8, not uint8"),
+    ],
+)
+def test_what_cannot_be_mixed(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    toy = write_toy(tmp_path)
+    source = (toy.cfg, "--weights", toy.weights, "--calib", toy.photos)
+    done = run_as_user("export", *source, *words, "--precision", "mixed", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.long
+def test_a_mixed_file_stands_in_place_of_the_int8_file(tmp_path: Path) -> None:
+    """The built-in network: its head at least is in float, and its card says what is."""
+    output = tmp_path / "out"
+    words = ("--device", "pi", "--precision", "mixed", "--latency-budget", "1.3", "--json")
+    done = run_in_process("export", "fashion", *words, "-o", output)
+    assert sorted(path.name for path in output.iterdir()) == [
+        "fashion_float.tflite",
+        "fashion_mixed.tflite",
+    ]
+    assert set(json.loads(done.output)["check"]) == {"float", "mixed"}
+    path = output / "fashion_mixed.tflite"
+    card = tinyedge.read_card(path)
+    assert card is not None
+    graph = read_tflite(path).subgraphs[0]
+    weighted = [op for op in graph.operators if graph.tensors[op.outputs[0]].type == "float32"]
+    kinds = {operator_precision(graph, op) for op in weighted}
+    assert "float32" in kinds
+    assert set(card.precision.values()) <= {"float32", "hybrid"}
+    assert len(card.precision) >= 1
+    photo = next(Path("calib_data/fashion/test").rglob("*.png"))
+    found, float_found = (
+        tinyedge.Classifier(output / f"fashion_{kind}.tflite").classify(photo)
+        for kind in ("mixed", "float")
+    )
+    assert found[0].index == float_found[0].index
+    assert np.abs(found.scores - float_found.scores).max() < 0.5
+
+
+@pytest.mark.long
+def test_probabilities_of_a_mixed_file_are_float(tmp_path: Path) -> None:
+    words = ("--device", "pi5", "--precision", "mixed", "--probabilities", "--count", "30")
+    run_in_process("export", "fashion", *words, "-o", tmp_path)
+    classifier = tinyedge.Classifier(tmp_path / "fashion_mixed.tflite")
+    photo = next(Path("calib_data/fashion/test").rglob("*.png"))
+    scores = classifier.classify(photo).scores
+    assert scores.sum() == pytest.approx(1, abs=1e-5)
+    assert not np.array_equal(np.rint(scores * 256), scores * 256)
