@@ -94,6 +94,7 @@ _NOISE_IMAGES = 4  # to check a float file on, which needs no photos
 _ENOUGH_TO_SET_ASIDE, _EVERY_ASIDE = 100, 3
 # What choosing precisions may take: multiplications and additions of all files that are run.
 _MOST_OPERATIONS, _FEWEST_ASIDE = 4e12, 8
+_CURVE_POINTS = 12
 
 
 @dataclass
@@ -137,6 +138,7 @@ class Converted:
         int8_tflite: the int8 file, of which a mixed one is made, too; None where none is wanted,
             as of those that follow.
         mixed: the file in mixed precision.
+        curve: where it is asked for, what divergence there is at which cost, the cheapest first.
         keras: the .keras file.
         saved_model: the files of the SavedModel, by their paths inside it.
         made_by: the versions of the packages that made them.
@@ -147,6 +149,7 @@ class Converted:
     float_tflite: bytes
     int8_tflite: bytes | None
     mixed: "Mixed | None"
+    curve: "Sequence[Mixed]"
     keras: bytes | None
     saved_model: Mapping[str, bytes] | None
     made_by: Mapping[str, str]
@@ -164,12 +167,16 @@ class Exported:
         card: the int8 file's, or where there is none the float file's.
         checks: how close each .tflite is to what it was made of.
         partition: of the file for the Edge TPU, where one was made.
+        curve: as in `Converted`.
+        boards: the names of those a mixed file is for.
     """
 
     files: Mapping[FileKind, Path]
     card: ModelCard
     checks: Mapping[FileKind, Check]
     partition: Partition | None = None
+    curve: "Sequence[Mixed]" = ()
+    boards: tuple[str, ...] = ()
 
 
 def export(request: ExportRequest, *, workers: int | None = 1, progress: Progress) -> Exported:
@@ -250,6 +257,7 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
     with tensorflow_hushed():
         model = build_keras_model(network, folded)
     images, shift, int8_tflite, mixed = None, None, None, None
+    curve: list[Mixed] = []
     if not request.float_only:
         images, shift = _calibration_images(prepared, model, statistics, progress)
     learned, aside = _set_aside(request, images)
@@ -261,11 +269,12 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
     float_tflite = _float_file(model, progress)
     if int8_tflite is not None and request.makes_mixed:
         assert aside is not None
-        mixed = _mixed(prepared, float_tflite, int8_tflite, aside, progress)
+        mixed, curve = _mixed(prepared, float_tflite, int8_tflite, aside, progress)
     return Converted(
         float_tflite=float_tflite,
         int8_tflite=int8_tflite,
         mixed=mixed,
+        curve=curve,
         keras=_keras_file(model, progress) if request.keras else None,
         saved_model=_saved_model_files(model, progress) if request.saved_model else None,
         made_by=versions(),
@@ -329,7 +338,8 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     write_together({targets[kind]: content for kind, content in contents.items()})
     done()
     card = next(cards[kind] for kind in ("mixed", "int8", "float") if kind in cards)
-    return Exported(targets, card, checks, partition)
+    boards = tuple(board.name for board in request.boards)
+    return Exported(targets, card, checks, partition, converted.curve, boards)
 
 
 def _with_card(request: ExportRequest, content: bytes, card: ModelCard) -> bytes:
@@ -551,8 +561,8 @@ def _mixed(
     int8_tflite: bytes,
     images: NDArray[np.float32],
     progress: Progress,
-) -> "Mixed":
-    from tinyedge.export.quantize.precision import choose_precisions, measurements
+) -> "tuple[Mixed, list[Mixed]]":
+    from tinyedge.export.quantize.precision import Precisions, measurements
 
     request, network = prepared.request, prepared.network
     steps = measurements(int8_tflite)
@@ -565,13 +575,9 @@ def _mixed(
         found = run_file(content, images, silent).answers
         return answers_divergence(reference, found, network.softmax)
 
-    return choose_precisions(
-        int8_tflite,
-        divergence,
-        request.boards,
-        budget=request.latency_budget,
-        advance=advance,
-    )
+    precisions = Precisions(int8_tflite, divergence, request.boards, advance)
+    curve = precisions.curve(_CURVE_POINTS) if request.pareto else []
+    return precisions.choose(request.latency_budget), curve
 
 
 def _named_precision(network: Network, mixed: "Mixed") -> dict[str, Precision]:

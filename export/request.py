@@ -50,6 +50,7 @@ class ExportRequest:
         latency_budget: the most cycles of a mixed file, as a part of the integer file's, above 0.
         boards: what a mixed file is for; see
             `tinyedge.devices.latency.instructions.counted_boards`.
+        pareto: find, with a mixed file, what divergence there is at which cost.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.
         seed: of what is drawn at random.
@@ -74,6 +75,7 @@ class ExportRequest:
     precision: FilePrecision = "integer"
     latency_budget: float = 1.0
     boards: tuple[Profile, ...] = ()
+    pareto: bool = False
     quantizer: Quantizer = "tuned"
     rewrites: tuple[Rewrite, ...] = REWRITES
     seed: int = 0

@@ -332,6 +332,7 @@ def export_model(
     license: str = "",  # noqa: A002  # the metadata's word
     precision: "FilePrecision" = "integer",
     latency_budget: float = 1.0,
+    pareto: bool = False,
     quantizer: "Quantizer" = "tuned",
     rewrites: "tuple[Rewrite, ...] | None" = None,
     seed: int = 0,
@@ -369,6 +370,7 @@ def export_model(
         precision: ``integer`` for an int8 file; ``mixed`` for one for the device's CPU, whose
             layers are each in int8, hybrid or float.
         latency_budget: the most cycles of a mixed file, as a part of the integer file's.
+        pareto: find, with a mixed file, what divergence there is at which cost: `Exported.curve`.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: the exact rewrites ``tuned`` may apply, of ``pool-before-leaky`` and
             ``average-before-linear``; both where not given.
@@ -430,6 +432,7 @@ def export_model(
         license=license,
         precision=precision,
         latency_budget=latency_budget,
+        pareto=pareto,
         boards=counted_boards(profile) if precision == "mixed" else (),
         quantizer=quantizer,
         rewrites=REWRITES if rewrites is None else rewrites,

@@ -28,6 +28,8 @@ from tinyedge.devices.latency.instructions import file_cost, operator_kind, oper
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.tflite.model import parse_tflite
 
+__all__ = ["count_files"]
+
 _BOARDS = ("pi3", "pi4", "pi5")
 _OUTPUT = Path(__file__).resolve().parents[2] / "devices" / "latency" / "instructions.json"
 # The second inference: the first one fills caches. Paths come a line each.
@@ -71,7 +73,7 @@ def main() -> None:
             contents.append(file.content)
         for board, profile in profiles.items():
             # What Python and LiteRT take to call an operator that does nothing comes first.
-            nothing, *counted = (each.instructions for each in _count(board, profile, paths))
+            nothing, *counted = (each.instructions for each in count_files(board, profile, paths))
             assert profile.cpu is not None
             cores[profile.cpu] = _fitted(contents[1:], [each - nothing for each in counted])
             print(f"{profile.cpu}: {len(paths)} operators", file=sys.stderr, flush=True)
@@ -79,7 +81,7 @@ def main() -> None:
     arguments.output.write_text(f"{text}\n", encoding="utf-8")
 
 
-def _count(board: str, profile: Profile, paths: list[Path]) -> list[Marks]:
+def count_files(board: str, profile: Profile, paths: list[Path]) -> list[Marks]:
     """What the second inference of each file takes."""
     pi = emulated_pi("bookworm", board)
     assert profile.cache is not None
@@ -153,7 +155,7 @@ def _non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> ND
 def _check(profiles: dict[str, Profile], paths: list[Path]) -> None:
     """A line for each file and core: counted, by the table, and lines."""
     for board, profile in profiles.items():
-        for path, counted in zip(paths, _count(board, profile, paths), strict=True):
+        for path, counted in zip(paths, count_files(board, profile, paths), strict=True):
             cost = file_cost(parse_tflite(path.read_bytes()).subgraphs[0], profile)
             print(
                 f"{profile.cpu} {path.name}: {counted.instructions / 1e6:.1f} M instructions,"

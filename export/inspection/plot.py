@@ -1,37 +1,21 @@
 """An `Inspection` as a plot: three charts above one another, a column a layer."""
 
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyedge.errors import ExportError
 from tinyedge.export.inspection.result import InspectedLayer, Inspection
-from tinyedge.installation import export_package_missing
+from tinyedge.plotting import matplotlib
 from tinyedge.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-__all__ = ["check_plotting", "inspection_plot"]
+__all__ = ["inspection_plot"]
 
 _EXACT = 100.0  # dB
 _BLUE, _RED, _GREY, _LIGHT = "#3b6ea5", "#c8452f", "#6f7780", "#b9c7d6"
-
-
-def check_plotting(path: Path) -> None:
-    """Say before the work whether a plot can be made at `path`.
-
-    Raises:
-        ExportError: the file's name does not end in .png.
-        MissingPackageError: matplotlib is not installed; the message says what brings it.
-    """
-    if path.suffix.lower() != ".png":
-        raise ExportError(f"{path}: a plot is a .png file")
-    _matplotlib()
 
 
 def inspection_plot(inspection: Inspection) -> bytes:
@@ -40,7 +24,7 @@ def inspection_plot(inspection: Inspection) -> bytes:
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    new_figure, engine = _matplotlib()
+    new_figure, engine = matplotlib()
     layers = inspection.layers
     width = max(7.0, 2.5 + 0.42 * len(layers))
     figure = new_figure(figsize=(width, 7.5), layout="constrained")
@@ -140,14 +124,3 @@ def _title(inspection: Inspection) -> str:
     if inspection.divergence is not None:
         text += f", KL(float, int8) {inspection.divergence.int8:.3g} nats"
     return text
-
-
-def _matplotlib() -> "tuple[type[Figure], type[FigureCanvasAgg]]":
-    """The figure of matplotlib, and what renders to pixels without a screen."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        package = (error.name or "matplotlib").partition(".")[0]
-        raise export_package_missing("a plot", package) from error
-    return Figure, FigureCanvasAgg

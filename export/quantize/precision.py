@@ -7,11 +7,19 @@ combinations are weighed without being run: `pareto_plans` goes through the netw
 each state that later layers still see, the combinations that no other beats in both.
 """
 
+import copy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tinyedge.devices.latency.instructions import conversion_cycles, file_cost, operator_cycles
+import numpy as np
+
+from tinyedge.devices.latency.instructions import (
+    FileCost,
+    conversion_cycles,
+    file_cost,
+    operator_cycles,
+)
 from tinyedge.devices.profile import Profile
 from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.export.tflite.mixed import (
@@ -28,9 +36,9 @@ __all__ = [
     "Mixed",
     "Network",
     "Plan",
+    "Precisions",
     "Roundings",
     "Unit",
-    "choose_precisions",
     "find_units",
     "measure_roundings",
     "measurements",
@@ -149,62 +157,131 @@ class Mixed(NamedTuple):
     Attributes:
         content: the .tflite.
         precision: of each layer that is not in int8, by its number.
-        cycles: of each of the boards, as a part of the integer file's.
+        costs: of an inference, on each of the boards.
+        ratio: the most of its cycles on one of the boards, as a part of the integer file's.
         divergence: from the float file's answers, of the images it was chosen on.
     """
 
     content: bytes
     precision: Mapping[int, Precision]
-    cycles: tuple[float, ...]
+    costs: tuple[FileCost, ...]
+    ratio: float
     divergence: float
 
 
-def choose_precisions(
-    int8: bytes,
-    divergence: Divergence,
-    profiles: Sequence[Profile],
-    *,
-    budget: float,
-    advance: Callable[[], None],
-) -> Mixed:
-    """The mixed file of the least divergence within a budget; at least its head is in float.
+class Precisions:
+    """What the precisions of an int8 file's layers cost, in answers and on boards.
 
-    Args:
-        int8: a full-integer file as the quantizer makes it.
-        divergence: of a file's answers from the float file's, the mean over images that nothing
-            was calibrated on, if there are any.
-        profiles: the boards that it is for, all at once; see `pareto_plans`.
-        budget: the most cycles it may take, as a part of the integer file's.
-        advance: is told of each of `measurements`.
+    Attributes:
+        network: the file's units.
+        roundings: of it.
+        integer: the file itself.
     """
-    network = find_units(int8)
-    roundings = measure_roundings(int8, network, divergence, advance)
-    integer = _cycles(int8, profiles)
-    plans: dict[tuple[Precision, ...], Plan] = {}
-    for weights in _weighings(integer):
-        for plan in pareto_plans(network, roundings, profiles, weights):
-            plans.setdefault(tuple(plan.precision.values()), plan)
 
-    def written(precision: Mapping[int, Precision]) -> Mixed:
-        content = mixed_file(int8, precision)
+    def __init__(
+        self,
+        int8: bytes,
+        divergence: Divergence,
+        profiles: Sequence[Profile],
+        advance: Callable[[], None],
+    ) -> None:
+        """Measure each rounding.
+
+        Args:
+            int8: a full-integer file as the quantizer makes it.
+            divergence: of a file's answers from the float file's, the mean over images that nothing
+                was calibrated on, if there are any.
+            profiles: the boards that it is for, all at once; see
+                `tinyedge.devices.latency.instructions.counted_boards`.
+            advance: is told of each of `measurements`.
+        """
+        self._int8, self._divergence = int8, divergence
+        self._plans: list[Plan] | None = None
+        self.network = find_units(int8)
+        self.roundings = measure_roundings(int8, self.network, divergence, advance)
+        self._weigh(profiles)
+
+    def on(self, profiles: Sequence[Profile]) -> "Precisions":
+        """The same for other boards, without measuring anew."""
+        other = copy.copy(self)
+        other._weigh(profiles)
+        return other
+
+    def plans(self) -> list[Plan]:
+        """Combinations that no other beats, the least divergence first; see `pareto_plans`.
+
+        For several boards, those by their cycles alike and with one of them counting for more.
+        """
+        if self._plans is None:
+            found: dict[tuple[Precision, ...], Plan] = {}
+            for weights in _weighings(self._cycles):
+                for plan in pareto_plans(self.network, self.roundings, self._profiles, weights):
+                    found.setdefault(tuple(plan.precision.values()), plan)
+            self._plans = sorted(found.values(), key=lambda each: each.divergence)
+        return self._plans
+
+    def choose(self, budget: float) -> Mixed:
+        """The mixed file of the least divergence within a budget; at least its head is in float.
+
+        `budget` is the most cycles it may take on each board, as a part of the integer file's.
+        """
+        found = [self.head_alone()]
+        for plan in self.plans():
+            if self._ratio(plan.cycles) > budget:
+                continue
+            candidate = self.written(plan.precision)
+            # By the finished file: sums leave out which tensors a cache still holds.
+            if candidate.ratio <= budget:
+                found.append(candidate)
+            if len(found) > _MOST_CANDIDATES:
+                break
+        best = min(found, key=lambda each: each.divergence)
+        return best if best.divergence < _WORTH * found[0].divergence else found[0]
+
+    def curve(self, points: int) -> list[Mixed]:
+        """Files from the integer one to the least divergence, the fewest cycles first.
+
+        About so many, spread evenly by the logarithm of what they foretell, each run; those that
+        another beats in cycles and divergence are left out.
+        """
+        plans = self.plans()
+        foretold = np.log([plan.divergence for plan in plans])
+        wanted = np.linspace(foretold[0], foretold[-1], points)
+        places = sorted({int(np.abs(foretold - each).argmin()) for each in wanted})
+        found = [self.integer, self.head_alone()]
+        found += [self.written(plans[place].precision) for place in places]
+        kept: list[Mixed] = []
+        for each in sorted(found, key=lambda each: (each.ratio, each.divergence)):
+            if not kept or each.divergence < kept[-1].divergence:
+                kept.append(each)
+        return kept
+
+    def head_alone(self) -> Mixed:
+        """The file whose head alone is in float."""
+        return self.written({})
+
+    def written(self, precision: Mapping[int, Precision]) -> Mixed:
+        """The file in these precisions, weighed and run."""
+        content = mixed_file(self._int8, precision)
         kinds = {number: kind for number, kind in precision.items() if kind != "int8"}
-        kinds |= dict.fromkeys(network.head_layers, "float32")
-        cycles = zip(_cycles(content, profiles), integer, strict=True)
-        parts = tuple(own / whole for own, whole in cycles)
-        return Mixed(content, kinds, parts, divergence(content))
+        kinds |= dict.fromkeys(self.network.head_layers, "float32")
+        costs = self._costs(content)
+        ratio = self._ratio(cost.cycles for cost in costs)
+        return Mixed(content, kinds, costs, ratio, self._divergence(content))
 
-    found = [written({})]
-    for plan in sorted(plans.values(), key=lambda each: each.divergence):
-        if any(part > budget * whole for part, whole in zip(plan.cycles, integer, strict=True)):
-            continue
-        candidate = written(plan.precision)
-        # By the finished file: what a plan's sums leave out is which tensors a cache still holds.
-        if max(candidate.cycles) <= budget:
-            found.append(candidate)
-        if len(found) > _MOST_CANDIDATES:
-            break
-    best = min(found, key=lambda each: each.divergence)
-    return best if best.divergence < _WORTH * found[0].divergence else found[0]
+    def _weigh(self, profiles: Sequence[Profile]) -> None:
+        self._profiles = tuple(profiles)
+        costs = self._costs(self._int8)
+        self._cycles = tuple(cost.cycles for cost in costs)
+        self.integer = Mixed(self._int8, {}, costs, 1.0, self._divergence(self._int8))
+        self._plans = None
+
+    def _costs(self, content: bytes) -> tuple[FileCost, ...]:
+        graph = parse_tflite(content).subgraphs[0]
+        return tuple(file_cost(graph, profile) for profile in self._profiles)
+
+    def _ratio(self, cycles: Iterable[float]) -> float:
+        return max(own / whole for own, whole in zip(cycles, self._cycles, strict=True))
 
 
 def measurements(int8: bytes) -> int:
@@ -220,11 +297,6 @@ def _weighings(integer: Sequence[float]) -> Iterator[tuple[float, ...]]:
     if len(plain) > 1:
         for place in range(len(plain)):
             yield tuple(4 * w if n == place else w for n, w in enumerate(plain))
-
-
-def _cycles(content: bytes, profiles: Sequence[Profile]) -> tuple[float, ...]:
-    graph = parse_tflite(content).subgraphs[0]
-    return tuple(file_cost(graph, profile).cycles for profile in profiles)
 
 
 def find_units(int8: bytes) -> Network:

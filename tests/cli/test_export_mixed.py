@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tinyedge
 from tests.support.commands import run_as_user, run_in_process
@@ -40,7 +41,7 @@ def test_a_mixed_file_stands_in_place_of_the_int8_file(tmp_path: Path) -> None:
         "fashion_float.tflite",
         "fashion_mixed.tflite",
     ]
-    assert set(json.loads(done.output)["check"]) == {"float", "mixed"}
+    assert set(json.loads(done.stdout)["check"]) == {"float", "mixed"}
     path = output / "fashion_mixed.tflite"
     card = tinyedge.read_card(path)
     assert card is not None
@@ -57,6 +58,28 @@ def test_a_mixed_file_stands_in_place_of_the_int8_file(tmp_path: Path) -> None:
     )
     assert found[0].index == float_found[0].index
     assert np.abs(found.scores - float_found.scores).max() < 0.5
+
+
+@pytest.mark.long
+def test_the_curve_is_shown_and_drawn(tmp_path: Path) -> None:
+    plot = tmp_path / "curve.png"
+    words = ("--device", "pi4", "--precision", "mixed", "--pareto", plot, "--count", "30")
+    done = run_in_process("export", "fashion", *words, "--json", "-o", tmp_path / "out")
+    curve = json.loads(done.stdout)["pareto"]
+    assert [point["cycles"] for point in curve] == sorted(point["cycles"] for point in curve)
+    divergences = [point["divergence"] for point in curve]
+    assert divergences == sorted(divergences, reverse=True)
+    assert curve[0]["cycles"] <= 1
+    assert all(point["boards"]["pi4"]["instructions"] > 1e6 for point in curve)
+    with Image.open(plot) as image:
+        assert image.format == "PNG"
+
+
+def test_a_curve_is_of_mixed_files(tmp_path: Path) -> None:
+    words = ("--pareto", tmp_path / "curve.png", "-o", tmp_path)
+    done = run_as_user("export", "fashion", *words)
+    assert done.returncode == 2
+    assert "--pareto goes with --precision mixed" in done.stderr
 
 
 @pytest.mark.long

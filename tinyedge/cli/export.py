@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinyedge.cli.output import show
+from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import (
     FIT,
     PATH,
@@ -84,6 +84,12 @@ if TYPE_CHECKING:
     help="The most cycles of a mixed file, to the integer file's.",
 )
 @click.option(
+    "--pareto",
+    type=PATH,
+    metavar="FILE.png",
+    help="With --precision mixed, show what divergence there is at which cost, and draw it.",
+)
+@click.option(
     "--quantizer",
     type=click.Choice(["tuned", "default"]),
     default="tuned",
@@ -129,6 +135,7 @@ def command(
     probabilities: bool,
     precision: "FilePrecision",
     latency_budget: float,
+    pareto: Path | None,
     quantizer: "Quantizer",
     without: tuple[str, ...],
     seed: int,
@@ -148,11 +155,19 @@ def command(
     from tinyedge.devices.profile import find_profile
     from tinyedge.export import report
     from tinyedge.export.quantize.reorder import REWRITES
+    from tinyedge.files import check_is_no_input, write_together
     from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
     from tinyedge.zoo.source import find_source
 
     click.get_current_context().with_resource(own_temporaries())
+    if pareto is not None:
+        if precision != "mixed":
+            raise click.UsageError("--pareto goes with --precision mixed")
+        from tinyedge.plotting import check_plotting
+
+        check_plotting(pareto)
+        check_is_no_input(pareto, *filter(None, (weights, labels, ids, calib)))
     profile = find_profile(device)
     with progress_shown(on_terminal=shows_progress()) as progress:
         found = find_source(source, progress=progress)
@@ -179,6 +194,7 @@ def command(
             license=license_,
             precision=precision,
             latency_budget=latency_budget,
+            pareto=pareto is not None,
             quantizer=quantizer,
             rewrites=tuple(name for name in REWRITES if name not in without),
             seed=seed,
@@ -188,4 +204,15 @@ def command(
             workers=None,
             progress=progress,
         )
-    show(as_json, lambda: report.as_text(exported), lambda: report.as_json(exported))
+    from tinyedge.export.quantize.curve import curve_json, curve_plot, curve_text
+
+    curve, boards = exported.curve, exported.boards
+    if pareto is not None:
+        title = f"{exported.card.name} on {', '.join(boards)}"
+        write_together({pareto: curve_plot(curve, latency_budget, title)})
+    shown = [] if pareto is None else [curve_text(curve, boards, width=output_width())]
+    show(
+        as_json,
+        lambda: "\n\n".join((*shown, report.as_text(exported))),
+        lambda: {**report.as_json(exported), "pareto": curve_json(curve, boards)},
+    )

@@ -59,7 +59,8 @@ def command(
 
     click.get_current_context().with_resource(own_temporaries())
     if plot is not None:
-        from tinyedge.export.inspection.plot import check_plotting, inspection_plot
+        from tinyedge.export.inspection.plot import inspection_plot
+        from tinyedge.plotting import check_plotting
 
         check_plotting(plot)
         check_is_no_input(plot, float_file, int8_file, data)

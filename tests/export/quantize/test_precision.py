@@ -26,8 +26,8 @@ from tinyedge.devices.latency.instructions import (
 )
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.export.quantize.precision import (
+    Precisions,
     Roundings,
-    choose_precisions,
     find_units,
     measure_roundings,
     measurements,
@@ -196,12 +196,28 @@ def test_the_file_keeps_the_budget(budget: float) -> None:
         graph = parse_tflite(file).subgraphs[0]
         return noise["int8"] * sum(t.type == "int8" for t in graph.tensors) + len(file) * 1e-9
 
-    made = choose_precisions(content, divergence, [PI4], budget=budget, advance=lambda: None)
+    made = Precisions(content, divergence, [PI4], lambda: None).choose(budget)
     whole, own = (
         file_cost(parse_tflite(each).subgraphs[0], PI4).cycles for each in (content, made.content)
     )
-    assert made.cycles == (pytest.approx(own / whole),)
+    assert made.ratio == pytest.approx(own / whole)
     head_alone = not made.precision
     assert head_alone or own <= budget * whole
     if budget == 2.0:
         assert set(made.precision.values()) == {"float32"}
+
+
+def test_the_curve_falls_from_the_integer_file() -> None:
+    """To the file that rounds least; each point is a finished file's."""
+    content = integer_file()
+
+    def divergence(file: bytes) -> float:
+        graph = parse_tflite(file).subgraphs[0]
+        return 1e-3 + sum(t.type == "int8" and not t.constant for t in graph.tensors)
+
+    curve = Precisions(content, divergence, [PI4], lambda: None).curve(6)
+    ratios, divergences = ([getattr(p, name) for p in curve] for name in ("ratio", "divergence"))
+    assert ratios == sorted(ratios)
+    assert divergences == sorted(divergences, reverse=True)
+    assert all(point.divergence == divergence(point.content) for point in curve)
+    assert set(curve[-1].precision.values()) == {"float32"}
