@@ -31,10 +31,13 @@ def test_photos_of_few_bytes_are_decoded_here(tmp_path: Path) -> None:
     small.write_bytes(b"x")
     with large.open("wb") as file:
         file.truncate(40 << 20)
-    for images, workers, shared in (
-        ([small, large, tmp_path / "none"], None, False),
-        ([large, large], None, CORES > 1),
-        ([large, large], 1, False),
+    for images, workers, moved, shared in (
+        ([small, large, tmp_path / "none"], None, 0, False),
+        ([large, large], None, 0, CORES > 1),
+        ([large, large], None, 10 << 20, CORES > 1),
+        # What comes back costs more than it saves.
+        ([large, large], None, 30 << 20, False),
+        ([large, large], 1, 0, False),
     ):
-        with decoding_workers(images, workers) as executor:
+        with decoding_workers(images, workers, moved=moved) as executor:
             assert (executor is not None) == shared

@@ -72,17 +72,22 @@ def share_cores(
 
 
 @contextlib.contextmanager
-def decoding_workers(images: Sequence[Path], workers: int | None) -> Iterator[Executor | None]:
+def decoding_workers(
+    images: Sequence[Path], workers: int | None, *, moved: int = 0
+) -> Iterator[Executor | None]:
     """An executor that images are decoded by; None where this thread does it as soon.
 
     Args:
         images: files.
         workers: how many there shall be; None for what is of use.
+        moved: bytes that come back of each: to move them takes about as long as to decode as many
+            bytes of a JPEG.
 
     Raises:
         ValueError, WorkerError: see `share_cores` and `local_workers`.
     """
-    if workers is None and sum(map(_bytes, images)) < _LEAST_BYTES:
+    least = max(_LEAST_BYTES, 2 * moved * len(images))
+    if workers is None and sum(map(_bytes, images)) < least:
         workers = 1
     # Large images are few.
     share = share_cores(_LEAST_IMAGES * len(images), workers=workers, threads=1)

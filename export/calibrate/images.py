@@ -75,7 +75,7 @@ def read_calibration_set(
     used: list[Path] = []
     load = partial(load_float_input, spec=spec)
     with (
-        decoding_workers(chosen, workers) as executor,
+        decoding_workers(chosen, workers, moved=spec.float_bytes) as executor,
         closing(evaluate(load, chosen, executor)) as loaded,
     ):
         for path, pixels in loaded:

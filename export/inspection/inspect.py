@@ -76,7 +76,7 @@ def inspect_files(
     advance = progress("Inspecting", len(images))
     load = partial(load_float_input, spec=float_model.spec)
     with (
-        decoding_workers(images, workers) as executor,
+        decoding_workers(images, workers, moved=float_model.spec.float_bytes) as executor,
         closing(evaluate(load, images, executor)) as loaded,
     ):
         for _, pixels in loaded:

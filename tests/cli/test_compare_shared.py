@@ -146,6 +146,7 @@ def test_ctrl_c_shows_what_is_known_and_resume_goes_on(
     # One look is taken at a budget: when all images are done.
     assert (partial["verdict"], partial["gates"][1]["verdict"]) == (None, None)
     assert f"go on with --resume: {journal} holds what was found" in err
+    assert (", 1 thread in each of 2 workers\n" in err) == (workers == 2)
     assert "Traceback" not in err
     recorded = journal.read_text().count('"answers"')
     whole = compared(tmp_path, slow, *words)
@@ -191,6 +192,7 @@ def test_what_cannot_be_resumed_or_shared_is_said_before_the_work(tmp_path: Path
     for words, said in (
         (("--resume",), "--resume goes on with a journal: name it with --journal, or the outp"),
         (("--resume", "--csv", tmp_path / "x.csv"), f"there is no journal {tmp_path}/x.csv.jou"),
+        (("--resume", "--html", tmp_path / "x.html"), f"is no journal {tmp_path}/x.html.journal"),
         (("--workers", 2, "--threads", cores), f"2 workers of {cores} threads each are more than"),
         (("--journal", a), "is read by this command and would be lost"),
         (("--journal", data / "0" / "0000.png"), "is no journal that tinyedge wrote"),

@@ -61,6 +61,7 @@ ELSEWHERE = {
     "tinyedge compare out/pets_float.tflite": "tests/cli/test_darknets_data.py",
     "tinyedge completion": "tests/cli/test_completion.py",
     "tinyedge run out/tiny_int8.tflite --watch": "tests/cli/run",
+    "tinyedge run out/tiny_int8.tflite photos --json --journal": "tests/cli/run/test_shared.py",
     "tinyedge run out/tiny_int8.tflite --camera": "tests/cli/run",
     "tinyedge export tiny --calib photos --device coral-usb": "tests/cli/test_export_coral.py",
     "tinyedge export tiny --calib set": "tests/cli/test_calib.py reads sets as export does",

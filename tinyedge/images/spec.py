@@ -56,6 +56,11 @@ class InputSpec:
         return f"{self.width}x{self.height}x{self.channels}, {self.fit}"
 
     @property
+    def float_bytes(self) -> int:
+        """Of an image as float32."""
+        return 4 * self.height * self.width * self.channels
+
+    @property
     def in_pixels(self) -> "InputSpec":
         """The same input before pixels are normalized and quantized: float32 in [0, 1]."""
         return replace(self, quantization=None, normalization=UNIT_PIXELS)

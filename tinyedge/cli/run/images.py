@@ -235,6 +235,12 @@ class _Told:
         answer, self._saved, unsaved = found
         if unsaved is not None:
             say(f"note: no copy of {image.name} is saved: {unsaved}", err=True)
+        # Before it is printed: what is seen is counted when an interrupt comes just then. Of one
+        # without an end no number is kept of each.
+        if ends:
+            self._tally.add(answer)
+        else:
+            self._tally.answered += 1
         show(
             self._as_json,
             partial(report.as_text, image, answer, self._wanted.least),
@@ -242,11 +248,6 @@ class _Told:
         )
         if self.sheet is not None:
             self.sheet.add(image, answer)
-        # Of one without an end no number is kept of each.
-        if ends:
-            self._tally.add(answer)
-        else:
-            self._tally.answered += 1
 
     def _unreadable(self, image: "SourceImage", found: "Unreadable") -> None:
         if image.when_unreadable == "raise":
