@@ -12,7 +12,7 @@ from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ModelError, TinyedgeError
 from tinyedge.files import read_bytes
-from tinyedge.json_values import ValueCheck, field, parse_json, real, several, text
+from tinyedge.json_values import ValueCheck, field, parse_json, real, several, text, truth
 from tinyedge.text import printable
 
 __all__ = [
@@ -147,11 +147,6 @@ def _file(value: object) -> None:
         raise ValueError("a path inside the bundle")
 
 
-def _truth(value: object) -> None:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-
-
 def _scores(value: object) -> None:
     if not several(real())(value):
         raise ValueError("a list of numbers")
@@ -161,7 +156,7 @@ _MODEL_CHECKS: dict[str, ValueCheck] = {
     "file": _file,
     "picture": _file,
     "scores": _scores,
-    "quantized": _truth,
+    "quantized": truth,
     "runtime": several(text, 2),
 }
 _CHECKS: dict[str, ValueCheck] = {"profile": _file, "model": _file, "models": several(_model)}

@@ -26,6 +26,7 @@ __all__ = [
     "several",
     "sha256",
     "text",
+    "truth",
 ]
 
 ValueCheck = Callable[[object], Any]
@@ -100,6 +101,13 @@ def sha256(value: object) -> str:
     ):
         return value
     raise ValueError("a sha256")
+
+
+def truth(value: object) -> bool:
+    """True or false, and no number."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
 
 
 def integer(low: int, high: int) -> ValueCheck:

@@ -19,6 +19,7 @@ from tinyedge.json_values import (
     record,
     several,
     text,
+    truth,
 )
 from tinyedge.text import shortened
 
@@ -233,14 +234,14 @@ def _check_plain(value: object, depth: int) -> None:
 
 
 def _check_selftest(value: object) -> None:
-    passed = field(value, "passed", _truth)
+    passed = field(value, "passed", truth)
     each = field(value, "models", several(_tested))
     if not each or passed != all(each):
         raise ValueError("passed is not what the models make of it")
 
 
 def _tested(model: object) -> bool:
-    passed: bool = field(model, "passed", _truth)
+    passed: bool = field(model, "passed", truth)
     if isinstance(model, dict) and "milliseconds" in model:
         field(model, "milliseconds", optional(real(0, _LONGEST_MS)))
     return passed
@@ -250,12 +251,6 @@ def _verdict(value: object) -> str:
     if value not in get_args(Verdict):
         raise ValueError("pass, fail or inconclusive")
     return str(value)
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
 
 
 def _line(longest: int, least: int = 0) -> ValueCheck:
@@ -294,8 +289,8 @@ _FACTS: Mapping[str, ValueCheck] = {
     "libc": several(_line(40), 2),
     "board": optional(_line(200)),
     "installed": optional(_matching("[0-9a-f]{64}", "a sha256")),
-    "has_images": _truth,
-    "is_root": _truth,
+    "has_images": truth,
+    "is_root": truth,
     "free": integer(0, 1 << 63),
     "memory": optional(integer(0, 1 << 63)),
     "modules": several(_matching("numpy|PIL", "numpy or PIL")),

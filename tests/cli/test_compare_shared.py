@@ -149,6 +149,10 @@ def test_ctrl_c_shows_what_is_known_and_resume_goes_on(
     assert (", 1 thread in each of 2 workers\n" in err) == (workers == 2)
     assert "Traceback" not in err
     recorded = journal.read_text().count('"answers"')
+    # Of a class that there is not: it counts as nothing found.
+    damaged = [[0, [[99, 0, False, 1.0]] * 3, [0.0, 0.0]]]
+    with journal.open("a") as stream:
+        stream.write(json.dumps({"answers": json.dumps(damaged)}) + "\n")
     whole = compared(tmp_path, slow, *words)
     # Not by as many workers as before.
     other = ("--workers", 3 - workers, *words[2:])

@@ -45,7 +45,7 @@ PAGES: dict[str, dict[str, tuple[str, ...]]] = {
 _CLUSTER = "tests/test_cluster.py"
 ELSEWHERE = {
     "dask ": _CLUSTER,
-    "pip install 'tinyedge-darknet[cluster]'": _CLUSTER,
+    "pip install 'tinyedge_darknet-0.1.0-py3-none-any.whl[cluster]'": _CLUSTER,
     "tinyedge compare ... --scheduler": _CLUSTER,
     "tinyedge compare out/tiny_float.tflite out/tiny_int8.tflite \\\n    --data val": _CLUSTER,
     "python3 -m venv": "tests/test_installation.py and tests/test_packaging.py",

@@ -343,7 +343,8 @@ class _Run:
             and len(found.divergences) == len(self._models) - 1
             and all(
                 (answer.label_rank is not None) == (self._labels is not None)
-                for answer in found.answers
+                and answer.top1 < max(2, model.classes)
+                for answer, model in zip(found.answers, self._models, strict=True)
             )
         )
 

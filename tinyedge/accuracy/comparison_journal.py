@@ -9,12 +9,14 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tinyedge
 from tinyedge.accuracy.model import ScoringModel
 from tinyedge.accuracy.observations import Answer, ImageAnswers
 from tinyedge.files import bytes_sha256
 from tinyedge.journal import Journal, open_resumable
+from tinyedge.json_values import ValueCheck, integer, optional, parse_json, real, several, truth
 
 __all__ = ["ComparisonJournal", "compared", "open_comparison_journal"]
 
@@ -35,10 +37,8 @@ class ComparisonJournal:
         A damaged entry counts as none.
         """
         for entry in self._journal.entries:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
-                for number, answers, divergences in json.loads(str(entry["answers"])):
-                    read = tuple(Answer(*answer) for answer in answers)
-                    yield int(number), ImageAnswers(read, tuple(map(float, divergences)))
+            with contextlib.suppress(ValueError):
+                yield from _ROWS(parse_json(str(entry.get("answers"))))
 
     def append(self, found: Sequence[Recorded]) -> None:
         """Keep what was found; it is on the disk then.
@@ -96,3 +96,23 @@ def compared(
 
 def _digest(text: str) -> str:
     return bytes_sha256(text.encode())
+
+
+def _parts(value: object, *checks: ValueCheck) -> Iterator[Any]:
+    """A list's items, each as its check makes it."""
+    if not isinstance(value, list) or len(value) != len(checks):
+        raise ValueError(f"a list of {len(checks)}")
+    return (check(item) for check, item in zip(checks, value, strict=True))
+
+
+def _row(value: object) -> Recorded:
+    number, answers, divergences = _parts(value, _COUNT, several(_answer), several(real()))
+    return number, ImageAnswers(answers, divergences)
+
+
+def _answer(value: object) -> Answer:
+    return Answer(*_parts(value, _COUNT, optional(_COUNT), truth, real()))
+
+
+_COUNT = integer(0, 2**31 - 1)
+_ROWS = several(_row)

@@ -17,6 +17,7 @@ from tinyedge.json_values import (
     several,
     sha256,
     text,
+    truth,
 )
 from tinyedge.text import shortened
 
@@ -136,16 +137,10 @@ def _layer(value: object) -> LayerNoise:
         amount("gives_back"),
         amount("gives_back_standard_error", _ERROR),
         max(field(value, "roundings", several(_saturated)), default=0.0),
-        field(value, "worst", _truth),
+        field(value, "worst", truth),
     )
 
 
 def _saturated(value: object) -> float:
     found: float = field(value, "saturated", real(0, 100))
     return found
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value

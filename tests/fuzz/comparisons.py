@@ -1,12 +1,19 @@
-"""Target: what ``inspect --json`` found, as ``compare --layers`` reads it for a page."""
+"""Targets: what ``compare`` reads beside models and photos: ``--layers``, and its own journal."""
 
+import atexit
+import functools
 import json
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
 
 from tests.fuzz.mutators import mutate_json
 from tests.fuzz.target import Target, check_message, written
+from tinyedge.accuracy.comparison_journal import ComparisonJournal
+from tinyedge.accuracy.observations import Answer, ImageAnswers, ObservationTable
 from tinyedge.accuracy.page.figures import layer_bars
 from tinyedge.accuracy.page.layers import read_layers
 from tinyedge.errors import ModelError
@@ -17,6 +24,7 @@ from tinyedge.export.inspection.result import (
     Requantization,
     Sensitivity,
 )
+from tinyedge.journal import Journal, open_journal
 
 _FLOAT, _INT8 = "a" * 64, "b" * 64
 
@@ -68,6 +76,41 @@ def _seeds() -> Iterator[bytes]:
     yield b""
 
 
+@functools.cache
+def _journal() -> Journal:
+    """One that stays open: its entries are put into it, for the disk takes long to flush."""
+    opened = open_journal(written("comparison.journal", b""), "a comparison")
+    atexit.register(opened.__exit__, None, None, None)
+    return opened.__enter__()
+
+
+def _read_answers(content: bytes) -> None:
+    """An entry of a comparison's journal, which goes on with the numbers in it."""
+    journal = _journal()
+    journal.entries = [{"answers": content.decode("utf-8", "surrogateescape")}]
+    known = list(ComparisonJournal(journal).recorded())
+    table = ObservationTable(_IMAGES, 2, labelled=True)
+    for number, found in known:
+        ranked = all(answer.label_rank is not None for answer in found.answers)
+        if number < _IMAGES and ranked and (len(found.answers), len(found.divergences)) == (2, 1):
+            table.record(number, found)
+    observed = table.observations([Path(str(number)) for number in range(_IMAGES)], [0] * _IMAGES)
+    if not np.isfinite(observed.divergence).all() or not np.isfinite(observed.probability).all():
+        raise AssertionError(f"{known} are no finite numbers")
+
+
+def _answer_seeds() -> Iterator[bytes]:
+    good = [[1, *_ANSWERS], [2, *_ANSWERS]]
+    yield json.dumps(good).encode()
+    yield json.dumps([[0, [[1, None, False, 0.5]] * 2, [0.0]]]).encode()
+    yield json.dumps([[3, [[2**31, 0, True, 1e308]] * 2, [-1e-320]]]).encode()
+    yield b"[[1, [[1, 0, false, 1e999], [1, 0, false, 0.5]], [Infinity]]]"
+    yield b"[" * 2000
+    yield b""
+
+
+_IMAGES = 4
+_ANSWERS = ImageAnswers((Answer(1, 0, False, 0.1), Answer(0, 1, True, -3.5)), (0.25,))
 _KEYS = (
     *("schema", "sha256", "float", "int8", "images", "layers", "layer", "kind", "snr"),
     *("weight_snr", "alone", "alone_standard_error", "gives_back", "gives_back_standard_error"),
@@ -80,6 +123,14 @@ TARGETS = (
         read=_read_layers,
         seeds=_seeds,
         words=(*(f'"{key}": ' for key in _KEYS), "null", "true", "1e9", "-1e9", "1e-320", "[]"),
+        mutate=mutate_json,
+    ),
+    Target(
+        name="answers",
+        read=_read_answers,
+        seeds=_answer_seeds,
+        words=("[[", "]]", "null", "true", "false", "1e999", "NaN", "2147483648", "-1"),
+        largest=1024,
         mutate=mutate_json,
     ),
 )
