@@ -17,6 +17,8 @@ from tinyedge.darknet.batch_norm import NOTED_DIFFERENCE, difference
 from tinyedge.darknet.layers import LAYER_TYPES
 
 SEEDS = range(40)
+_FIRST = 20
+"""So many in every run; the others are left to `make test-slow`."""
 NETS = [random_net(seed) for seed in SEEDS]
 # Options that no section is given: for training, refused whatever they are given to, or obsolete.
 LEFT_OUT = {
@@ -34,7 +36,10 @@ LEFT_OUT = {
 
 @pytest.mark.long
 @pytest.mark.c_engine
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "seed",
+    [*SEEDS[:_FIRST], *(pytest.param(seed, marks=pytest.mark.slow) for seed in SEEDS[_FIRST:])],
+)
 def test_the_files_are_right_or_there_are_none(seed: int, tmp_path: Path) -> None:
     found = judge(seed, tmp_path)
     assert found.verdict in ("right", "poor", "refused"), f"{found.reason}: {found.gist}"
