@@ -20,7 +20,7 @@ from tinyedge.darknet.weights import BatchNorm
 from tinyedge.errors import TinyedgeError
 
 _MOST_BYTES = 1_500_000
-_SECONDS = 20
+_SECONDS = 10
 
 
 @pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if not target.alone])
@@ -75,7 +75,7 @@ def test_the_seeds_of_weights_are_of_every_form() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", TARGETS)
-def test_twenty_seconds_of_new_files(name: str, tmp_path: Path) -> None:
+def test_ten_seconds_of_new_files(name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
         assert not os.environ.get("CI"), "on CI nothing may be missing: atheris"
         pytest.skip("atheris has no wheel for this Python or machine")
