@@ -169,6 +169,11 @@ class ModelCard:
         return self.softmax_groups > 0
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether some layers compute in another precision, and the answer is float."""
+        return bool(self.precision)
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """The output tensor's, the batch of one included."""
         return (1, *self.features) if self.features is not None else (1, self.classes)

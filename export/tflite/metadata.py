@@ -137,6 +137,8 @@ def _short(numbers: Sequence[float]) -> Sequence[float]:
 def _description(card: ModelCard, head: Head) -> str:
     what = "network without a head" if card.features else "image classifier"
     kind = "float32" if card.quantization == "float32" else f"full-integer {card.quantization}"
+    if card.is_mixed:
+        kind = f"mixed precision ({card.quantization} input and weights, float32 output)"
     return (
         f"Darknet {what}, {kind}, exported by tinyedge. {_input_description(card)}"
         f" {_output_description(card, head)}"

@@ -95,3 +95,40 @@ def test_the_text_fits_its_width(tmp_path: Path, width: int) -> None:
     text = report.as_text(describe(path), width=width)
     assert max(map(len, text.splitlines()[1:])) <= width
     assert f"cfg sha256      {'ab' * 32}" in text
+
+
+def test_the_precision_of_layers_is_one_short_row(tmp_path: Path) -> None:
+    hybrid = dict.fromkeys(("14_convolutional", "15_convolutional"), "hybrid")
+    floats = dict.fromkeys(
+        ("0_convolutional", "2_convolutional", "3_depthwise_convolutional"), "float32"
+    )
+    path = write_linear_model(
+        tmp_path / "m.tflite",
+        ((1.0, 2.0),),
+        quantization="int8",
+        quantizer="tuned",
+        precision=hybrid | floats,
+    )
+    lines = report.as_text(describe(path), width=80).splitlines()
+    assert "precision       float in layers 0, 2, 3; hybrid in 14, 15; int8 in the others" in lines
+    assert "quantizer       tuned" in lines
+    assert report.as_json(describe(path))["card"]["precision"] == hybrid | floats  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [
+        ({"20_connected": "float32"}, "float in layer 20; int8 in the others"),
+        ({"head\x1b[0m": "hybrid"}, "hybrid in layer head"),
+        ({}, None),
+    ],
+)
+def test_the_precision_of_one_layer_or_none(
+    tmp_path: Path, precision: dict[str, str], said: str | None
+) -> None:
+    path = write_linear_model(
+        tmp_path / "m.tflite", ((1.0, 2.0),), quantization="int8", precision=precision
+    )
+    text = report.as_text(describe(path), width=80)
+    assert "\x1b" not in text
+    assert f"\nprecision       {said}" in text if said else "\nprecision" not in text

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from tinyedge.darknet.layer_names import named_layer
 from tinyedge.info.describe import Description, Layer
-from tinyedge.modelcard import Check, ModelCard
+from tinyedge.modelcard import Check, ModelCard, Precision
 from tinyedge.table import Column, paragraph, table
 from tinyedge.text import counted, cut, printable
 from tinyedge.tflite.metadata import Metadata
@@ -26,6 +27,7 @@ _COLUMNS = (
     Column("bytes", align="right"),
     Column("share", align="right"),
 )
+_PRECISIONS: dict[Precision, str] = {"float32": "float", "hybrid": "hybrid", "int8": "int8"}
 _HEADS = {
     "softmax": "probabilities, of a softmax in the file",
     "sigmoid": "a probability each, of a sigmoid in the file",
@@ -156,10 +158,11 @@ def _labels(d: Description) -> str:
 def _card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.quantizer is not None:
         parts = [card.quantizer, *(f"rewritten {name}" for name in card.rewrites)]
-        parts += [f"{layer} {kind}" for layer, kind in card.precision.items()]
         if card.seed is not None:
             parts.append(f"seed {card.seed}")
         yield "quantizer", ", ".join(parts)
+    if card.is_mixed:
+        yield "precision", _precision(card)
     if card.lowerings:
         yield "lowered", ", ".join(card.lowerings)
     if card.calibration is not None:
@@ -174,6 +177,20 @@ def _card_facts(card: ModelCard) -> Iterator[tuple[str, str]]:
             yield name, digest
     if card.versions:
         yield "made with", ", ".join(f"{name} {version}" for name, version in card.versions.items())
+
+
+def _precision(card: ModelCard) -> str:
+    """Which layers are in what: by Darknet's numbers, those of other names by their names."""
+    found: dict[Precision, list[str]] = {}
+    for name, kind in card.precision.items():
+        layer = named_layer(name)
+        number = cut(name, _MOST_LAYER) if layer is None else str(layer[0])
+        found.setdefault(kind, []).append(number)
+    parts = []
+    for kind in (kind for kind in _PRECISIONS if kind in found):
+        what = "" if parts else "layer " if len(card.precision) == 1 else "layers "
+        parts.append(f"{_PRECISIONS[kind]} in {what}{', '.join(found[kind])}")
+    return "; ".join([*parts, f"{card.quantization} in the others"])
 
 
 def _check(check: Check) -> str:

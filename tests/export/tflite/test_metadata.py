@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,18 @@ class TestBytes:
         found = read_metadata(add_metadata(simple(), card))
         assert found is not None
         assert (found.author, found.label_files, found.normalization) == ("", (), None)
+
+    def test_a_file_of_mixed_precision_says_so_and_what_it_answers(self) -> None:
+        card = replace(CARD, quantization="int8", precision={"0_convolutional": "float32"})
+        kinds = {
+            "full-integer int8": replace(card, precision={}),
+            "mixed precision (int8 input and weights, float32 output)": card,
+            "float32": CARD,
+        }
+        for kind, each in kinds.items():
+            found = read_metadata(add_metadata(simple(), each))
+            assert found is not None
+            assert f"image classifier, {kind}, exported by" in found.description
 
     def test_one_output_has_the_name_of_what_1_stands_for(self) -> None:
         one = ModelCard("net", 1, 1, 3, 1, "stretch", "float32", 0, labels=("cat", "dog"))
