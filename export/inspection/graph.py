@@ -1,16 +1,25 @@
 """The one graph of a classifier's .tflite file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from tinyedge.errors import ModelError
-from tinyedge.tflite.model import Subgraph, parse_named
+from tinyedge.modelcard import Precision
+from tinyedge.tflite.model import Operator, Subgraph, parse_named
 
 __all__ = ["Graph", "read_graph"]
 
 
 @dataclass(frozen=True, eq=False)
 class Graph(Subgraph):
-    """The one subgraph of a classifier, of one input and one output."""
+    """The one subgraph of a classifier, of one input and one output.
+
+    An operator that reads its kernel through a DEQUANTIZE reads the stored one here.
+
+    Attributes:
+        float_kernels: the outputs of the operators that read it so.
+    """
+
+    float_kernels: frozenset[int] = field(default=frozenset())
 
     @property
     def input(self) -> int:
@@ -21,6 +30,14 @@ class Graph(Subgraph):
     def output(self) -> int:
         """The index of the tensor of the answers."""
         return self.outputs[0]
+
+    def precision(self, operator: Operator) -> Precision:
+        """What an operator with weights computes in: float values and an int8 kernel are hybrid."""
+        source, kernel = (self.tensors[index] for index in operator.inputs[:2])
+        if source.qparams is not None:
+            return "int8"
+        stored = kernel.qparams is not None and operator.outputs[0] not in self.float_kernels
+        return "hybrid" if stored else "float32"
 
 
 def read_graph(content: bytes, source: str) -> Graph:
@@ -38,4 +55,27 @@ def read_graph(content: bytes, source: str) -> Graph:
     for operator in graph.operators:
         if operator.custom:
             raise ModelError(f"{source}: it has the custom operator {operator.name!r}")
-    return Graph(graph.tensors, graph.operators, graph.inputs, graph.outputs)
+    return _with_stored_kernels(graph)
+
+
+def _with_stored_kernels(graph: Subgraph) -> Graph:
+    kernels = {
+        operator.outputs[0]: operator.inputs[0]
+        for operator in graph.operators
+        if operator.name == "DEQUANTIZE"
+        and len(operator.inputs) == len(operator.outputs) == 1
+        and operator.inputs[0] >= 0
+        and not graph.computed_inputs(operator)
+    }
+    kernels.pop(graph.outputs[0], None)
+    operators: list[Operator] = []
+    float_kernels: set[int] = set()
+    for operator in graph.operators:
+        if kernels.keys().isdisjoint(operator.outputs):
+            if not kernels.keys().isdisjoint(operator.inputs):
+                float_kernels.update(operator.outputs)
+            inputs = tuple(kernels.get(index, index) for index in operator.inputs)
+            operators.append(replace(operator, inputs=inputs))
+    return Graph(
+        graph.tensors, tuple(operators), graph.inputs, graph.outputs, frozenset(float_kernels)
+    )

@@ -8,6 +8,7 @@ from tinyedge.export.inspection.match import FloatWeights
 from tinyedge.export.inspection.requantize import INPUT
 from tinyedge.export.inspection.result import InspectedLayer, Requantization, Sensitivity
 from tinyedge.export.inspection.simulate import Run, Simulation
+from tinyedge.modelcard import Precision
 
 __all__ = ["LayerSums"]
 
@@ -63,6 +64,7 @@ class LayerSums:
                 float(np.max(self._equalization)),
             ),
             requantizations=tuple(map(self._requantization, self.group.requantizing)),
+            precision=self._precision(),
             sensitivity=sensitivity,
             worst=worst,
         )
@@ -87,6 +89,11 @@ class LayerSums:
             observed_range=(low, high),
             saturated=100 * self._saturated[position] / count,
         )
+
+    def _precision(self) -> Precision | None:
+        for position in self.group.with_weights:
+            return self._graph.precision(self._graph.operators[position])
+        return None
 
     def _weight_snr(self) -> float | None:
         signal = noise = 0.0

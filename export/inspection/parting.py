@@ -41,7 +41,8 @@ class LayerError:
         name: Darknet's number and kind, such as ``12 convolutional``; the operator's name where
             it has no number.
         steps: nine in ten of the values that come out of it are off by no more steps of their
-            scale, the mean over images; those clipped at an end of the int8 range left out.
+            scale, the mean over images; those clipped at an end of the int8 range left out. A
+            step of what is float is a 255th of the range it has there.
         clipped: the share of the values at an end of the int8 range, 0 to 1.
         bias_steps: how far any bias lies from the float file's, in the same steps; 0 of a layer
             without.
@@ -248,9 +249,12 @@ class _Layers:
     def _error(self, group: LayerGroup, run: Run, alone: Run) -> tuple[float, float]:
         """`LayerError.steps` and `LayerError.clipped` of one image."""
         qparams = self._graph.tensors[group.output].qparams
-        assert qparams is not None
-        low, high = (limit - qparams.zero_point for limit in qparams.limits)
         wanted, found = (np.asarray(each.scaled[group.output], np.float64) for each in (run, alone))
+        if qparams is None:
+            step = float(np.ptp(wanted)) / 255
+            errors = np.abs(found - wanted)
+            return (float(np.quantile(errors, _MOST_VALUES)) / step if step else 0.0), 0.0
+        low, high = (limit - qparams.zero_point for limit in qparams.limits)
         inside = (found > low) & (found < high)
         errors = np.abs(found - wanted)[inside]
         steps = float(np.quantile(errors, _MOST_VALUES)) if errors.size else 0.0

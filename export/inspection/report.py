@@ -25,6 +25,9 @@ _COLUMNS = (
     Column("saturated", align="right"),
 )
 _UNITS = ("", "dB", "", "dB", "KL", "KL", "", "", "", "%")
+# Behind the layer, where they are not all in int8.
+_PRECISION = Column("in")
+_IN = {"float32": "float", "hybrid": "hybrid", "int8": "int8", None: ""}
 # TFLite's names of what a layer's output and its activation come from, in a word.
 _SHORT = {
     "average_pool_2d": "average",
@@ -39,7 +42,12 @@ _SHORT = {
 def as_text(inspection: Inspection, *, width: int = WIDTH) -> str:
     """The table, a line for each requantization, and the layers it blames."""
     rows = [_UNITS, *(row for layer in inspection.layers for row in _rows(layer))]
-    whole = table(_COLUMNS, rows, width=width)
+    columns = _COLUMNS
+    if inspection.is_mixed:
+        columns = (_COLUMNS[0], _PRECISION, *_COLUMNS[1:])
+        kinds = ["", *(kind for layer in inspection.layers for kind in _kinds(layer))]
+        rows = [(row[0], kind, *row[1:]) for row, kind in zip(rows, kinds, strict=True)]
+    whole = table(columns, rows, width=width)
     blame = folded(_blame(inspection), width=width)
     return "\n".join([_summary(inspection), "", whole, "", blame])
 
@@ -75,6 +83,7 @@ def _layer_json(layer: InspectedLayer) -> dict[str, object]:
     return {
         "layer": layer.index,
         "kind": layer.kind,
+        "precision": layer.precision,
         "snr": _finite(layer.snr),
         "cosine": layer.cosine,
         "weight_snr": _finite(layer.weight_snr),
@@ -104,7 +113,8 @@ def _finite(ratio: float | None) -> float | None:
 def _summary(inspection: Inspection) -> str:
     text = f"{counted(inspection.images, 'image')}, same answer on {inspection.agreement:.1f} %"
     if inspection.divergence is not None:
-        text += f", KL(float, int8) {inspection.divergence.int8:.3g} nats"
+        kind = "mixed" if inspection.is_mixed else "int8"
+        text += f", KL(float, {kind}) {inspection.divergence.int8:.3g} nats"
     return text
 
 
@@ -121,9 +131,19 @@ def _rows(layer: InspectedLayer) -> list[tuple[str, ...]]:
         alone,
         back,
     )
-    cells = [_requantization(item) for item in layer.requantizations] or [("", "", "", "")]
+    cells = _roundings(layer)
     starts = [first, *[("",) * len(first)] * (len(cells) - 1)]
     return [(*start, *rest) for start, rest in zip(starts, cells, strict=True)]
+
+
+def _kinds(layer: InspectedLayer) -> list[str]:
+    return [_IN[layer.precision], *[""] * (len(_roundings(layer)) - 1)]
+
+
+def _roundings(layer: InspectedLayer) -> list[tuple[str, ...]]:
+    # A hybrid layer's input, to a range that no file has.
+    own = [("input", "", "", "")] if layer.precision == "hybrid" else []
+    return [*own, *map(_requantization, layer.requantizations)] or [("", "", "", "")]
 
 
 def _requantization(item: Requantization) -> tuple[str, ...]:
@@ -138,7 +158,7 @@ def _blame(inspection: Inspection) -> str:
     names = ", ".join(layer.name for layer in sorted(worst, key=_alone, reverse=True))
     return (
         f"* to blame most: {names}\n"
-        "alone: KL were only this layer int8;"
+        f"alone: KL were only this layer {'as it is' if inspection.is_mixed else 'int8'};"
         " gives back: how much of it were only this layer float"
     )
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tinyedge.modelcard import Precision
+
 __all__ = ["Divergence", "InspectedLayer", "Inspection", "Requantization", "Sensitivity"]
 
 
@@ -60,6 +62,7 @@ class InspectedLayer:
         worst: whether it is one of the few that do most damage alone, and does more than the other
             layers do on average beyond the spread over images (see
             `tinyedge.export.inspection.blame`).
+        precision: what it computes in; None of what has no weights.
     """
 
     index: int | None
@@ -71,6 +74,7 @@ class InspectedLayer:
     requantizations: tuple[Requantization, ...]
     sensitivity: Sensitivity | None
     worst: bool
+    precision: Precision | None = None
 
     @property
     def name(self) -> str:
@@ -97,6 +101,8 @@ class Divergence:
 class Inspection:
     """The whole result: `layers` in the network's order, `divergence` of the answers.
 
+    What is called int8 is the file's own way, whatever precision a layer has there.
+
     `agreement` is the percent of images on which both files name the same class;
     `divergence` is None where the answers are no softmax over all classes. The sha256 are those of
     the two files.
@@ -108,3 +114,8 @@ class Inspection:
     agreement: float
     divergence: Divergence | None
     layers: tuple[InspectedLayer, ...]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some layers are not in int8."""
+        return any(layer.precision not in (None, "int8") for layer in self.layers)

@@ -1,8 +1,10 @@
-"""An int8 .tflite run in float on the host, each operator in int8 or in float.
+"""An int8 .tflite run in float on the host, each operator as the file has it or in float.
 
 Every quantized value is held in units of its tensor's scale, as (integer - zero point), so that
 requantized values are whole numbers, which float32 adds without error up to 2^24. The integers
-are those of XNNPACK, with which TFLite's runtimes compute.
+are those of XNNPACK, with which TFLite's runtimes compute. Of a file in mixed precision, what it
+computes in float is not rounded here either; a hybrid operator's input is, to its own range. "In
+int8" is the file's own way in all of them.
 """
 
 import functools
@@ -25,7 +27,7 @@ from tinyedge.export.inspection.requantize import INPUT, requantizing_ops
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
 from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, per_channel
-from tinyedge.tflite.schema import SAME_SCALE_OPS
+from tinyedge.tflite.schema import SAME_SCALE_OPS, OptionValue
 
 __all__ = ["Run", "Simulation"]
 
@@ -186,6 +188,8 @@ class Simulation:
         factors = tf.constant(product / np.float32(self.scale(target)))
         outputs = schema.OPERATORS[operator.name].kernel_outputs
         assert outputs is not None
+        hybrid = self._graph.precision(operator) == "hybrid"
+        by_pixel = _is_dense(operator.options, kernel.shape)
 
         # When they are first wanted, and once: VGG-16's are half a gigabyte, in int8 and in float.
         @functools.cache
@@ -197,13 +201,17 @@ class Simulation:
             bias = np.zeros(1)
             if operator.bias is not None:
                 bias = self._constant(operator, position, 2, constants) / product
-            bias = bias if in_float else np.rint(bias)
+                if not in_float and self._graph.tensors[operator.bias].qparams is not None:
+                    bias = np.rint(bias)
             laid_out = kernel_for_tensorflow(operator.name, weights, operator.options)
             return tf.constant(laid_out, tf.float32), tf.constant(bias, tf.float32)
 
         def compute(run: Run, in_float: bool) -> list[tf.Tensor]:
             weights, bias = prepared(in_float)
-            sums = LINEAR_KERNELS[operator.name](operator.options, run.scaled[source], weights)
+            values = run.scaled[source]
+            if hybrid and not in_float:
+                values = _rounded_to_its_range(values, by_pixel=by_pixel)
+            sums = LINEAR_KERNELS[operator.name](operator.options, values, weights)
             value = (sums + bias) * factors
             return [fused_activation(operator.options, value, self.scale(target))]
 
@@ -277,6 +285,29 @@ class Simulation:
     ) -> NDArray[np.float32]:
         values = floats.get((position, place))
         return self._graph.tensors[operator.inputs[place]].values() if values is None else values
+
+
+def _is_dense(options: Mapping[str, OptionValue], kernel: tuple[int, ...]) -> bool:
+    """Whether XNNPACK's delegate runs a hybrid operator as a matrix product of its pixels."""
+    return len(kernel) == 2 or (
+        kernel[1:3] == (1, 1) and options.get("stride_h") == options.get("stride_w") == 1
+    )
+
+
+def _rounded_to_its_range(values: tf.Tensor, *, by_pixel: bool) -> tf.Tensor:
+    """What a hybrid operator makes of its input: int8 from the least value to the greatest, and 0.
+
+    As XNNPACK does it (qd8: xnn_f32_qd8_asymmetric_quantization_params, f32-qs8-vcvt), of the
+    whole image or of each pixel's channels.
+    """
+    axes = [-1] if by_pixel else list(range(1, len(values.shape)))
+    low = tf.minimum(tf.reduce_min(values, axes, keepdims=True), 0.0)
+    high = tf.maximum(tf.reduce_max(values, axes, keepdims=True), 0.0)
+    width = high - low
+    steps = 255.0 / tf.where(width > 0, width, 255.0)
+    zero_point = tf.round(tf.clip_by_value(-128.0 - low * steps, -128.0, 127.0))
+    whole = tf.clip_by_value(tf.round(values * steps), -128.0 - zero_point, 127.0 - zero_point)
+    return whole / steps
 
 
 def _in_units(

@@ -14,6 +14,7 @@ from tinyedge.cli import main
 LAYER_KEYS = {
     "layer",
     "kind",
+    "precision",
     "snr",
     "cosine",
     "weight_snr",

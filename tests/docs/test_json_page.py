@@ -192,7 +192,8 @@ class Samples:
         rounded = Requantization("conv_2d", "t", (-1.0, 1.0), (-1.5, 1.5), 0.5)
         layers = [
             InspectedLayer(
-                index, "convolutional", 30.0, 0.99, ratio, (1.0, 1.0), (rounded,), found, True
+                *(index, "convolutional", 30.0, 0.99, ratio, (1.0, 1.0), (rounded,), found, True),
+                precision=None if index is None else "hybrid",
             )
             for index, ratio, found in (
                 (None, None, None),

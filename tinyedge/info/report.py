@@ -186,7 +186,7 @@ def _precision(card: ModelCard) -> str:
         layer = named_layer(name)
         number = cut(name, _MOST_LAYER) if layer is None else str(layer[0])
         found.setdefault(kind, []).append(number)
-    parts = []
+    parts: list[str] = []
     for kind in (kind for kind in _PRECISIONS if kind in found):
         what = "" if parts else "layer " if len(card.precision) == 1 else "layers "
         parts.append(f"{_PRECISIONS[kind]} in {what}{', '.join(found[kind])}")

@@ -1,6 +1,5 @@
 """Each number of an inspection against the runtime's own tensors, or against a file made bad."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tests.support.commands import run_in_process
 from tests.support.exports import Exported, Models
+from tests.support.tensors import runtime_tensors
 from tests.support.toy import Toy, write_toy
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
@@ -41,32 +40,6 @@ def default_models(exported: Exported) -> Models:
 
 def inspected(models: Models, images: list[Path]) -> Inspection:
     return inspect_files(Classifier(models.float_model), Classifier(models.int8_model), images)
-
-
-def tensors(path: Path, pixels: Any, *, exact: bool = False) -> dict[int, Any]:
-    """All tensors of one inference by index, dequantized, as the runtime has them."""
-    # XNNPACK, which a device uses, for int8; the plain kernels keep every float tensor.
-    options: dict[str, Any] = {}
-    if exact:
-        options["experimental_op_resolver_type"] = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with warnings.catch_warnings():
-        # That it is meant for debugging.
-        warnings.simplefilter("ignore", UserWarning)
-        interpreter = Interpreter(
-            model_path=str(path), experimental_preserve_all_tensors=True, **options
-        )
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
-    interpreter.invoke()
-    found = {}
-    for detail in interpreter.get_tensor_details():
-        try:
-            values = interpreter.get_tensor(detail["index"])
-        except ValueError:  # a kernel's scratch
-            continue
-        scale, zero_point = detail["quantization"]
-        found[detail["index"]] = (values.astype(float) - zero_point) * (scale or 1)
-    return found
 
 
 def edited(models: Models, folder: Path, edit: Callable[[Any], None]) -> Models:
@@ -105,7 +78,7 @@ def check_simulation(models: Models, path: Path) -> None:
     simulation = Simulation(graphs[1], weights.constants, "int8")
     floats = Classifier(models.float_model).preprocess(path)
     run = simulation.run(floats, float_ops=())
-    wanted = tensors(models.int8_model, int8.preprocess(path))
+    wanted = runtime_tensors(models.int8_model, int8.preprocess(path))
     for operator in graphs[1].operators:
         index = operator.outputs[0]
         errors = (simulation.values(run, index) - wanted[index]) / simulation.scale(index)
@@ -165,7 +138,7 @@ def test_ratio_and_cosine_by_hand(default_models: Models, images: list[Path]) ->
     layer = next(item for item in inspected(default_models, images).layers if item.index == 0)
     for path in images:
         wanted, got = (
-            tensors(file, Classifier(file).preprocess(path), exact=exact)[
+            runtime_tensors(file, Classifier(file).preprocess(path), exact=exact)[
                 _last_of_first_layer(names[place])
             ]
             for place, (file, exact) in enumerate(
@@ -199,7 +172,7 @@ def test_ranges_and_weights_by_hand(default_models: Models, images: list[Path]) 
     assert layer.equalization_range == (1.0, 1.0)
     # The float file's own tensor, over all images.
     observed = [
-        tensors(
+        runtime_tensors(
             default_models.float_model,
             Classifier(default_models.float_model).preprocess(path),
             exact=True,
@@ -272,7 +245,7 @@ def share_at_the_ends(path: Path, images: list[Path], place: Requantization) -> 
         if tensor.name == place.tensor
     )
     model = Classifier(path)
-    values = np.array([tensors(path, model.preprocess(image))[index] for image in images])
+    values = np.array([runtime_tensors(path, model.preprocess(image))[index] for image in images])
     scale = (place.int8_range[1] - place.int8_range[0]) / 255
     low, high = (np.abs(values - end) < scale / 2 for end in place.int8_range)
     return float(100 * np.mean(low | high))
