@@ -41,6 +41,7 @@ __all__ = [
     "CalibrationSource",
     "Check",
     "CheckImages",
+    "FileKind",
     "ModelCard",
     "Precision",
     "Quantizer",
@@ -58,6 +59,7 @@ BatchNormFormula = Literal["inside", "outside"]
 Rewrite = Literal["pool-before-leaky", "average-before-linear"]
 CalibrationSource = Literal["photos", "batch norm statistics"]
 Precision = Literal["int8", "hybrid", "float32"]
+FileKind = Literal["int8", "mixed"]
 Reference = Literal["keras", "float", "int8"]
 CheckImages = Literal["photos", "synthesized"]
 
@@ -172,6 +174,11 @@ class ModelCard:
     def is_mixed(self) -> bool:
         """Whether some layers compute in another precision, and the answer is float."""
         return bool(self.precision)
+
+    @property
+    def kind(self) -> FileKind:
+        """What the file is beside a float one, in a word."""
+        return "mixed" if self.is_mixed else "int8"
 
     @property
     def output_shape(self) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from tinyedge.devices.deploy.images import PackedImages
 from tinyedge.devices.deploy.ssh import Finished, Ssh
 from tinyedge.devices.profile import Profile, system_architecture
 from tinyedge.errors import DeployError, TinyedgeError
+from tinyedge.modelcard import FileKind
 from tinyedge.progress import Progress
 
 __all__ = ["BoardReport", "Comparing", "Service", "Step", "deploy_to", "roll_back"]
@@ -46,13 +47,15 @@ class Service:
 class Comparing:
     """An accuracy check to make on the board: two models' file names and labelled images.
 
-    `max_drop` is its budget, points of top-1, or None for no verdict.
+    `max_drop` is its budget, points of top-1, or None for no verdict; `kind` what the model is
+    called that is not float.
     """
 
     float_model: str
     int8_model: str
     images: PackedImages
     max_drop: float | None = None
+    kind: FileKind = "int8"
 
 
 @dataclass

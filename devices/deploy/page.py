@@ -10,6 +10,7 @@ from tinyedge.accuracy.page.render import rendered
 from tinyedge.accuracy.report import points
 from tinyedge.accuracy.statistics import Interval
 from tinyedge.devices.deploy.board import BoardReport
+from tinyedge.modelcard import FileKind
 
 __all__ = ["boards_page"]
 
@@ -28,6 +29,7 @@ def boards_page(
     time: str,
     files: Sequence[tuple[str, str]],
     max_drop: float | None,
+    kind: FileKind = "int8",
 ) -> bytes:
     """The page, HTML in UTF-8, complete in itself: a row a board, and a section each.
 
@@ -37,6 +39,7 @@ def boards_page(
         time: ISO 8601, UTC.
         files: name and sha256 of each model.
         max_drop: the budget, points; None without one.
+        kind: what the model is called that was compared with the float one.
 
     Raises:
         MissingPackageError: jinja2 is not installed.
@@ -53,6 +56,7 @@ def boards_page(
         forest=figures.interval_figure(compared, budget=max_drop) if compared else None,
         verdict=worst_verdict(report.verdict for report in reports),
         failed=sum(report.error is not None for report in reports),
+        kind=kind,
         command=command,
         time=time,
         files=files,

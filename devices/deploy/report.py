@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from tinyedge.accuracy.gates import worst_verdict
 from tinyedge.accuracy.report import points
 from tinyedge.devices.deploy.board import BoardReport
+from tinyedge.modelcard import FileKind
 from tinyedge.table import WIDTH, Column, table
 from tinyedge.text import printable
 
@@ -24,7 +25,7 @@ _COLUMNS = (
 _COMPARED = (
     Column("host"),
     Column("float", align="right"),
-    Column("int8", align="right"),
+    Column("", align="right"),
     Column("drop, 95 %", fit="wrap"),
     Column("agree", align="right"),
     Column("verdict"),
@@ -49,8 +50,10 @@ def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
     }
 
 
-def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
+def as_text(reports: Sequence[BoardReport], *, kind: FileKind = "int8", width: int = WIDTH) -> str:
     """A table with a line per board, and one of their comparisons; then notes and errors.
+
+    `kind` is what the model is called that was compared with the float one.
 
     A board that was not reached is in no table. What is said of several boards is one line.
     """
@@ -58,7 +61,9 @@ def as_text(reports: Sequence[BoardReport], *, width: int = WIDTH) -> str:
     lines = [table(_COLUMNS, [_row(each) for each in reached], width=width)] if reached else []
     compared = [row for each in reached if (row := _comparison(each)) is not None]
     if compared:
-        columns = _COMPARED if any(row[-1] for row in compared) else _COMPARED[:-1]
+        columns = [dataclasses.replace(each, heading=each.heading or kind) for each in _COMPARED]
+        if not any(row[-1] for row in compared):
+            del columns[-1]
         cells = [row[: len(columns)] for row in compared]
         lines += ["", table(columns, cells, width=width), ""]
     lines += _together((each, f"note: {note}") for each in reports for note in each.notes)
@@ -96,7 +101,7 @@ def _selftest(report: BoardReport) -> str:
 
 
 def _milliseconds(report: BoardReport) -> str:
-    """Of the int8 file where both were compared; else of each model in turn."""
+    """Of the file that is not float where both were compared; else of each model in turn."""
     if report.comparison is not None:
         return _rounded(report.comparison["milliseconds"]["int8"])
     outcomes = [] if report.selftest is None else report.selftest["models"]

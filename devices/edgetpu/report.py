@@ -21,6 +21,10 @@ from tinyedge.tflite.metadata import Metadata, metadata_told
 __all__ = ["as_json", "as_text"]
 
 _MARGIN = 12
+_MIXED = (
+    "some of this file's layers are in float, and the Edge TPU computes in integers alone: export"
+    " the network with --precision integer and --device coral-usb"
+)
 _COLUMNS = (
     Column("operator"),
     Column("count", align="right"),
@@ -104,9 +108,10 @@ def as_text(
     log: CompilerLog | None,
     *,
     metadata: Metadata | None = None,
+    mixed: bool = False,
     width: int = WIDTH,
 ) -> str:
-    """The same for people."""
+    """The same for people; `mixed` of a file that export made in mixed precision."""
     total = counted(len(partition.operators), "operation")
     where = f"{partition.on_tpu} of {total} on the Edge TPU, {partition.on_cpu} on the CPU"
     lines = [
@@ -119,7 +124,7 @@ def as_text(
         ("metadata", None if metadata is None else metadata_told(metadata)),
         ("refused", partition.refusal),
         ("split", _split(partition)),
-        ("help", _help(partition, rules)),
+        ("help", _MIXED if mixed else _help(partition, rules)),
         ("in doubt", _doubts(partition)),
         ("graphs", _graphs(partition)),
         ("parameters", _parameters(partition, rules)),

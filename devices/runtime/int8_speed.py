@@ -31,6 +31,7 @@ _BOARDS = (
     "a Raspberry Pi is faster in int8 all the same, 2.5 times (3B+), 3.2 times (4) and 4 times (5)"
     " in published times"
 )
+_CHOSEN = "its layers' precisions are chosen for a board's CPU, and not for this one"
 
 
 def slower_than_float(
@@ -51,8 +52,11 @@ def slower_than_float(
     if int8_milliseconds < least:
         return None
     reason, is_the_machines = _reason(int8)
-    boards = f"; {_BOARDS}" if is_the_machines and running_board() is None else ""
-    times = f"int8 takes {int8_milliseconds:.2f} ms here, float {float_milliseconds:.2f} ms"
+    boards = ""
+    if is_the_machines and running_board() is None:
+        boards = f"; {_CHOSEN if int8.card.is_mixed else _BOARDS}"
+    what = "the mixed file" if int8.card.is_mixed else "int8"
+    times = f"{what} takes {int8_milliseconds:.2f} ms here, float {float_milliseconds:.2f} ms"
     return f"{times}: {reason}{boards}"
 
 

@@ -59,7 +59,7 @@ def cpu_name(cpuinfo: str) -> str | None:
 
 
 def _kind(card: ModelCard) -> str:
-    parts: list[str] = [card.quantization]
+    parts: list[str] = ["mixed precision" if card.is_mixed else card.quantization]
     if card.quantizer is not None:
         parts.append(f"quantizer {card.quantizer}")
     if card.calibration_sha256:

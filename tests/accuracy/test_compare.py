@@ -365,6 +365,26 @@ def test_two_models_of_one_kind_are_compared_with_a_note(tmp_path: Path) -> None
     assert (found.drop, found.agreement) == (0, 100)
 
 
+@pytest.mark.parametrize(
+    ("precisions", "said"),
+    [
+        (({}, {"0_x": "hybrid"}), "/f.* is int8 and .*/g.* is mixed: read .* and 'mixed' as"),
+        (({"0_x": "hybrid"}, {}), "/f.* is mixed and .*/g.* is int8: read .* and 'int8' as"),
+        (({"0_x": "hybrid"}, {"0_x": "float32"}), "both models are mixed: read .* and 'mixed' as"),
+    ],
+)
+def test_a_mixed_file_is_called_so(
+    tmp_path: Path, precisions: tuple[dict[str, str], dict[str, str]], said: str
+) -> None:
+    one, other = (
+        classifier(tmp_path / name, quantization="int8", precision=precision)
+        for name, precision in zip("fg", precisions, strict=True)
+    )
+    with pytest.warns(TinyedgeWarning, match=said):
+        found = compare(one, other, photos(tmp_path))
+    assert found.int8_model.kind == ("mixed" if precisions[1] else "int8")
+
+
 def test_models_of_different_weights_are_compared_with_a_note(tmp_path: Path) -> None:
     f = classifier(tmp_path / "f", weights_sha256="aa" * 32)
     i = classifier(tmp_path / "i", weights_sha256="bb" * 32, quantization="int8")

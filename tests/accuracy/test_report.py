@@ -401,3 +401,11 @@ def test_images_needed_of_several_gates_are_the_most() -> None:
 def test_json_without_a_softmax_keeps_its_shape() -> None:
     found = as_json(replace(COMPARISON, divergence=None))["kl"]
     assert found == {"mean": None, "p95": None, "interval": None, "histogram": None}
+
+
+def test_the_text_calls_a_mixed_file_so() -> None:
+    mixed = replace(COMPARISON, int8_model=replace(COMPARISON.int8_model, kind="mixed"))
+    texts = [as_text(each).splitlines() for each in (COMPARISON, mixed)]
+    headings = [[line.split() for line in text if line.split()[:1] == ["float"]] for text in texts]
+    assert headings == [[["float", "int8"]], [["float", "mixed"]]]
+    assert as_json(mixed) == as_json(COMPARISON)

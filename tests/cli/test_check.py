@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from tests.support.commands import run_as_user
 from tests.support.exports import Models
+from tests.support.mixed import mixed_models
 from tests.support.tflite_writer import Op, T, constant, write_model
 from tinyedge.cli import main
 
@@ -52,6 +53,16 @@ def install(folder: Path, script: str) -> None:
     path = folder / "edgetpu_compiler"
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
+
+
+def test_of_a_mixed_file_the_integer_one_is_the_help(
+    fashion_models: Models, tmp_path: Path
+) -> None:
+    result = check(mixed_models(fashion_models, tmp_path, {0: "float32"}).int8_model)
+    assert result.exit_code == 1
+    told = " ".join(result.stdout.split())
+    assert "the Edge TPU computes in integers alone: export the network with --precision" in told
+    assert "PRELU" not in told
 
 
 def test_the_built_in_model_is_split_at_its_first_leaky(fashion_models: Models) -> None:

@@ -79,7 +79,7 @@ def check_forms_of_one_network(float_model: ScoringModel, int8_model: ScoringMod
         )
     if kinds[0] == kinds[1]:
         warnings.warn(
-            f"both models are {kinds[0]}: read 'float' as {a.path} and 'int8' as {b.path}",
+            f"{_what_they_are(a, b)}: read 'float' as {a.path} and '{b.card.kind}' as {b.path}",
             TinyedgeWarning,
             stacklevel=3,
         )
@@ -98,6 +98,13 @@ def check_forms_of_one_network(float_model: ScoringModel, int8_model: ScoringMod
             TinyedgeWarning,
             stacklevel=3,
         )
+
+
+def _what_they_are(a: ScoringModel, b: ScoringModel) -> str:
+    kinds = ["mixed" if each.card.is_mixed else each.card.quantization for each in (a, b)]
+    if kinds[0] == kinds[1]:
+        return f"both models are {kinds[0]}"
+    return f"{a.path} is {kinds[0]} and {b.path} is {kinds[1]}"
 
 
 def one_softmax(a: ScoringModel, b: ScoringModel) -> bool:

@@ -308,7 +308,7 @@ class _Run:
         observed = self.table.observations(self._paths, self._labels)
         hashes = {digest for number, digest in enumerate(self._hashes) if number in self.table}
         files = [
-            ModelFile(model.path, model.bytes, time)
+            ModelFile(model.path, model.bytes, time, model.card.kind)
             for model, time in zip(self._models, times, strict=True)
         ]
         reference, *others = self._models

@@ -41,7 +41,7 @@ def as_text(comparison: Comparison) -> str:
     c = comparison
     rows = [
         *_wrapped("images", [_images(c)]),
-        ("", f"{'float':>12}{'int8':>12}"),
+        ("", f"{'float':>12}{c.int8_model.kind:>12}"),
         *(_accuracy(c) if c.labelled else []),
         ("ties", _pair(c, lambda model: str(model.ties)) + f"   ({_tied(c)})"),
         ("file", _pair(c, lambda model: file_size(model.bytes))),
@@ -333,9 +333,10 @@ def _verdict(c: Comparison) -> _Rows:
 def said_of_gates(c: Comparison) -> list[str]:
     """A sentence on each budget, the worst first; none without a budget."""
     if c.float_worse:
+        kind = c.int8_model.kind
         return [
-            "INCONCLUSIVE: the float file is worse than the int8 file (95 % confidence), which"
-            " int8 cannot make it: it was fed wrongly. Say what its pixels are:"
+            f"INCONCLUSIVE: the float file is worse than the {kind} file (95 % confidence), which"
+            f" {kind} cannot make it: it was fed wrongly. Say what its pixels are:"
             " --pixels, or --mean and --std"
         ]
     return [

@@ -20,6 +20,7 @@ from tinyedge.accuracy.gates import (
     worst_verdict,
 )
 from tinyedge.accuracy.observations import Observations
+from tinyedge.modelcard import FileKind
 
 __all__ = [
     "ClassName",
@@ -44,11 +45,13 @@ class ModelFile(NamedTuple):
     Attributes:
         path, bytes: its file, and that file's size.
         milliseconds: the median; None where none was timed.
+        kind: what the file is called beside a float one.
     """
 
     path: Path
     bytes: int
     milliseconds: float | None
+    kind: FileKind = "int8"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class ModelResult:
             none was timed, because the comparison was interrupted.
         reliability: whether its probabilities are true; None without labels, or where it gives
             no probabilities.
+        kind: of the model that is not float, what it is called.
     """
 
     path: Path
@@ -73,6 +77,7 @@ class ModelResult:
     ties: int
     milliseconds: float | None
     reliability: Reliability | None = None
+    kind: FileKind = "int8"
 
 
 @dataclass(frozen=True)
@@ -416,6 +421,7 @@ def _model_result(
             if sure and observed.right is not None
             else None
         ),
+        kind=file.kind,
     )
 
 

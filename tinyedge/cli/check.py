@@ -1,5 +1,6 @@
 """``tinyedge check``."""
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import click
 
 from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import DEVICE, PATH, json_option
-from tinyedge.errors import DeviceError, TinyedgeWarning
+from tinyedge.errors import DeviceError, ModelError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode
 
 
@@ -77,12 +78,28 @@ def command(
     show(
         as_json,
         lambda: report.as_text(
-            model, found, rules, compiled, metadata=metadata, width=output_width()
+            model,
+            found,
+            rules,
+            compiled,
+            metadata=metadata,
+            mixed=_is_mixed(model),
+            width=output_width(),
         ),
         lambda: report.as_json(model, profile.name, found, rules, compiled, metadata=metadata),
     )
     whole = compiled.whole if compiled is not None and compiled.ran else found.whole
     context.exit(ExitCode.DONE if whole else ExitCode.FAILED)
+
+
+def _is_mixed(model: Path) -> bool:
+    from tinyedge.modelcard import read_card
+
+    # A damaged card is nothing to the Edge TPU.
+    with contextlib.suppress(ModelError):
+        card = read_card(model)
+        return card is not None and card.is_mixed
+    return False
 
 
 def _keep_log(text: str, log: Path | None, model: Path) -> None:

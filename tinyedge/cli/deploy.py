@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tinyedge.devices.deploy.board import BoardReport, Comparing
+    from tinyedge.modelcard import FileKind
 
 
 @click.command()
@@ -167,11 +168,12 @@ def command(
                 service=None if service is None else Service(service, as_root=root),
                 comparing=comparing,
             )
+    kind: FileKind = "int8" if comparing is None else comparing.kind
     if html is not None:
-        _write_page(html, reports, models, max_drop, command_line(context))
+        _write_page(html, reports, models, command_line(context), max_drop=max_drop, kind=kind)
     show(
         as_json,
-        lambda: report.as_text(reports, width=output_width()),
+        lambda: report.as_text(reports, kind=kind, width=output_width()),
         lambda: report.as_json(reports),
     )
     for board in reports:
@@ -184,15 +186,19 @@ def _write_page(
     path: Path,
     reports: "Sequence[BoardReport]",
     models: tuple[Path, ...],
-    max_drop: float | None,
     command: str,
+    *,
+    max_drop: float | None,
+    kind: "FileKind",
 ) -> None:
     from tinyedge.accuracy.page.made import time_now
     from tinyedge.devices.deploy.page import boards_page
     from tinyedge.files import file_sha256, write_together
 
     files = [(model.name, file_sha256(model)) for model in models]
-    page = boards_page(reports, command=command, time=time_now(), files=files, max_drop=max_drop)
+    page = boards_page(
+        reports, command=command, time=time_now(), files=files, max_drop=max_drop, kind=kind
+    )
     write_together({path: page})
 
 
@@ -215,10 +221,10 @@ def _comparing(models: tuple[Path, ...], data: Path, max_drop: float | None) -> 
     cards = [(model, read_card(model)) for model in models]
     by_kind = {card.quantization: (model, card) for model, card in cards if card is not None}
     if len(models) != 2 or set(by_kind) != {"float32", "int8"}:
-        raise click.UsageError("--data needs two models, a float and an int8 one.")
+        raise click.UsageError("--data needs two models, a float and an int8 or mixed one.")
     (float_file, float_card), (int8_file, int8_card) = by_kind["float32"], by_kind["int8"]
     labels, ids = float_card.labels or int8_card.labels, float_card.ids or int8_card.ids
     classes = float_card.classes
     images = read_labelled(data, labels=labels, ids=ids, classes=classes)
     packed = pack_images(images, labels=labels, ids=ids, classes=classes)
-    return Comparing(float_file.name, int8_file.name, packed, max_drop)
+    return Comparing(float_file.name, int8_file.name, packed, max_drop, int8_card.kind)

@@ -197,3 +197,17 @@ def test_layers_of_other_files_are_refused(photos: list[Path]) -> None:
     others = replace(made, models=(made.models[0], made.models[2]))
     with pytest.raises(ModelError, match="is of other models: its int8 file has the sha256 1111"):
         comparison_page(made_up(photos, NAMES), others, layers())
+
+
+def test_a_page_of_a_mixed_file_says_nothing_of_int8(photos: list[Path]) -> None:
+    found = made_up(photos, NAMES, models=("a_mixed.tflite",))
+    (each,) = found.each
+    mixed = replace(each, int8_model=replace(each.int8_model, kind="mixed"))
+    page = page_of(replace(found, each=(mixed,)))
+    check_is_whole(page)
+    assert "What mixed precision cost: a_mixed.tflite" in page.text
+    assert "how far mixed’s probabilities" in " ".join(page.text.split()).replace("How", "how")
+    said = page.text.replace("instructions for int8 dot products", "")
+    # What the made up files are said to be.
+    said = said.replace("int8, quantizer tuned", "")
+    assert "int8" not in said, said[max(0, said.find("int8") - 80) :][:160]

@@ -9,6 +9,7 @@ from tests.support.html_page import ParsedPage
 from tinyedge.cli import main
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.devices.deploy.page import boards_page
+from tinyedge.modelcard import FileKind
 
 HOSTILE = '"><script>alert(1)</script>\x1b[2J'
 
@@ -24,13 +25,16 @@ def compared(verdict: str | None) -> Any:
     }
 
 
-def page_of(*reports: BoardReport, max_drop: float | None = 2) -> ParsedPage:
+def page_of(
+    *reports: BoardReport, max_drop: float | None = 2, kind: FileKind = "int8"
+) -> ParsedPage:
     content = boards_page(
         reports,
         command="tinyedge deploy",
         time="2026-01-02T03:04:05+00:00",
         files=[("a.tflite", "b" * 64)],
         max_drop=max_drop,
+        kind=kind,
     )
     page = ParsedPage(content)
     assert page.faults == []
@@ -58,6 +62,12 @@ def test_each_board_has_a_row_linked_to_its_section() -> None:
     assert "a note" in text
     assert "67.90 %" in text
     assert "b" * 64 in text
+
+
+def test_a_mixed_file_is_called_so() -> None:
+    page = page_of(BoardReport("pi@a", "pi4", comparison=compared("pass")), kind="mixed")
+    assert "mixed against float on this board" in page.text
+    assert "int8" not in page.text
 
 
 def test_what_a_board_says_stays_text() -> None:

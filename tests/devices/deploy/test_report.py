@@ -8,6 +8,7 @@ import pytest
 from tinyedge.devices.deploy.answers import ComparisonJson
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.devices.deploy.report import as_json, as_text
+from tinyedge.modelcard import FileKind
 
 
 def compared(verdict: Any, drop: float = 1.25) -> ComparisonJson:
@@ -33,6 +34,13 @@ def board(name: str, **values: Any) -> BoardReport:
         **values,
     }
     return BoardReport(name, "pi4", **given)
+
+
+@pytest.mark.parametrize("kind", ["int8", "mixed"])
+def test_the_column_is_called_what_was_compared(kind: FileKind) -> None:
+    text = as_text([board("pi@a", comparison=compared("pass"))], kind=kind)
+    (heading,) = (line for line in text.splitlines() if "agree" in line)
+    assert heading.split()[:3] == ["host", "float", kind]
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

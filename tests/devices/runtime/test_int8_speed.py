@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.exports import Models
+from tests.support.mixed import mixed_models
 from tests.support.pixel_model import write_pixel_model
 from tests.support.tflite_writer import Op, T, write_model
 from tinyedge.devices.runtime import int8_speed
@@ -75,6 +76,22 @@ def test_the_cpu_is_the_reason_where_it_lacks_instructions(
     assert said.startswith("int8 takes 5.30 ms here, float 4.14 ms: ")
     assert reason in said
     assert said.endswith("4 times (5) in published times")
+
+
+def test_of_a_mixed_file_nothing_is_said_of_int8_on_boards(
+    fashion_models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(HASWELL)
+    monkeypatch.setattr(int8_speed, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(int8_speed, "running_board", lambda: None)
+    mixed = mixed_models(fashion_models, tmp_path, {0: "float32", 2: "hybrid"}).int8_model
+    said = slower_than_float(Classifier(mixed), 5.3, 4.14)
+    assert said is not None
+    assert said.startswith("the mixed file takes 5.30 ms here, float 4.14 ms: this CPU has no")
+    assert said.endswith("precisions are chosen for a board's CPU, and not for this one")
+    shutil.copy(fashion_models.float_model, tmp_path)
+    assert float_beside(Classifier(mixed)) == tmp_path / "fashion_float.tflite"
 
 
 def test_an_operator_that_xnnpack_lacks_is_the_reason(tmp_path: Path) -> None:
