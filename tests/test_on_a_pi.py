@@ -16,7 +16,9 @@ from tests import emulated_pi as emulation
 from tests.emulated_pi import EmulatedPi
 from tests.support.commands import run_as_user
 from tests.support.exports import Models
+from tests.support.mixed import mixed_models
 from tinyedge.installation import pip_advice
+from tinyedge.modelcard import Precision
 
 pytestmark = pytest.mark.pi_emulated
 
@@ -155,6 +157,35 @@ def test_output_tensors_of_int8_are_the_same_to_the_bit(
                 "fashion_int8.tflite.probabilities": 1e-15,
             }.get(name, 0)
             np.testing.assert_allclose(there[name], here[name], 0, tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("pi", [*_PIS, _ARMHF], ids="-".join)
+def test_a_mixed_file_answers_there_as_here_but_for_rounding(
+    on_a_pi: _Python, fashion_models: Models, fifty: Path, tmp_path: Path, pi: tuple[str, str]
+) -> None:
+    """Layers in float, hybrid and int8, behind each other: within what the self-test asks."""
+    precision: dict[int, Precision] = {0: "float32", 2: "hybrid", 3: "hybrid", 6: "float32"}
+    model = mixed_models(fashion_models, tmp_path, {**precision, 8: "hybrid"}).int8_model
+    images = tmp_path / "images.txt"
+    lines = fifty.read_text().splitlines()
+    images.write_text("".join(line.split("\t")[0] + "\n" for line in lines))
+    script = Path(emulation.__file__).with_name("outputs.py")
+    shared = [tmp_path, script.parent]
+    done = on_a_pi(pi, script, tmp_path / "there.npz", images, model, shared=shared)
+    assert done.returncode == 0, done.stderr
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    words = [sys.executable, script, tmp_path / "here.npz", images, model]
+    subprocess.run(words, env=environment, check=True)
+    found = [np.load(tmp_path / f"{place}.npz") for place in ("there", "here")]
+    there, here = (each[f"{model.name}.logits"] for each in found)
+    errors = np.abs(there - here).max(axis=1) / np.abs(here).max(axis=1)
+    if pi == _ARMHF:
+        # tflite-runtime has a hybrid kernel that rounds a whole image to one range.
+        assert np.sum(there.argmax(axis=1) == here.argmax(axis=1)) >= 49
+    else:
+        assert np.array_equal(there.argmax(axis=1), here.argmax(axis=1))
+        # Without dot products hybrid kernels add as here.
+        assert errors.max() < (3e-3 if pi[1] == "pi5" else 1e-6)
 
 
 @pytest.mark.parametrize(

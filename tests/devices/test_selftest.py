@@ -44,6 +44,39 @@ def test_what_is_asked_depends_on_model_and_runtime(
     assert str(outcome).startswith("passed  m.tflite  " if passed else "FAILED  m.tflite  ")
 
 
+@pytest.mark.parametrize(
+    ("scores", "runtime", "promise", "passed"),
+    [
+        ([0.5, 2.0, -1.0], LITERT, "steps", True),
+        ([0.5, 1.95, -1.05], LITERT, "steps", True),
+        ([0.5, 2.0, -1.07], LITERT, "steps", False),
+        ([0.5, float("nan"), -1.0], LITERT, "steps", False),
+        ([0.5, 2.0, -1.5], NEWER, "top-1", True),
+        ([2.1, 2.0, -1.0], OLDER, "top-1", False),
+    ],
+)
+def test_of_a_mixed_file_a_step_here_and_there_is_no_fault(
+    scores: list[float], runtime: tuple[str, str], promise: str, passed: bool
+) -> None:
+    outcome = judge(
+        *("m.tflite", scores, EXPECTED),
+        quantized=True,
+        mixed=True,
+        runtime=runtime,
+        computers_runtime=LITERT,
+    )
+    assert (outcome.promise, outcome.passed) == (promise, passed)
+    # Close to one another, and of another class.
+    close = judge(
+        *("m.tflite", [1.0, 0.99], [0.99, 1.0]),
+        quantized=True,
+        mixed=True,
+        runtime=LITERT,
+        computers_runtime=LITERT,
+    )
+    assert not close.passed
+
+
 def test_the_same_other_runtime_promises_no_bits() -> None:
     outcome = judge(
         "m.tflite", [3.0, 4.0], [3.5, 4.0], quantized=True, runtime=OLDER, computers_runtime=OLDER

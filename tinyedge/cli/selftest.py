@@ -19,8 +19,9 @@ def command(context: click.Context, bundle: Path, as_json: bool) -> None:
 
     BUNDLE is the folder of a bundle, or the one it was installed into [default: where this
     tinyedge is installed]. Of an int8 model every score must be equal, bit for bit; of a float
-    model no score may differ by more than rounding; on another release of the runtime, or another
-    runtime, int8 must give the same likeliest class.
+    model no score may differ by more than rounding, of a mixed one by no more than rounding makes
+    of one in float and int8; on another release of the runtime, or another runtime, int8 and mixed
+    ones must give the same likeliest class.
     """
     from tinyedge.devices import selftest
 
