@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.exports import Models
+from tests.support.mixed import mixed_models
+from tinyedge.devices.bundle.reference import reference
+from tinyedge.devices.profile import find_profile, profile_files
 from tinyedge.devices.selftest import judge, selftest
 from tinyedge.errors import ModelError
 
@@ -99,6 +103,27 @@ def test_one_score_is_on_one_side_of_a_half() -> None:
 def test_answers_of_other_lengths_are_an_error() -> None:
     with pytest.raises(ModelError, match="gives 1 scores, the bundle says 3"):
         judge("m.tflite", [1.0], EXPECTED, quantized=True, runtime=LITERT, computers_runtime=LITERT)
+
+
+def test_a_mixed_file_of_a_bundle_is_known_by_its_card(
+    fashion_models: Models, tmp_path: Path
+) -> None:
+    model = mixed_models(fashion_models, tmp_path, {0: "float32", 2: "hybrid"}).int8_model
+    profile = find_profile("host")
+    wanted = reference(model, profile)
+    (tmp_path / "image.png").write_bytes(wanted.image)
+    (tmp_path / "host.toml").write_bytes(profile_files()["host"].read_bytes())
+    entry = {
+        "file": model.name,
+        "picture": "image.png",
+        "scores": list(wanted.scores),
+        "quantized": wanted.quantized,
+        "runtime": [wanted.runtime, wanted.version],
+    }
+    manifest = {"format": 1, "profile": "host.toml", "model": model.name, "models": [entry]}
+    (tmp_path / "bundle.json").write_text(json.dumps(manifest))
+    (outcome,) = selftest(tmp_path)
+    assert (outcome.promise, outcome.passed, outcome.different) == ("steps", True, 0)
 
 
 ENTRY = {
