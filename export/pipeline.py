@@ -581,17 +581,21 @@ def _mixed(
 
 
 def _named_precision(network: Network, mixed: "Mixed") -> dict[str, Precision]:
-    """By the layer's name, as in a card: the head's layers are in float."""
+    """By the layer's name, as in a card: the head's layers are in float.
+
+    Where the head has no weights, and all layers are in int8, the ``output`` is float all the same.
+    """
     names = {
         layer.index: layer_name(layer)
         for layer in network.layers
         if isinstance(layer, Convolutional | Connected)
     }
-    return {
+    found: dict[str, Precision] = {
         name: kind
         for number, name in names.items()
         if (kind := mixed.precision.get(number, "int8")) != "int8"
     }
+    return found or {"output": "float32"}
 
 
 def _quantized_by_default(

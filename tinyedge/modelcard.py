@@ -135,7 +135,8 @@ class ModelCard:
             ``outside``.
         normalization: of the pixels, a number for each channel; None is Darknet's, pixel / 255,
             which format 1 meant.
-        precision: of each layer whose precision is not the file's `quantization`, by its name.
+        precision: of each layer whose precision is not the file's `quantization`, by its name;
+            of the ``output``, where that alone is float.
     """
 
     name: str

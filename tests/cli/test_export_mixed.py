@@ -61,6 +61,22 @@ def test_a_mixed_file_stands_in_place_of_the_int8_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_where_the_output_alone_is_float_the_card_says_so(tmp_path: Path) -> None:
+    """The last layer before the average, and a budget that leaves every layer in int8."""
+    words = ("--device", "pi4", "--precision", "mixed", "--latency-budget", "0.5")
+    words = (*words, "--no-rewrite", "average-before-linear", "--count", "30")
+    run_in_process("export", "fashion", *words, "-o", tmp_path)
+    path = tmp_path / "fashion_mixed.tflite"
+    card = tinyedge.read_card(path)
+    assert card is not None
+    assert card.precision == {"output": "float32"}
+    graph = read_tflite(path).subgraphs[0]
+    assert graph.tensors[graph.outputs[0]].type == "float32"
+    weighted = [op for op in graph.operators if op.name == "CONV_2D"]
+    assert {operator_precision(graph, op) for op in weighted} == {"int8"}
+
+
+@pytest.mark.long
 def test_the_curve_is_shown_and_drawn(tmp_path: Path) -> None:
     plot = tmp_path / "curve.png"
     words = ("--device", "pi4", "--precision", "mixed", "--pareto", plot, "--count", "30")

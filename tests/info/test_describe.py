@@ -119,7 +119,8 @@ def test_the_precision_of_layers_is_one_short_row(tmp_path: Path) -> None:
     ("precision", "said"),
     [
         ({"20_connected": "float32"}, "float in layer 20; int8 in the others"),
-        ({"head\x1b[0m": "hybrid"}, "hybrid in layer head"),
+        ({"output": "float32"}, "float in output; int8 in the others"),
+        ({"head\x1b[0m": "hybrid"}, "hybrid in head"),
         ({}, None),
     ],
 )

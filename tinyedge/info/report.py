@@ -188,7 +188,8 @@ def _precision(card: ModelCard) -> str:
         found.setdefault(kind, []).append(number)
     parts: list[str] = []
     for kind in (kind for kind in _PRECISIONS if kind in found):
-        what = "" if parts else "layer " if len(card.precision) == 1 else "layers "
+        what = "" if parts or not found[kind][0].isdigit() else "layers "
+        what = "layer " if what and len(card.precision) == 1 else what
         parts.append(f"{_PRECISIONS[kind]} in {what}{', '.join(found[kind])}")
     return "; ".join([*parts, f"{card.quantization} in the others"])
 
