@@ -330,7 +330,7 @@ def export_model(
     probabilities: bool = False,
     author: str = "",
     license: str = "",  # noqa: A002  # the metadata's word
-    precision: "FilePrecision" = "integer",
+    precision: "FilePrecision | None" = None,
     latency_budget: float = 1.0,
     pareto: bool = False,
     quantizer: "Quantizer" = "tuned",
@@ -368,7 +368,8 @@ def export_model(
         author: of the network, for the files' metadata.
         license: of the network, likewise.
         precision: ``integer`` for an int8 file; ``mixed`` for one for the device's CPU, whose
-            layers are each in int8, hybrid or float.
+            layers are each in int8, hybrid or float. Where not given, ``mixed`` for a Raspberry Pi
+            of 64 bits by name, and ``integer`` for all else and where the input is uint8.
         latency_budget: the most cycles of a mixed file, as a part of the integer file's.
         pareto: find, with a mixed file, what divergence there is at which cost: `Exported.curve`.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
@@ -406,7 +407,7 @@ def export_model(
     from dataclasses import replace
     from pathlib import Path
 
-    from tinyedge.devices.latency.instructions import counted_boards
+    from tinyedge.devices.latency.instructions import counted_boards, takes_mixed
     from tinyedge.devices.profile import Profile, find_profile
     from tinyedge.progress import no_progress
     from tinyedge.zoo.source import Source, find_source
@@ -414,6 +415,9 @@ def export_model(
     profile = device if isinstance(device, Profile) else find_profile(device)
     if not isinstance(source, Source):
         source = find_source(os.fspath(source), progress=progress or no_progress)
+    if precision is None:
+        suits = takes_mixed(profile) and input_type != "uint8"
+        precision = "mixed" if suits else "integer"
     given = {"weights": weights, "labels": labels, "ids": ids, "calibration": calibration}
     request = ExportRequest(
         name=source.name,

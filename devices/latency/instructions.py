@@ -32,6 +32,7 @@ __all__ = [
     "operator_kind",
     "operator_precision",
     "operator_terms",
+    "takes_mixed",
 ]
 
 LINE_BYTES = 64
@@ -73,16 +74,26 @@ def counted_boards(profile: Profile) -> tuple[Profile, ...]:
     Raises:
         DeviceError: its core is not in the table.
     """
-    if profile.name == "pi":
-        return tuple(map(find_profile, _ANY_PI))
-    known = (profile.cpu in _table(), profile.cache, profile.clock, profile.memory_bandwidth)
-    if not all(known) or profile.architecture != "aarch64":
+    boards = _boards(profile)
+    if not boards:
         cores = ", ".join(_table())
         raise DeviceError(
             f"what operators cost on {profile.name} is not known: name a board of 64 bits with one"
             f" of {cores}, such as --device pi4"
         )
-    return (profile,)
+    return boards
+
+
+def takes_mixed(profile: Profile) -> bool:
+    """Whether a file in mixed precision suits a device: its CPU runs it, and its cost is known."""
+    return bool(_boards(profile)) and profile.input_type == "int8" and profile.delegate is None
+
+
+def _boards(profile: Profile) -> tuple[Profile, ...]:
+    if profile.name == "pi" and profile.architecture != "armv7l":
+        return tuple(map(find_profile, _ANY_PI))
+    known = (profile.cpu in _table(), profile.cache, profile.clock, profile.memory_bandwidth)
+    return (profile,) if all(known) and profile.architecture == "aarch64" else ()
 
 
 def file_cost(graph: Subgraph, profile: Profile) -> FileCost:

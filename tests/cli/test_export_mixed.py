@@ -77,6 +77,29 @@ def test_where_the_output_alone_is_float_the_card_says_so(tmp_path: Path) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("--device", "pi-zero2w"), "mixed"),
+        (("--device", "pi"), "mixed"),
+        (("--device", "pi4", "--input", "uint8"), "int8"),
+        (("--device", "host"), "int8"),
+    ],
+)
+def test_a_pi_of_64_bits_takes_a_mixed_file(
+    words: tuple[str, ...], kind: str, tmp_path: Path
+) -> None:
+    toy = write_toy(tmp_path)
+    output = tmp_path / "out"
+    source = (*toy.source(), "--calib", toy.photos)
+    run_in_process("export", *source, *words, "-o", output)
+    name = toy.cfg.stem
+    assert sorted(path.name for path in output.iterdir()) == sorted(
+        (f"{name}_float.tflite", f"{name}_{kind}.tflite")
+    )
+
+
+@pytest.mark.long
 def test_the_curve_is_shown_and_drawn(tmp_path: Path) -> None:
     plot = tmp_path / "curve.png"
     words = ("--device", "pi4", "--precision", "mixed", "--pareto", plot, "--count", "30")
@@ -92,7 +115,7 @@ def test_the_curve_is_shown_and_drawn(tmp_path: Path) -> None:
 
 
 def test_a_curve_is_of_mixed_files(tmp_path: Path) -> None:
-    words = ("--pareto", tmp_path / "curve.png", "-o", tmp_path)
+    words = ("--pareto", tmp_path / "curve.png", "--precision", "integer", "-o", tmp_path)
     done = run_as_user("export", "fashion", *words)
     assert done.returncode == 2
     assert "--pareto goes with --precision mixed" in done.stderr

@@ -70,9 +70,8 @@ if TYPE_CHECKING:
 @click.option(
     "--precision",
     type=click.Choice(["integer", "mixed"]),
-    default="integer",
-    show_default=True,
-    help="An int8 file, or one whose layers are each in int8, hybrid or float, for the device.",
+    help="An int8 file, or one whose layers are each in int8, hybrid or float [default: mixed for a"
+    " Pi of 64 bits, else integer].",
 )
 @click.option(
     "--latency-budget",
@@ -133,7 +132,7 @@ def command(
     device: str,
     input_type: "InputType | None",
     probabilities: bool,
-    precision: "FilePrecision",
+    precision: "FilePrecision | None",
     latency_budget: float,
     pareto: Path | None,
     quantizer: "Quantizer",
@@ -162,8 +161,9 @@ def command(
 
     click.get_current_context().with_resource(own_temporaries())
     if pareto is not None:
-        if precision != "mixed":
+        if precision == "integer" or float_only:
             raise click.UsageError("--pareto goes with --precision mixed")
+        precision = "mixed"
         from tinyedge.plotting import check_plotting
 
         check_plotting(pareto)
