@@ -86,8 +86,9 @@ _POOR_DB, _POOR_AGREEMENT = 12.0, 0.8
 _CORAL_DB = 10.0
 """Leaky activations as PRELU: fashion has 36 dB, Tiny Darknet 30."""
 _MIXED_DB = 6.0
-"""By how much less signal over noise a mixed file may have than the integer file it is made of: of a
-small network two roundings may happen to make up for each other, and one alone be farther off."""
+"""By how much less signal over noise a mixed file may have than the integer file it is made of.
+
+Of a small network two roundings may happen to make up for each other, and one be farther off."""
 _SPREAD_STEPS = 8.0
 _ALIKE = 1e-6
 _MUCH_CLIPPED = 0.1
