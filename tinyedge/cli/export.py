@@ -213,6 +213,6 @@ def command(
     shown = [] if pareto is None else [curve_text(curve, boards, width=output_width())]
     show(
         as_json,
-        lambda: "\n\n".join((*shown, report.as_text(exported))),
+        lambda: "\n\n".join((*shown, report.as_text(exported, profile))),
         lambda: {**report.as_json(exported), "pareto": curve_json(curve, boards)},
     )
