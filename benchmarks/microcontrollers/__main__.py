@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.microcontrollers.interpreters import MicroInterpreter, leaky, reference, steps
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.devices.tflm.interpreter import try_file
 from tinyedge.devices.tflm.kernels import tensor_arena_bytes
-from tinyedge.images.find import read_images
+from tinyedge.images.find import LabelledImage, read_images
 from tinyedge.tflite.model import read_tflite
 
 _STEPS_OF = 20
@@ -64,27 +65,29 @@ def main() -> None:
 
 def _answers(model: Path, data: Path, count: int | None) -> None:
     classifier = Classifier(model)
-    found = read_images(data, labels=None, ids=None, classes=classifier.classes, unlabelled=True)
-    paths = [each if isinstance(each, Path) else each.path for each in found]
+    card = classifier.card
+    found = read_images(data, labels=card.labels, ids=card.ids, classes=classifier.classes)
+    photos = [each for each in found if isinstance(each, LabelledImage)]
     if count is not None:
-        paths = [paths[index * len(paths) // count] for index in range(count)]
+        photos = [photos[index * len(photos) // count] for index in range(count)]
     graph = read_tflite(model).subgraphs[0]
     micro, whole, alone = MicroInterpreter(model), reference(model.read_bytes()), list(steps(model))
     wanted_in, wanted_out = (
         details[0]["index"] for details in (whole.get_input_details(), whole.get_output_details())
     )
     answers, rules = Compared(), {np.float64: Compared(), np.float32: Compared()}
-    equal = same_as_reference = same_as_runtime = 0
+    equal = 0
+    classes: list[tuple[int, int, int, int]] = []
     by_kind: dict[str, Compared] = defaultdict(Compared)
-    for number, path in enumerate(paths):
-        inputs = classifier.preprocess(path)
+    for number, photo in enumerate(photos):
+        inputs = classifier.preprocess(photo.path)
         answer = micro.answer(inputs)
         whole.set_tensor(wanted_in, inputs)
         whole.invoke()
         wanted = whole.get_tensor(wanted_out)
         equal += not answers.add(answer, wanted)
-        same_as_reference += int(answer.argmax() == wanted.argmax())
-        same_as_runtime += int(answer.argmax() == classifier.logits(inputs).argmax())
+        named = (answer, wanted, classifier.logits(inputs))
+        classes.append((photo.index, *(int(each.argmax()) for each in named)))
         if number >= _STEPS_OF:
             continue
         for step in alone:
@@ -94,10 +97,18 @@ def _answers(model: Path, data: Path, count: int | None) -> None:
             if step.operator == "LEAKY_RELU":
                 rules[np.float64].add(made, leaky(graph, step, given[0], np.float64))
                 rules[np.float32].add(theirs, leaky(graph, step, given[0], np.float32))
-    n = len(paths)
+    n = len(photos)
+    right, micro_class, reference_class, runtime_class = np.array(classes).T
+
+    def same(one: NDArray[np.int64], other: NDArray[np.int64]) -> str:
+        return f"{np.mean(one == other):.2%}"
+
     print(
-        f"answers | {model.name} | {n} | {same_as_reference} | {same_as_runtime} | {equal} |"
-        f" {answers.unequal:,} of {answers.numbers:,} | {answers.most} |"
+        f"answers | {model.name} | {n} | {same(micro_class, reference_class)} |"
+        f" {same(micro_class, runtime_class)} | {same(reference_class, runtime_class)} |"
+        f" {equal} | {answers.unequal / answers.numbers:.1%} | {answers.most} |"
+        f" {same(micro_class, right)} | {same(reference_class, right)} |"
+        f" {same(runtime_class, right)} |"
     )
     print(f"operators, each alone, {min(n, _STEPS_OF)} images:")
     for kind, each in by_kind.items():

@@ -23,6 +23,7 @@ class OperatorKernel:
         custom: whether it is a custom one.
         tensor: the name of its first output, which tells the layer.
         reason: why there is none, for people; None where there is one.
+        doubt: why it may fail all the same; None where nothing is known against it.
     """
 
     graph: int
@@ -31,6 +32,7 @@ class OperatorKernel:
     custom: bool
     tensor: str
     reason: str | None
+    doubt: str | None = None
 
 
 def find_kernels(model: TfliteModel, rules: Rules) -> list[OperatorKernel]:
@@ -43,6 +45,7 @@ def find_kernels(model: TfliteModel, rules: Rules) -> list[OperatorKernel]:
             operator.custom,
             graph.tensors[operator.outputs[0]].name if operator.outputs else "",
             _missing(operator, graph, rules),
+            _doubt(operator, graph, rules),
         )
         for number, graph in enumerate(model.subgraphs)
         for index, operator in enumerate(graph.operators)
@@ -102,6 +105,15 @@ def _missing(operator: Operator, graph: Subgraph, rules: Rules) -> str | None:
                     " TFLite Micro has no kernels for"
                 )
     return None
+
+
+def _doubt(operator: Operator, graph: Subgraph, rules: Rules) -> str | None:
+    doubt = None if operator.custom else rules.doubts.get(operator.name)
+    if doubt is None:
+        return None
+    tensors = [tensor for _, tensor in _computed(operator, graph) if tensor.type == doubt.type]
+    depth = max((tensor.shape[-1] for tensor in tensors if tensor.shape), default=0)
+    return doubt.reason if depth >= doubt.depth else None
 
 
 def _computed(operator: Operator, graph: Subgraph) -> Iterator[tuple[str, Tensor]]:

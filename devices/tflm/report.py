@@ -110,6 +110,7 @@ def as_text(
     for name, text in (
         ("metadata", None if metadata is None else metadata_told(metadata)),
         ("help", _help(findings.operators)),
+        ("in doubt", _doubts(findings.operators)),
         ("package", _package(findings.trial)),
         ("arena", _arena(findings)),
         ("memory", _memory(findings)),
@@ -145,6 +146,11 @@ def _help(operators: Sequence[OperatorKernel]) -> str | None:
     if any(each.reason is not None and "uint8" in each.reason for each in operators):
         return "make the file compute in int8: tinyedge export --device tflm"
     return None
+
+
+def _doubts(operators: Sequence[OperatorKernel]) -> str | None:
+    doubts = {each.operator: each.doubt for each in operators if each.doubt is not None}
+    return "; ".join(f"{name}: {why}" for name, why in doubts.items()) or None
 
 
 def _package(trial: Trial | None) -> str | None:

@@ -6,7 +6,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Rules", "tflm_rules"]
+__all__ = ["Doubt", "Rules", "tflm_rules"]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a kernel may fail on some numbers.
+
+    Attributes:
+        type: of what it computes.
+        depth: of the last axis, from which on it may.
+        reason: for people.
+    """
+
+    type: str
+    depth: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -19,12 +34,14 @@ class Rules:
             among them has no kernel.
         weighted: operators whose weights have types of their own.
         weights: type of what is computed -> the types that their weights may have.
+        doubts: operator -> where its kernel may fail.
     """
 
     sources: Mapping[str, str]
     types: Mapping[str, tuple[str, ...] | None]
     weighted: frozenset[str]
     weights: Mapping[str, tuple[str, ...]]
+    doubts: Mapping[str, Doubt]
 
 
 @cache
@@ -44,5 +61,9 @@ def tflm_rules() -> Rules:
             kind: tuple(allowed)
             for kind, allowed in weights.items()
             if kind not in ("operators", "source")
+        },
+        doubts={
+            operator: Doubt(row["type"], row["depth"], row["reason"])
+            for operator, row in content["doubts"].items()
         },
     )

@@ -221,6 +221,19 @@ def test_summary_says_where_weights_lie() -> None:
     assert "weights lie in flash; tinyedge check says what memory a file takes" in result.stdout
 
 
+@pytest.mark.long
+def test_a_file_of_uint8_at_both_ends_has_its_kernels_too(tmp_path: Path) -> None:
+    toy = write_toy(tmp_path / "toy")
+    result = said(
+        *("export", toy.cfg, "--weights", toy.weights, "--calib", toy.photos, "--count", PHOTOS),
+        *("--quantizer", "default", "--input", "uint8", "--probabilities", "--device", "tflm"),
+        *("-o", tmp_path),
+    )
+    assert result.exit_code == 0, result.output
+    found = checked(tmp_path / "toy_int8.tflite")
+    assert (found["missing"], found["runs"]) == (0, True)
+
+
 def test_export_makes_the_integer_file_and_says_what_to_type(tmp_path: Path) -> None:
     toy = write_toy(tmp_path / "toy")
     out = tmp_path / "out"

@@ -97,10 +97,10 @@ print(json.dumps(said))
 """
 
 
-def micro_says(models: Mapping[str, Op], folder: Path) -> dict[str, str]:
+def micro_says(models: Mapping[str, Op | tuple[Op, ...]], folder: Path) -> dict[str, str]:
     """What TFLite Micro says of each model, empty where it runs; they are written to `folder`."""
-    for name, op in models.items():
-        (folder / name).write_bytes(write_model(op))
+    for name, ops in models.items():
+        (folder / name).write_bytes(write_model(*((ops,) if isinstance(ops, Op) else ops)))
     done = subprocess.run(
         [sys.executable, "-c", _ASK, *(folder / name for name in models)],
         capture_output=True,

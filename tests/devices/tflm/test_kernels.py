@@ -123,3 +123,35 @@ def test_constants_and_states_take_nothing_of_it() -> None:
 
 def test_another_type_takes_its_own_width() -> None:
     assert arena(Op("DEQUANTIZE", [_V], [T((1, 8), "float32")])) == 16 + 32
+
+
+def softmax(classes: int) -> Op:
+    scores, shares = T((1, classes)), T((1, classes), scale=1 / 256, zero_point=-128)
+    return Op("SOFTMAX", [scores], [shares], "SoftmaxOptions", {"beta": 1.0})
+
+
+@pytest.mark.parametrize(("classes", "doubtful"), [(511, False), (512, True)])
+def test_a_softmax_of_many_classes_is_in_doubt(classes: int, doubtful: bool) -> None:
+    (found,) = kernels(softmax(classes))
+    assert found.reason is None
+    assert (found.doubt is not None) == doubtful
+    (floats,) = kernels(
+        Op("SOFTMAX", [T((1, classes), "float32")], [T((1, classes), "float32")], "SoftmaxOptions")
+    )
+    assert floats.doubt is None
+
+
+@pytest.mark.peers
+def test_so_many_equal_scores_end_the_package(tmp_path: Path) -> None:
+    need_package("tflite_micro")
+    # Times 0, for what an arena holds at first is not said.
+    models = {}
+    for classes in (511, 512):
+        zeros = constant(np.zeros((1, classes)))
+        scores = T((1, classes))
+        summed = Op("MUL", [scores, zeros], [scores], "MulOptions")
+        last = softmax(classes)
+        models[f"{classes}"] = (summed, Op("SOFTMAX", [0], last.outputs, last.options, last.fields))
+    said = micro_says(models, tmp_path)
+    assert said["511"] == ""
+    assert said["512"].startswith("crashed")
