@@ -112,8 +112,8 @@ def check_runs_models(profile: Profile) -> None:
     if profile.microcontroller:
         raise DeviceError(
             f"{profile.name} is a microcontroller, whose firmware runs the model: tinyedge runs and"
-            f" installs nothing there; see what it takes by tinyedge check MODEL --device"
-            f" {profile.name}, and try the same file here with --device host"
+            " installs nothing there; see what it takes by tinyedge check MODEL with the same"
+            " --device, and try the file here with --device host"
         )
 
 

@@ -180,8 +180,8 @@ def model(tmp_path: Path) -> Path:
 
 REFUSAL = (
     "error: tflm is a microcontroller, whose firmware runs the model: tinyedge runs and installs"
-    " nothing there; see what it takes by tinyedge check MODEL --device tflm, and try the same file"
-    " here with --device host\n"
+    " nothing there; see what it takes by tinyedge check MODEL with the same --device, and try the"
+    " file here with --device host\n"
 )
 
 
