@@ -28,6 +28,7 @@ _COLUMNS = (
     Column("CPU", fit="shorten", most=42),
     Column("memory"),
 )
+_FIRMWARE = "its firmware runs models; tinyedge check says what it takes"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ def list_devices() -> list[Device]:
             profile = find_profile(name)
         except DeviceError as error:
             found.append(Device(name=name, file=file, error=str(error)))
+            continue
+        if profile.microcontroller:
+            found.append(Device(name=name, file=file, profile=profile, runtime_reason=_FIRMWARE))
             continue
         if profile.runtimes not in choices:
             choices[profile.runtimes] = choose_runtime(profile.runtimes)
@@ -135,8 +139,12 @@ def _rows(device: Device) -> list[tuple[str, ...]]:
     memory = "-" if profile.memory is None else f"{profile.memory / 1e6:,.0f} MB"
     runtime = f"{device.runtime or 'no runtime'} ({device.runtime_reason})"
     delegate = f"; delegate {device.delegate_reason}" if profile.delegate else ""
-    threads = "" if device.threads is None else counted(device.threads, "thread")
-    used = f"{runtime}; {threads} ({device.threads_reason}){delegate}"
+    threads = (
+        ""
+        if device.threads is None
+        else f"; {counted(device.threads, 'thread')} ({device.threads_reason})"
+    )
+    used = f"{runtime}{threads}{delegate}"
     rows: list[tuple[str, ...]] = [(name, profile.description, _cpu(profile), memory), ("", used)]
     return [*rows, ("", str(device.file))] if device.file else rows
 

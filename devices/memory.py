@@ -12,9 +12,10 @@ __all__ = ["check_memory"]
 def check_memory(network: Network, device: Profile) -> None:
     """Warn (TinyedgeWarning), with the numbers, where `device` cannot hold the network.
 
-    Says nothing of a device whose memory is not known.
+    Says nothing of a device whose memory is not known, nor of a microcontroller, which keeps
+    weights in flash: `tinyedge check` says what memory a file takes there.
     """
-    if device.memory is None:
+    if device.memory is None or device.microcontroller:
         return
     in_float, in_int8 = network.footprint(4), network.footprint(1)
     if in_float.total <= device.memory:

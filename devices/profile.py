@@ -18,6 +18,7 @@ __all__ = [
     "ModelKind",
     "Profile",
     "RuntimeName",
+    "check_runs_models",
     "find_profile",
     "profile_files",
     "profile_names",
@@ -54,6 +55,8 @@ class Profile:
         description: a few words for people.
         device_tree_model: how ``/proc/device-tree/model`` begins on this device; None where
             any machine will do.
+        microcontroller: whether a firmware with TFLite Micro runs the models, and so nothing of
+            what is installed here, or over ssh.
         architecture: of its system; None where any will do.
         cpu: its maker's name, such as ``Cortex-A72``.
         cores: how many the CPU has.
@@ -73,6 +76,7 @@ class Profile:
     name: str
     description: str
     device_tree_model: str | None = None
+    microcontroller: bool = False
     architecture: Architecture | None = None
     cpu: str | None = None
     cores: int | None = None
@@ -97,6 +101,20 @@ class Profile:
     def usable_threads(self) -> int:
         """The profile's threads, but no more than the cores this process may use."""
         return max(1, min(self.threads, len(os.sched_getaffinity(0))))
+
+
+def check_runs_models(profile: Profile) -> None:
+    """That models can be run by the profile at all, by a runtime that tinyedge calls.
+
+    Raises:
+        DeviceError: it is a microcontroller's.
+    """
+    if profile.microcontroller:
+        raise DeviceError(
+            f"{profile.name} is a microcontroller, whose firmware runs the model: tinyedge runs and"
+            " installs nothing there; see what it takes by tinyedge check MODEL with the same"
+            " --device, and try the file here with --device host"
+        )
 
 
 def system_architecture(machine: str | None = None, bits: int | None = None) -> str:
@@ -194,6 +212,8 @@ def running_board() -> Profile | None:
 
 def this_machine_is(profile: Profile) -> bool:
     """Whether the machine this runs on is the profile's board, by its device tree."""
+    if profile.microcontroller:
+        return False
     if profile.device_tree_model is None:
         return True
     try:
@@ -250,6 +270,7 @@ def _some_of(*words: str) -> _Key:
 _KEYS = {
     "description": _Key(_text, "a line of text", required=True),
     "device_tree_model": _Key(_text, "how /proc/device-tree/model begins there, a line of text"),
+    "microcontroller": _Key(_truth, "true or false"),
     "architecture": _one_of(*get_args(Architecture)),
     "cpu": _Key(_text, "a line of text"),
     "cores": _whole(1, 1024, "cores"),

@@ -47,6 +47,8 @@ def as_text(network: Network, costs: DeviceCosts | None = None, *, width: int = 
         said = "unknown" if memory is None else f"{memory / 1e6:.1f} MB"
         lines.append(f"{costs.profile.name}: memory {said}")
         lines += [f"  {name:<7} needs at least {need}" for name, need in costs.needs.items()]
+        if costs.profile.microcontroller:
+            lines.append("  weights lie in flash; tinyedge check says what memory a file takes")
         lines.append(indent(report.as_text(costs.latency), "  "))
         if costs.profile.delegate_warning is not None:
             lines.append(f"  {costs.profile.delegate_warning}")

@@ -13,8 +13,11 @@ from tinyedge.modelcard import ModelCard
 __all__ = ["as_json", "as_text"]
 
 
-def as_text(exported: Exported) -> str:
-    """A line a file, one on the network, one a check, one on the file for Coral, and what next."""
+def as_text(exported: Exported, *, microcontroller: str | None = None) -> str:
+    """A line a file, one on the network, one a check, one on the file for Coral, and what next.
+
+    `microcontroller` is what ``--device`` calls the one it was exported for, if it is one.
+    """
     card = exported.card
     lines = [
         f"{path}  {sum(file.stat().st_size for file in _contents(path)):,} bytes"
@@ -31,7 +34,9 @@ def as_text(exported: Exported) -> str:
     if exported.partition is not None:
         operators = len(exported.partition.operators)
         lines.append(f"Edge TPU: {exported.partition.on_tpu} of {operators} operations")
-    return "\n".join((*lines, "next:", *(f"  {command}" for command in _next(exported))))
+    return "\n".join(
+        (*lines, "next:", *(f"  {command}" for command in _next(exported, microcontroller)))
+    )
 
 
 def as_json(exported: Exported) -> dict[str, object]:
@@ -55,7 +60,7 @@ def as_json(exported: Exported) -> dict[str, object]:
     }
 
 
-def _next(exported: Exported) -> list[str]:
+def _next(exported: Exported, microcontroller: str | None) -> list[str]:
     """The commands that one types now, three at most; what they need besides is in capitals."""
     files = {kind: shlex.quote(str(path)) for kind, path in exported.files.items()}
     made = next(files[kind] for kind in ("coral", "mixed", "int8", "float") if kind in files)
@@ -66,6 +71,10 @@ def _next(exported: Exported) -> list[str]:
     if "coral" in files:
         # It runs on an Edge TPU once it is compiled for it.
         first, last = f"tinyedge check {made}", f"edgetpu_compiler -s {made}"
+    elif microcontroller is not None:
+        # Its firmware is built with the file inside, as an array in C.
+        first = f"tinyedge check {made} --device {shlex.quote(microcontroller)}"
+        last = f"xxd -i {made} > model.cc"
     judged = f"tinyedge compare {files['float']} {made} --data PHOTOS"
     return [
         first,

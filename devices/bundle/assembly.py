@@ -13,7 +13,7 @@ from tinyedge.devices.bundle.board_wheel import board_wheel
 from tinyedge.devices.bundle.reference import Reference, reference
 from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, requirement_lines
-from tinyedge.devices.profile import find_profile, profile_files
+from tinyedge.devices.profile import check_runs_models, find_profile, profile_files
 from tinyedge.devices.selftest import FORMAT, MANIFEST, BundledModel
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
@@ -72,11 +72,12 @@ def answer(models: Sequence[Path], device: str) -> dict[Path, Reference]:
 
     Raises:
         DatasetError: two models have the same name, or one with anything but A-Z a-z 0-9 . _ -.
-        DeviceError: there is no such device.
+        DeviceError: there is no such device, or no model runs by it.
         MissingPackageError, ModelError, OSError: see `reference`.
     """
     _check_names(models)
     profile = find_profile(device)
+    check_runs_models(profile)
     return {model: reference(model, profile) for model in models}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tinyedge.devices.profile import Architecture, Profile, system_architecture
+from tinyedge.devices.profile import Architecture, Profile, check_runs_models, system_architecture
 from tinyedge.errors import DeviceError
 
 __all__ = ["RELEASES", "Release", "Target", "find_target", "glibc_minor"]
@@ -98,6 +98,7 @@ def find_target(
     Raises:
         DeviceError: no TFLite runtime has a wheel for it, or tinyedge does not run there.
     """
+    check_runs_models(profile)
     machine = system_architecture()
     here = profile.name == "host" and architecture in (None, machine)
     system = architecture or (machine if here else profile.architecture or "aarch64")

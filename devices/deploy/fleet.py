@@ -19,7 +19,7 @@ from tinyedge.devices.deploy.board import (
 )
 from tinyedge.devices.deploy.inventory import BoardAddress
 from tinyedge.devices.deploy.ssh import Ssh
-from tinyedge.devices.profile import find_profile
+from tinyedge.devices.profile import check_runs_models, find_profile
 from tinyedge.progress import Progress
 
 __all__ = ["Reaching", "deploy", "roll_back_all"]
@@ -91,7 +91,13 @@ def deploy(
 
 
 def roll_back_all(boards: Sequence[BoardAddress], reaching: Reaching) -> list[BoardReport]:
-    """Have every board go back to the bundle before; a report for each, in their order."""
+    """Have every board go back to the bundle before; a report for each, in their order.
+
+    Raises:
+        DeviceError: there is no such device, or no model runs by it; no board has been touched.
+    """
+    for device in {board.device for board in boards}:
+        check_runs_models(find_profile(device))
 
     def one(board: BoardAddress) -> BoardReport:
         progress = reaching.progress_of(board.host)

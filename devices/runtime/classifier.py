@@ -20,7 +20,7 @@ from tinyedge.accuracy.model import (
     is_probability,
     probabilities,
 )
-from tinyedge.devices.profile import Profile, find_profile
+from tinyedge.devices.profile import Profile, check_runs_models, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
 from tinyedge.devices.runtime.pixels import (
     PixelEncoding,
@@ -173,7 +173,8 @@ class Classifier:
                 `threshold` is given for a model of several outputs.
             ImageError: `fit` is no way to fit an image.
             DatasetError: `labels` or `ids` do not name every class.
-            DeviceError: there is no such device, or its accelerator cannot be used.
+            DeviceError: there is no such device, no model runs by it, or its accelerator cannot be
+                used.
             MissingPackageError: no TFLite runtime is installed.
             OSError: the file, or the delegate, cannot be read.
             ValueError: `threshold` is out of range.
@@ -181,6 +182,7 @@ class Classifier:
         if threshold is not None and not 0 <= threshold <= 1:
             raise ValueError(f"threshold is {threshold}; a probability is 0 to 1")
         profile = device if isinstance(device, Profile) else find_profile(device)
+        check_runs_models(profile)
         file = runnable_file(Path(model), profile, delegate)
         if file.note is not None:
             warnings.warn(file.note, TinyedgeWarning, stacklevel=2)

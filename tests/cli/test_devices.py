@@ -44,6 +44,9 @@ def test_each_profile_says_what_it_would_use(device_tree: Path) -> None:
         in lines
     )
     assert lines.count(f"             {LITERT} (first of the order); {THREADS}") == 6
+    assert lines[-2] == (
+        "             no runtime (its firmware runs models; tinyedge check says what it takes)"
+    )
     assert result.stderr == ""
 
 

@@ -20,7 +20,7 @@ from tinyedge.devices.runtime.runtimes import RUNTIMES
 from tinyedge.errors import DeviceError
 
 pytestmark = pytest.mark.usefixtures("own")
-SHIPPED = ["coral-usb", "host", "pi", "pi-zero2w", "pi3", "pi4", "pi5"]
+SHIPPED = ["coral-usb", "host", "pi", "pi-zero2w", "pi3", "pi4", "pi5", "tflm"]
 LEAST = 'description = "a board"\nthreads = 2\n'
 # As the kernel writes it there.
 PI_4 = b"Raspberry Pi 4 Model B Rev 1.4\0"
@@ -35,7 +35,8 @@ def test_what_ships_can_be_used(name: str) -> None:
     found = find_profile(name)
     assert found.name == name
     assert found.description
-    assert found.threads == 4
+    assert found.microcontroller == (name == "tflm")
+    assert found.threads == (1 if name == "tflm" else 4)
     assert found.input_type == "int8"
     assert found.runtimes == tuple(RUNTIMES)
     assert found.files == (("float", "int8", "coral") if name == "coral-usb" else ("float", "int8"))
@@ -88,12 +89,13 @@ def test_a_profile_is_read_whole(tmp_path: Path) -> None:
         'cpu = "Cortex-A7"\ncores = 2\nclock = 900_000_000\ndot_product = false\n'
         "cache = 262_144\nmemory = 536_870_912\nmemory_bandwidth = 1_600_000_000\nthreads = 1\n"
         'runtimes = ["tflite-runtime"]\ndelegate = "libboard.so"\ninput_type = "uint8"\n'
-        'files = ["int8"]\n'
+        'files = ["int8"]\nmicrocontroller = true\n'
     )
     assert find_profile(str(path)) == Profile(
         name="board",
         description="a board",
         device_tree_model="Board",
+        microcontroller=True,
         architecture="armv7l",
         cpu="Cortex-A7",
         cores=2,
@@ -160,6 +162,7 @@ def test_a_user_without_a_home_has_the_profiles_that_ship(
         ("memory = 512\n", "memory is 512; allowed: a whole number of bytes from 65,536 to "),
         ("memory_bandwidth = 17\n", "memory_bandwidth is 17; allowed: a whole number of bytes a "),
         ("dot_product = 1\n", "dot_product is 1; allowed: true or false"),
+        ("microcontroller = 1\n", "microcontroller is 1; allowed: true or false"),
         (
             'architecture = "arm"\n',
             'architecture is \'arm\'; allowed: "aarch64", "armv7l" or "x86_64"',

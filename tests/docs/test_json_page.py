@@ -122,6 +122,18 @@ class Samples:
             found += printed("check", self._foreign)
         return found
 
+    def check_device(self) -> list[Object]:
+        """Of a microcontroller: with its package and without, of a file that it does not take."""
+        words = ("check", "--device", "tflm")
+        found = printed(*words, self._float_file) + printed(*words, self._foreign)
+        # A package of that name that cannot be imported.
+        package = self._folder / "broken" / "tflite_micro" / "__init__.py"
+        package.parent.mkdir(parents=True)
+        package.write_text("raise ImportError('broken')\n")
+        self._monkeypatch.syspath_prepend(package.parents[1])
+        self._monkeypatch.setenv("PYTHONPATH", str(package.parents[1]), prepend=":")
+        return found + printed(*words, self._foreign)
+
     def info(self) -> list[Object]:
         """With a model card of all there can be, and with metadata."""
         return [

@@ -35,6 +35,7 @@ PAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "docs/export.md": {},
     "docs/inspect.md": {"out": ("fashion",), "tiny": ("tiny", "--count", "50")},
     "docs/metadata.md": {"out": ("fashion",)},
+    "docs/microcontrollers.md": {"out": ("fashion",)},
     "docs/report.md": {"out": ("fashion",)},
     "docs/run.md": {"out": ("tiny", "--count", "50")},
     "docs/when_int8_is_not_good_enough.md": {"tiny": ("tiny", "--count", "50")},
@@ -67,6 +68,10 @@ ELSEWHERE = {
     "tinyedge export tiny --calib set": "tests/cli/test_calib.py reads sets as export does",
     "tinyedge export tiny --calib photos --count 50": (
         "tests/docs/test_transcripts.py for README.md, with 200 photos"
+    ),
+    "tinyedge export fashion --device tflm": "tests/cli/test_check_microcontroller.py, of a toy",
+    "tinyedge check out/fashion_int8.tflite --device tflm": (
+        "tests/cli/test_check_microcontroller.py, for its package is optional"
     ),
     "tinyedge export net.cfg": "tests/export/tflite/test_metadata.py",
     "tinyedge devices": "tests/cli/test_devices.py",

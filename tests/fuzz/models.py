@@ -25,6 +25,10 @@ from tinyedge.devices.edgetpu.rules import edgetpu_rules
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.devices.runtime.runtimes import find_runtime
+from tinyedge.devices.tflm import report as tflm_report
+from tinyedge.devices.tflm.kernels import find_kernels, tensor_arena_bytes
+from tinyedge.devices.tflm.report import Findings
+from tinyedge.devices.tflm.rules import tflm_rules
 from tinyedge.errors import TinyedgeError
 from tinyedge.export.inspection.graph import read_graph
 from tinyedge.export.tflite.metadata import add_metadata
@@ -114,6 +118,15 @@ def _read_tflite(content: bytes) -> None:
     found = partition(model, rules)
     report.as_text(path, found, rules, None)
     json.dumps(report.as_json(path, "coral-usb", found, rules, None), allow_nan=False)
+    for_firmware = Findings(
+        operators=find_kernels(model, tflm_rules()),
+        tensor_bytes=max(map(tensor_arena_bytes, model.subgraphs)),
+        file_bytes=len(content),
+        memory=2**20,
+        trial=None,
+    )
+    tflm_report.as_text(path, for_firmware)
+    json.dumps(tflm_report.as_json(path, "tflm", for_firmware), allow_nan=False)
     _read_all_metadata(content)
     description = describe(path)
     info.as_text(description, width=80)

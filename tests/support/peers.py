@@ -66,13 +66,13 @@ console.log(JSON.stringify({
 
 def mediapipe_answers(model: Path, *photos: Path) -> dict[str, Any]:
     """What MediaPipe Tasks' ImageClassifier says of photos, or why it refuses the model."""
-    _need_package("mediapipe")
+    need_package("mediapipe")
     return _said([sys.executable, "-c", _CLASSIFY, model, *photos])
 
 
 def netron_shows(model: Path, folder: Path) -> dict[str, Any]:
     """What Netron shows of a model; `folder` is for its files, which need one of their own."""
-    source = Path(_need_package("netron")).parent
+    source = Path(need_package("netron")).parent
     need_programs("node")
     for file in (*source.glob("*.js"), *source.glob("*.json")):
         (folder / file.name).symlink_to(file)
@@ -83,7 +83,7 @@ def netron_shows(model: Path, folder: Path) -> dict[str, Any]:
     return _said(["node", "--preserve-symlinks", script, folder, model])
 
 
-def _need_package(name: str) -> str:
+def need_package(name: str) -> str:
     """Where a package is; skips the test where it is not installed, on CI fails it."""
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:

@@ -3,6 +3,7 @@
 import contextlib
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import DEVICE, PATH, json_option
 from tinyedge.errors import DeviceError, ModelError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from tinyedge.devices.profile import Profile
 
 
 @click.command()
@@ -20,7 +24,7 @@ from tinyedge.exit_codes import ExitCode
     default="coral-usb",
     show_default=True,
     metavar="NAME",
-    help="Device profile with an Edge TPU: a name or a .toml file.",
+    help="Device profile with an Edge TPU, or of a microcontroller: a name or a .toml file.",
 )
 @click.option(
     "--runtime",
@@ -44,10 +48,13 @@ def command(
     log: Path | None,
     as_json: bool,
 ) -> None:
-    """Say which operations of a .tflite file the Edge TPU takes, and why not the others.
+    """Say which operations of a .tflite file an accelerator or a microcontroller takes.
 
     MODEL is read as it is, without a runtime, and held against the published rules of the Edge
     TPU's compiler. Where edgetpu_compiler is on the PATH, it is run as well, and has the last word.
+
+    With --device tflm it is held against the kernels of TFLite Micro, and its arena is told: by
+    the package tflite-micro where that is installed, which has the last word, else by a rule.
     """
     from tinyedge.devices.edgetpu import report
     from tinyedge.devices.edgetpu.compiler import find_compiler, run_compiler
@@ -61,10 +68,16 @@ def command(
     if log is not None:
         check_is_no_input(log, model)
     profile = find_profile(device)
+    if profile.microcontroller:
+        if runtime is not None or log is not None:
+            raise click.UsageError(
+                f"--runtime and --log are of the Edge TPU, which {device} is not"
+            )
+        context.exit(_check_microcontroller(model, profile, as_json=as_json))
     if profile.delegate is None or "edgetpu" not in profile.delegate:
         raise DeviceError(
-            f"{device} has no Edge TPU, and check knows the rules of no other accelerator;"
-            " use --device coral-usb"
+            f"{device} has no Edge TPU and is no microcontroller, and check knows the rules of"
+            " nothing else; use --device coral-usb or --device tflm"
         )
     rules = edgetpu_rules()
     found = partition(read_tflite(model), rules, runtime=runtime or NEWEST_RUNTIME)
@@ -100,6 +113,38 @@ def _is_mixed(model: Path) -> bool:
         card = read_card(model)
         return card is not None and card.is_mixed
     return False
+
+
+def _check_microcontroller(model: Path, profile: "Profile", *, as_json: bool) -> ExitCode:
+    from tinyedge.devices.tflm import report
+    from tinyedge.devices.tflm.interpreter import is_installed, try_file
+    from tinyedge.devices.tflm.kernels import find_kernels, tensor_arena_bytes
+    from tinyedge.devices.tflm.rules import tflm_rules
+    from tinyedge.tflite.check import check_tflite
+    from tinyedge.tflite.flatbuffer import FlatbufferError
+    from tinyedge.tflite.metadata import sound_metadata
+    from tinyedge.tflite.model import read_tflite_bytes
+
+    content = read_tflite_bytes(model)
+    try:
+        parsed = check_tflite(content)
+    except FlatbufferError as error:
+        raise ModelError(f"{model}: no .tflite file that can be run: {error}") from error
+    tensor_bytes = tensor_arena_bytes(parsed.subgraphs[0])
+    findings = report.Findings(
+        operators=find_kernels(parsed, tflm_rules()),
+        tensor_bytes=tensor_bytes,
+        file_bytes=len(content),
+        memory=profile.memory,
+        trial=try_file(model, tensor_bytes=tensor_bytes) if is_installed() else None,
+    )
+    metadata = sound_metadata(content, model)
+    show(
+        as_json,
+        lambda: report.as_text(model, findings, metadata=metadata, width=output_width()),
+        lambda: report.as_json(model, profile.name, findings, metadata=metadata),
+    )
+    return ExitCode.DONE if findings.runs else ExitCode.FAILED
 
 
 def _keep_log(text: str, log: Path | None, model: Path) -> None:

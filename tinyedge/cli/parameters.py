@@ -321,11 +321,12 @@ def running_profile(device: str) -> "Profile":
     """The profile to run a model by, with a note on stderr where this machine is another.
 
     Raises:
-        DeviceError: there is none of that name.
+        DeviceError: there is none of that name, or no model runs by it.
     """
-    from tinyedge.devices.profile import find_profile, this_machine_is
+    from tinyedge.devices.profile import check_runs_models, find_profile, this_machine_is
 
     profile = find_profile(device)
+    check_runs_models(profile)
     if not this_machine_is(profile):
         say(f"note: this machine is no {profile.description}; running here", err=True)
     return profile

@@ -1,0 +1,1 @@
+"""Our integer files in TFLite Micro's Python interpreter, against LiteRT."""
