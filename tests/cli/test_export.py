@@ -229,6 +229,7 @@ class TestPrinted:
                 for kind, path in zip(("float", "int8"), paths, strict=False)
             },
             "edge_tpu": None,
+            "pareto": [],
             "versions": card_of(paths[1]).versions,
         }
 
@@ -409,7 +410,7 @@ class TestRefusals:
         message = self.refusal(out, *toy.source(), "--device", "toaster")
         assert message == (
             "error: unknown device 'toaster'; known: coral-usb, host, pi, pi-zero2w,"
-            " pi3, pi4, pi5\n"
+            " pi3, pi4, pi5, tflm\n"
         )
 
     @pytest.mark.parametrize("size", ["0x5", "5", "5x", "x5", "5x5x5", "-5x5", "ax5", "5.0x5"])

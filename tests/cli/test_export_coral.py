@@ -143,7 +143,7 @@ def test_there_is_none_without_int8_or_for_another_device(toy: Toy, tmp_path: Pa
     assert "Edge TPU" not in result.stdout
     exported(toy, tmp_path / "pi", "--quantizer", "default", "--device", "pi4")
     names = sorted(path.name for path in (tmp_path / "pi").iterdir())
-    assert names == ["toy_float.tflite", "toy_int8.tflite"]
+    assert names == ["toy_float.tflite", "toy_mixed.tflite"]
 
 
 @pytest.mark.real_data
