@@ -103,7 +103,9 @@ def test_a_pi_of_64_bits_takes_a_mixed_file(
 def test_the_curve_is_shown_and_drawn(tmp_path: Path) -> None:
     plot = tmp_path / "curve.png"
     words = ("--device", "pi4", "--precision", "mixed", "--pareto", plot, "--count", "30")
-    done = run_in_process("export", "fashion", *words, "--json", "-o", tmp_path / "out")
+    done = run_in_process(
+        "export", "fashion", "--quantizer", "default", *words, "--json", "-o", tmp_path / "out"
+    )
     curve = json.loads(done.stdout)["pareto"]
     assert [point["cycles"] for point in curve] == sorted(point["cycles"] for point in curve)
     divergences = [point["divergence"] for point in curve]
@@ -124,7 +126,7 @@ def test_a_curve_is_of_mixed_files(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_probabilities_of_a_mixed_file_are_float(tmp_path: Path) -> None:
     words = ("--device", "pi5", "--precision", "mixed", "--probabilities", "--count", "30")
-    run_in_process("export", "fashion", *words, "-o", tmp_path)
+    run_in_process("export", "fashion", "--quantizer", "default", *words, "-o", tmp_path)
     classifier = tinyedge.Classifier(tmp_path / "fashion_mixed.tflite")
     photo = next(Path("calib_data/fashion/test").rglob("*.png"))
     scores = classifier.classify(photo).scores

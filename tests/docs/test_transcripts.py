@@ -22,9 +22,16 @@ def test_what_is_tested_elsewhere_is_shown_and_tested_there() -> None:
         assert all((ROOT / part).exists() for part in named if part.startswith("tests/")), where
 
 
+# Minutes each, of commands that tests of their own run: left to `make test-slow`.
+SLOW = ("docs/compare.md", "docs/when_int8_is_not_good_enough.md")
+
+
 @pytest.mark.long
 @pytest.mark.real_data
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW)) for page in PAGES],
+)
 def test_a_page_shows_what_its_commands_print(
     page: str, tmp_path: Path, exported: Exported
 ) -> None:
