@@ -261,15 +261,21 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
     if not request.float_only:
         images, shift = _calibration_images(prepared, model, statistics, progress)
     learned, aside = _set_aside(request, images)
-    if learned is not None and request.quantizer == "tuned":
-        int8_tflite = _tuned(request, network, folded, learned, progress)
-    del folded
-    if learned is not None and request.quantizer == "default":
-        int8_tflite = _quantized_by_default(model, learned, request, progress)
+    if learned is not None:
+        int8_tflite = _quantized(request, network, model, folded, learned, progress=progress)
+    if not request.makes_mixed:
+        del folded
     float_tflite = _float_file(model, progress)
     if int8_tflite is not None and request.makes_mixed:
+        assert images is not None
         assert aside is not None
         mixed, curve = _mixed(prepared, float_tflite, int8_tflite, aside, progress)
+        if aside is not images and mixed.is_head_alone:
+            # Nothing was chosen for which photos would have to be set aside.
+            done = Stage.CALIBRATE_ON_ALL.begin(progress)
+            int8_tflite = _quantized(request, network, model, folded, images, progress=no_progress)
+            mixed = mixed.of(int8_tflite)
+            done()
     return Converted(
         float_tflite=float_tflite,
         int8_tflite=int8_tflite,
@@ -462,9 +468,9 @@ def _total_weight(request: ExportRequest) -> float:
         if request.quantizer == "tuned":
             stages += [Stage.OBSERVE, Stage.LEARN_SCALES]
             stages += [Stage.CONVERT_TO_INT8, Stage.QUANTIZE_WEIGHTS]
-            stages += [Stage.CHOOSE_PRECISIONS] if request.makes_mixed else []
         else:
             stages.append(Stage.QUANTIZE_BY_DEFAULT)
+        stages += [Stage.CHOOSE_PRECISIONS] if request.makes_mixed else []
     if request.keras:
         stages.append(Stage.SAVE_KERAS)
     if request.saved_model:
@@ -521,13 +527,18 @@ def _calibration_images(
     return images, None
 
 
-def _tuned(
+def _quantized(
     request: ExportRequest,
     network: Network,
+    model: "keras.Model",
     weights: FoldedWeights,
     images: NDArray[np.float32],
+    *,
     progress: Progress,
 ) -> bytes:
+    """The int8 file by the quantizer that was asked for."""
+    if request.quantizer == "default":
+        return _quantized_by_default(model, images, request, progress)
     from tinyedge.export.quantize.quantizer import quantize
 
     return quantize(

@@ -38,9 +38,11 @@ def _network(network: str, seeds: Sequence[Mapping[str, Any]]) -> list[str]:
         f"|---{'|---:' * (len(columns) - 1)}|",
     ]
     for name in seeds[0]["rows"]:
-        rows = [seed["rows"][name] for seed in seeds if name in seed["rows"]]
+        measured = [seed for seed in seeds if name in seed["rows"]]
+        rows = [seed["rows"][name] for seed in measured]
+        some = f" (seed {', '.join(str(seed['seed']) for seed in measured)})"
         cells = [
-            name,
+            name if len(measured) == len(seeds) else name + some,
             _spread([row.get("cycles", 1.0) for row in rows], "{:.3f}"),
             _spread([row["val"]["kl"] for row in rows], "{:.4f}"),
             _spread([row["val"]["agreement"] for row in rows], "{:.1f}"),
