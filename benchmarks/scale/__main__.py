@@ -17,7 +17,7 @@ from benchmarks import run
 from benchmarks.scale.alone import measure_alone
 from benchmarks.scale.compared import compared
 from benchmarks.scale.photos import make_photos
-from benchmarks.scale.table import Measured, Rate, markdown
+from benchmarks.scale.table import MEMORY, Measured, Rate, markdown
 
 _FEW, _MANY = 200, 1000
 """Photos for a rate: times the workers."""
@@ -30,7 +30,13 @@ def main() -> None:
     parser.add_argument("models", nargs=2, type=Path, metavar="FLOAT INT8")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--workers", nargs="+", type=int, default=list(range(1, cores + 1)))
-    parser.add_argument("--photos", nargs="+", type=int, default=[1000, 5000, 20_000, 50_000])
+    parser.add_argument(
+        "--photos",
+        nargs="*",
+        type=int,
+        default=[1000, 5000, 20_000, 50_000],
+        help="for memory; of none, what the page says of it stays",
+    )
     parser.add_argument("-o", "--output", type=Path, help="write the page there [default: stdout]")
     arguments = parser.parse_args()
     found = Measured()
@@ -50,14 +56,17 @@ def main() -> None:
             _say(f"{workers} workers: {rate.images_a_second:.1f} of {rate.possible:.1f} images/s")
         for count in arguments.photos:
             place = make_photos(folder / f"{count}", count)
-            took = compared(arguments.models, place, "--workers", str(cores))
+            took = compared(arguments.models, place, "--workers", str(cores), watched=True)
             found.memory.append((count, took))
             _say(f"{count} photos: {took.memory / 1e6:.0f} MB, {took.seconds:.0f} s")
     text = markdown(found)
     if arguments.output is None:
         print(text, end="")
-    else:
-        arguments.output.write_text(text, encoding="utf-8")
+        return
+    if not arguments.photos:
+        kept = arguments.output.read_text(encoding="utf-8").partition(MEMORY)[2]
+        text = f"{text.partition(MEMORY)[0]}{MEMORY}{kept}"
+    arguments.output.write_text(text, encoding="utf-8")
 
 
 def _say(done: str) -> None:

@@ -28,8 +28,10 @@ class Compared(NamedTuple):
     memory: int
 
 
-def compared(models: Sequence[Path], photos: Path, *words: str) -> Compared:
+def compared(models: Sequence[Path], photos: Path, *words: str, watched: bool = False) -> Compared:
     """Compare, without labels; `words` are more options.
+
+    Memory is looked at where `watched`, which takes the processes some of their time; else it is 0.
 
     Raises:
         subprocess.CalledProcessError: it ended otherwise than with 0.
@@ -40,9 +42,9 @@ def compared(models: Sequence[Path], photos: Path, *words: str) -> Compared:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         memory = 0
         while True:
-            memory = max(memory, tree_memory(process.pid))
+            memory = max(memory, tree_memory(process.pid)) if watched else 0
             try:
-                process.wait(_EVERY)
+                process.wait(_EVERY if watched else None)
             except subprocess.TimeoutExpired:
                 continue
             break

@@ -9,7 +9,9 @@ from datetime import date
 from benchmarks.scale.alone import Alone
 from benchmarks.scale.compared import Compared
 
-__all__ = ["Measured", "Rate", "markdown"]
+__all__ = ["MEMORY", "Measured", "Rate", "markdown"]
+
+MEMORY = "## Memory\n"
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,7 @@ def markdown(found: Measured) -> str:
             ),
         ),
         "",
-        "## Memory",
-        "",
+        *MEMORY.split("\n"),
         "The most that all its processes had resident at a time, shared pages counted once.",
         "",
         *_table(
