@@ -9,8 +9,11 @@ from PIL import Image
 
 import tinyedge
 from tests.support.commands import run_as_user, run_in_process
+from tests.support.exports import Exported
 from tests.support.toy import write_toy
 from tinyedge.devices.latency.instructions import operator_precision
+from tinyedge.export.tflite.mixed import mixed_file
+from tinyedge.modelcard import append_card
 from tinyedge.tflite.model import read_tflite
 
 
@@ -74,6 +77,27 @@ def test_where_the_output_alone_is_float_the_card_says_so(tmp_path: Path) -> Non
     assert graph.tensors[graph.outputs[0]].type == "float32"
     weighted = [op for op in graph.operators if op.name == "CONV_2D"]
     assert {operator_precision(graph, op) for op in weighted} == {"int8"}
+
+
+@pytest.mark.long
+def test_a_head_alone_in_float_is_calibrated_on_all_photos(
+    exported: Exported, tmp_path: Path
+) -> None:
+    """It answers as the integer file does whose head is written in float."""
+    words = ("fashion", "--quantizer", "default")
+    budget = ("--precision", "mixed", "--device", "pi4", "--latency-budget", "0.5")
+    run_in_process("export", *words, *budget, "-o", tmp_path)
+    card = tinyedge.read_card(tmp_path / "fashion_mixed.tflite")
+    assert card is not None
+    written = tmp_path / "head.tflite"
+    head_alone = mixed_file(exported(*words).int8_model.read_bytes(), {})
+    written.write_bytes(append_card(head_alone, card))
+    photo = next(Path("calib_data/fashion/test").rglob("*.png"))
+    found, wanted = (
+        tinyedge.Classifier(path).classify(photo).scores
+        for path in (tmp_path / "fashion_mixed.tflite", written)
+    )
+    assert np.array_equal(found, wanted)
 
 
 @pytest.mark.long
