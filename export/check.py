@@ -356,11 +356,13 @@ def answers_divergence(reference: Answers, found: Answers, softmax: Softmax | No
     if softmax is None:
         error = float(np.mean(np.square(found - reference)))
         return error / (2 * spread(reference) + float(np.finfo(np.float32).tiny))
-    groups = (
-        each.reshape(len(each), softmax.groups, -1) / softmax.temperature
-        for each in (reference, found)
-    )
-    return float(kl_divergence(*groups).sum(axis=1).mean())
+    return _mean_kl(reference, found, softmax.groups, softmax.temperature)
+
+
+def _mean_kl(reference: Answers, found: Answers, groups: int, temperature: float) -> float:
+    """KL(reference || found), nats, of a softmax over groups: their sum, the mean over images."""
+    logits = (each.reshape(len(each), groups, -1) / temperature for each in (reference, found))
+    return float(kl_divergence(*logits).sum(axis=1).mean())
 
 
 class Ran(NamedTuple):
@@ -425,11 +427,7 @@ def _check(
     classifies = card.features is None
     divergence = None
     if classifies and card.classes > 1 and card.softmax:
-        logits = (
-            each.reshape(len(each), card.softmax_groups, -1) / card.temperature
-            for each in (reference, found)
-        )
-        divergence = float(kl_divergence(*logits).sum(axis=1).mean())
+        divergence = _mean_kl(reference, found, card.softmax_groups, card.temperature)
         # Logits over a temperature next to 0 may be too large even for a double.
         divergence = divergence if np.isfinite(divergence) else None
     return Check(

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tinyedge.devices.latency.roofline import cycles_of_a_line
+from tinyedge.devices.latency.roofline import LINE_BYTES, cycles_of_a_line
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.errors import DeviceError
 from tinyedge.modelcard import Precision
@@ -22,7 +22,6 @@ from tinyedge.tflite.model import Operator, Subgraph
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS
 
 __all__ = [
-    "LINE_BYTES",
     "FileCost",
     "conversion_cycles",
     "counted_boards",
@@ -34,9 +33,6 @@ __all__ = [
     "operator_terms",
     "takes_mixed",
 ]
-
-LINE_BYTES = 64
-"""Of a line of the caches of all these cores."""
 
 _FILE = Path(__file__).with_name("instructions.json")
 # They give out what came in, and XNNPACK copies nothing.
@@ -218,6 +214,7 @@ def _missed_lines(graph: Subgraph, cache_bytes: int) -> Iterator[tuple[Operator,
     several inferences it is the second.
     """
     held: dict[int, int] = {}
+    total = 0
     for inference in range(2):
         for operator in graph.operators:
             if operator.name in _FREE or not graph.computed_inputs(operator):
@@ -227,9 +224,10 @@ def _missed_lines(graph: Subgraph, cache_bytes: int) -> Iterator[tuple[Operator,
                 size = graph.tensors[index].bytes if index >= 0 else 0
                 if held.pop(index, None) is None:
                     missed += size
+                    total += size
                 held[index] = size
-                while sum(held.values()) > cache_bytes:
-                    held.pop(next(iter(held)))
+                while total > cache_bytes:
+                    total -= held.pop(next(iter(held)))
             if inference:
                 yield operator, missed / LINE_BYTES
 

@@ -39,6 +39,7 @@ from typing import NamedTuple
 from tinyedge.devices.profile import Profile
 
 __all__ = [
+    "LINE_BYTES",
     "EdgeTpuLatency",
     "Work",
     "cpu_latency",
@@ -114,6 +115,8 @@ _KERNELS = {
     # Two taps of 8 channels: SMULL, SMLAL and two SADDW; each tap's pixels and weights.
     ("int8", "depthwise"): _Kernel(16, 2, 2, 4),
 }
+LINE_BYTES = 64
+"""Of a line of the caches of all these cores."""
 _VECTOR_BYTES = 16
 _MEMORY_SHARE = 5.56e9 / 12.8e9
 
@@ -170,10 +173,10 @@ def cpu_latency(work: Sequence[Work], profile: Profile, *, number_bytes: int) ->
 
 
 def cycles_of_a_line(profile: Profile) -> float:
-    """Cycles of the profile's core in which memory moves a cache line of 64 bytes."""
+    """Cycles of the profile's core in which memory moves a cache line."""
     assert profile.clock is not None
     assert profile.memory_bandwidth is not None
-    return 64 * profile.clock / (profile.memory_bandwidth * _MEMORY_SHARE)
+    return LINE_BYTES * profile.clock / (profile.memory_bandwidth * _MEMORY_SHARE)
 
 
 def _macs_per_cycle(core: _Core, profile: Profile, layer: Work, number_bytes: int) -> float:

@@ -1,7 +1,6 @@
 """Answers to images one after the other: by this process, or by workers that open the model too."""
 
 import contextlib
-import hashlib
 import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -116,9 +115,7 @@ def answers(
     from tinyedge.workers import local_workers
 
     opener = classifier.opener(share.threads, named=True)
-    work = _OpenedAnswering(
-        hashlib.sha256(pickle.dumps((opener, wanted))).hexdigest(), opener, wanted
-    )
+    work = _OpenedAnswering(bytes_sha256(pickle.dumps((opener, wanted))), opener, wanted)
     images = iter(source)
     # Of images that may come slowly none waits for another.
     many = 1 if source.count is None else source.count // (_TASKS_A_WORKER * share.workers)

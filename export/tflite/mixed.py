@@ -172,15 +172,17 @@ class _Writer:
             self._need_int8(index)
             del self._float[index]
         if index not in self._float:
-            editor = self._editor
-            name = f"{editor.tensor_name(index)}/dequantized"
-            self._float[index] = editor.add_float(editor.shape(index), name)
-            self.operators.append(
-                editor.new_operator(
-                    "DEQUANTIZE", [index], [self._float[index]], precision="float32"
-                )
-            )
+            self._float[index] = self._dequantized(index, "float32")
         return self._float[index]
+
+    def _dequantized(self, index: int, precision: Precision) -> int:
+        """A float tensor that a DEQUANTIZE makes of an int8 one; ``hybrid`` of a kernel."""
+        editor = self._editor
+        made = editor.add_float(editor.shape(index), f"{editor.tensor_name(index)}/dequantized")
+        self.operators.append(
+            editor.new_operator("DEQUANTIZE", [index], [made], precision=precision)
+        )
+        return made
 
     def _need_int8(self, index: int) -> None:
         if index in self._in_int8:
@@ -194,14 +196,7 @@ class _Writer:
 
     def _float_kernel(self, index: int) -> int:
         if index not in self._kernels:
-            editor = self._editor
-            name = f"{editor.tensor_name(index)}/dequantized"
-            self._kernels[index] = editor.add_float(editor.shape(index), name)
-            self.operators.append(
-                editor.new_operator(
-                    "DEQUANTIZE", [index], [self._kernels[index]], precision="hybrid"
-                )
-            )
+            self._kernels[index] = self._dequantized(index, "hybrid")
         return self._kernels[index]
 
     def _float_bias(self, operator: OperatorT) -> int:

@@ -60,12 +60,12 @@ def verify_model(content: bytes, card: ModelCard, *, input_type: str) -> None:
     graph = model.subgraphs[0]
     expected_input = (1, card.height, card.width, card.channels)
     _verify_interface("input", graph, graph.inputs, expected_input, input_type)
-    output_type = "float32" if card.precision else input_type
+    output_type = "float32" if card.is_mixed else input_type
     _verify_interface("output", graph, graph.outputs, card.output_shape, output_type)
     for name, texts in (("labels", card.labels), ("ids", card.ids)):
         if texts is not None and not card.takes_names(len(texts)):
             raise ExportError(f"the file has {card.classes} classes and {len(texts)} {name}")
-    if card.precision:
+    if card.is_mixed:
         _verify_precision(graph, card)
     elif card.quantization == "int8":
         floating = [
