@@ -33,21 +33,9 @@ _COLUMNS = (
 )
 
 
-def as_json(
-    model: Path,
-    device: str,
-    partition: Partition,
-    rules: Rules,
-    log: CompilerLog | None,
-    *,
-    metadata: Metadata | None = None,
-) -> dict[str, object]:
+def as_json(partition: Partition, rules: Rules, log: CompilerLog | None) -> dict[str, object]:
     """Everything, numbers not rounded; sizes in bytes."""
     return {
-        "schema": "tinyedge.check/1",
-        "model": str(model),
-        "metadata": None if metadata is None else asdict(metadata),
-        "device": device,
         "on_edge_tpu": partition.on_tpu,
         "on_cpu": partition.on_cpu,
         "cut": partition.split,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from tinyedge.devices.profile import Profile
-from tinyedge.errors import DeviceError, ModelError
+from tinyedge.errors import DeviceError
 from tinyedge.modelcard import ModelCard, read_card
 
 __all__ = ["DelegateUse", "RunnableFile", "runnable_file"]
@@ -84,14 +84,10 @@ def _with_delegate(model: Path, profile: Profile, delegate: str, *, require: boo
 def _is_compiled(model: Path) -> bool:
     """Whether the file holds an operator that only an Edge TPU runs."""
     from tinyedge.devices.edgetpu.partition import COMPILED
-    from tinyedge.tflite.check import check_tflite
-    from tinyedge.tflite.flatbuffer import FlatbufferError
+    from tinyedge.tflite.check import check_named
     from tinyedge.tflite.model import read_tflite_bytes
 
-    try:
-        operators = check_tflite(read_tflite_bytes(model)).subgraphs[0].operators
-    except FlatbufferError as error:
-        raise ModelError(f"{model}: no .tflite file that can be run: {error}") from error
+    operators = check_named(read_tflite_bytes(model), model).subgraphs[0].operators
     return any(operator.custom and operator.name == COMPILED for operator in operators)
 
 

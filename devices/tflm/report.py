@@ -70,16 +70,10 @@ class Findings:
         return self.fits and not self.missing and bool(self.operators)
 
 
-def as_json(
-    model: Path, device: str, findings: Findings, *, metadata: Metadata | None = None
-) -> dict[str, object]:
+def as_json(findings: Findings) -> dict[str, object]:
     """Everything; sizes in bytes."""
     arena, trial = findings.arena, findings.trial
     return {
-        "schema": "tinyedge.check/1",
-        "model": str(model),
-        "metadata": None if metadata is None else asdict(metadata),
-        "device": device,
         "runs": findings.runs,
         "missing": findings.missing,
         "file_bytes": findings.file_bytes,

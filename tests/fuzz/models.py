@@ -117,7 +117,7 @@ def _read_tflite(content: bytes) -> None:
     model = read_tflite(path)
     found = partition(model, rules)
     report.as_text(path, found, rules, None)
-    json.dumps(report.as_json(path, "coral-usb", found, rules, None), allow_nan=False)
+    json.dumps(report.as_json(found, rules, None), allow_nan=False)
     for_firmware = Findings(
         operators=find_kernels(model, tflm_rules()),
         tensor_bytes=max(map(tensor_arena_bytes, model.subgraphs)),
@@ -126,7 +126,7 @@ def _read_tflite(content: bytes) -> None:
         trial=None,
     )
     tflm_report.as_text(path, for_firmware)
-    json.dumps(tflm_report.as_json(path, "tflm", for_firmware), allow_nan=False)
+    json.dumps(tflm_report.as_json(for_firmware), allow_nan=False)
     _read_all_metadata(content)
     description = describe(path)
     info.as_text(description, width=80)

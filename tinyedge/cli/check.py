@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from tinyedge.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from tinyedge.devices.profile import Profile
+    from tinyedge.tflite.metadata import Metadata
 
 
 @click.command()
@@ -99,10 +101,23 @@ def command(
             mixed=_is_mixed(model),
             width=output_width(),
         ),
-        lambda: report.as_json(model, profile.name, found, rules, compiled, metadata=metadata),
+        lambda: {
+            **_file_json(model, profile, metadata),
+            **report.as_json(found, rules, compiled),
+        },
     )
     whole = compiled.whole if compiled is not None and compiled.ran else found.whole
     context.exit(ExitCode.DONE if whole else ExitCode.FAILED)
+
+
+def _file_json(model: Path, profile: "Profile", metadata: "Metadata | None") -> dict[str, object]:
+    """What the JSON of every device begins with."""
+    return {
+        "schema": "tinyedge.check/1",
+        "model": str(model),
+        "metadata": None if metadata is None else asdict(metadata),
+        "device": profile.name,
+    }
 
 
 def _is_mixed(model: Path) -> bool:
@@ -120,16 +135,12 @@ def _check_microcontroller(model: Path, profile: "Profile", *, as_json: bool) ->
     from tinyedge.devices.tflm.interpreter import is_installed, try_file
     from tinyedge.devices.tflm.kernels import find_kernels, tensor_arena_bytes
     from tinyedge.devices.tflm.rules import tflm_rules
-    from tinyedge.tflite.check import check_tflite
-    from tinyedge.tflite.flatbuffer import FlatbufferError
+    from tinyedge.tflite.check import check_named
     from tinyedge.tflite.metadata import sound_metadata
     from tinyedge.tflite.model import read_tflite_bytes
 
     content = read_tflite_bytes(model)
-    try:
-        parsed = check_tflite(content)
-    except FlatbufferError as error:
-        raise ModelError(f"{model}: no .tflite file that can be run: {error}") from error
+    parsed = check_named(content, model)
     tensor_bytes = tensor_arena_bytes(parsed.subgraphs[0])
     findings = report.Findings(
         operators=find_kernels(parsed, tflm_rules()),
@@ -142,7 +153,7 @@ def _check_microcontroller(model: Path, profile: "Profile", *, as_json: bool) ->
     show(
         as_json,
         lambda: report.as_text(model, findings, metadata=metadata, width=output_width()),
-        lambda: report.as_json(model, profile.name, findings, metadata=metadata),
+        lambda: {**_file_json(model, profile, metadata), **report.as_json(findings)},
     )
     return ExitCode.DONE if findings.runs else ExitCode.FAILED
 

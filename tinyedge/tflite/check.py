@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyedge.errors import ModelError
 from tinyedge.text import shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, Verifier, root_table
 from tinyedge.tflite.model import IDENTIFIER, Operator, Subgraph, Tensor, TfliteModel, parse_tflite
 from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.rules import OPERATOR_RULES, OperatorError, check_operator
 
-__all__ = ["check_tflite"]
+__all__ = ["check_named", "check_tflite"]
 
 # Numbers of fields in the schema.
 _SUBGRAPHS, _BUFFERS, _METADATA, _SIGNATURES = 2, 4, 6, 7
@@ -36,6 +37,18 @@ _CALLING = frozenset(
 )
 # Kernels count numbers in an int.
 _MOST_ELEMENTS = 2**31 - 1
+
+
+def check_named(content: bytes, source: Path | str) -> TfliteModel:
+    """`check_tflite` of the bytes of a file that messages call `source`.
+
+    Raises:
+        ModelError: no runtime should be given them.
+    """
+    try:
+        return check_tflite(content)
+    except FlatbufferError as error:
+        raise ModelError(f"{source}: no .tflite file that can be run: {error}") from error
 
 
 def check_tflite(content: bytes) -> TfliteModel:
