@@ -573,10 +573,16 @@ def _mixed(
     images: NDArray[np.float32],
     progress: Progress,
 ) -> "tuple[Mixed, list[Mixed]]":
-    from tinyedge.export.quantize.precision import Precisions, measurements
+    from tinyedge.export.quantize.precision import (
+        Precisions,
+        find_units,
+        measure_roundings,
+        measurements,
+    )
 
     request, network = prepared.request, prepared.network
-    steps = measurements(int8_tflite)
+    units = find_units(int8_tflite)
+    steps = measurements(units)
     affordable = int(_MOST_OPERATIONS // (steps * max(network.operations, 1)))
     images = images[: max(_FEWEST_ASIDE, affordable)]
     advance, silent = Stage.CHOOSE_PRECISIONS.begin(progress, steps), no_progress("")
@@ -586,7 +592,8 @@ def _mixed(
         found = run_file(content, images, silent).answers
         return answers_divergence(reference, found, network.softmax)
 
-    precisions = Precisions(int8_tflite, divergence, request.boards, advance)
+    roundings = measure_roundings(int8_tflite, units, divergence, advance)
+    precisions = Precisions(int8_tflite, units, roundings, divergence, request.boards)
     curve = precisions.curve(_CURVE_POINTS) if request.pareto else []
     return precisions.choose(request.latency_budget), curve
 

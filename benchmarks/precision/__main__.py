@@ -30,7 +30,7 @@ from tinyedge.devices.latency.instructions import counted_boards
 from tinyedge.devices.profile import find_profile
 from tinyedge.export.check import answers_divergence, run_file
 from tinyedge.export.pipeline import Converted, Prepared, convert, prepare
-from tinyedge.export.quantize.precision import Precisions
+from tinyedge.export.quantize.precision import Precisions, find_units, measure_roundings
 from tinyedge.export.request import ExportRequest
 from tinyedge.images.find import find_images
 from tinyedge.images.load import load_float_input
@@ -45,6 +45,7 @@ _FILES = (
 )
 _BOARDS = ("pi3", "pi4", "pi5")
 _PHOTOS = ("val", "calib_more")
+_silent = no_progress("")
 
 
 def main() -> None:
@@ -87,29 +88,34 @@ def _measured(network: str, seed: int) -> dict[str, Any]:
             seed=seed,
         )
         integer = _converted(prepare(request, progress=no_progress), aside=False)[0]
-        made, images = _converted(prepare(request, progress=no_progress), aside=True)
+        prepared = prepare(request, progress=no_progress)
+        made, images = _converted(prepared, aside=True)
     assert made.int8_tflite is not None
     assert integer.int8_tflite is not None
-    prepared = prepare(request, progress=no_progress)
     softmax, spec = prepared.network.softmax, InputSpec(*prepared.network.input, request.fit)
     reference = run_file(made.float_tflite, images, _silent).answers
 
     def divergence(content: bytes) -> float:
         return answers_divergence(reference, run_file(content, images, _silent).answers, softmax)
 
-    precisions = Precisions(
-        made.int8_tflite, divergence, counted_boards(find_profile("pi3")), _silent
-    )
+    units = find_units(made.int8_tflite)
+    roundings = measure_roundings(made.int8_tflite, units, divergence, _silent)
+
+    def precisions(board: str) -> Precisions:
+        assert made.int8_tflite is not None
+        boards = counted_boards(find_profile(board))
+        return Precisions(made.int8_tflite, units, roundings, divergence, boards)
+
     files: dict[str, tuple[bytes, dict[str, Any]]] = {"integer": (integer.int8_tflite, {})}
     for board, budget in _FILES:
-        mixed = precisions.on(counted_boards(find_profile(board))).choose(budget)
+        mixed = precisions(board).choose(budget)
         if mixed.is_head_alone:
             # As the export does it: on all photos.
             mixed = mixed.of(integer.int8_tflite)
         facts = {"cycles": mixed.ratio, "precision": dict(mixed.precision)}
         files[f"{board} {budget:.2f}"] = mixed.content, facts
-    whole = precisions.written(
-        {number: "float32" for unit in precisions.network.units for number in unit.layers}
+    whole = precisions("pi3").written(
+        {number: "float32" for unit in units.units for number in unit.layers}
     )
     files["all float"] = whole.content, {"cycles": whole.ratio}
     rows: dict[str, Any] = {
@@ -162,10 +168,6 @@ def _compared(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> dict[s
         "agreement": 100 * float(np.mean(top1(wanted) == top1(found))),
         "ties": int(np.count_nonzero(is_tied(found))),
     }
-
-
-def _silent(steps: int = 1, /) -> None:
-    del steps
 
 
 def _state() -> Path:

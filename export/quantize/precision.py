@@ -7,7 +7,6 @@ combinations are weighed without being run: `pareto_plans` goes through the netw
 each state that later layers still see, the combinations that no other beats in both.
 """
 
-import copy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -34,11 +33,11 @@ from tinyedge.tflite.model import Subgraph, parse_tflite
 
 __all__ = [
     "Mixed",
-    "Network",
     "Plan",
     "Precisions",
     "Roundings",
     "Unit",
+    "UnitGraph",
     "find_units",
     "measure_roundings",
     "measurements",
@@ -96,7 +95,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class Network:
+class UnitGraph:
     """An int8 file as its units and the tensors between them.
 
     Attributes:
@@ -177,42 +176,32 @@ class Mixed(NamedTuple):
 
 
 class Precisions:
-    """What the precisions of an int8 file's layers cost, in answers and on boards.
-
-    Attributes:
-        network: the file's units.
-        roundings: of it.
-        integer: the file itself.
-    """
+    """What the precisions of an int8 file's layers cost, in answers and on boards."""
 
     def __init__(
         self,
         int8: bytes,
+        units: UnitGraph,
+        roundings: Roundings,
         divergence: Divergence,
         profiles: Sequence[Profile],
-        advance: Callable[[], None],
     ) -> None:
-        """Measure each rounding.
+        """Weigh the file itself.
 
         Args:
             int8: a full-integer file as the quantizer makes it.
+            units: as `find_units` finds them in it.
+            roundings: as `measure_roundings` measures them.
             divergence: of a file's answers from the float file's, the mean over images that nothing
                 was calibrated on, if there are any.
             profiles: the boards that it is for, all at once; see
                 `tinyedge.devices.latency.instructions.counted_boards`.
-            advance: is told of each of `measurements`.
         """
-        self._int8, self._divergence = int8, divergence
+        self._int8, self._units, self._roundings = int8, units, roundings
+        self._divergence, self._profiles = divergence, tuple(profiles)
+        self._costs_of_int8 = self._costs(int8)
+        self._cycles = tuple(cost.cycles for cost in self._costs_of_int8)
         self._plans: list[Plan] | None = None
-        self.network = find_units(int8)
-        self.roundings = measure_roundings(int8, self.network, divergence, advance)
-        self._weigh(profiles)
-
-    def on(self, profiles: Sequence[Profile]) -> "Precisions":
-        """The same for other boards, without measuring anew."""
-        other = copy.copy(self)
-        other._weigh(profiles)
-        return other
 
     def plans(self) -> list[Plan]:
         """Combinations that no other beats, the least divergence first; see `pareto_plans`.
@@ -222,7 +211,7 @@ class Precisions:
         if self._plans is None:
             found: dict[tuple[Precision, ...], Plan] = {}
             for weights in _weighings(self._cycles):
-                for plan in pareto_plans(self.network, self.roundings, self._profiles, weights):
+                for plan in pareto_plans(self._units, self._roundings, self._profiles, weights):
                     found.setdefault(tuple(plan.precision.values()), plan)
             self._plans = sorted(found.values(), key=lambda each: each.divergence)
         return self._plans
@@ -255,7 +244,8 @@ class Precisions:
         foretold = np.log([plan.divergence for plan in plans])
         wanted = np.linspace(foretold[0], foretold[-1], points)
         places = sorted({int(np.abs(foretold - each).argmin()) for each in wanted})
-        found = [self.integer, self.head_alone()]
+        integer = Mixed(self._int8, {}, self._costs_of_int8, 1.0, self._divergence(self._int8))
+        found = [integer, self.head_alone()]
         found += [self.written(plans[place].precision) for place in places]
         kept: list[Mixed] = []
         for each in sorted(found, key=lambda each: (each.ratio, each.divergence)):
@@ -271,18 +261,11 @@ class Precisions:
         """The file in these precisions, weighed and run."""
         content = mixed_file(self._int8, precision)
         kinds = {number: kind for number, kind in precision.items() if kind != "int8"}
-        kinds |= dict.fromkeys(self.network.head_layers, "float32")
+        kinds |= dict.fromkeys(self._units.head_layers, "float32")
         costs = self._costs(content)
         ratio = self._ratio(cost.cycles for cost in costs)
-        alone = not any(number not in self.network.head_layers for number in kinds)
+        alone = not any(number not in self._units.head_layers for number in kinds)
         return Mixed(content, kinds, costs, ratio, self._divergence(content), alone)
-
-    def _weigh(self, profiles: Sequence[Profile]) -> None:
-        self._profiles = tuple(profiles)
-        costs = self._costs(self._int8)
-        self._cycles = tuple(cost.cycles for cost in costs)
-        self.integer = Mixed(self._int8, {}, costs, 1.0, self._divergence(self._int8))
-        self._plans = None
 
     def _costs(self, content: bytes) -> tuple[FileCost, ...]:
         graph = parse_tflite(content).subgraphs[0]
@@ -292,10 +275,9 @@ class Precisions:
         return max(own / whole for own, whole in zip(cycles, self._cycles, strict=True))
 
 
-def measurements(int8: bytes) -> int:
+def measurements(units: UnitGraph) -> int:
     """How many files `measure_roundings` runs, at most."""
-    network = find_units(int8)
-    return 1 + 3 * len(network.units) + len(network.crossings)
+    return 1 + 3 * len(units.units) + len(units.crossings)
 
 
 def _weighings(integer: Sequence[float]) -> Iterator[tuple[float, ...]]:
@@ -307,7 +289,7 @@ def _weighings(integer: Sequence[float]) -> Iterator[tuple[float, ...]]:
             yield tuple(4 * w if n == place else w for n, w in enumerate(plain))
 
 
-def find_units(int8: bytes) -> Network:
+def find_units(int8: bytes) -> UnitGraph:
     """The units of a full-integer file, its head apart."""
     editor, graph = ModelEditor(int8), parse_tflite(int8).subgraphs[0]
     numbers = {id(operator): number for number, operator in editor.layer_operators().items()}
@@ -367,7 +349,7 @@ def find_units(int8: bytes) -> Network:
         position for position, operator in enumerate(editor.operators) if id(operator) in head
     )
     of_head_layers = tuple(numbers[each] for each in head if each in numbers)
-    return Network(graph, units, tuple(map(tuple, members)), crossings, of_head, of_head_layers)
+    return UnitGraph(graph, units, tuple(map(tuple, members)), crossings, of_head, of_head_layers)
 
 
 def _crossings(
@@ -411,7 +393,7 @@ def _crossings(
 
 
 def measure_roundings(
-    int8: bytes, network: Network, divergence: Divergence, advance: Callable[[], None]
+    int8: bytes, network: UnitGraph, divergence: Divergence, advance: Callable[[], None]
 ) -> Roundings:
     """Measure each rounding alone.
 
@@ -459,7 +441,7 @@ def measure_roundings(
 
 
 def pareto_plans(
-    network: Network,
+    network: UnitGraph,
     roundings: Roundings,
     profiles: Sequence[Profile],
     weights: Sequence[float],
@@ -523,7 +505,7 @@ def pareto_plans(
 
 
 def _start(
-    network: Network,
+    network: UnitGraph,
     roundings: Roundings,
     profiles: Sequence[Profile],
     weights: Sequence[float],
@@ -563,12 +545,12 @@ def _involved(crossing: Crossing) -> set[int]:
     return {crossing.source, *crossing.readers} - {_FIXED}
 
 
-def _last_uses(network: Network) -> list[int]:
+def _last_uses(network: UnitGraph) -> list[int]:
     """Of each crossing, the last unit that has to do with it."""
     return [max(_involved(each), default=0) for each in network.crossings]
 
 
-def _is_needed(network: Network, last: Sequence[int], place: int, *, after: int) -> bool:
+def _is_needed(network: UnitGraph, last: Sequence[int], place: int, *, after: int) -> bool:
     return any(
         when > after and place in _involved(each)
         for each, when in zip(network.crossings, last, strict=True)
@@ -576,7 +558,7 @@ def _is_needed(network: Network, last: Sequence[int], place: int, *, after: int)
 
 
 def _crossing_costs(
-    network: Network, number: int, known: Mapping[int, Precision], profiles: Sequence[Profile]
+    network: UnitGraph, number: int, known: Mapping[int, Precision], profiles: Sequence[Profile]
 ) -> tuple[list[float], int]:
     """Cycles of a crossing's conversions; how often its tensor is rounded if read in int8, or 0."""
     crossing, graph = network.crossings[number], network.graph
@@ -597,7 +579,7 @@ def _crossing_costs(
 
 
 def _unit_cycles(
-    network: Network, place: int, kind: Precision, profiles: Sequence[Profile]
+    network: UnitGraph, place: int, kind: Precision, profiles: Sequence[Profile]
 ) -> tuple[float, ...]:
     graph = network.graph
     totals = [0.0 for _ in profiles]

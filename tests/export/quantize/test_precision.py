@@ -1,6 +1,7 @@
 """The choice of precisions against every combination there is."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -182,7 +183,13 @@ def test_each_rounding_is_measured_in_a_file_that_rounds_nothing_else() -> None:
     assert found.hybrid == [10.0, 10.0, 10.0]
     # Behind an int8 layer whose activation is in float, rounded anew.
     assert found.twice == [0.0, 1.0, 1.0, 0.0]
-    assert len(steps) == len(seen) <= measurements(content)
+    assert len(steps) == len(seen) <= measurements(network)
+
+
+def precisions(content: bytes, divergence: Callable[[bytes], float]) -> Precisions:
+    units = find_units(content)
+    measured = measure_roundings(content, units, divergence, lambda: None)
+    return Precisions(content, units, measured, divergence, [PI4])
 
 
 @pytest.mark.parametrize("budget", [0.5, 1.0, 1.1, 2.0])
@@ -196,7 +203,7 @@ def test_the_file_keeps_the_budget(budget: float) -> None:
         graph = parse_tflite(file).subgraphs[0]
         return noise["int8"] * sum(t.type == "int8" for t in graph.tensors) + len(file) * 1e-9
 
-    made = Precisions(content, divergence, [PI4], lambda: None).choose(budget)
+    made = precisions(content, divergence).choose(budget)
     whole, own = (
         file_cost(parse_tflite(each).subgraphs[0], PI4).cycles for each in (content, made.content)
     )
@@ -216,7 +223,7 @@ def test_the_curve_falls_from_the_integer_file() -> None:
         graph = parse_tflite(file).subgraphs[0]
         return 1e-3 + sum(t.type == "int8" and not t.constant for t in graph.tensors)
 
-    curve = Precisions(content, divergence, [PI4], lambda: None).curve(6)
+    curve = precisions(content, divergence).curve(6)
     ratios, divergences = ([getattr(p, name) for p in curve] for name in ("ratio", "divergence"))
     assert ratios == sorted(ratios)
     assert divergences == sorted(divergences, reverse=True)
