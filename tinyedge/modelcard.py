@@ -39,9 +39,9 @@ from tinyedge.tflite.metadata import LABELS_FILE, Normalization
 __all__ = [
     "BatchNormFormula",
     "CalibrationSource",
+    "CardKind",
     "Check",
     "CheckImages",
-    "FileKind",
     "ModelCard",
     "Precision",
     "Quantizer",
@@ -59,7 +59,7 @@ BatchNormFormula = Literal["inside", "outside"]
 Rewrite = Literal["pool-before-leaky", "average-before-linear"]
 CalibrationSource = Literal["photos", "batch norm statistics"]
 Precision = Literal["int8", "hybrid", "float32"]
-FileKind = Literal["int8", "mixed"]
+CardKind = Literal["int8", "mixed"]
 Reference = Literal["keras", "float", "int8"]
 CheckImages = Literal["photos", "synthesized"]
 
@@ -177,7 +177,7 @@ class ModelCard:
         return bool(self.precision)
 
     @property
-    def kind(self) -> FileKind:
+    def kind(self) -> CardKind:
         """What the file is beside a float one, in a word."""
         return "mixed" if self.is_mixed else "int8"
 

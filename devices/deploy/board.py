@@ -22,7 +22,7 @@ from tinyedge.devices.deploy.images import PackedImages
 from tinyedge.devices.deploy.ssh import Finished, Ssh
 from tinyedge.devices.profile import Profile, system_architecture
 from tinyedge.errors import DeployError, TinyedgeError
-from tinyedge.modelcard import FileKind
+from tinyedge.modelcard import CardKind
 from tinyedge.progress import Progress
 
 __all__ = ["BoardReport", "Comparing", "Service", "Step", "deploy_to", "roll_back"]
@@ -55,7 +55,7 @@ class Comparing:
     int8_model: str
     images: PackedImages
     max_drop: float | None = None
-    kind: FileKind = "int8"
+    kind: CardKind = "int8"
 
 
 @dataclass

@@ -10,7 +10,7 @@ from tinyedge.accuracy.page.render import rendered
 from tinyedge.accuracy.report import points
 from tinyedge.accuracy.statistics import Interval
 from tinyedge.devices.deploy.board import BoardReport
-from tinyedge.modelcard import FileKind
+from tinyedge.modelcard import CardKind
 
 __all__ = ["boards_page"]
 
@@ -29,7 +29,7 @@ def boards_page(
     time: str,
     files: Sequence[tuple[str, str]],
     max_drop: float | None,
-    kind: FileKind = "int8",
+    kind: CardKind = "int8",
 ) -> bytes:
     """The page, HTML in UTF-8, complete in itself: a row a board, and a section each.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from tinyedge.accuracy.gates import worst_verdict
 from tinyedge.accuracy.report import points
 from tinyedge.devices.deploy.board import BoardReport
-from tinyedge.modelcard import FileKind
+from tinyedge.modelcard import CardKind
 from tinyedge.table import WIDTH, Column, table
 from tinyedge.text import printable
 
@@ -50,7 +50,7 @@ def as_json(reports: Sequence[BoardReport]) -> dict[str, object]:
     }
 
 
-def as_text(reports: Sequence[BoardReport], *, kind: FileKind = "int8", width: int = WIDTH) -> str:
+def as_text(reports: Sequence[BoardReport], *, kind: CardKind = "int8", width: int = WIDTH) -> str:
     """A table with a line per board, and one of their comparisons; then notes and errors.
 
     `kind` is what the model is called that was compared with the float one.

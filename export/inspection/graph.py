@@ -1,10 +1,13 @@
 """The one graph of a classifier's .tflite file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tinyedge.devices.latency.instructions import operator_precision
 from tinyedge.errors import ModelError
 from tinyedge.modelcard import Precision
 from tinyedge.tflite.model import Operator, Subgraph, parse_named
+from tinyedge.tflite.schema import OPS_WITH_WEIGHTS
 
 __all__ = ["Graph", "read_graph"]
 
@@ -16,10 +19,10 @@ class Graph(Subgraph):
     An operator that reads its kernel through a DEQUANTIZE reads the stored one here.
 
     Attributes:
-        float_kernels: the outputs of the operators that read it so.
+        precisions: by its output, what an operator with weights computes in.
     """
 
-    float_kernels: frozenset[int] = field(default=frozenset())
+    precisions: Mapping[int, Precision] = field(default_factory=dict)
 
     @property
     def input(self) -> int:
@@ -32,12 +35,8 @@ class Graph(Subgraph):
         return self.outputs[0]
 
     def precision(self, operator: Operator) -> Precision:
-        """What an operator with weights computes in: float values and an int8 kernel are hybrid."""
-        source, kernel = (self.tensors[index] for index in operator.inputs[:2])
-        if source.qparams is not None:
-            return "int8"
-        stored = kernel.qparams is not None and operator.outputs[0] not in self.float_kernels
-        return "hybrid" if stored else "float32"
+        """What an operator with weights computes in."""
+        return self.precisions[operator.outputs[0]]
 
 
 def read_graph(content: bytes, source: str) -> Graph:
@@ -69,13 +68,13 @@ def _with_stored_kernels(graph: Subgraph) -> Graph:
     }
     kernels.pop(graph.outputs[0], None)
     operators: list[Operator] = []
-    float_kernels: set[int] = set()
     for operator in graph.operators:
         if kernels.keys().isdisjoint(operator.outputs):
-            if not kernels.keys().isdisjoint(operator.inputs):
-                float_kernels.update(operator.outputs)
             inputs = tuple(kernels.get(index, index) for index in operator.inputs)
             operators.append(replace(operator, inputs=inputs))
-    return Graph(
-        graph.tensors, tuple(operators), graph.inputs, graph.outputs, frozenset(float_kernels)
-    )
+    precisions = {
+        operator.outputs[0]: operator_precision(graph, operator)
+        for operator in graph.operators
+        if operator.name in OPS_WITH_WEIGHTS
+    }
+    return Graph(graph.tensors, tuple(operators), graph.inputs, graph.outputs, precisions)

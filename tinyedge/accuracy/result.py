@@ -20,7 +20,7 @@ from tinyedge.accuracy.gates import (
     worst_verdict,
 )
 from tinyedge.accuracy.observations import Observations
-from tinyedge.modelcard import FileKind
+from tinyedge.modelcard import CardKind
 
 __all__ = [
     "ClassName",
@@ -51,7 +51,7 @@ class ModelFile(NamedTuple):
     path: Path
     bytes: int
     milliseconds: float | None
-    kind: FileKind = "int8"
+    kind: CardKind = "int8"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ModelResult:
     ties: int
     milliseconds: float | None
     reliability: Reliability | None = None
-    kind: FileKind = "int8"
+    kind: CardKind = "int8"
 
 
 @dataclass(frozen=True)

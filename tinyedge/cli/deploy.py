@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tinyedge.devices.deploy.board import BoardReport, Comparing
-    from tinyedge.modelcard import FileKind
+    from tinyedge.modelcard import CardKind
 
 
 @click.command()
@@ -168,7 +168,7 @@ def command(
                 service=None if service is None else Service(service, as_root=root),
                 comparing=comparing,
             )
-    kind: FileKind = "int8" if comparing is None else comparing.kind
+    kind: CardKind = "int8" if comparing is None else comparing.kind
     if html is not None:
         _write_page(html, reports, models, command_line(context), max_drop=max_drop, kind=kind)
     show(
@@ -189,7 +189,7 @@ def _write_page(
     command: str,
     *,
     max_drop: float | None,
-    kind: "FileKind",
+    kind: "CardKind",
 ) -> None:
     from tinyedge.accuracy.page.made import time_now
     from tinyedge.devices.deploy.page import boards_page

@@ -9,7 +9,7 @@ from tests.support.html_page import ParsedPage
 from tinyedge.cli import main
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.devices.deploy.page import boards_page
-from tinyedge.modelcard import FileKind
+from tinyedge.modelcard import CardKind
 
 HOSTILE = '"><script>alert(1)</script>\x1b[2J'
 
@@ -26,7 +26,7 @@ def compared(verdict: str | None) -> Any:
 
 
 def page_of(
-    *reports: BoardReport, max_drop: float | None = 2, kind: FileKind = "int8"
+    *reports: BoardReport, max_drop: float | None = 2, kind: CardKind = "int8"
 ) -> ParsedPage:
     content = boards_page(
         reports,

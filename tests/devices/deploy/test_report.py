@@ -8,7 +8,7 @@ import pytest
 from tinyedge.devices.deploy.answers import ComparisonJson
 from tinyedge.devices.deploy.board import BoardReport
 from tinyedge.devices.deploy.report import as_json, as_text
-from tinyedge.modelcard import FileKind
+from tinyedge.modelcard import CardKind
 
 
 def compared(verdict: Any, drop: float = 1.25) -> ComparisonJson:
@@ -37,7 +37,7 @@ def board(name: str, **values: Any) -> BoardReport:
 
 
 @pytest.mark.parametrize("kind", ["int8", "mixed"])
-def test_the_column_is_called_what_was_compared(kind: FileKind) -> None:
+def test_the_column_is_called_what_was_compared(kind: CardKind) -> None:
     text = as_text([board("pi@a", comparison=compared("pass"))], kind=kind)
     (heading,) = (line for line in text.splitlines() if "agree" in line)
     assert heading.split()[:3] == ["host", "float", kind]
