@@ -75,6 +75,7 @@ def _with_stored_kernels(graph: Subgraph) -> Graph:
     precisions = {
         operator.outputs[0]: operator_precision(graph, operator)
         for operator in graph.operators
-        if operator.name in OPS_WITH_WEIGHTS
+        # Of a stranger's file it may lack either.
+        if operator.name in OPS_WITH_WEIGHTS and len(operator.inputs) > 1 and operator.outputs
     }
     return Graph(graph.tensors, tuple(operators), graph.inputs, graph.outputs, precisions)
