@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from tinyedge.export.pipeline import Exported
     from tinyedge.export.request import FilePrecision
-    from tinyedge.images.find import LabelledImage
+    from tinyedge.images.image_list import LabelledImage
     from tinyedge.images.spec import Fit
     from tinyedge.modelcard import BatchNormFormula, ModelCard, Quantizer, Rewrite, read_card
     from tinyedge.progress import Progress
@@ -83,7 +83,7 @@ _MODULES = {
     "Comparison": "tinyedge.accuracy.result",
     "Comparisons": "tinyedge.accuracy.compare",
     "Exported": "tinyedge.export.pipeline",
-    "LabelledImage": "tinyedge.images.find",
+    "LabelledImage": "tinyedge.images.image_list",
     "ModelCard": "tinyedge.modelcard",
     "Network": "tinyedge.darknet.network",
     "Prediction": "tinyedge.devices.runtime.classifier",
@@ -246,7 +246,8 @@ def compare_models(
     from tinyedge.devices.profile import Profile, find_profile
     from tinyedge.devices.runtime.classifier import open_models
     from tinyedge.images.data_file import is_data_file, read_data_file
-    from tinyedge.images.find import LabelledImage, read_images
+    from tinyedge.images.find import read_images
+    from tinyedge.images.image_list import LabelledImage
     from tinyedge.progress import no_progress
 
     if len(models) < 2:

@@ -18,7 +18,8 @@ from benchmarks.microcontrollers.interpreters import MicroInterpreter, leaky, re
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.devices.tflm.interpreter import try_file
 from tinyedge.devices.tflm.kernels import tensor_arena_bytes
-from tinyedge.images.find import LabelledImage, read_images
+from tinyedge.images.find import read_images
+from tinyedge.images.image_list import LabelledImage
 from tinyedge.tflite.model import read_tflite
 
 _STEPS_OF = 20

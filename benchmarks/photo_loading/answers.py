@@ -12,7 +12,7 @@ from PIL import Image
 
 from tinyedge.accuracy import statistics
 from tinyedge.devices.runtime.classifier import Classifier
-from tinyedge.images.find import LabelledImage
+from tinyedge.images.image_list import LabelledImage
 from tinyedge.images.load import read_pixels
 
 __all__ = ["NOISES", "Answers", "answers", "enlarged"]

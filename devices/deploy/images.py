@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256, reproducible_tar
-from tinyedge.images.find import LabelledImage
+from tinyedge.images.image_list import LabelledImage
 from tinyedge.images.labels import ClassNames, class_names
 
 __all__ = ["PackedImages", "pack_images"]

@@ -22,7 +22,7 @@ from tinyedge.accuracy.statistics import drop_interval
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import AnswerError, DatasetError, ImageError, ModelError, TinyedgeWarning
 from tinyedge.files import file_sha256
-from tinyedge.images.find import LabelledImage
+from tinyedge.images.image_list import LabelledImage
 from tinyedge.progress import Advance
 
 # The "int8" model sees class 0 at half its score.

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
-from tinyedge.images.find import LabelledImage, read_labelled, read_unlabelled
+from tinyedge.images.find import read_labelled, read_unlabelled
+from tinyedge.images.image_list import LabelledImage
 from tinyedge.images.labels import read_labels
 
 PATHS = [f"data/{number}_{name}.png" for number in range(2) for name in ("cat", "dog")]

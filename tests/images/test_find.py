@@ -14,12 +14,12 @@ from PIL import Image
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.images.find import (
-    LabelledImage,
     evenly_spaced,
     find_images,
     read_labelled,
     read_unlabelled,
 )
+from tinyedge.images.image_list import LabelledImage
 from tinyedge.images.load import read_pixels
 
 LABELS = ["tench", "kit fox", "crane", "T-shirt/top", "crane", "7", "Kit_Fox"]

@@ -1,10 +1,15 @@
 """Images that calibrated a model: on them it may look better than it is."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tinyedge.files import file_sha256
+from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.modelcard import ModelCard
 
 if TYPE_CHECKING:
@@ -14,17 +19,18 @@ __all__ = ["CalibrationImages", "calibration_images", "said_of_calibration_image
 
 _NAMED_FILES = 3
 _BATCH = 64
+_BYTES = 32
 
 
 class CalibrationImages(NamedTuple):
     """What the hashes of some images tell.
 
     Attributes:
-        hashes: sha256 of each image, empty of one that cannot be read.
+        hashes: uint8 (n, 32), the sha256 of each image; zeros of one that cannot be read.
         among: those of the images that calibrated a model, whatever their names.
     """
 
-    hashes: tuple[str, ...]
+    hashes: NDArray[np.uint8]
     among: tuple[Path, ...]
 
 
@@ -32,13 +38,19 @@ def calibration_images(
     images: Sequence[Path], cards: Sequence[ModelCard], executor: "Executor | None" = None
 ) -> CalibrationImages:
     """Hash the images, by the executor if there is one, and look them up in the models' cards."""
-    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-    hashes: list[str] = []
-    for found in (map if executor is None else executor.map)(_digests, batches):
-        hashes += found
+    batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
     known = {digest for card in cards for digest in card.calibration_sha256}
-    among = (image for image, digest in zip(images, hashes, strict=True) if digest in known)
-    return CalibrationImages(tuple(hashes), tuple(among))
+    hashes = np.zeros((len(images), _BYTES), np.uint8)
+    among: list[Path] = []
+    place = 0
+    with closing(evaluate(_digests, batches, executor)) as found:
+        for batch, digests in found:
+            assert not isinstance(digests, Unreadable)
+            for image, digest in zip(batch, digests, strict=True):
+                hashes[place] = np.frombuffer(digest, np.uint8)
+                among += [image] if digest.hex() in known else []
+                place += 1
+    return CalibrationImages(hashes, tuple(among))
 
 
 def said_of_calibration_images(among: Sequence[Path], images: int) -> str:
@@ -52,12 +64,12 @@ def said_of_calibration_images(among: Sequence[Path], images: int) -> str:
     )
 
 
-def _digests(paths: Sequence[Path]) -> list[str]:
+def _digests(paths: Sequence[Path]) -> list[bytes]:
     return [_digest(path) for path in paths]
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path) -> bytes:
     try:
-        return file_sha256(path)
+        return bytes.fromhex(file_sha256(path))
     except OSError:  # a dangling link, no permission: loading the image says so
-        return ""
+        return bytes(_BYTES)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tinyedge.accuracy.model import ScoringModel
 from tinyedge.errors import DatasetError, ModelError, TinyedgeWarning
-from tinyedge.images.find import LabelledImage
+from tinyedge.images.image_list import LabelledImage
 from tinyedge.images.labels import class_names
 
 __all__ = [

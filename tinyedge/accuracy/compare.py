@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyedge.accuracy.advice import next_steps
 from tinyedge.accuracy.budgets import Budgets
@@ -47,7 +48,7 @@ from tinyedge.errors import DatasetError, ModelError
 from tinyedge.files import file_sha256
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.evaluate import Unreadable, evaluate
-from tinyedge.images.find import LabelledImage
+from tinyedge.images.image_list import ImagePaths, LabelledImage, LabelledImages
 from tinyedge.images.labels import class_count
 from tinyedge.progress import Progress, no_progress
 from tinyedge.system import Interrupted
@@ -224,8 +225,7 @@ def compare_models(
     if not len(run.table):
         reason = f"; the first: {run.skipped[min(run.skipped)].reason}" if run.skipped else ""
         raise DatasetError(f"none of the {len(images)} images could be read{reason}")
-    readable = [path for number, path in enumerate(paths) if number in run.table]
-    found = run.concluded(median_milliseconds(models, readable))
+    found = run.concluded(median_milliseconds(models, paths.chosen(run.table.numbers())))
     if found.observed.right is not None:
         note_names_swapped(float_model, found.observed.right[0])
     return found
@@ -233,17 +233,19 @@ def compare_models(
 
 def _paths_and_labels(
     images: Sequence[LabelledImage | Path], budgets: Budgets, *, classes: int
-) -> tuple[list[Path], list[int] | None]:
-    labelled = [image for image in images if isinstance(image, LabelledImage)]
+) -> tuple[ImagePaths, Sequence[int] | None]:
+    labelled = sum(isinstance(image, LabelledImage) for image in images)
     if budgets.max_drop is not None and images and not labelled:
         raise DatasetError(_NO_LABELS)
-    if labelled and len(labelled) < len(images):
-        raise ValueError(
-            f"{len(labelled)} of the {len(images)} images have labels; all must, or none"
-        )
-    check_labels(labelled, classes)
-    paths = [image.path if isinstance(image, LabelledImage) else image for image in images]
-    return paths, [image.index for image in labelled] or None
+    if not labelled:
+        return ImagePaths(image for image in images if isinstance(image, Path)), None
+    if labelled < len(images):
+        raise ValueError(f"{labelled} of the {len(images)} images have labels; all must, or none")
+    both = LabelledImages(
+        (image.path, image.index) for image in images if isinstance(image, LabelledImage)
+    )
+    check_labels(both, classes)
+    return both.paths, both.indices
 
 
 class _Run:
@@ -253,9 +255,9 @@ class _Run:
         self,
         models: Sequence[ScoringModel],
         files: tuple[str, ...],
-        paths: Sequence[Path],
+        paths: ImagePaths,
         labels: Sequence[int] | None,
-        hashes: Sequence[str],
+        hashes: NDArray[np.uint8],
         *,
         budgets: Budgets,
         top_k: int,
@@ -306,7 +308,7 @@ class _Run:
     def concluded(self, times: Sequence[float | None]) -> Comparisons:
         """What follows from what there is; `times` are the models' milliseconds."""
         observed = self.table.observations(self._paths, self._labels)
-        hashes = {digest for number, digest in enumerate(self._hashes) if number in self.table}
+        different = len(np.unique(self._hashes[self.table.numbers()], axis=0))
         files = [
             ModelFile(model.path, model.bytes, time, model.card.kind)
             for model, time in zip(self._models, times, strict=True)
@@ -326,7 +328,7 @@ class _Run:
                 top_k=self._top_k,
                 fed_rightly=of_one_export(reference, model),
                 skipped=tuple(self.skipped[number] for number in sorted(self.skipped)),
-                duplicates=len(observed) - len(hashes),
+                duplicates=len(observed) - different,
                 left=self.left,
             )
             steps = () if self.left else next_steps(found, reference.card, model.card)

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import tinyedge
 from tinyedge.accuracy.model import ScoringModel
 from tinyedge.accuracy.observations import Answer, ImageAnswers
@@ -73,7 +76,7 @@ def open_comparison_journal(
 def compared(
     models: Sequence[ScoringModel],
     files: Sequence[str],
-    hashes: Sequence[str],
+    hashes: NDArray[np.uint8],
     labels: Sequence[int] | None,
 ) -> dict[str, str]:
     """What makes two comparisons the same: models, how they are fed, images, tinyedge.
@@ -81,7 +84,7 @@ def compared(
     Args:
         models: the reference first.
         files: sha256 of each one's file.
-        hashes: sha256 of each image, in their order.
+        hashes: uint8 (n, 32), the sha256 of each image, in their order.
         labels: likewise, or None.
     """
     facts = {_VERSION: tinyedge.__version__}
@@ -90,7 +93,8 @@ def compared(
         told = (model.spec, card.softmax_groups, card.temperature, model.threshold)
         facts[f"model {number}, {model.path.name}"] = digest
         facts[f"how images are given to model {number}"] = _digest(repr(told))
-    facts[_IMAGES] = _digest(repr((tuple(hashes), None if labels is None else tuple(labels))))
+    of_labels = b"" if labels is None else np.asarray(labels, "<i8").tobytes()
+    facts[_IMAGES] = bytes_sha256(hashes.tobytes() + of_labels)
     return facts
 
 

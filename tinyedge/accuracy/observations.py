@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.images.image_list import ImagePaths
+
 __all__ = ["Answer", "ImageAnswers", "ObservationTable", "Observations"]
 
 
@@ -55,7 +57,7 @@ class Observations:
         divergence: float64 (models - 1, n), KL(reference || model), nats.
     """
 
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     labels: NDArray[np.int32] | None
     top1: NDArray[np.int32]
     label_rank: NDArray[np.int32] | None
@@ -108,6 +110,11 @@ class ObservationTable:
     def __len__(self) -> int:
         return int(np.count_nonzero(self._seen))
 
+    def numbers(self) -> list[int]:
+        """Those of the images that have been recorded, in their order."""
+        recorded: list[int] = np.flatnonzero(self._seen).tolist()
+        return recorded
+
     def record(self, image: int, found: ImageAnswers) -> None:
         """Keep what the models answer to the image of that number."""
         self._seen[image] = True
@@ -120,7 +127,7 @@ class ObservationTable:
                 self._rank[model, image] = answer.label_rank
         self._divergence[:, image] = found.divergences
 
-    def observations(self, paths: Sequence[Path], labels: Sequence[int] | None) -> Observations:
+    def observations(self, paths: ImagePaths, labels: Sequence[int] | None) -> Observations:
         """All that was recorded, in the images' order.
 
         Args:
@@ -129,7 +136,7 @@ class ObservationTable:
         """
         numbers = np.flatnonzero(self._seen)
         return Observations(
-            tuple(paths[number] for number in numbers.tolist()),
+            paths if len(numbers) == len(paths) else paths.chosen(self.numbers()),
             None if labels is None else np.asarray(labels, np.int32)[numbers],
             self._top1[:, numbers],
             None if self._rank is None else self._rank[:, numbers],

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import read_text
 from tinyedge.images.data_file import found_file, is_data_file, read_data_file
+from tinyedge.images.image_list import ImagePaths, LabelledImages
 from tinyedge.images.labels import ClassNames, class_names, listed, read_labels
 from tinyedge.images.walk import (
     SUFFIXES,
@@ -32,7 +33,6 @@ from tinyedge.images.walk import (
 from tinyedge.text import shortened, shown_name
 
 __all__ = [
-    "LabelledImage",
     "NamedImage",
     "evenly_spaced",
     "find_images",
@@ -46,14 +46,6 @@ __all__ = [
 _MOST_BYTES = 2**27
 
 
-@dataclass(frozen=True)
-class LabelledImage:
-    """An image and the index of the class it shows."""
-
-    path: Path
-    index: int
-
-
 class NamedImage(NamedTuple):
     """An image and what its class is called; None where that is not said."""
 
@@ -61,7 +53,7 @@ class NamedImage(NamedTuple):
     label: str | None
 
 
-def find_images(sources: Sequence[str]) -> list[Path]:
+def find_images(sources: Sequence[str]) -> ImagePaths:
     """The images that `sources` name, in the order given.
 
     A file counts as it is named, whatever its suffix; a folder stands for the images in it,
@@ -71,7 +63,7 @@ def find_images(sources: Sequence[str]) -> list[Path]:
     Raises:
         DatasetError: a name that does not exist, a folder or pattern without an image.
     """
-    found: list[Path] = []
+    found: list[Path | str] = []
     for source in sources:
         path = Path(source)
         # Those of os.path take a name too long for any file for one that is not there.
@@ -83,10 +75,10 @@ def find_images(sources: Sequence[str]) -> list[Path]:
             found += _matching(source)
         else:
             raise DatasetError(f"{shown_name(source)}: no such file or folder")
-    return found
+    return ImagePaths(found)
 
 
-def read_unlabelled(source: Path) -> list[Path]:
+def read_unlabelled(source: Path) -> ImagePaths:
     """The images of a folder, sorted, or those a manifest or list holds, in its order.
 
     Raises:
@@ -95,15 +87,15 @@ def read_unlabelled(source: Path) -> list[Path]:
     if os.path.isdir(source):
         return _images_in(source)
     if is_data_file(source):
-        return [
-            entry.path for entry in _read_manifest(read_data_file(source).valid(), source.parent)
-        ]
-    return [entry.path for entry in _read_manifest(source)]
+        entries = _read_manifest(read_data_file(source).valid(), source.parent)
+    else:
+        entries = _read_manifest(source)
+    return ImagePaths(entry.path for entry in entries)
 
 
 def read_labelled(
     source: Path, *, labels: Sequence[str] | None, ids: Sequence[str] | None, classes: int
-) -> list[LabelledImage]:
+) -> LabelledImages:
     """The images of a folder per class, or of a manifest, with their classes' indices.
 
     A class is named by its label, its WordNet id or its index; see `ClassNames`.
@@ -131,7 +123,7 @@ def read_labelled(
         entries = _read_manifest(source)
     names = ClassNames(labels, ids, classes)
     if entries[0].label is None:
-        return _by_path(entries, [each for each in lists if each], classes)
+        return LabelledImages(_by_path(entries, [each for each in lists if each], classes))
     images = []
     for entry in entries:
         if not entry.label:
@@ -141,8 +133,8 @@ def read_labelled(
             raise DatasetError(
                 f"{entry.where}: no class {shortened(entry.label)}; {names.expected()}"
             )
-        images.append(LabelledImage(entry.path, index))
-    return images
+        images.append((entry.path, index))
+    return LabelledImages(images)
 
 
 def read_images(
@@ -152,7 +144,7 @@ def read_images(
     ids: Sequence[str] | None,
     classes: int,
     unlabelled: bool = False,
-) -> list[LabelledImage] | list[Path]:
+) -> LabelledImages | ImagePaths:
     """The images of `source` with their classes, or without where it names none.
 
     It is the form that tells. Without labels are: a folder whose folders hold no image; a pattern;
@@ -177,7 +169,7 @@ def read_images(
         if glob.has_magic(os.fspath(source)):
             return _matching(os.fspath(source))
     elif is_image_name(source.name):
-        return [source]
+        return ImagePaths([source])
     elif unlabelled or not (is_data_file(source) or _names_classes(source, labels, ids)):
         return read_unlabelled(source)
     try:
@@ -222,7 +214,7 @@ def read_named(source: Path, *, unlabelled: bool = False) -> list[NamedImage]:
             names = read_labels(data.labels(), classes)
             by_path, called = _by_path(entries, [names], classes), class_names(names, classes)
             assert called is not None
-            return [NamedImage(image.path, called[image.index]) for image in by_path]
+            return [NamedImage(path, called[index]) for path, index in by_path]
     else:
         entries = _read_manifest(source)
     for entry in entries:
@@ -273,9 +265,9 @@ def _names_classes(manifest: Path, labels: Sequence[str] | None, ids: Sequence[s
 # Folders.
 
 
-def _images_in(folder: Path) -> list[Path]:
+def _images_in(folder: Path) -> ImagePaths:
     left_out = LeftOut()
-    images = sorted(walk(folder, set(), left_out), key=Path.as_posix)
+    images = ImagePaths(sorted(walk(folder, set(), left_out)))
     if not images:
         besides = f"; left out: {left_out}" if str(left_out) else ""
         raise DatasetError(
@@ -286,27 +278,27 @@ def _images_in(folder: Path) -> list[Path]:
     return images
 
 
-def _matching(pattern: str) -> list[Path]:
+def _matching(pattern: str) -> ImagePaths:
     left_out = LeftOut()
     # Under ** a folder and the files in it match alike.
-    found = dict.fromkeys(sorted(matching(pattern, left_out), key=Path.as_posix))
+    found = ImagePaths(sorted(set(matching(pattern, left_out))))
     if not found:
         besides = f"; left out: {left_out}" if str(left_out) else ""
         raise DatasetError(f"{shown_name(pattern)}: no image matches this pattern{besides}")
     left_out.tell(shown_name(pattern))
-    return list(found)
+    return found
 
 
-def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
+def _read_class_folders(root: Path, names: ClassNames) -> LabelledImages:
     left_out = LeftOut()
     folders, loose = _class_folders(root, left_out)
-    images: list[LabelledImage] = []
+    images: list[tuple[str, int]] = []
     unknown: list[str] = []
     for name, inside in folders.items():
         # A folder without images decides nothing, whatever its name.
         index = names.find(name, str(root / name)) if inside else None
         if index is not None:
-            images += [LabelledImage(path, index) for path in inside]
+            images += [(str(path), index) for path in inside]
         elif inside:
             unknown.append(name)
     if unknown:
@@ -321,15 +313,15 @@ def _read_class_folders(root: Path, names: ClassNames) -> list[LabelledImage]:
         )
     _note_loose(root, loose)
     left_out.tell(root)
-    return sorted(images, key=lambda image: image.path.as_posix())
+    return LabelledImages(sorted(images))
 
 
-def _class_folders(root: Path, left_out: LeftOut) -> tuple[dict[str, list[Path]], list[str]]:
+def _class_folders(root: Path, left_out: LeftOut) -> tuple[dict[str, ImagePaths], list[str]]:
     """The images in and below each folder of `root`, and the names of those beside the folders."""
     visible = [entry for entry in listed_folder(root) if not is_passed_over(entry.name)]
     # A link back to the root would file every class under this one.
     found = {
-        name: list(walk(root / name, {folder_identity(root)}, left_out))
+        name: ImagePaths(walk(root / name, {folder_identity(root)}, left_out))
         for name, kind in visible
         if kind == "folder"
     }
@@ -359,7 +351,7 @@ class _Entry:
 
 def _by_path(
     entries: Sequence[_Entry], lists: Sequence[Sequence[str]], outputs: int
-) -> list[LabelledImage]:
+) -> list[tuple[Path, int]]:
     """Each image and the class whose label is a part of its path, as it is written in the list.
 
     The labels are those of the first list of which one is a part of any path. Darknet goes on
@@ -372,7 +364,7 @@ def _by_path(
         of_path = f" or, as in Darknet, a path that holds one of {listed(known)}" if known else ""
         raise DatasetError(f"{entries[0].where}: no label; expected path<TAB>label{of_path}")
     if outputs == len(names) == 1:
-        return [LabelledImage(entry.path, int(names[0] in entry.written)) for entry in entries]
+        return [(entry.path, int(names[0] in entry.written)) for entry in entries]
     images = []
     for entry in entries:
         found = [index for index, name in enumerate(names) if name in entry.written]
@@ -382,7 +374,7 @@ def _by_path(
                 f"{entry.where}: {several if found else 'no label is a part'} of this path, which"
                 " Darknet tells the class by; write path<TAB>label lines instead"
             )
-        images.append(LabelledImage(entry.path, found[0]))
+        images.append((entry.path, found[0]))
     return images
 
 

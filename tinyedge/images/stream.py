@@ -83,8 +83,7 @@ class NamedImages(ImageSource):
         Raises:
             DatasetError: see `find_images`.
         """
-        # As text, which takes a fraction of a path's memory.
-        self._found = [None if name == STDIN else _texts(find_images([name])) for name in names]
+        self._found = [None if name == STDIN else find_images([name]) for name in names]
         self._named = {Path(name) for name in names}
         if STDIN not in names and not any(name.startswith(_OWN_STREAMS) for name in names):
             self.count = sum(len(paths) for paths in self._found if paths is not None)
@@ -109,7 +108,7 @@ class NamedImages(ImageSource):
             if paths is None:
                 yield from self._on_stdin()
                 continue
-            for path in map(Path, paths):
+            for path in paths:
                 yield SourceImage(str(path), path, "raise" if path in self._named else "skip")
 
     def _on_stdin(self) -> Iterator[SourceImage]:
@@ -121,7 +120,3 @@ class NamedImages(ImageSource):
             return
         for path in came:
             yield SourceImage(str(path), path, "skip")
-
-
-def _texts(paths: Sequence[Path]) -> list[str]:
-    return [str(path) for path in paths]

@@ -122,8 +122,8 @@ def folders_below(folder: str | Path) -> Iterator[str]:
     return _folders(str(folder), set())
 
 
-def walk(folder: str | Path, seen: set[tuple[int, int]], left_out: LeftOut) -> Iterator[Path]:
-    """Every image in `folder` and below it, links to folders followed once.
+def walk(folder: str | Path, seen: set[tuple[int, int]], left_out: LeftOut) -> Iterator[str]:
+    """The path of every image in `folder` and below it, links to folders followed once.
 
     Args:
         folder: where to begin.
@@ -136,11 +136,11 @@ def walk(folder: str | Path, seen: set[tuple[int, int]], left_out: LeftOut) -> I
     for each in _folders(str(folder), seen):
         for name, kind in listed_folder(each):
             if kind != "folder" and _counts(name, kind, left_out):
-                yield Path(each, name)
+                yield os.path.join(each, name)
 
 
-def matching(pattern: str, left_out: LeftOut) -> Iterator[Path]:
-    """The images, and those of the folders, that a pattern of `glob` with ``**`` matches; once.
+def matching(pattern: str, left_out: LeftOut) -> Iterator[str]:
+    """The paths of the images, also in folders, that a pattern of `glob` with ``**`` matches; once.
 
     Links to folders are followed once, so that a pattern over a loop of links ends.
 
@@ -170,7 +170,7 @@ def matching(pattern: str, left_out: LeftOut) -> Iterator[Path]:
         if kind == "folder":
             yield from walk(each, searched, left_out)
         elif kind is not None and _counts(os.path.basename(each), kind, left_out):
-            yield Path(each)
+            yield each
 
 
 def listed_folder(folder: str | Path) -> list[_Listed]:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.linear_model import write_image
 from tinyedge.devices.deploy.images import pack_images
-from tinyedge.images.find import LabelledImage, read_labelled
+from tinyedge.images.find import read_labelled
+from tinyedge.images.image_list import LabelledImage
 
 
 @pytest.mark.parametrize(
