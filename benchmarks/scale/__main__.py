@@ -29,7 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs=2, type=Path, metavar="FLOAT INT8")
     cores = len(os.sched_getaffinity(0))
-    parser.add_argument("--workers", nargs="+", type=int, default=list(range(1, cores + 1)))
+    parser.add_argument(
+        "--workers",
+        nargs="*",
+        type=int,
+        default=list(range(1, cores + 1)),
+        help="for rates; of none, what the page says of them stays",
+    )
     parser.add_argument(
         "--photos",
         nargs="*",
@@ -63,9 +69,12 @@ def main() -> None:
     if arguments.output is None:
         print(text, end="")
         return
-    if not arguments.photos:
-        kept = arguments.output.read_text(encoding="utf-8").partition(MEMORY)[2]
-        text = f"{text.partition(MEMORY)[0]}{MEMORY}{kept}"
+    rates, _, memory = text.partition(MEMORY)
+    if not (arguments.workers and arguments.photos):
+        old_rates, _, old_memory = arguments.output.read_text(encoding="utf-8").partition(MEMORY)
+        rates = rates if arguments.workers else old_rates
+        memory = memory if arguments.photos else old_memory
+    text = f"{rates}{MEMORY}{memory}"
     arguments.output.write_text(text, encoding="utf-8")
 
 

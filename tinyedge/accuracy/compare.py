@@ -225,7 +225,7 @@ def compare_models(
     if not len(run.table):
         reason = f"; the first: {run.skipped[min(run.skipped)].reason}" if run.skipped else ""
         raise DatasetError(f"none of the {len(images)} images could be read{reason}")
-    found = run.concluded(median_milliseconds(models, paths.chosen(run.table.numbers())))
+    found = run.concluded(median_milliseconds(models, run.table.recorded(paths)))
     if found.observed.right is not None:
         note_names_swapped(float_model, found.observed.right[0])
     return found
@@ -308,7 +308,8 @@ class _Run:
     def concluded(self, times: Sequence[float | None]) -> Comparisons:
         """What follows from what there is; `times` are the models' milliseconds."""
         observed = self.table.observations(self._paths, self._labels)
-        different = len(np.unique(self._hashes[self.table.numbers()], axis=0))
+        hashes = self._hashes[self.table.numbers()]
+        different = len(np.unique(hashes.view(f"S{hashes.shape[1]}")))
         files = [
             ModelFile(model.path, model.bytes, time, model.card.kind)
             for model, time in zip(self._models, times, strict=True)

@@ -80,7 +80,8 @@ class Observations:
 
     def pair(self, model: int) -> "Observations":
         """The same of the reference and one other model, 1 for the first of those."""
-        both = [0, model]
+        # Views of the two, not copies.
+        both = slice(0, model + 1, model)
         return Observations(
             self.paths,
             self.labels,
@@ -110,10 +111,13 @@ class ObservationTable:
     def __len__(self) -> int:
         return int(np.count_nonzero(self._seen))
 
-    def numbers(self) -> list[int]:
+    def numbers(self) -> NDArray[np.intp]:
         """Those of the images that have been recorded, in their order."""
-        recorded: list[int] = np.flatnonzero(self._seen).tolist()
-        return recorded
+        return np.flatnonzero(self._seen)
+
+    def recorded(self, paths: ImagePaths) -> ImagePaths:
+        """Those of the paths of all images whose image has been recorded."""
+        return paths if self._seen.all() else paths.chosen(map(int, self.numbers()))
 
     def record(self, image: int, found: ImageAnswers) -> None:
         """Keep what the models answer to the image of that number."""
@@ -134,9 +138,9 @@ class ObservationTable:
             paths: of all images, those not recorded too.
             labels: likewise; None without labels.
         """
-        numbers = np.flatnonzero(self._seen)
+        numbers = slice(None) if self._seen.all() else self.numbers()
         return Observations(
-            paths if len(numbers) == len(paths) else paths.chosen(self.numbers()),
+            self.recorded(paths),
             None if labels is None else np.asarray(labels, np.int32)[numbers],
             self._top1[:, numbers],
             None if self._rank is None else self._rank[:, numbers],
