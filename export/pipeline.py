@@ -8,8 +8,9 @@ the photos alone.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,25 +76,25 @@ from tinyedge.progress import Progress, no_progress
 if TYPE_CHECKING:
     import keras
 
+    from tinyedge.export.quantize.files import QuantizedFiles
     from tinyedge.export.quantize.precision import Mixed
+    from tinyedge.export.quantize.quantizer import DefaultQuantizer, Quantizer
 
 __all__ = [
     "Converted",
     "Exported",
+    "Observed",
     "Prepared",
     "check_photos",
     "convert",
     "export",
     "finish",
+    "observe",
     "prepare",
 ]
 
 
 _NOISE_IMAGES = 4  # to check a float file on, which needs no photos
-# Of the calibration images, for a mixed file: every third is set aside where there are so many.
-_ENOUGH_TO_SET_ASIDE, _EVERY_ASIDE = 100, 3
-# What choosing precisions may take: multiplications and additions of all files that are run.
-_MOST_OPERATIONS, _FEWEST_ASIDE = 4e12, 8
 _CURVE_POINTS = 12
 
 
@@ -127,6 +128,25 @@ class Prepared:
         if weights is None:
             raise ValueError("the weights were taken before: prepare the request again")
         return weights
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A network in Keras and float, and where int8 is wanted what its quantized files come from.
+
+    Attributes:
+        model: in Keras.
+        float_tflite: the float file.
+        files: what makes the others.
+        images: the calibration set, (n, height, width, channels) in [0, 1].
+        shift: how far they are off; see `Converted`.
+    """
+
+    model: "keras.Model"
+    float_tflite: bytes
+    files: "QuantizedFiles | None" = None
+    images: NDArray[np.float32] | None = None
+    shift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -246,8 +266,15 @@ def convert(prepared: Prepared, *, progress: Progress) -> Converted:
         return _converted(prepared, progress)
 
 
-def _converted(prepared: Prepared, progress: Progress) -> Converted:
+def observe(prepared: Prepared, progress: Progress) -> Observed:
+    """Build the network and its float file, and learn what its quantized files are made of.
+
+    Takes the weights of `prepared`. TensorFlow has to be there; see `convert`.
+
+    Warns (TinyedgeWarning), and raises, as `convert`.
+    """
     from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.quantize.files import QuantizedFiles, set_aside
 
     request, network, weights = prepared.request, prepared.network, prepared.take_weights()
     folded, statistics = fold(network, weights), batch_norm_statistics(network, weights)
@@ -256,36 +283,47 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
     del weights
     with tensorflow_hushed():
         model = build_keras_model(network, folded)
-    images, shift, int8_tflite, mixed = None, None, None, None
-    curve: list[Mixed] = []
-    if not request.float_only:
-        images, shift = _calibration_images(prepared, model, statistics, progress)
-    learned, aside = _set_aside(request, images)
-    if learned is not None:
-        int8_tflite = _quantized(request, network, model, folded, learned, progress=progress)
-    if not request.makes_mixed:
+    if request.float_only:
         del folded
+        return Observed(model, _float_file(model, progress))
+    images, shift = _calibration_images(prepared, model, statistics, progress)
+    tuned = request.quantizer == "tuned"
+    quantizer: Quantizer | DefaultQuantizer = (
+        _tuned_quantizer(prepared, folded, images, progress)
+        if tuned
+        else _default_quantizer(prepared, model, images)
+    )
+    aside = set_aside(len(images)) if tuned or request.makes_mixed else None
+    first = quantizer.integer_file(progress, None if aside is None else ~aside)
+    del folded
     float_tflite = _float_file(model, progress)
-    if int8_tflite is not None and request.makes_mixed:
-        assert images is not None
-        assert aside is not None
-        mixed, curve = _mixed(prepared, float_tflite, int8_tflite, aside, progress)
-        if aside is not images and mixed.is_head_alone:
-            # Nothing was chosen for which photos would have to be set aside.
-            done = Stage.CALIBRATE_ON_ALL.begin(progress)
-            int8_tflite = _quantized(request, network, model, folded, images, progress=no_progress)
-            mixed = mixed.of(int8_tflite)
-            done()
+    judge = partial(_divergence_from, float_tflite, network)
+    files = QuantizedFiles(network, quantizer, first, judge=judge, images=images, aside=aside)
+    return Observed(model, float_tflite, files, images, shift)
+
+
+def _converted(prepared: Prepared, progress: Progress) -> Converted:
+    request, observed = prepared.request, observe(prepared, progress)
+    int8_tflite, mixed = None, None
+    curve: list[Mixed] = []
+    if observed.files is not None and request.makes_mixed:
+        precisions = observed.files.precisions(request.boards, progress)
+        curve = precisions.curve(_CURVE_POINTS) if request.pareto else []
+        chosen = precisions.choose(request.latency_budget)
+        int8_tflite, mixed = observed.files.fitted(chosen, progress)
+    elif observed.files is not None:
+        int8_tflite = observed.files.integer(progress)
+    model = observed.model
     return Converted(
-        float_tflite=float_tflite,
+        float_tflite=observed.float_tflite,
         int8_tflite=int8_tflite,
         mixed=mixed,
         curve=curve,
         keras=_keras_file(model, progress) if request.keras else None,
         saved_model=_saved_model_files(model, progress) if request.saved_model else None,
         made_by=versions(),
-        probe=_probe(prepared, model, images),
-        calibration_shift=shift,
+        probe=_probe(prepared, model, observed.images),
+        calibration_shift=observed.shift,
     )
 
 
@@ -527,22 +565,28 @@ def _calibration_images(
     return images, None
 
 
-def _quantized(
-    request: ExportRequest,
-    network: Network,
-    model: "keras.Model",
-    weights: FoldedWeights,
-    images: NDArray[np.float32],
-    *,
-    progress: Progress,
-) -> bytes:
-    """The int8 file by the quantizer that was asked for."""
-    if request.quantizer == "default":
-        return _quantized_by_default(model, images, request, progress)
-    from tinyedge.export.quantize.quantizer import quantize
+def _divergence_from(
+    float_tflite: bytes, network: Network, images: NDArray[np.float32]
+) -> Callable[[bytes], float]:
+    """What tells how far a file's answers to these images are from the float file's."""
+    silent = no_progress("")
+    reference = run_file(float_tflite, images, silent).answers
 
-    return quantize(
-        network,
+    def divergence(content: bytes) -> float:
+        found = run_file(content, images, silent).answers
+        return answers_divergence(reference, found, network.softmax)
+
+    return divergence
+
+
+def _tuned_quantizer(
+    prepared: Prepared, weights: FoldedWeights, images: NDArray[np.float32], progress: Progress
+) -> "Quantizer":
+    from tinyedge.export.quantize.quantizer import Quantizer
+
+    request = prepared.request
+    return Quantizer(
+        prepared.network,
         weights,
         images,
         rewrites=request.rewrites,
@@ -552,50 +596,12 @@ def _quantized(
     )
 
 
-def _set_aside(
-    request: ExportRequest, images: NDArray[np.float32] | None
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """The images to calibrate with, and those to choose precisions on.
+def _default_quantizer(
+    prepared: Prepared, model: "keras.Model", images: NDArray[np.float32]
+) -> "DefaultQuantizer":
+    from tinyedge.export.quantize.quantizer import DefaultQuantizer
 
-    What was calibrated on shows too little of what ranges cut off elsewhere, so that of many images
-    some are set aside; of few ones all serve for both.
-    """
-    if images is None or not request.makes_mixed or len(images) < _ENOUGH_TO_SET_ASIDE:
-        return images, images
-    chosen = np.arange(len(images)) % _EVERY_ASIDE == 0
-    return images[~chosen], images[chosen]
-
-
-def _mixed(
-    prepared: Prepared,
-    float_tflite: bytes,
-    int8_tflite: bytes,
-    images: NDArray[np.float32],
-    progress: Progress,
-) -> "tuple[Mixed, list[Mixed]]":
-    from tinyedge.export.quantize.precision import (
-        Precisions,
-        find_units,
-        measure_roundings,
-        measurements,
-    )
-
-    request, network = prepared.request, prepared.network
-    units = find_units(int8_tflite)
-    steps = measurements(units)
-    affordable = int(_MOST_OPERATIONS // (steps * max(network.operations, 1)))
-    images = images[: max(_FEWEST_ASIDE, affordable)]
-    advance, silent = Stage.CHOOSE_PRECISIONS.begin(progress, steps), no_progress("")
-    reference = run_file(float_tflite, images, silent).answers
-
-    def divergence(content: bytes) -> float:
-        found = run_file(content, images, silent).answers
-        return answers_divergence(reference, found, network.softmax)
-
-    roundings = measure_roundings(int8_tflite, units, divergence, advance)
-    precisions = Precisions(int8_tflite, units, roundings, divergence, request.boards)
-    curve = precisions.curve(_CURVE_POINTS) if request.pareto else []
-    return precisions.choose(request.latency_budget), curve
+    return DefaultQuantizer(model, images, prepared.request.input_type)
 
 
 def _named_precision(network: Network, mixed: "Mixed") -> dict[str, Precision]:
@@ -614,17 +620,6 @@ def _named_precision(network: Network, mixed: "Mixed") -> dict[str, Precision]:
         if (kind := mixed.precision.get(number, "int8")) != "int8"
     }
     return found or {"output": "float32"}
-
-
-def _quantized_by_default(
-    model: "keras.Model", images: NDArray[np.float32], request: ExportRequest, progress: Progress
-) -> bytes:
-    from tinyedge.export.tflite.convert import convert_int8
-
-    done = Stage.QUANTIZE_BY_DEFAULT.begin(progress)
-    content = convert_int8(model, images, input_type=request.input_type)
-    done()
-    return content
 
 
 def _float_file(model: "keras.Model", progress: Progress) -> bytes:

@@ -23,8 +23,8 @@ class Stage(Enum):
     CONVERT_TO_INT8 = "Converting to int8 .tflite", 3.0
     QUANTIZE_WEIGHTS = "Quantizing weights", 2.0
     CHOOSE_PRECISIONS = "Choosing precisions", 30.0
-    # Of some mixed files: a total that leaves it out keeps what remains of the others true.
-    CALIBRATE_ON_ALL = "Calibrating on all photos", 80.0
+    CHOOSE_RANGES = "Choosing ranges", 8.0
+    CALIBRATE_ON_ALL = "Calibrating on all photos", 30.0
     QUANTIZE_BY_DEFAULT = "Quantizing to int8 .tflite", 3.0
     CONVERT_TO_FLOAT = "Converting to float .tflite", 1.0
     SAVE_KERAS = "Saving the Keras model", 0.3

@@ -1,11 +1,15 @@
 """The measured end of docs/precision.md: integer and mixed files, board by board.
 
-    python -m benchmarks.precision [--network tiny] [--seeds 0 1 2] [-o docs/precision.md]
+    python -m benchmarks.precision [--network tiny] [--seeds 0 1 2] [--draws 1 2 3 4 5]
+        [--counts 0 10 25] [-o docs/precision.md]
 
 TINYEDGE_CACHE names the cache; imagenet/calib, imagenet/calib_more and imagenet/val lie beside it.
-Calibrated on calib; answers are compared with the float file's on val and on calib_more, which no
-choice was made on. A seed takes ten minutes on two cores; what is there already is not measured
-again, nor is anything begun after --minutes. Instructions are counted in the emulated boards.
+A seed is calibrated on calib, and its answers are compared with the float file's on val and on
+calib_more; a draw on 200 photos drawn from those two, and compared on val and on those that were
+not drawn; a count on so many photos of calib, or on none (``--calib none``). No choice is made on
+what answers are compared on. A seed takes ten minutes on two cores, the others six; what is there
+already is not measured again, nor is anything begun after --minutes.
+Instructions are counted in the emulated boards.
 """
 
 import argparse
@@ -15,9 +19,10 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,46 +33,71 @@ from benchmarks.precision.table import BEGIN, END, markdown
 from tinyedge.accuracy.statistics import is_tied, kl_divergence, top1
 from tinyedge.devices.latency.instructions import counted_boards
 from tinyedge.devices.profile import find_profile
-from tinyedge.export.check import answers_divergence, run_file
-from tinyedge.export.pipeline import Converted, Prepared, convert, prepare
-from tinyedge.export.quantize.precision import Precisions, find_units, measure_roundings
+from tinyedge.export.check import run_file
+from tinyedge.export.pipeline import observe, prepare
 from tinyedge.export.request import ExportRequest
-from tinyedge.images.find import find_images
+from tinyedge.export.tensorflow import require_tensorflow
+from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
 from tinyedge.progress import no_progress
 from tinyedge.zoo.source import find_source
 
-# Boards and budgets: the default, and what a little more buys.
+# Boards and budgets: the default, what a little more buys, and any of them at once.
 _FILES = (
     *(("pi3", 1.0), ("pi3", 1.04), ("pi4", 1.0), ("pi4", 1.04)),
-    *(("pi5", 1.0), ("pi5", 1.1), ("pi5", 1.2), ("pi", 1.0), ("pi", 1.1)),
+    *(("pi5", 1.1), ("pi5", 1.2), ("pi", 1.0)),
 )
+_MORE_OF_THE_FIRST = (("pi3", 1.02), ("pi4", 1.02), ("pi5", 1.0), ("pi5", 1.15), ("pi", 1.1))
+_FILES_OF_A_DRAW = (("pi3", 1.0), ("pi4", 1.0), ("pi5", 1.1), ("pi", 1.0))
 _BOARDS = ("pi3", "pi4", "pi5")
-_PHOTOS = ("val", "calib_more")
+_DRAWN = 200
 _silent = no_progress("")
+
+
+class Sample(NamedTuple):
+    """Photos to calibrate on and to compare on.
+
+    Attributes:
+        name: of its file, such as ``seed-0``.
+        seed: of the export.
+        calibration: paths.
+        compared: paths, by what the page calls them.
+        files: boards and budgets.
+    """
+
+    name: str
+    seed: int
+    calibration: Sequence[Path]
+    compared: Mapping[str, Sequence[Path]]
+    files: Sequence[tuple[str, float]]
 
 
 def main() -> None:
     """Measure what is not measured yet and write the end of the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", default="tiny", help="[default: %(default)s]")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float, default=np.inf, help="begin no seed after so many")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--draws", nargs="*", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--counts", nargs="*", type=int, default=[0, 10, 25])
+    parser.add_argument("--minutes", type=float, default=np.inf, help="begin none after so many")
     parser.add_argument("--folder", type=Path, default=_state(), help="[default: %(default)s]")
     parser.add_argument("-o", "--output", type=Path, help="the page [default: stdout]")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * arguments.minutes
-    for seed in arguments.seeds:
-        place = arguments.folder / f"{arguments.network}-{seed}.json"
+    for sample in _samples(arguments.seeds, arguments.draws, arguments.counts):
+        place = arguments.folder / f"{arguments.network}-{sample.name}.json"
         if not place.is_file() and time.monotonic() < end:
-            place.write_text(json.dumps(_measured(arguments.network, seed)), encoding="utf-8")
-            print(f"{arguments.network}, seed {seed}", file=sys.stderr, flush=True)
-    found: dict[str, list[dict[str, Any]]] = {}
-    for place in sorted(arguments.folder.glob("*.json")):
-        name = place.stem.rpartition("-")[0]
-        found.setdefault(name, []).append(json.loads(place.read_text(encoding="utf-8")))
+            measured = json.dumps(_measured(arguments.network, sample))
+            place.write_text(measured, encoding="utf-8")
+            print(f"{arguments.network}, {sample.name}", file=sys.stderr, flush=True)
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for place in sorted(arguments.folder.glob("*-*-*.json")):
+        network, kind, number = place.stem.rsplit("-", 2)
+        kind = f"{kind} {number}" if kind == "count" else kind
+        measured = json.loads(place.read_text(encoding="utf-8"))
+        found.setdefault((network, kind), []).append(measured)
     text = f"{BEGIN}{markdown(found)}{END}"
     if arguments.output is None:
         print(text, end="")
@@ -76,72 +106,71 @@ def main() -> None:
     arguments.output.write_text(f"{page.rstrip()}\n\n{text}", encoding="utf-8")
 
 
-def _measured(network: str, seed: int) -> dict[str, Any]:
-    """Rows of the integer file and of each mixed one, of one seed."""
+def _samples(seeds: Iterable[int], draws: Iterable[int], counts: Iterable[int]) -> Iterable[Sample]:
     photos = Path(os.environ["TINYEDGE_CACHE"]).parent / "imagenet"
+    calib, more, val = (
+        list(read_unlabelled(photos / name)) for name in ("calib", "calib_more", "val")
+    )
+    for seed in seeds:
+        files = sorted({*_FILES, *([] if seed else _MORE_OF_THE_FIRST)})
+        yield Sample(f"seed-{seed}", seed, calib, {"val": val, "others": more}, files)
+    for draw in draws:
+        both = [*calib, *more]
+        drawn = np.random.default_rng(draw).permutation(len(both))
+        chosen = [both[n] for n in sorted(drawn[:_DRAWN])]
+        others = [both[n] for n in sorted(drawn[_DRAWN:])]
+        compared = {"val": val, "others": others}
+        yield Sample(f"draw-{draw}", 0, chosen, compared, _FILES_OF_A_DRAW)
+    for count in counts:
+        chosen = evenly_spaced(calib, count) if count else []
+        compared = {"val": val, "others": more}
+        yield Sample(f"count-{count}", 0, chosen, compared, _FILES_OF_A_DRAW)
+
+
+def _measured(network: str, sample: Sample) -> dict[str, Any]:
+    """Rows of the integer file and of each mixed one."""
     found = find_source(network, progress=no_progress)
     with tempfile.TemporaryDirectory(prefix="tinyedge-precision-") as folder:
+        listed = Path(folder) / "photos.txt"
+        listed.write_text("".join(f"{path}\n" for path in sample.calibration), encoding="utf-8")
         request = ExportRequest(
             name=network,
-            files=replace(found.files, calibration=photos / "calib"),
+            files=replace(found.files, calibration=listed if sample.calibration else None),
             output=Path(folder),
-            seed=seed,
+            data_free=not sample.calibration,
+            calibration_count=max(1, len(sample.calibration)),
+            seed=sample.seed,
         )
-        integer = _converted(prepare(request, progress=no_progress), aside=False)[0]
         prepared = prepare(request, progress=no_progress)
-        made, images = _converted(prepared, aside=True)
-    assert made.int8_tflite is not None
-    assert integer.int8_tflite is not None
-    softmax, spec = prepared.network.softmax, InputSpec(*prepared.network.input, request.fit)
-    reference = run_file(made.float_tflite, images, _silent).answers
-
-    def divergence(content: bytes) -> float:
-        return answers_divergence(reference, run_file(content, images, _silent).answers, softmax)
-
-    units = find_units(made.int8_tflite)
-    roundings = measure_roundings(made.int8_tflite, units, divergence, _silent)
-
-    def precisions(board: str) -> Precisions:
-        assert made.int8_tflite is not None
-        boards = counted_boards(find_profile(board))
-        return Precisions(made.int8_tflite, units, roundings, divergence, boards)
-
-    files: dict[str, tuple[bytes, dict[str, Any]]] = {"integer": (integer.int8_tflite, {})}
-    for board, budget in _FILES:
-        mixed = precisions(board).choose(budget)
-        if mixed.is_head_alone:
-            # As the export does it: on all photos.
-            mixed = mixed.of(integer.int8_tflite)
-        facts = {"cycles": mixed.ratio, "precision": dict(mixed.precision)}
-        files[f"{board} {budget:.2f}"] = mixed.content, facts
-    whole = precisions("pi3").written(
-        {number: "float32" for unit in units.units for number in unit.layers}
-    )
-    files["all float"] = whole.content, {"cycles": whole.ratio}
+        require_tensorflow()
+        observed = observe(prepared, no_progress)
+    made, spec = observed.files, InputSpec(*prepared.network.input, request.fit)
+    assert made is not None
+    files: dict[str, tuple[bytes, dict[str, Any]]] = {"integer": (made.integer(no_progress), {})}
+    for board, budget in sample.files:
+        weighed = made.precisions(counted_boards(find_profile(board)), no_progress)
+        chosen = weighed.choose(budget)
+        facts = {"cycles": chosen.ratio, "precision": dict(chosen.precision)}
+        files[f"{board} {budget:.2f}"] = made.fitted(chosen, no_progress)[1].content, facts
+    # By the boards of the last.
+    whole = weighed.all_float()
+    files["all float"] = made.fitted(whole, no_progress)[1].content, {"cycles": whole.ratio}
     rows: dict[str, Any] = {
         name: {**facts, "bytes": len(content)} for name, (content, facts) in files.items()
     }
     for name, counts in _instructions({name: each for name, (each, _) in files.items()}).items():
         rows[name]["instructions"] = counts
-    for name in _PHOTOS:
-        inputs = np.stack(
-            [load_float_input(path, spec) for path in find_images([str(photos / name)])]
-        )
-        wanted = run_file(made.float_tflite, inputs, _silent).answers
+    for name, paths in sample.compared.items():
+        inputs = np.stack([load_float_input(path, spec) for path in paths])
+        wanted = run_file(observed.float_tflite, inputs, _silent).answers
         for row, (content, _) in files.items():
             rows[row][name] = _compared(wanted, run_file(content, inputs, _silent).answers)
-    return {"date": datetime.date.today().isoformat(), "seed": seed, "rows": rows}
-
-
-def _converted(prepared: Prepared, *, aside: bool) -> tuple[Converted, NDArray[np.float32]]:
-    """The integer file, and with `aside` that of two thirds of the photos, and the others."""
-    calibration = prepared.calibration
-    assert calibration is not None
-    chosen = np.arange(len(calibration.inputs)) % 3 == 0
-    images = calibration.inputs[chosen]
-    if aside:
-        prepared.calibration = replace(calibration, inputs=calibration.inputs[~chosen])
-    return convert(prepared, progress=no_progress), images
+    return {
+        "date": datetime.date.today().isoformat(),
+        "sample": sample.name,
+        "photos": len(sample.calibration),
+        "rows": rows,
+    }
 
 
 def _instructions(files: dict[str, bytes]) -> dict[str, dict[str, int]]:

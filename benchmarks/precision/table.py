@@ -13,41 +13,53 @@ END = "<!-- end: benchmarks/precision -->\n"
 _BOARDS = {"pi3": "A53", "pi4": "A72", "pi5": "A76"}
 
 
-def markdown(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """A table for each network; a number is the mean over seeds, with the range behind it."""
+def markdown(found: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
+    """A table for each network and kind of sample: ``seed``, ``draw``, ``count 10``.
+
+    A number is the mean over the samples, with the range behind it.
+    """
     lines = ["## Measured", ""]
     lines += ["Written by `python -m benchmarks.precision -o docs/precision.md`.", ""]
-    for network, seeds in found.items():
-        lines += [*_network(network, seeds), ""]
+    for (network, kind), samples in sorted(found.items(), key=lambda each: each[0], reverse=True):
+        lines += [*_table(network, kind, samples), ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
-def _network(network: str, seeds: Sequence[Mapping[str, Any]]) -> list[str]:
-    first = seeds[0]["rows"]["integer"]
-    numbers = ", ".join(str(seed["seed"]) for seed in seeds)
-    columns = ("file for, budget", "cycles", "KL, val", "agreement", "ties", "KL, calib_more")
-    columns += ("bytes", *_BOARDS.values())
+def _table(network: str, kind: str, samples: Sequence[Mapping[str, Any]]) -> list[str]:
+    first = samples[0]["rows"]["integer"]
+    numbers = ", ".join(sample["sample"].partition("-")[2] for sample in samples)
+    photos, others = samples[0]["photos"], first["others"]["images"]
+    if kind == "seed":
+        calibrated = f"calibrated on the {photos} photos of calib, seeds {numbers}"
+        compared = f"*others* are the {others} of calib_more"
+    elif kind == "draw":
+        calibrated = f"calibrated on {photos} drawn from calib and calib_more, draws {numbers}"
+        compared = f"*others* are the {others} that were not drawn"
+    else:
+        calibrated = f"calibrated on {photos} photos of calib" if photos else "`--calib none`"
+        compared = f"*others* are the {others} of calib_more"
+    columns = ["file for, budget", "cycles", "KL, val", "agreement", "ties", "KL, others"]
+    columns += ["bytes", *_BOARDS.values()]
     lines = [
-        f"`{network}`, calibrated on 200 photos, seeds {numbers}; answers on"
-        f" {first['val']['images']} photos of val and {first['calib_more']['images']} of"
-        f" calib_more, against the float file's; {_machine()}; {seeds[0]['date']}. Instructions are"
-        " M of one inference on an emulated core, one thread; cycles by the table and the rule, to"
-        " the integer file's on the board.",
+        f"`{network}`, {calibrated}; answers against the float file's on the"
+        f" {first['val']['images']} photos of val, {compared}; {_machine()};"
+        f" {samples[0]['date']}. Instructions are M of one inference on an emulated core, one"
+        " thread; cycles by the table and the rule, to the integer file's on the board.",
         "",
         f"| {' | '.join(columns)} |",
         f"|---{'|---:' * (len(columns) - 1)}|",
     ]
-    for name in seeds[0]["rows"]:
-        measured = [seed for seed in seeds if name in seed["rows"]]
-        rows = [seed["rows"][name] for seed in measured]
-        some = f" (seed {', '.join(str(seed['seed']) for seed in measured)})"
+    for name in samples[0]["rows"]:
+        measured = [sample for sample in samples if name in sample["rows"]]
+        rows = [sample["rows"][name] for sample in measured]
+        some = ", ".join(sample["sample"].replace("-", " ") for sample in measured)
         cells = [
-            name if len(measured) == len(seeds) else name + some,
+            name if len(measured) == len(samples) else f"{name} ({some})",
             _spread([row.get("cycles", 1.0) for row in rows], "{:.3f}"),
             _spread([row["val"]["kl"] for row in rows], "{:.4f}"),
             _spread([row["val"]["agreement"] for row in rows], "{:.1f}"),
             _spread([row["val"]["ties"] for row in rows], "{:.0f}"),
-            _spread([row["calib_more"]["kl"] for row in rows], "{:.4f}"),
+            _spread([row["others"]["kl"] for row in rows], "{:.4f}"),
             _spread([row["bytes"] for row in rows], "{:,.0f}"),
         ]
         cells += [

@@ -21,6 +21,7 @@ class QuantizerConfig:
         largest_window: values in a window; the Hessian of a larger one would not fit in memory.
         iterations: steps of gradient descent for blocks whose output alone is quantized.
         leaky_iterations: for blocks that are quantized before and after their activation.
+        brief_iterations: for those, from some of the images, or from where that led.
         learning_rate: of Adam, for logarithms of scales; falls linearly to 0.
         zero_point_rate: times `learning_rate`, for zero points, which are counted in integers.
         batch_pixels: pixels in a step of gradient descent.
@@ -41,6 +42,8 @@ class QuantizerConfig:
     iterations: int = 250
     # Tiny Darknet's KL fell by a tenth from 250 to 1,000.
     leaky_iterations: int = 1_000
+    # And was the same with 300 from two thirds of the images, then 300 from all.
+    brief_iterations: int = 300
     learning_rate: float = 0.03
     zero_point_rate: float = 20.0
     batch_pixels: int = 2_048

@@ -1,7 +1,7 @@
 """Statistics of the float network's values on the calibration images, for the quantizer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -34,8 +34,8 @@ class BlockStatistics:
     """A block's values on the calibration images.
 
     Attributes:
-        pre_activation: float32 (rows, channels), what goes into the activation at sampled pixels;
-            of an averaged block (images, pixels, channels), every pixel.
+        pre_activation: float32 (rows, channels), what goes into the activation at sampled pixels,
+            as many of each image; of an averaged block (images, pixels, channels), every pixel.
         sensitivity: (channels,), mean square of the gradient of the network's answer by what
             comes out of the activation; of an averaged block, by the average. Where a softmax is
             the end, the diagonal of the Fisher information, by which an error there counts in the
@@ -48,6 +48,12 @@ class BlockStatistics:
     pre_activation: Floats
     sensitivity: NDArray[np.float64]
     hessian: NDArray[np.float64] | None
+
+    def of_images(self, chosen: NDArray[np.bool_]) -> "BlockStatistics":
+        """With the values of some images alone: (images,), whether it is one of them."""
+        values = self.pre_activation
+        rows = values.reshape(len(chosen), -1, *values.shape[1:])[chosen]
+        return replace(self, pre_activation=rows.reshape(-1, *values.shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,6 +53,8 @@ _MOST_CANDIDATES = 4
 """Of the plans within the budget, the best by their sums: these are run."""
 _WORTH = 0.9
 """Of the divergence: a plan that leaves more of it is not worth giving up int8 layers for."""
+_TABLE_ERROR = 0.01
+"""Of what a whole network takes, as it was counted: a plan stays that far below the budget."""
 _FIXED = -1
 """In place of a unit: what is int8 whatever the others are."""
 
@@ -221,13 +223,13 @@ class Precisions:
 
         `budget` is the most cycles it may take on each board, as a part of the integer file's.
         """
-        found = [self.head_alone()]
+        found, limit = [self.head_alone()], budget - _TABLE_ERROR
         for plan in self.plans():
-            if self._ratio(plan.cycles) > budget:
+            if self._ratio(plan.cycles) > limit:
                 continue
             candidate = self.written(plan.precision)
             # By the finished file: sums leave out which tensors a cache still holds.
-            if candidate.ratio <= budget:
+            if candidate.ratio <= limit:
                 found.append(candidate)
             if len(found) > _MOST_CANDIDATES:
                 break
@@ -256,6 +258,11 @@ class Precisions:
     def head_alone(self) -> Mixed:
         """The file whose head alone is in float."""
         return self.written({})
+
+    def all_float(self) -> Mixed:
+        """The file all of whose layers are in float."""
+        units = self._units.units
+        return self.written({number: "float32" for unit in units for number in unit.layers})
 
     def written(self, precision: Mapping[int, Precision]) -> Mixed:
         """The file in these precisions, weighed and run."""

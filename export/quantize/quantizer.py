@@ -4,7 +4,8 @@ Its result is an ordinary int8 .tflite of the operators TFLiteConverter would wr
 lays the file out, and scales, zero points and weights are chosen here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
@@ -19,10 +20,11 @@ from tinyedge.export.quantize.blocks import Block, concat_groups, find_blocks
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
 from tinyedge.export.quantize.gptq import gptq_round
-from tinyedge.export.quantize.observe import NetworkStatistics, collect_statistics
+from tinyedge.export.quantize.observe import collect_statistics
 from tinyedge.export.quantize.reorder import reorder
 from tinyedge.export.quantize.scales import (
     BlockQuantParams,
+    Rounded,
     choose_logit_qparams,
     is_learnable,
     learn_scales,
@@ -31,14 +33,17 @@ from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.convert import convert_int8
 from tinyedge.export.tflite.editor import ModelEditor
+from tinyedge.export.tflite.mixed import int8_tensors
 from tinyedge.export.tflite.schema_types import OperatorT
-from tinyedge.modelcard import Rewrite
-from tinyedge.progress import Progress
+from tinyedge.modelcard import Precision, Rewrite
+from tinyedge.progress import Progress, no_progress
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["quantize"]
+__all__ = ["DefaultQuantizer", "Quantizer", "quantize", "widened_file"]
 
 _DEFAULTS = QuantizerConfig()
+_ALL_INT8: Mapping[int, Precision] = {}
+_AS_LEARNED: Mapping[int, float] = {}
 # tanh(3.5) is .998, a quarter of TANH's int8 scale below 1. On normal values of deviations 1 to 4 a
 # mish then has 34 to 36 dB, within 1.5 of what its input's and output's rounding leave.
 _LEAST_LOGARITHM = -3.5
@@ -55,104 +60,353 @@ def quantize(
     progress: Progress,
     config: QuantizerConfig = _DEFAULTS,
 ) -> bytes:
-    """The network as a full-integer .tflite.
-
-    Args:
-        network: in Darknet's order.
-        weights: folded, by which the layers' numbers find them in any order.
-        images: the calibration set, (n, height, width, channels) in [0, 1].
-        rewrites: names of `tinyedge.export.quantize.reorder.REWRITES` to apply.
-        input_type: ``int8`` or ``uint8``, of the input and of the output.
-        seed: of what is drawn at random; equal seeds give equal bytes.
-        progress: is told how far the work is.
-        config: the hyperparameters.
+    """The network as a full-integer .tflite; for the arguments see `Quantizer`.
 
     Raises:
         ExportError: TensorFlow's converter refuses the network.
     """
-    # The same bytes for the same input, whatever the threads do.
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(seed)
-    # Pools before leaky activations and averages before linear layers: what follows has less to
-    # quantize, and the board less to compute.
-    network = reorder(network, rewrites)
-    blocks = find_blocks(network)
-    # The float network runs once; what the later steps need of it is kept.
-    with tensorflow_hushed():
-        built = build_keras_network(network, weights)
-        statistics = collect_statistics(
-            network, built, blocks, images, seed=seed, config=config, progress=progress
-        )
-    # The scales of a block depend on one another, and concatenated blocks share theirs.
-    learnable = [block for block in blocks if is_learnable(block)]
-    groups = concat_groups(network, learnable)
-    qparams = _learn(groups, statistics, seed=seed, config=config, progress=progress)
-    # Equalized before the conversion, which takes the biases from these weights.
-    output_scales = {index: each.output_scale for index, each in qparams.items()}
-    weights = apply_equalization(network, weights, output_scales)
-    # The converter chooses operators and their order; its scales stay where nothing was learned.
-    done = Stage.CONVERT_TO_INT8.begin(progress)
-    assign_weights(built.model, network, weights)
-    editor = ModelEditor(convert_int8(built.model, images, input_type=input_type))
-    operators = editor.require_layers(block.layer.index for block in blocks)
-    done()
-    # Where the converter folded a constant that comes behind into a layer's weights, what it wrote
-    # there stays, scales included: these are another function's.
-    own = {
-        index: editor.holds_weights(operator, weights[index].kernel, weights[index].bias)
-        for index, operator in operators.items()
-        if index in weights
-    }
-    editor.set_qparams(editor.int8_input(), QuantParams.pixels())
-    for group in groups:
-        if not all(own[block.layer.index] for block in group):
-            continue
-        for block in group:
+    quantizer = Quantizer(
+        network,
+        weights,
+        images,
+        rewrites=rewrites,
+        input_type=input_type,
+        seed=seed,
+        progress=progress,
+        config=config,
+    )
+    return quantizer.integer_file(progress)
+
+
+class DefaultQuantizer:
+    """TFLiteConverter's own, for comparison: it chooses all by the largest and smallest values.
+
+    Attributes:
+        blocks: none that it would tell apart.
+    """
+
+    blocks: Sequence[Block] = ()
+
+    def __init__(
+        self, model: keras.Model, images: NDArray[np.float32], input_type: InputType
+    ) -> None:
+        """Of a Keras model and images as of `Quantizer`."""
+        self._model, self._images, self._input_type = model, images, input_type
+
+    def integer_file(self, progress: Progress, images: NDArray[np.bool_] | None = None) -> bytes:
+        """See `Quantizer.integer_file`."""
+        chosen = self._images if images is None else self._images[images]
+        done = Stage.QUANTIZE_BY_DEFAULT.begin(progress)
+        content = convert_int8(self._model, chosen, input_type=self._input_type)
+        done()
+        return content
+
+    def rounded_layers(self, int8: bytes, mixed: bytes) -> frozenset[int]:  # noqa: ARG002
+        """None that it would tell apart."""
+        return frozenset()
+
+    def file_for(
+        self,
+        int8: bytes,  # noqa: ARG002  # as the other's
+        mixed: bytes | None = None,  # noqa: ARG002
+        precision: Mapping[int, Precision] = _ALL_INT8,  # noqa: ARG002
+        widened: Mapping[int, float] = _AS_LEARNED,  # noqa: ARG002
+    ) -> bytes:
+        """The same for all uses: calibrated on all images."""
+        return self.integer_file(no_progress)
+
+
+class Quantizer:
+    """A network that was observed once, as full-integer files: fit for itself, or for a mixed file.
+
+    What was learned for the integer file is where the others begin.
+
+    Attributes:
+        blocks: the network's.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        weights: FoldedWeights,
+        images: NDArray[np.float32],
+        *,
+        rewrites: Collection[Rewrite],
+        input_type: InputType,
+        seed: int,
+        progress: Progress,
+        config: QuantizerConfig = _DEFAULTS,
+    ) -> None:
+        """Observe the float network.
+
+        Args:
+            network: in Darknet's order.
+            weights: folded, by which the layers' numbers find them in any order.
+            images: the calibration set, (n, height, width, channels) in [0, 1].
+            rewrites: names of `tinyedge.export.quantize.reorder.REWRITES` to apply.
+            input_type: ``int8`` or ``uint8``, of the input and of the output.
+            seed: of what is drawn at random; equal seeds give equal bytes.
+            progress: is told how far the work is.
+            config: the hyperparameters.
+        """
+        # The same bytes for the same input, whatever the threads do.
+        tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(seed)
+        # Pools before leaky activations and averages before linear layers: what follows has less to
+        # quantize, and the board less to compute.
+        self._network = reorder(network, rewrites)
+        self._weights, self._images = weights, images
+        self._input_type, self._seed, self._config = input_type, seed, config
+        self.blocks = find_blocks(self._network)
+        # The scales of a block depend on one another, and concatenated blocks share theirs.
+        learnable = [block for block in self.blocks if is_learnable(block)]
+        self._groups = concat_groups(self._network, learnable)
+        # By the layers of a group.
+        self._learned: dict[tuple[int, ...], _Learned] = {}
+        # The float network runs once; what the later steps need of it is kept.
+        with tensorflow_hushed():
+            self._built = build_keras_network(self._network, weights)
+            self._statistics = collect_statistics(
+                self._network,
+                self._built,
+                self.blocks,
+                images,
+                seed=seed,
+                config=config,
+                progress=progress,
+            )
+
+    def integer_file(self, progress: Progress, images: NDArray[np.bool_] | None = None) -> bytes:
+        """The full-integer file, in which all is rounded.
+
+        `images` says of each whether ranges are learned from it; from all where it is not given.
+
+        Raises:
+            ExportError: TensorFlow's converter refuses the network.
+        """
+        self._learned = self._learn({}, progress, images)
+        return self._file(self._learned, (), progress)
+
+    def rounded_layers(self, int8: bytes, mixed: bytes) -> frozenset[int]:
+        """Numbers of the layers of which a mixed file, made of `int8`, rounds something."""
+        found = self._rounded(int8, mixed)
+        return frozenset(b.layer.index for b in self.blocks if _is_any(b, found[b.layer.index]))
+
+    def _rounded(self, int8: bytes, mixed: bytes) -> dict[int, Rounded]:
+        editor, kept = ModelEditor(int8), int8_tensors(mixed)
+        operators = editor.require_layers(block.layer.index for block in self.blocks)
+        return {
+            block.layer.index: _rounded(editor, block, operators[block.layer.index], kept)
+            for block in self.blocks
+        }
+
+    def file_for(
+        self,
+        int8: bytes,
+        mixed: bytes | None = None,
+        precision: Mapping[int, Precision] = _ALL_INT8,
+        widened: Mapping[int, float] = _AS_LEARNED,
+    ) -> bytes:
+        """A full-integer file whose ranges are learned from all images, for what it is used for.
+
+        Scales of layers that a mixed file rounds once, and not twice, are learned for that one
+        rounding, and weights of layers that read float are quantized for it.
+
+        Args:
+            int8: the file that `integer_file` made.
+            mixed: the file that will be made of this one, as made of `int8`; None where none is.
+            precision: of its layers, by their numbers; ``int8`` of those left out.
+            widened: of layers, what their ranges are multiplied by; see `widened_file`.
+
+        Raises:
+            ExportError: TensorFlow's converter refuses the network.
+        """
+        rounded = {} if mixed is None else self._rounded(int8, mixed)
+        in_float = [number for number, kind in precision.items() if kind == "float32"]
+        reading_float: set[int] = set()
+        if mixed is not None and in_float:
+            editor, kept = ModelEditor(int8), int8_tensors(mixed)
+            operators = editor.require_layers(in_float)
+            reading_float = {
+                number
+                for number in in_float
+                if editor.tensor_name(operators[number].inputs[0]) not in kept
+            }
+        learned = self._learn(rounded, no_progress, None)
+        return widened_file(self._file(learned, reading_float, no_progress), widened, self.blocks)
+
+    def _file(
+        self,
+        learned: "Mapping[tuple[int, ...], _Learned]",
+        reading_float: Collection[int],
+        progress: Progress,
+    ) -> bytes:
+        """The file of what was learned; layers `reading_float` read what is not rounded."""
+        network, statistics = self._network, self._statistics
+        qparams = {
+            block.layer.index: each
+            for group in self._groups
+            for block, each in zip(group, learned[_layers(group)].qparams, strict=True)
+        }
+        # Equalized before the conversion, which takes the biases from these weights.
+        output_scales = {index: each.output_scale for index, each in qparams.items()}
+        weights = apply_equalization(network, self._weights, output_scales)
+        # The converter chooses operators and their order; its scales stay where nothing was
+        # learned.
+        done = Stage.CONVERT_TO_INT8.begin(progress)
+        assign_weights(self._built.model, network, weights)
+        content = convert_int8(self._built.model, self._images, input_type=self._input_type)
+        editor = ModelEditor(content)
+        operators = editor.require_layers(block.layer.index for block in self.blocks)
+        done()
+        # Where the converter folded a constant that comes behind into a layer's weights, what it
+        # wrote there stays, scales included: these are another function's.
+        own = {
+            index: editor.holds_weights(operator, weights[index].kernel, weights[index].bias)
+            for index, operator in operators.items()
+            if index in weights
+        }
+        editor.set_qparams(editor.int8_input(), QuantParams.pixels())
+        for group in self._groups:
+            if not all(own[block.layer.index] for block in group):
+                continue
+            for block in group:
+                index = block.layer.index
+                _set_qparams(editor, block, operators[index], qparams[index], len(group))
+        # The logits' scale is chosen by the answers' KL divergence, not by their own error.
+        if statistics.logits is not None:
+            logits = choose_logit_qparams(
+                statistics.logits, network.softmax, margin=self._config.logit_margin
+            )
+            editor.set_qparams(editor.int8_output(), logits)
+        # Weights come last: what is best for them depends on how the layer's input is quantized.
+        read = input_scales(network, output_scales)
+        advance = Stage.QUANTIZE_WEIGHTS.begin(progress, len(self.blocks))
+        for block in self.blocks:
             index = block.layer.index
-            _set_qparams(editor, block, operators[index], qparams[index], len(group))
-    # The logits' scale is chosen by the answers' KL divergence, not by their own error.
-    if statistics.logits is not None:
-        logits = choose_logit_qparams(
-            statistics.logits, network.softmax, margin=config.logit_margin
-        )
-        editor.set_qparams(editor.int8_output(), logits)
-    # Weights come last: what is best for them depends on how the layer's input is quantized.
-    read = input_scales(network, output_scales)
-    advance = Stage.QUANTIZE_WEIGHTS.begin(progress, len(blocks))
-    for block in blocks:
-        index = block.layer.index
-        if not own[index]:
+            if not own[index]:
+                advance()
+                continue
+            operator, folded = operators[index], weights[index]
+            hessian = statistics.blocks[index].hessian
+            if hessian is not None:
+                scale = 0.0 if index in reading_float else editor.input_scale(operator)
+                hessian = _quantized_hessian(hessian, read[index], scale)
+            kernel, kernel_qparams = _quantize_kernel(
+                folded.kernel, hessian, damping=self._config.damping
+            )
+            editor.set_weights(operator, kernel, kernel_qparams, folded.bias)
             advance()
-            continue
-        operator, folded = operators[index], weights[index]
-        hessian = statistics.blocks[index].hessian
-        if hessian is not None:
-            hessian = _quantized_hessian(hessian, read[index], editor.input_scale(operator))
-        kernel, kernel_qparams = _quantize_kernel(folded.kernel, hessian, damping=config.damping)
-        editor.set_weights(operator, kernel, kernel_qparams, folded.bias)
-        advance()
+        return editor.content()
+
+    def _learn(
+        self, rounded: Mapping[int, Rounded], progress: Progress, images: NDArray[np.bool_] | None
+    ) -> "dict[tuple[int, ...], _Learned]":
+        """What is known by the layers of each group, and learned where it is not known yet.
+
+        Args:
+            rounded: by layer number, what is rounded of its block; all, of one that is left out.
+            progress: is told how far the work is.
+            images: as of `integer_file`.
+        """
+        advance = Stage.LEARN_SCALES.begin(progress, sum(len(group) for group in self._groups))
+        learned = dict(self._learned)
+        for group in self._groups:
+            layers = _layers(group)
+            wanted = _Learned([], [rounded.get(n, Rounded()) for n in layers], images is None)
+            known = learned.get(layers)
+            # Of what is not rounded at all there is nothing to learn.
+            if known is None or (any(map(_is_any, group, wanted.rounded)) and known != wanted):
+                seen = [self._statistics.blocks[n] for n in layers]
+                if images is not None:
+                    seen = [each.of_images(images) for each in seen]
+                with tensorflow_hushed():
+                    qparams = learn_scales(
+                        group,
+                        seen,
+                        wanted.rounded,
+                        start=None if known is None else known.qparams,
+                        brief=known is not None or images is not None,
+                        seed=self._seed,
+                        config=self._config,
+                    )
+                learned[layers] = replace(wanted, qparams=qparams)
+            for _ in group:
+                advance()
+        return learned
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """What was learned of a group of blocks.
+
+    Attributes:
+        qparams: of each block.
+        rounded: what of each.
+        from_all: whether from all images.
+    """
+
+    qparams: Sequence[BlockQuantParams] = field(compare=False)
+    rounded: Sequence[Rounded]
+    from_all: bool
+
+
+def _layers(group: Sequence[Block]) -> tuple[int, ...]:
+    return tuple(block.layer.index for block in group)
+
+
+def widened_file(int8: bytes, factors: Mapping[int, float], blocks: Sequence[Block]) -> bytes:
+    """A full-integer file with wider ranges of what some layers give out.
+
+    Args:
+        int8: of a network of these blocks.
+        factors: by layer number, what the scales before and behind its activation are multiplied
+            by: their ratio stays, by which XNNPACK's slopes are exact.
+        blocks: the network's.
+    """
+    if not factors:
+        return int8
+    editor = ModelEditor(int8)
+    operators = editor.require_layers(block.layer.index for block in blocks)
+    for block in blocks:
+        factor, operator = factors.get(block.layer.index, 1.0), operators[block.layer.index]
+        activation = _activation(editor, block, operator)
+        for tensor in {int(each.outputs[0]) for each in (operator, activation) if each}:
+            found = editor.qparams(tensor)
+            assert found is not None
+            if factor != 1:
+                wide = QuantParams.per_tensor(factor * found.scale, int(found.zero_point))
+                editor.set_qparams(tensor, wide)
     return editor.content()
 
 
-def _learn(
-    groups: Sequence[Sequence[Block]],
-    statistics: NetworkStatistics,
-    *,
-    seed: int,
-    config: QuantizerConfig,
-    progress: Progress,
-) -> dict[int, BlockQuantParams]:
-    """The learned parameters of each block, by layer number."""
-    advance = Stage.LEARN_SCALES.begin(progress, sum(len(group) for group in groups))
-    qparams: dict[int, BlockQuantParams] = {}
-    for group in groups:
-        seen = [statistics.blocks[block.layer.index] for block in group]
-        with tensorflow_hushed():
-            learned = learn_scales(group, seen, seed=seed, config=config)
-        for block, each in zip(group, learned, strict=True):
-            qparams[block.layer.index] = each
-            advance()
-    return qparams
+def _rounded(
+    editor: ModelEditor, block: Block, operator: OperatorT, kept: Collection[str]
+) -> Rounded:
+    """What of a block is in int8 where these tensors are."""
+    given = operator.outputs[0]
+    before = block.function.fused or editor.tensor_name(given) in kept
+    activation = _activation(editor, block, operator)
+    given = given if activation is None else activation.outputs[0]
+    average = editor.consumer_named(given, "MEAN")
+    return Rounded(
+        before=before,
+        behind=editor.tensor_name(given) in kept,
+        average=not block.averaged or average is None or editor.output_name(average) in kept,
+    )
+
+
+def _is_any(block: Block, rounded: Rounded) -> bool:
+    """Whether something of a block is rounded."""
+    before = rounded.before and not block.function.fused
+    return before or rounded.behind or (rounded.average and block.averaged)
+
+
+def _activation(editor: ModelEditor, block: Block, operator: OperatorT) -> OperatorT | None:
+    """The last of its activation's operators, where TFLite fuses it not."""
+    if block.function.fused:
+        return None
+    return editor.consumer_named(operator.outputs[0], block.function.tflite[-1])
 
 
 def _set_qparams(
@@ -169,7 +423,7 @@ def _set_qparams(
         if block.activation == "mish":
             _narrow_logarithm(editor, tensor)
         # The last of an activation's operators reads what goes into the first, or is the only one.
-        activation = editor.consumer_named(tensor, block.function.tflite[-1])
+        activation = _activation(editor, block, operator)
         if activation is None:
             return
         tensor = activation.outputs[0]

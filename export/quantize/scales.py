@@ -27,6 +27,7 @@ from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, QuantParams
 
 __all__ = [
     "BlockQuantParams",
+    "Rounded",
     "align_scale_to_xnnpack",
     "choose_logit_qparams",
     "is_learnable",
@@ -80,10 +81,30 @@ class BlockQuantParams:
     output_scale: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """Where a block's values are rounded to int8: in a full-integer file, everywhere.
+
+    Of what a block has not, True.
+
+    Attributes:
+        before: what goes into an activation that TFLite does not fuse.
+        behind: what comes out of it.
+        average: the average behind it, where one follows.
+    """
+
+    before: bool = True
+    behind: bool = True
+    average: bool = True
+
+
 def learn_scales(
     blocks: Sequence[Block],
     statistics: Sequence[BlockStatistics],
+    rounded: Sequence[Rounded] | None = None,
     *,
+    start: Sequence[BlockQuantParams] | None = None,
+    brief: bool = False,
     seed: int,
     config: QuantizerConfig,
 ) -> list[BlockQuantParams]:
@@ -94,11 +115,17 @@ def learn_scales(
     Args:
         blocks: each learnable.
         statistics: of each of them.
+        rounded: likewise, where a mixed file rounds them, some of each; everywhere if not given.
+            Parameters of what is not rounded are about right.
+        start: what was learned of them before, of fewer images or for other roundings.
+        brief: learn in few steps, what is a start or has one.
         seed: of the values drawn for each iteration.
         config: the hyperparameters.
     """
-    learner = _Learner(blocks, statistics, config)
-    learner.descend(np.random.default_rng(seed))
+    learner = _Learner(blocks, statistics, rounded or [Rounded()] * len(blocks), config)
+    if start is not None:
+        learner.begin_at(start)
+    learner.descend(np.random.default_rng(seed), brief=brief)
     return learner.qparams()
 
 
@@ -168,6 +195,10 @@ class _FakeQuantizer:
         integers = tf.clip_by_value(_round(values / scale) + zero_point, self._low, self._high)
         return (integers - zero_point) * scale
 
+    def begin_at(self, start: QuantParams) -> None:
+        self.log_scale.assign(np.log(start.scale))
+        self.zero_point.assign(float(start.zero_point))
+
     def qparams(self) -> QuantParams:
         zero_point = np.clip(np.rint(self.zero_point.numpy()), self._low, self._high)
         return QuantParams.per_tensor(float(np.exp(self.log_scale.numpy())), int(zero_point))
@@ -176,8 +207,15 @@ class _FakeQuantizer:
 class _BlockLearner:
     """One block's values, its equalization scale and the quantizers that it has to itself."""
 
-    def __init__(self, block: Block, statistics: BlockStatistics, config: QuantizerConfig) -> None:
+    def __init__(
+        self,
+        block: Block,
+        statistics: BlockStatistics,
+        rounded: Rounded,
+        config: QuantizerConfig,
+    ) -> None:
         self.block = block
+        self._rounded = rounded
         self._config = config
         self._function = block.function
         self._values = tf.constant(statistics.pre_activation)
@@ -205,6 +243,22 @@ class _BlockLearner:
             )
         self._weight = tf.constant(statistics.sensitivity, tf.float32)
 
+    @property
+    def is_rounded_twice(self) -> bool:
+        """Whether it is before its activation as well as behind it."""
+        before = self.pre_activation is not None and self._rounded.before
+        return before and self._rounded.behind
+
+    def begin_at(self, start: BlockQuantParams) -> None:
+        """Take what was learned before."""
+        self.log_output_scale.assign(np.log(start.output_scale))
+        for own, learned in (
+            (self.pre_activation, start.pre_activation),
+            (self.average, start.average),
+        ):
+            if own is not None and learned is not None:
+                own.begin_at(learned)
+
     def draw(self, rng: np.random.Generator, iterations: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Which values to look at in each iteration, and what to multiply them by.
 
@@ -227,12 +281,15 @@ class _BlockLearner:
         """Weighted mean squares of the error behind the activation and of its float values."""
         output_scale = tf.exp(self.log_output_scale)
         found = values / output_scale
-        if self.pre_activation is not None:
+        if self.pre_activation is not None and self._rounded.before:
             found = self.pre_activation(found)
-        found, wanted = output(self._activated(found, _rounded)), self._activated(values)
+        found, wanted = self._activated(found, _rounded), self._activated(values)
+        if self._rounded.behind:
+            found = output(found)
         if self.average is not None:
-            found = self.average(tf.reduce_mean(found, axis=1))
-            wanted = tf.reduce_mean(wanted, axis=1)
+            found, wanted = tf.reduce_mean(found, axis=1), tf.reduce_mean(wanted, axis=1)
+            if self._rounded.average:
+                found = self.average(found)
         error = tf.reduce_mean(tf.square(found * output_scale - wanted) * self._weight)
         return error, tf.reduce_mean(tf.square(wanted) * self._weight)
 
@@ -241,7 +298,7 @@ class _BlockLearner:
         pre_activation = None
         if self.pre_activation is not None:
             pre_activation = self.pre_activation.qparams()
-        if pre_activation is not None and self._function.leaky:
+        if pre_activation is not None and self._function.leaky and self.is_rounded_twice:
             assert self._function.slope is not None
             pre_activation = align_scale_to_xnnpack(
                 pre_activation,
@@ -271,12 +328,13 @@ class _Learner:
         self,
         blocks: Sequence[Block],
         statistics: Sequence[BlockStatistics],
+        rounded: Sequence[Rounded],
         config: QuantizerConfig,
     ) -> None:
         self._config = config
         self._blocks = [
-            _BlockLearner(block, seen, config)
-            for block, seen in zip(blocks, statistics, strict=True)
+            _BlockLearner(block, seen, each, config)
+            for block, seen, each in zip(blocks, statistics, rounded, strict=True)
         ]
         low = min(block.low for block in self._blocks)
         high = max(block.high for block in self._blocks)
@@ -289,10 +347,18 @@ class _Learner:
         rates = [1.0, config.zero_point_rate] * len(quantizers) + [1.0] * len(scales)
         self._adam = _Adam(self._variables, rates)
 
-    def descend(self, rng: np.random.Generator) -> None:
+    def begin_at(self, start: Sequence[BlockQuantParams]) -> None:
+        """Take what was learned before."""
+        for block, each in zip(self._blocks, start, strict=True):
+            block.begin_at(each)
+        self._output.begin_at(start[0].output)
+
+    def descend(self, rng: np.random.Generator, *, brief: bool) -> None:
         """Go down the error's slope on values drawn at random."""
-        leaky = any(block.pre_activation is not None for block in self._blocks)
-        iterations = self._config.leaky_iterations if leaky else self._config.iterations
+        iterations = self._config.iterations
+        if any(block.is_rounded_twice for block in self._blocks):
+            config = self._config
+            iterations = config.brief_iterations if brief else config.leaky_iterations
         draws = [block.draw(rng, iterations) for block in self._blocks]
 
         def step(iteration: tf.Tensor) -> tf.Tensor:
@@ -324,7 +390,9 @@ class _Learner:
             ]
             total = tf.add_n([error for error, _ in errors])
             loss = total / (tf.add_n([power for _, power in errors]) + 1e-30)
-        return list(tape.gradient(loss, self._variables))
+        # Of what is not rounded there is none.
+        zero = tf.UnconnectedGradients.ZERO
+        return list(tape.gradient(loss, self._variables, unconnected_gradients=zero))
 
 
 def _initial_scale(values: Floats) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ __all__ = [
     "can_be_hybrid",
     "follows_float",
     "head_operators",
+    "int8_tensors",
     "mixed_file",
 ]
 
@@ -62,6 +63,20 @@ def mixed_file(
     editor.set_output(writer.as_float(editor.int8_output()))
     editor.drop_unused()
     return editor.content(aligned=True)
+
+
+def int8_tensors(content: bytes) -> frozenset[str]:
+    """The names of the tensors that a file computes in int8.
+
+    Those of a mixed file are named as in the integer file.
+    """
+    editor = ModelEditor(content)
+    return frozenset(
+        editor.tensor_name(int(index))
+        for operator in editor.operators
+        for index in operator.outputs
+        if editor.qparams(int(index)) is not None
+    ) | {editor.tensor_name(index) for index in editor.inputs}
 
 
 def can_be_dequantized_before(editor: ModelEditor, operator: OperatorT) -> bool:

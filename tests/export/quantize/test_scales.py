@@ -16,6 +16,8 @@ require_tensorflow()  # in less time than the modules below take to import it
 
 from tinyedge.export.quantize.observe import BlockStatistics  # noqa: E402
 from tinyedge.export.quantize.scales import (  # noqa: E402
+    BlockQuantParams,
+    Rounded,
     choose_logit_qparams,
     learn_scales,
 )
@@ -24,7 +26,7 @@ CHANNELS = 6
 # Enough on six channels for what is asked of them here.
 CONFIG = QuantizerConfig(iterations=150, leaky_iterations=150, learning_rate=0.05)
 # What is asked does not depend on how far they got.
-SHORT = QuantizerConfig(iterations=2, leaky_iterations=2)
+SHORT = QuantizerConfig(iterations=2, leaky_iterations=2, brief_iterations=2)
 # How much of the error of smallest-to-largest ranges may be left: two thirds at the most.
 LEFT = {"leaky": 0.33, "relu": 0.66, "linear": 0.66}
 CFG = (
@@ -82,6 +84,49 @@ def test_learned_scales_leave_less_error_on_unseen_values(activation: str) -> No
     )
     assert error(found.pre_activation, found.output, found.output_scale) < LEFT[activation] * plain
     assert (found.pre_activation is not None) == (activation == "leaky")
+
+
+@pytest.mark.parametrize(
+    "rounded", [Rounded(before=False), Rounded(behind=False)], ids=["behind", "before"]
+)
+def test_scales_for_one_rounding_leave_less_of_it_on_unseen_values(rounded: Rounded) -> None:
+    rng = np.random.default_rng(5)
+    seen = statistics(rng)
+    (twice,) = learn_scales([block("leaky")], [seen], seed=0, config=CONFIG)
+    (once,) = learn_scales(
+        [block("leaky")], [seen], [rounded], start=[twice], seed=0, config=CONFIG
+    )
+    unseen = values(rng)
+
+    def error(found: BlockQuantParams) -> float:
+        divided = (unseen / found.output_scale).astype(np.float32)
+        if rounded.before:
+            assert found.pre_activation is not None
+            divided = found.pre_activation.fake_quantize(divided)
+        activated = leaky(divided)
+        if rounded.behind:
+            activated = found.output.fake_quantize(activated)
+        return float(((activated * found.output_scale - leaky(unseen)) ** 2).mean())
+
+    assert error(once) < (0.99 if rounded.behind else 0.9) * error(twice)
+
+
+def test_what_was_learned_before_is_where_learning_begins() -> None:
+    seen = statistics(np.random.default_rng(5))
+    (before,) = learn_scales([block("leaky")], [seen], seed=0, config=CONFIG)
+    (on,) = learn_scales([block("leaky")], [seen], start=[before], seed=0, config=SHORT)
+    (anew,) = learn_scales([block("leaky")], [seen], seed=0, config=SHORT)
+    far, near = (abs(np.log(each.output_scale / before.output_scale)).max() for each in (anew, on))
+    assert near < 0.2 * far
+
+
+def test_values_of_some_images_are_those_images_values() -> None:
+    sampled = np.arange(2 * 3 * CHANNELS, dtype=np.float32).reshape(6, CHANNELS)
+    of_two = BlockStatistics(sampled, np.ones(CHANNELS), None)
+    assert (of_two.of_images(np.array([False, True])).pre_activation == sampled[3:]).all()
+    averaged = BlockStatistics(sampled.reshape(2, 3, CHANNELS), np.ones(CHANNELS), None)
+    found = averaged.of_images(np.array([True, False])).pre_activation
+    assert (found == averaged.pre_activation[:1]).all()
 
 
 def test_concatenated_blocks_end_on_the_same_scale() -> None:
