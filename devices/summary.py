@@ -8,6 +8,7 @@ from tinyedge.darknet import summary
 from tinyedge.darknet.network import Footprint, Network
 from tinyedge.devices.latency import report
 from tinyedge.devices.latency.estimates import LatencyEstimates, latency_estimates
+from tinyedge.devices.latency.instructions import takes_mixed
 from tinyedge.devices.memory import check_memory
 from tinyedge.devices.profile import Profile
 from tinyedge.table import WIDTH, folded
@@ -50,6 +51,10 @@ def as_text(network: Network, costs: DeviceCosts | None = None, *, width: int = 
         if costs.profile.microcontroller:
             lines.append("  weights lie in flash; tinyedge check says what memory a file takes")
         lines.append(indent(report.as_text(costs.latency), "  "))
+        made = "a mixed" if takes_mixed(costs.profile) else "an integer"
+        # `export` gives a mixed file the integer file's cycles as its budget.
+        time = ", in about int8's time" if takes_mixed(costs.profile) else ""
+        lines.append(f"  export makes {made} file by default{time}")
         if costs.profile.delegate_warning is not None:
             lines.append(f"  {costs.profile.delegate_warning}")
     return folded("\n".join(lines), width=width)
@@ -65,5 +70,6 @@ def as_json(network: Network, costs: DeviceCosts | None = None) -> dict[str, obj
             "delegate": costs.profile.delegate,
             "needs": {name: need.total for name, need in costs.needs.items()},
             "latency_estimate": report.as_json(costs.latency),
+            "precision": "mixed" if takes_mixed(costs.profile) else "integer",
         }
     return content

@@ -131,8 +131,7 @@ def _export(name: str, row: Row, place: Path) -> str:
     words += ["--count", CALIBRATION_IMAGES, *row.options["words"], "-o", place / "export"]
     failure = _run([Path(sys.executable), "-m", "tinyedge", *words], place)
     if not failure:
-        kind = "float" if row is FLOAT else "int8"
-        (place / "export" / f"{name}_{kind}.tflite").rename(place / "model.tflite")
+        (place / "export" / f"{name}_{row.options['file']}.tflite").rename(place / "model.tflite")
         shutil.rmtree(place / "export")
     return failure
 

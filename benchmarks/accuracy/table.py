@@ -37,7 +37,12 @@ _READING = (
     "divided by TFLiteConverter default's. A .tflite takes int8 pixels and gives int8 logits,",
     "ai-edge-quantizer's as its recipe has it; the other engines take and give float32 and",
     "quantize inside the timed call. *Bytes* are those of the files a board needs, of tinyedge's",
-    "two with the model card.",
+    "with the model card.",
+    "",
+    "*tinyedge tuned* is the integer file; *for pi4, mixed* is what `export --device pi4` makes",
+    "in its place: int8 pixels in, float logits out, each layer in int8, hybrid or float, chosen",
+    "by what they cost on that board's core ([precision.md](precision.md)). On this machine's",
+    "CPU, where they are timed here, float may cost more.",
 )
 
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.networks import CALIBRATION_IMAGES
+from benchmarks.accuracy.peers.rows import ROWS
 from benchmarks.accuracy.table import markdown
+from tinyedge.devices.latency.instructions import takes_mixed
+from tinyedge.devices.profile import find_profile
 
 CLASSES = 6
 FLOAT = [0, 1, 2, 3, 4, 5, 0, 1]
@@ -62,3 +65,14 @@ def test_a_failed_row_and_one_without_times_show_dashes(lines: dict[str, list[st
     assert set(lines["ncnn"]) == {"-"}
     assert lines["tinyedge tuned"][-4:] == ["0", "12,345", "1.250", "0.50"]
     assert lines["TFLiteConverter default"][-2:] == ["-", "-"]
+
+
+def test_each_row_takes_the_file_that_its_command_writes() -> None:
+    """By what `export` makes for a device where no precision is asked for."""
+    ours = [row.options for row in ROWS if row.tool == "tinyedge"]
+    mixed = [options["words"] for options in ours if options["file"] == "mixed"]
+    assert mixed == [("--device", name) for name in ("pi3", "pi4", "pi5", "pi")]
+    assert all(takes_mixed(find_profile(name)) for _, name in mixed)
+    others = [word for options in ours if options["file"] != "mixed" for word in options["words"]]
+    assert "--device" not in others
+    assert not takes_mixed(find_profile("host"))

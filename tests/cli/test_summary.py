@@ -79,6 +79,33 @@ def test_a_delegate_is_named_as_code(tmp_path: Path) -> None:
     assert json.loads(_run(POOLS, "--device", profile, "--json").stdout)["delegate"] == "./evil.so"
 
 
+@pytest.mark.parametrize(
+    ("device", "precision"),
+    [
+        *((name, "mixed") for name in ("pi", "pi-zero2w", "pi3", "pi4", "pi5")),
+        *((name, "integer") for name in ("host", "coral-usb", "tflm", "uint8", "32-bit")),
+    ],
+)
+def test_which_file_export_makes_is_said(device: str, precision: str, tmp_path: Path) -> None:
+    pi4 = (ROOT / "devices" / "pi4.toml").read_text()
+    others = {
+        "uint8": pi4.replace('input_type = "int8"', 'input_type = "uint8"'),
+        "32-bit": pi4.replace('"aarch64"', '"armv7l"'),
+    }
+    if device in others:
+        assert others[device] != pi4
+        path = tmp_path / f"{device}.toml"
+        path.write_text(others[device])
+        device = str(path)
+    lines = _run(POOLS, "--device", device).stdout.splitlines()
+    said = [line.strip() for line in lines if line.startswith("  export makes")]
+    if precision == "mixed":
+        assert said == ["export makes a mixed file by default, in about int8's time"]
+    else:
+        assert said == ["export makes an integer file by default"]
+    assert json.loads(_run(POOLS, "--device", device, "--json").stdout)["precision"] == precision
+
+
 def test_a_mistake_is_one_line_on_stderr() -> None:
     result = _run(CFGS / "invalid" / "size_abc.cfg")
     assert result.exit_code == 2

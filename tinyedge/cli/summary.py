@@ -13,7 +13,8 @@ from tinyedge.cli.parameters import DEVICE, SIZE, SOURCE, json_option, shows_pro
     "--device",
     type=DEVICE,
     metavar="NAME",
-    help="Say what the network needs of this device's memory, and estimate its latency there.",
+    help="Say what the network needs of this device's memory, estimate its latency there, and say"
+    " which file export makes for it.",
 )
 @json_option
 def command(source: str, size: tuple[int, int] | None, device: str | None, as_json: bool) -> None:

@@ -16,7 +16,8 @@ class Row:
         title: in the table.
         engine: runs it; a key of `benchmarks.accuracy.peers.__main__`'s sessions.
         tool: makes it: ``tinyedge`` (the command), or a key of the quantizers there.
-        options: of the tool: keyword arguments, or the command's words.
+        options: of the tool: keyword arguments; of the command its words, and which file of those
+            it writes.
         packages: of the peers' environment, whose versions make the numbers.
     """
 
@@ -32,8 +33,13 @@ _ONNX_RUNTIME = ("onnx", "onnxruntime")
 _OPENVINO = ("openvino", "nncf")
 
 
-def _tflite(name: str, title: str, *words: str) -> Row:
-    return Row(name, title, "litert", "tinyedge", {"words": words}, ("ai-edge-litert",))
+def _tflite(name: str, title: str, file: str, *words: str) -> Row:
+    options = {"words": words, "file": file}
+    return Row(name, title, "litert", "tinyedge", options, ("ai-edge-litert",))
+
+
+def _mixed(device: str) -> Row:
+    return _tflite(f"mixed-{device}", f"tinyedge for {device}, mixed", "mixed", "--device", device)
 
 
 def _ai_edge(name: str, title: str, *, whole_range: bool) -> Row:
@@ -51,9 +57,9 @@ def _nncf(name: str, title: str, *, preset: str, fast: bool) -> Row:
     return Row(f"openvino-{name}", title, "openvino", "nncf", options, _OPENVINO)
 
 
-FLOAT = _tflite("float", "float .tflite", "--float-only")
-BASELINE = _tflite("default", "TFLiteConverter default", "--quantizer", "default")
-TUNED = _tflite("tuned", "tinyedge tuned", "--quantizer", "tuned")
+FLOAT = _tflite("float", "float .tflite", "float", "--float-only")
+BASELINE = _tflite("default", "TFLiteConverter default", "int8", "--quantizer", "default")
+TUNED = _tflite("tuned", "tinyedge tuned", "int8", "--quantizer", "tuned")
 GRAPH = Row("onnx", "float ONNX", "onnxruntime", "onnx", packages=_ONNX_RUNTIME)
 """The float graph that ONNX Runtime and OpenVINO quantize; it has no row in the table."""
 
@@ -61,6 +67,7 @@ ROWS = (
     FLOAT,
     BASELINE,
     TUNED,
+    *map(_mixed, ("pi3", "pi4", "pi5", "pi")),
     _ai_edge("ai-edge-quantizer", "ai-edge-quantizer default", whole_range=False),
     _ai_edge("ai-edge-minmax", "ai-edge-quantizer, min and max", whole_range=True),
     *map(_onnx_runtime, ("MinMax", "Percentile", "Entropy")),
