@@ -28,5 +28,7 @@ def quantize(network: Path, calibration: NDArray[np.float32], folder: Path) -> N
         raise PackageMissingError("ncnn's int8 tools are here, but no use is made of them yet")
     raise PackageMissingError(
         f"the package ncnn {version} runs int8 models but brings no {' or '.join(missing)},"
-        " the tools that calibrate and write one, and none is on the PATH"
+        " the tools that calibrate and write one, and none is on the PATH; of release 1.0.20261020"
+        " the source archive on PyPI leaves tools/ out, the package pnnx converts only, and Debian"
+        " 12 has no package of ncnn"
     )
