@@ -34,10 +34,11 @@ _READING = (
     "",
     "*ms* is the median of one inference on one thread, all models of a table called in turn in",
     "one process, each timed call behind an untimed one of the same model; *of default's* is that",
-    "divided by TFLiteConverter default's. A .tflite takes int8 pixels and gives int8 logits,",
+    "divided by TFLiteConverter default's. A load average above the number of CPUs is other work,",
+    "which slows all of them. A .tflite takes int8 pixels and gives int8 logits,",
     "ai-edge-quantizer's as its recipe has it; the other engines take and give float32 and",
-    "quantize inside the timed call. *Bytes* are those of the files a board needs, of tinyedge's",
-    "with the model card.",
+    "quantize inside the timed call. *Bytes* are those of the files a board needs, of",
+    "tinyedge's with the model card.",
     "",
     "*tinyedge tuned* is the integer file; *for pi4, mixed* is what `export --device pi4` makes",
     "in its place: int8 pixels in, float logits out, each layer in int8, hybrid or float, chosen",
@@ -107,7 +108,8 @@ def _network(name: str, folder: Path) -> list[str]:
         *_graph(folder),
     ]
     if latency:
-        lines += [f"Times: {latency['rounds']} calls of each."]
+        load = f"load average {latency['load']:.1f} on {os.cpu_count()} CPUs"
+        lines += [f"Times: {latency['rounds']} calls of each; {load}."]
     lines += ["", "| " + " | ".join(_HEADINGS) + " |"]
     lines += ["|" + "|".join(["---", *["---:"] * (len(_HEADINGS) - 1)]) + "|"]
     failures = []

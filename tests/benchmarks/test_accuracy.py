@@ -37,7 +37,7 @@ def lines(tmp_path: Path) -> dict[str, list[str]]:
     _keep(tmp_path, "default", DEFAULT)
     _keep(tmp_path, "tuned", TUNED)
     _keep(tmp_path, "ncnn", None, failure="no tools")
-    latency = {"rounds": 7, "rows": {"tuned": {"milliseconds": 1.25, "ratio": 0.5}}}
+    latency = {"rounds": 7, "load": 1.25, "rows": {"tuned": {"milliseconds": 1.25, "ratio": 0.5}}}
     (tmp_path / "latency.json").write_text(json.dumps(latency), encoding="utf-8")
     text = markdown({"fashion": tmp_path})
     assert "- ncnn: no tools" in text.splitlines()

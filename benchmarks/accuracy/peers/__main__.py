@@ -8,6 +8,7 @@ they find they write into it.
 import argparse
 import importlib.metadata
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -139,7 +140,7 @@ def _time(rows: Sequence[Row], network: Path, rounds: int) -> None:
         row.name: {"milliseconds": milliseconds, "ratio": milliseconds / medians[base]}
         for row, milliseconds in zip(rows, medians.tolist(), strict=True)
     }
-    content = {"rounds": rounds, "rows": result}
+    content = {"rounds": rounds, "load": os.getloadavg()[0], "rows": result}
     (network / "latency.json").write_text(json.dumps(content), encoding="utf-8")
 
 
