@@ -9,7 +9,7 @@ calib_more; a draw on 200 photos drawn from those two, and compared on val and o
 not drawn; a count on so many photos of calib, or on none (``--calib none``). No choice is made on
 what answers are compared on. A seed takes ten minutes on two cores, the others six; what is there
 already is not measured again, nor is anything begun after --minutes.
-Instructions are counted in the emulated boards.
+Instructions of a seed's files are counted in the emulated boards.
 """
 
 import argparse
@@ -43,13 +43,14 @@ from tinyedge.images.spec import InputSpec
 from tinyedge.progress import no_progress
 from tinyedge.zoo.source import find_source
 
-# Boards and budgets: the default, what a little more buys, and any of them at once.
-_FILES = (
-    *(("pi3", 1.0), ("pi3", 1.04), ("pi4", 1.0), ("pi4", 1.04)),
-    *(("pi5", 1.1), ("pi5", 1.2), ("pi", 1.0)),
+# Boards and budgets: each target's, and any of the boards at once.
+_FILES = (("pi3", 1.0), ("pi4", 1.0), ("pi5", 1.1))
+_FILES_OF_A_SEED = (*_FILES, ("pi", 1.0))
+# What a little more buys.
+_FILES_OF_THE_FIRST = (
+    *(("pi3", 1.02), ("pi3", 1.04), ("pi4", 1.02), ("pi4", 1.04)),
+    *(("pi5", 1.0), ("pi5", 1.15), ("pi5", 1.2), ("pi", 1.1)),
 )
-_MORE_OF_THE_FIRST = (("pi3", 1.02), ("pi4", 1.02), ("pi5", 1.0), ("pi5", 1.15), ("pi", 1.1))
-_FILES_OF_A_DRAW = (("pi3", 1.0), ("pi4", 1.0), ("pi5", 1.1), ("pi", 1.0))
 _BOARDS = ("pi3", "pi4", "pi5")
 _DRAWN = 200
 _silent = no_progress("")
@@ -112,7 +113,7 @@ def _samples(seeds: Iterable[int], draws: Iterable[int], counts: Iterable[int]) 
         list(read_unlabelled(photos / name)) for name in ("calib", "calib_more", "val")
     )
     for seed in seeds:
-        files = sorted({*_FILES, *([] if seed else _MORE_OF_THE_FIRST)})
+        files = sorted({*_FILES_OF_A_SEED, *(() if seed else _FILES_OF_THE_FIRST)})
         yield Sample(f"seed-{seed}", seed, calib, {"val": val, "others": more}, files)
     for draw in draws:
         both = [*calib, *more]
@@ -120,11 +121,11 @@ def _samples(seeds: Iterable[int], draws: Iterable[int], counts: Iterable[int]) 
         chosen = [both[n] for n in sorted(drawn[:_DRAWN])]
         others = [both[n] for n in sorted(drawn[_DRAWN:])]
         compared = {"val": val, "others": others}
-        yield Sample(f"draw-{draw}", 0, chosen, compared, _FILES_OF_A_DRAW)
+        yield Sample(f"draw-{draw}", 0, chosen, compared, _FILES)
     for count in counts:
         chosen = evenly_spaced(calib, count) if count else []
         compared = {"val": val, "others": more}
-        yield Sample(f"count-{count}", 0, chosen, compared, _FILES_OF_A_DRAW)
+        yield Sample(f"count-{count}", 0, chosen, compared, _FILES)
 
 
 def _measured(network: str, sample: Sample) -> dict[str, Any]:
@@ -152,14 +153,18 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
         chosen = weighed.choose(budget)
         facts = {"cycles": chosen.ratio, "precision": dict(chosen.precision)}
         files[f"{board} {budget:.2f}"] = made.fitted(chosen, no_progress)[1].content, facts
-    # By the boards of the last.
-    whole = weighed.all_float()
-    files["all float"] = made.fitted(whole, no_progress)[1].content, {"cycles": whole.ratio}
+    is_seed = sample.name.startswith("seed")
+    if is_seed:
+        # By the boards of the last.
+        whole = weighed.all_float()
+        files["all float"] = made.fitted(whole, no_progress)[1].content, {"cycles": whole.ratio}
     rows: dict[str, Any] = {
         name: {**facts, "bytes": len(content)} for name, (content, facts) in files.items()
     }
-    for name, counts in _instructions({name: each for name, (each, _) in files.items()}).items():
-        rows[name]["instructions"] = counts
+    if is_seed:
+        contents = {name: content for name, (content, _) in files.items()}
+        for name, counts in _instructions(contents).items():
+            rows[name]["instructions"] = counts
     for name, paths in sample.compared.items():
         inputs = np.stack([load_float_input(path, spec) for path in paths])
         wanted = run_file(observed.float_tflite, inputs, _silent).answers

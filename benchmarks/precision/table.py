@@ -19,7 +19,12 @@ def markdown(found: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> st
     A number is the mean over the samples, with the range behind it.
     """
     lines = ["## Measured", ""]
-    lines += ["Written by `python -m benchmarks.precision -o docs/precision.md`.", ""]
+    lines += [
+        "Written by `python -m benchmarks.precision -o docs/precision.md`. *cycles* are by the"
+        " table and the rule, to the integer file's on the board; instructions are counted on"
+        " emulated cores, one thread. A number is the mean; in brackets the lowest and highest.",
+        "",
+    ]
     for (network, kind), samples in sorted(found.items(), key=lambda each: each[0], reverse=True):
         lines += [*_table(network, kind, samples), ""]
     return "\n".join(lines[:-1]) + "\n"
@@ -39,12 +44,12 @@ def _table(network: str, kind: str, samples: Sequence[Mapping[str, Any]]) -> lis
         calibrated = f"calibrated on {photos} photos of calib" if photos else "`--calib none`"
         compared = f"*others* are the {others} of calib_more"
     columns = ["file for, budget", "cycles", "KL, val", "agreement", "ties", "KL, others"]
-    columns += ["bytes", *_BOARDS.values()]
+    columns += ["bytes", *(_BOARDS.values() if kind == "seed" else ())]
     lines = [
         f"`{network}`, {calibrated}; answers against the float file's on the"
         f" {first['val']['images']} photos of val, {compared}; {_machine()};"
-        f" {samples[0]['date']}. Instructions are M of one inference on an emulated core, one"
-        " thread; cycles by the table and the rule, to the integer file's on the board.",
+        f" {samples[0]['date']}."
+        + (" Instructions are M of one inference, counted." if kind == "seed" else ""),
         "",
         f"| {' | '.join(columns)} |",
         f"|---{'|---:' * (len(columns) - 1)}|",
@@ -62,10 +67,11 @@ def _table(network: str, kind: str, samples: Sequence[Mapping[str, Any]]) -> lis
             _spread([row["others"]["kl"] for row in rows], "{:.4f}"),
             _spread([row["bytes"] for row in rows], "{:,.0f}"),
         ]
-        cells += [
-            _spread([row["instructions"][board] / 1e6 for row in rows], "{:.1f}")
-            for board in _BOARDS
-        ]
+        if kind == "seed":
+            cells += [
+                _spread([row["instructions"][board] / 1e6 for row in rows], "{:.1f}")
+                for board in _BOARDS
+            ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

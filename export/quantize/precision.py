@@ -54,7 +54,7 @@ _MOST_CANDIDATES = 4
 _WORTH = 0.9
 """Of the divergence: a plan that leaves more of it is not worth giving up int8 layers for."""
 _TABLE_ERROR = 0.01
-"""Of what a whole network takes, as it was counted: a plan stays that far below the budget."""
+"""Of a whole network's instructions, as they were counted: so far below the budget these stay."""
 _FIXED = -1
 """In place of a unit: what is int8 whatever the others are."""
 
@@ -223,14 +223,11 @@ class Precisions:
 
         `budget` is the most cycles it may take on each board, as a part of the integer file's.
         """
-        found, limit = [self.head_alone()], budget - _TABLE_ERROR
+        found = [self.head_alone()]
         for plan in self.plans():
-            if self._ratio(plan.cycles) > limit:
-                continue
-            candidate = self.written(plan.precision)
-            # By the finished file: sums leave out which tensors a cache still holds.
-            if candidate.ratio <= limit:
-                found.append(candidate)
+            # By the finished file, too: sums leave out which tensors a cache still holds.
+            if self._ratio(plan.cycles) <= budget and self._is_within(plan.precision, budget):
+                found.append(self.written(plan.precision))
             if len(found) > _MOST_CANDIDATES:
                 break
         best = min(found, key=lambda each: each.divergence)
@@ -273,6 +270,16 @@ class Precisions:
         ratio = self._ratio(cost.cycles for cost in costs)
         alone = not any(number not in self._units.head_layers for number in kinds)
         return Mixed(content, kinds, costs, ratio, self._divergence(content), alone)
+
+    def _is_within(self, precision: Mapping[int, Precision], budget: float) -> bool:
+        """Whether the file in these precisions keeps the budget, in cycles and in instructions."""
+        costs = self._costs(mixed_file(self._int8, precision))
+        instructions = max(
+            cost.instructions / integer.instructions
+            for cost, integer in zip(costs, self._costs_of_int8, strict=True)
+        )
+        in_cycles = self._ratio(cost.cycles for cost in costs) <= budget
+        return in_cycles and instructions <= budget - _TABLE_ERROR
 
     def _costs(self, content: bytes) -> tuple[FileCost, ...]:
         graph = parse_tflite(content).subgraphs[0]
