@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,19 +64,19 @@ def find_images(sources: Sequence[str]) -> ImagePaths:
     Raises:
         DatasetError: a name that does not exist, a folder or pattern without an image.
     """
-    found: list[Path | str] = []
+    found: list[Sequence[Path]] = []
     for source in sources:
         path = Path(source)
         # Those of os.path take a name too long for any file for one that is not there.
         if os.path.isdir(source):
-            found += _images_in(path)
+            found.append(_images_in(path))
         elif os.path.exists(source):
-            found.append(path)
+            found.append([path])
         elif glob.has_magic(source):
-            found += _matching(source)
+            found.append(_matching(source))
         else:
             raise DatasetError(f"{shown_name(source)}: no such file or folder")
-    return ImagePaths(found)
+    return ImagePaths(chain.from_iterable(found))
 
 
 def read_unlabelled(source: Path) -> ImagePaths:
