@@ -161,7 +161,6 @@ class Mixed(NamedTuple):
         costs: of an inference, on each of the boards.
         ratio: the most of its cycles on one of the boards, as a part of the integer file's.
         divergence: from the float file's answers, of the images it was chosen on.
-        is_head_alone: whether no layer but the head's is in another precision than int8.
     """
 
     content: bytes
@@ -169,12 +168,10 @@ class Mixed(NamedTuple):
     costs: tuple[FileCost, ...]
     ratio: float
     divergence: float
-    is_head_alone: bool = False
 
     def of(self, int8: bytes) -> "Mixed":
         """The same precisions of another int8 file of the network; not run again."""
-        chosen = {} if self.is_head_alone else self.precision
-        return self._replace(content=mixed_file(int8, chosen))
+        return self._replace(content=mixed_file(int8, self.precision))
 
 
 class Precisions:
@@ -268,8 +265,7 @@ class Precisions:
         kinds |= dict.fromkeys(self._units.head_layers, "float32")
         costs = self._costs(content)
         ratio = self._ratio(cost.cycles for cost in costs)
-        alone = not any(number not in self._units.head_layers for number in kinds)
-        return Mixed(content, kinds, costs, ratio, self._divergence(content), alone)
+        return Mixed(content, kinds, costs, ratio, self._divergence(content))
 
     def _is_within(self, precision: Mapping[int, Precision], budget: float) -> bool:
         """Whether the file in these precisions keeps the budget, in cycles and in instructions."""
