@@ -3,7 +3,7 @@
     python -m benchmarks.calibration [-o docs/calibration.md]
 
 TINYEDGE_CACHE names the cache; imagenet/calib, imagenet/calib_more and imagenet/val lie beside
-it. Each row is an export by tinyedge's own quantizer, in this process; rows are kept in a folder
+it. Each row is an export's integer file, made in this process; rows are kept in a folder
 outside the repository, and what is there is not measured again unless --only names it. --minutes
 ends the work in time: the page has what is measured by then, and the rest comes another time.
 """
@@ -30,9 +30,13 @@ from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.export.build.fold import fold
-from tinyedge.export.quantize.reorder import REWRITES
+from tinyedge.export.calibrate.images import CalibrationSet
+from tinyedge.export.cards import read_facts
+from tinyedge.export.pipeline import Prepared, observe
+from tinyedge.export.request import ExportRequest
 from tinyedge.export.tensorflow import require_tensorflow, tensorflow_hushed
 from tinyedge.progress import no_progress
+from tinyedge.zoo.models import SourceFiles
 
 _THREADS = 2
 
@@ -41,6 +45,7 @@ _THREADS = 2
 class _Evaluation:
     """The network, and its float answers on the evaluation images."""
 
+    files: SourceFiles
     network: Network
     weights: Weights
     images: NDArray[np.float32]
@@ -75,20 +80,10 @@ def main() -> None:
 
 
 def _measure(row: Row, evaluation: _Evaluation, model: Path) -> Result:
-    from tinyedge.export.quantize.quantizer import quantize
-
     print(f"{row.name} ...", end=" ", file=sys.stderr, flush=True)
     images = calibration_images(row, evaluation.network, evaluation.weights)
     start = time.monotonic()
-    content = quantize(
-        evaluation.network,
-        fold(evaluation.network, evaluation.weights),
-        images,
-        rewrites=REWRITES,
-        input_type="int8",
-        seed=0,
-        progress=no_progress,
-    )
+    content = _integer_file(evaluation, images, model.parent)
     seconds = time.monotonic() - start
     model.write_bytes(content)
     scores = _scores(model, evaluation.images)
@@ -110,6 +105,18 @@ def _measure(row: Row, evaluation: _Evaluation, model: Path) -> Result:
     return result
 
 
+def _integer_file(evaluation: _Evaluation, images: NDArray[np.float32], folder: Path) -> bytes:
+    files, network, weights = evaluation.files, evaluation.network, evaluation.weights
+    assert files.weights is not None
+    request = ExportRequest("tiny", files, folder)
+    facts = read_facts(request, network, files.weights)
+    calibration = CalibrationSet(images, ())
+    prepared = Prepared(request, network, facts, calibration, weights.batch_norm, weights)
+    made = observe(prepared, no_progress).files
+    assert made is not None
+    return made.integer(no_progress)
+
+
 def _prepared(folder: Path) -> _Evaluation:
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
@@ -120,7 +127,8 @@ def _prepared(folder: Path) -> _Evaluation:
     if not is_prepared(shared):
         prepare("tiny", shared)
     files = json.loads((shared / "network.json").read_text(encoding="utf-8"))
-    network = read_network(Path(files["cfg"]))
+    source = SourceFiles(Path(files["cfg"]), Path(files["weights"]))
+    network = read_network(source.cfg)
     weights = read_weights(Path(files["weights"]), network)
     images = np.load(shared / "evaluation.npy", mmap_mode="r")
     answers = folder / "float_scores.npy"
@@ -130,7 +138,8 @@ def _prepared(folder: Path) -> _Evaluation:
         model = folder / "float.tflite"
         model.write_bytes(content)
         np.save(answers, _scores(model, images))
-    return _Evaluation(network, weights, images, np.load(shared / "labels.npy"), np.load(answers))
+    labels = np.load(shared / "labels.npy")
+    return _Evaluation(source, network, weights, images, labels, np.load(answers))
 
 
 def _scores(model: Path, images: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ class Result:
 
     Attributes:
         date: of the measurement.
-        seconds: what the quantizer took.
+        seconds: what the float and the integer file took, their images at hand.
         evaluated, calibrated: how many images.
         kl_mean, kl_p95: of KL(float, int8), nats.
         agreement: share of images with the float network's class, 0 to 1.

@@ -68,7 +68,7 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     from tinyedge.darknet.weights import read_weights, write_weights
     from tinyedge.export.check import noise_db, run_file
     from tinyedge.export.quantize.config import QuantizerConfig
-    from tinyedge.export.quantize.quantizer import quantize
+    from tinyedge.export.quantize.quantizer import Quantizer
     from tinyedge.modelcard import read_card
 
     network, small = read_network(cfg), read_network(cfg, size=(_SIZE, _SIZE))
@@ -86,8 +86,8 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     else:
         expected = opencv_dnn.predict(cfg, weights, image[0])
     off = float(np.abs(answer - expected).max() / np.abs(expected).max())
-    fewer = functools.partial(quantize, config=QuantizerConfig(**_FEWER))
-    with patch("tinyedge.export.quantize.quantizer.quantize", fewer):
+    fewer = functools.partial(Quantizer, config=QuantizerConfig(**_FEWER))
+    with patch("tinyedge.export.quantize.quantizer.Quantizer", fewer):
         _export(cfg, weights, photos, folder, size=(_SIZE, _SIZE))
     unseen = _load(small, seen[_CALIBRATION:])
     right = run_file((folder / "net_float.tflite").read_bytes(), unseen, lambda: None).answers

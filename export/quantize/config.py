@@ -7,7 +7,7 @@ __all__ = ["QuantizerConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizerConfig:
-    """Hyperparameters of `tinyedge.export.quantize.quantizer.quantize`.
+    """Hyperparameters of `tinyedge.export.quantize.quantizer.Quantizer`.
 
     docs/accuracy.md says how the measured defaults were chosen.
 
@@ -21,7 +21,7 @@ class QuantizerConfig:
         largest_window: values in a window; the Hessian of a larger one would not fit in memory.
         iterations: steps of gradient descent for blocks whose output alone is quantized.
         leaky_iterations: for blocks that are quantized before and after their activation.
-        brief_iterations: for those, from some of the images, or from where that led.
+        brief_iterations: for those, from some of the images, and from what is known already.
         learning_rate: of Adam, for logarithms of scales; falls linearly to 0.
         zero_point_rate: times `learning_rate`, for zero points, which are counted in integers.
         batch_pixels: pixels in a step of gradient descent.

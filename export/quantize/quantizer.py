@@ -39,7 +39,7 @@ from tinyedge.modelcard import Precision, Rewrite
 from tinyedge.progress import Progress, no_progress
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["DefaultQuantizer", "Quantizer", "quantize", "widened_file"]
+__all__ = ["DefaultQuantizer", "Quantizer", "widened_file"]
 
 _DEFAULTS = QuantizerConfig()
 _ALL_INT8: Mapping[int, Precision] = {}
@@ -47,35 +47,6 @@ _AS_LEARNED: Mapping[int, float] = {}
 # tanh(3.5) is .998, a quarter of TANH's int8 scale below 1. On normal values of deviations 1 to 4 a
 # mish then has 34 to 36 dB, within 1.5 of what its input's and output's rounding leave.
 _LEAST_LOGARITHM = -3.5
-
-
-def quantize(
-    network: Network,
-    weights: FoldedWeights,
-    images: NDArray[np.float32],
-    *,
-    rewrites: Collection[Rewrite],
-    input_type: InputType,
-    seed: int,
-    progress: Progress,
-    config: QuantizerConfig = _DEFAULTS,
-) -> bytes:
-    """The network as a full-integer .tflite; for the arguments see `Quantizer`.
-
-    Raises:
-        ExportError: TensorFlow's converter refuses the network.
-    """
-    quantizer = Quantizer(
-        network,
-        weights,
-        images,
-        rewrites=rewrites,
-        input_type=input_type,
-        seed=seed,
-        progress=progress,
-        config=config,
-    )
-    return quantizer.integer_file(progress)
 
 
 class DefaultQuantizer:
@@ -230,7 +201,10 @@ class Quantizer:
             reading_float = {
                 number
                 for number in in_float
-                if editor.tensor_name(operators[number].inputs[0]) not in kept
+                if not any(
+                    editor.tensor_name(each) in kept
+                    for each in editor.sharing_scale(operators[number].inputs[0])
+                )
             }
         learned = self._learn(rounded, no_progress, None)
         return widened_file(self._file(learned, reading_float, no_progress), widened, self.blocks)
@@ -361,7 +335,8 @@ def widened_file(int8: bytes, factors: Mapping[int, float], blocks: Sequence[Blo
     Args:
         int8: of a network of these blocks.
         factors: by layer number, what the scales before and behind its activation are multiplied
-            by: their ratio stays, by which XNNPACK's slopes are exact.
+            by: their ratio stays, by which XNNPACK's slopes are exact. A layer whose output is
+            concatenated with another's stays as it is: their scale is not its own.
         blocks: the network's.
     """
     if not factors:
@@ -371,12 +346,15 @@ def widened_file(int8: bytes, factors: Mapping[int, float], blocks: Sequence[Blo
     for block in blocks:
         factor, operator = factors.get(block.layer.index, 1.0), operators[block.layer.index]
         activation = _activation(editor, block, operator)
-        for tensor in {int(each.outputs[0]) for each in (operator, activation) if each}:
-            found = editor.qparams(tensor)
+        # The output first, which alone may be another layer's, too.
+        for each in (activation, operator):
+            if each is None or factor == 1:
+                continue
+            found = editor.qparams(each.outputs[0])
             assert found is not None
-            if factor != 1:
-                wide = QuantParams.per_tensor(factor * found.scale, int(found.zero_point))
-                editor.set_qparams(tensor, wide)
+            wide = QuantParams.per_tensor(factor * found.scale, int(found.zero_point))
+            if not editor.set_qparams(each.outputs[0], wide):
+                break
     return editor.content()
 
 
@@ -391,7 +369,8 @@ def _rounded(
     average = editor.consumer_named(given, "MEAN")
     return Rounded(
         before=before,
-        behind=editor.tensor_name(given) in kept,
+        # Also where what is float is rounded further on, behind a pool or a concatenation.
+        behind=any(editor.tensor_name(each) in kept for each in editor.sharing_scale(given)),
         average=not block.averaged or average is None or editor.output_name(average) in kept,
     )
 

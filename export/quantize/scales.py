@@ -118,7 +118,7 @@ def learn_scales(
         rounded: likewise, where a mixed file rounds them, some of each; everywhere if not given.
             Parameters of what is not rounded are about right.
         start: what was learned of them before, of fewer images or for other roundings.
-        brief: learn in few steps, what is a start or has one.
+        brief: learn in fewer iterations: from `start`, or what is to be another's.
         seed: of the values drawn for each iteration.
         config: the hyperparameters.
     """

@@ -227,6 +227,21 @@ class ModelEditor:
         names = (self.tensor_name(index) for index in operator.inputs[1:])
         return any(bias_layer(name) or named_layer(name) for name in names)
 
+    def sharing_scale(self, index: int) -> set[int]:
+        """A tensor and all activations whose scale must be the same: of pools, concatenations."""
+        shared = {int(index)}
+        growing = True
+        while growing:
+            size = len(shared)
+            for operator in self.operators:
+                if self.op_name(operator) in SHARED_SCALE_OPS:
+                    tensors = map(int, (*operator.inputs, *operator.outputs))
+                    touched = {each for each in tensors if self._is_int8(each)}
+                    if touched & shared:
+                        shared |= touched
+            growing = len(shared) > size
+        return shared
+
     def set_qparams(self, index: int, qparams: QuantParams, *, producers: int = 1) -> bool:
         """Set per-tensor parameters of an int8 tensor, and of all whose scale must be the same.
 
@@ -234,7 +249,7 @@ class ModelEditor:
         values of the same scale: in a concatenation no branch decides alone. So it is where TFLite
         fixes the scale of what one of them computes, such as a LOGISTIC.
         """
-        shared = self._sharing(index)
+        shared = self.sharing_scale(index)
         names = [self.op_name(operator) for operator in self.producers(shared)]
         computing = [name for name in names if name not in SHARED_SCALE_OPS]
         if len(computing) > producers or FIXED_OUTPUT_OPS.intersection(computing):
@@ -498,21 +513,6 @@ class ModelEditor:
         coarser = replace(kernel, scales=np.maximum(kernel.scales, least))
         self._write_constant(index, coarser.quantize(kernel.dequantize(stored)))
         self._write_qparams(index, coarser)
-
-    def _sharing(self, index: int) -> set[int]:
-        """A tensor and all activations whose scale must be the same."""
-        shared = {int(index)}
-        growing = True
-        while growing:
-            size = len(shared)
-            for operator in self.operators:
-                if self.op_name(operator) in SHARED_SCALE_OPS:
-                    tensors = map(int, (*operator.inputs, *operator.outputs))
-                    touched = {each for each in tensors if self._is_int8(each)}
-                    if touched & shared:
-                        shared |= touched
-            growing = len(shared) > size
-        return shared
 
     def _is_int8(self, index: int) -> bool:
         return index >= 0 and self._graph.tensors[index].type == schema.TensorType.INT8

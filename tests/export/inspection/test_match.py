@@ -30,12 +30,12 @@ def matched(network: Network, weights: Weights) -> tuple[FoldedWeights, Graph, F
     from tinyedge.export.build.model import build_keras_model
     from tinyedge.export.inspection.graph import read_graph
     from tinyedge.export.inspection.match import match_float_weights
-    from tinyedge.export.quantize.quantizer import quantize
+    from tinyedge.export.quantize.quantizer import Quantizer
     from tinyedge.export.tflite.convert import convert_float
 
     folded = fold(network, weights)
     images = np.random.default_rng(3).random((20, 8, 8, 3), np.float32)
-    int8 = quantize(
+    int8 = Quantizer(
         network,
         folded,
         images,
@@ -44,7 +44,7 @@ def matched(network: Network, weights: Weights) -> tuple[FoldedWeights, Graph, F
         seed=0,
         progress=no_progress,
         config=QuantizerConfig(iterations=20, leaky_iterations=20),
-    )
+    ).integer_file(no_progress)
     with tensorflow_hushed():
         float_graph = read_graph(convert_float(build_keras_model(network, folded)), "float")
     int8_graph = read_graph(int8, "int8")

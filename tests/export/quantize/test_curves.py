@@ -28,7 +28,7 @@ def test_the_tuned_file_is_closer_to_the_float_file(activation: str) -> None:
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
     from tinyedge.export.check import noise_db, run_file
-    from tinyedge.export.quantize.quantizer import quantize
+    from tinyedge.export.quantize.quantizer import Quantizer
     from tinyedge.export.quantize.reorder import REWRITES
     from tinyedge.export.tflite.convert import convert_float, convert_int8
 
@@ -40,7 +40,7 @@ def test_the_tuned_file_is_closer_to_the_float_file(activation: str) -> None:
     with tensorflow_hushed():
         model = build_keras_model(network, weights)
     default = convert_int8(model, photos[:32], input_type="int8")
-    tuned = quantize(
+    tuned = Quantizer(
         network,
         weights,
         photos[:32],
@@ -49,7 +49,7 @@ def test_the_tuned_file_is_closer_to_the_float_file(activation: str) -> None:
         seed=0,
         progress=no_progress,
         config=FEWER,
-    )
+    ).integer_file(no_progress)
     right = run_file(convert_float(model), photos[32:], lambda: None).answers
     found = [
         noise_db(right, *run_file(content, photos[32:], lambda: None))

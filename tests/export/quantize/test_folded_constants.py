@@ -107,10 +107,10 @@ def answers(content: bytes, given: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def quantized(network: Network, weights: Weights) -> bytes:
     require_tensorflow()
-    from tinyedge.export.quantize.quantizer import quantize
+    from tinyedge.export.quantize.quantizer import Quantizer
     from tinyedge.export.quantize.reorder import REWRITES
 
-    return quantize(
+    return Quantizer(
         network,
         fold(network, weights),
         images(network, 40, seed=1),
@@ -119,7 +119,7 @@ def quantized(network: Network, weights: Weights) -> bytes:
         seed=0,
         progress=no_progress,
         config=CONFIG,
-    )
+    ).integer_file(no_progress)
 
 
 def by_converter(network: Network, weights: Weights) -> bytes:

@@ -18,7 +18,7 @@ NORMALIZATION = "[normalization]\nsize=1\nalpha=1000\n"
 @pytest.mark.parametrize("behind", ["", "[convolutional]\nfilters=2\nactivation=linear\n"])
 def test_the_first_layer_that_makes_no_number_is_named(behind: str) -> None:
     require_tensorflow()
-    from tinyedge.export.quantize.quantizer import quantize
+    from tinyedge.export.quantize.quantizer import Quantizer
 
     text = f"[net]\nheight=4\nwidth=4\nchannels=3\n{NORMALIZATION}{behind}"
     network = build_network(parse_cfg(text, "n.cfg"))
@@ -27,7 +27,7 @@ def test_the_first_layer_that_makes_no_number_is_named(behind: str) -> None:
     with pytest.raises(
         ExportError, match=r"n\.cfg:5: of 3 of the calibration images layer 0 \[normalization\]"
     ):
-        quantize(
+        Quantizer(
             network,
             fold(network, random_weights(network, seed=1)),
             images,

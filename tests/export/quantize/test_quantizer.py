@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,7 +24,11 @@ from tinyedge.export.build.fold import fold
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.export.tensorflow import require_tensorflow
+from tinyedge.modelcard import Precision
 from tinyedge.progress import no_progress
+
+if TYPE_CHECKING:
+    from tinyedge.export.quantize.quantizer import Quantizer
 
 JOINS = """[net]
 height=16
@@ -134,10 +139,10 @@ def test_the_card_says_how(fashion_models: Models, fashion_by_default: Models) -
 
 def quantized(network: Network, weights: Weights, input_type: str, seed: int = 0) -> bytes:
     require_tensorflow()
-    from tinyedge.export.quantize.quantizer import quantize
+    from tinyedge.export.quantize.quantizer import Quantizer
 
     images = np.random.default_rng(1).random((40, *network.input), dtype=np.float32)
-    return quantize(
+    return Quantizer(
         network,
         fold(network, weights),
         images,
@@ -146,7 +151,7 @@ def quantized(network: Network, weights: Weights, input_type: str, seed: int = 0
         seed=seed,
         progress=no_progress,
         config=QuantizerConfig(iterations=50, leaky_iterations=50, learning_rate=0.05),
-    )
+    ).integer_file(no_progress)
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +212,126 @@ def test_a_file_with_other_names_is_refused(joins: tuple[Network, Weights, bytes
     renamed = joins[2].replace(b"_convolutional", b"_convolution_x")
     with pytest.raises(ExportError, match="does not name layer 2"):
         ModelEditor(renamed).require_layers([2, 8])
+
+
+CONCATENATED = """[net]
+height=12
+width=12
+channels=3
+[convolutional]
+filters=4
+size=3
+pad=1
+activation=leaky
+[convolutional]
+filters=4
+size=3
+pad=1
+activation=relu
+[route]
+layers=-1,-2
+[maxpool]
+size=2
+stride=2
+[convolutional]
+filters=6
+size=3
+pad=1
+activation=leaky
+[convolutional]
+filters=5
+activation=linear
+[avgpool]
+[softmax]
+"""
+IN_FLOAT: dict[int, Precision] = {0: "float32", 1: "float32"}
+
+
+@pytest.fixture(scope="module")
+def concatenated() -> "tuple[Quantizer, bytes, bytes]":
+    """A quantizer, and its integer files: of two thirds of the images, then of all."""
+    require_tensorflow()
+    from tinyedge.export.quantize.quantizer import Quantizer
+
+    network = build_network(parse_cfg(CONCATENATED, "n.cfg"))
+    quantizer = Quantizer(
+        network,
+        fold(network, random_weights(network, seed=2)),
+        np.random.default_rng(1).random((30, *network.input), dtype=np.float32),
+        rewrites=REWRITES,
+        input_type="int8",
+        seed=0,
+        progress=no_progress,
+        config=QuantizerConfig(iterations=20, leaky_iterations=20, brief_iterations=20),
+    )
+    first = quantizer.integer_file(no_progress, np.arange(30) % 3 > 0)
+    return quantizer, first, quantizer.file_for(first)
+
+
+def around(content: bytes, layer: int) -> tuple[float, float]:
+    """The scales before and behind a layer's leaky activation."""
+    from tinyedge.export.tflite.editor import ModelEditor
+
+    editor = ModelEditor(content)
+    given = int(editor.layer_operators()[layer].outputs[0])
+    activation = editor.consumer_named(given, "LEAKY_RELU")
+    assert activation is not None
+    found = [editor.qparams(index) for index in (given, activation.outputs[0])]
+    before, behind = (each.scale for each in found if each is not None)
+    return before, behind
+
+
+def multiplier(content: bytes, layer: int) -> float:
+    """XNNPACK's, above zero: a whole number where it was aligned."""
+    before, behind = around(content, layer)
+    return 256 * before / behind
+
+
+def test_what_images_were_set_aside_counts_in_the_end(
+    concatenated: "tuple[Quantizer, bytes, bytes]",
+) -> None:
+    quantizer, first, of_all = concatenated
+    assert quantizer.file_for(first) == of_all
+    for layer in (0, 4):
+        assert around(of_all, layer) != around(first, layer)
+        assert multiplier(of_all, layer) == pytest.approx(round(multiplier(of_all, layer)))
+
+
+def test_layers_that_a_mixed_file_rounds_twice_are_as_in_the_integer_file(
+    concatenated: "tuple[Quantizer, bytes, bytes]",
+) -> None:
+    from tinyedge.export.tflite.mixed import mixed_file
+
+    quantizer, first, of_all = concatenated
+    # The head in float reads what is not rounded behind layer 4.
+    fitted = quantizer.file_for(first, mixed_file(first, {}))
+    assert around(fitted, 0) == around(of_all, 0)
+    assert around(fitted, 4) != around(of_all, 4)
+
+
+def test_what_is_rounded_behind_a_concatenation_and_a_pool_is_rounded(
+    concatenated: "tuple[Quantizer, bytes, bytes]",
+) -> None:
+    from tinyedge.export.tflite.mixed import mixed_file
+
+    quantizer, first, of_all = concatenated
+    mixed = mixed_file(first, IN_FLOAT)
+    assert quantizer.rounded_layers(first, mixed) == {0, 1, 4}
+    assert quantizer.rounded_layers(first, mixed_file(first, {**IN_FLOAT, 4: "float32"})) == set()
+    # Learned from all images, for that one rounding.
+    behind = around(quantizer.file_for(first, mixed, IN_FLOAT), 0)[1]
+    assert behind not in (around(first, 0)[1], around(of_all, 0)[1])
+
+
+def test_a_range_that_is_another_layers_too_is_not_widened(
+    concatenated: "tuple[Quantizer, bytes, bytes]",
+) -> None:
+    from tinyedge.export.quantize.quantizer import widened_file
+
+    quantizer, first, _ = concatenated
+    wide = widened_file(first, {0: 1.5, 1: 1.5, 4: 1.5}, quantizer.blocks)
+    assert around(wide, 0) == around(first, 0)
+    assert around(wide, 4) == pytest.approx([1.5 * each for each in around(first, 4)])
 
 
 @pytest.mark.real_data
