@@ -164,10 +164,11 @@ class FileCheck:
         self._answers["float"] = found[usable]
         return self._compared("keras", keras[few], found[: len(keras)][few], noise=None)
 
-    def int8_file(self, content: bytes, quantizer: Quantizer) -> Check:
+    def int8_file(self, content: bytes, quantizer: Quantizer, *, is_written: bool = True) -> Check:
         """Check the int8 file against the float file, which was checked before.
 
-        Warns (TinyedgeWarning) where int8 costs much.
+        Warns (TinyedgeWarning) where int8 costs much, if the file `is_written` and not only what a
+        mixed one is made of.
 
         Raises:
             ExportError: the file is far from the float file; the message names the layer where
@@ -193,7 +194,8 @@ class FileCheck:
                 f" {_way_out(quantizer)}"
             )
         check = replace(check, worst_layer=found_out.worst_layer)
-        _note_cost(check, quantizer)
+        if is_written:
+            _note_cost(check, quantizer)
         return check
 
     def mixed_file(self, content: bytes, quantizer: Quantizer) -> Check:

@@ -28,9 +28,11 @@ from tinyedge.export.build.fold import FoldedWeights, fold
 from tinyedge.export.build.prune import prune
 from tinyedge.export.calibrate.batch_norm import BatchNormStatistics, batch_norm_statistics
 from tinyedge.export.calibrate.images import (
+    ENOUGH_TO_SET_ASIDE,
     CalibrationSet,
     check_can_synthesize,
     read_calibration_set,
+    set_aside,
 )
 from tinyedge.export.calibrate.report import PhotoCheck
 from tinyedge.export.cards import (
@@ -274,7 +276,7 @@ def observe(prepared: Prepared, progress: Progress) -> Observed:
     Warns (TinyedgeWarning), and raises, as `convert`.
     """
     from tinyedge.export.build.model import build_keras_model
-    from tinyedge.export.quantize.files import QuantizedFiles, set_aside
+    from tinyedge.export.quantize.files import QuantizedFiles
 
     request, network, weights = prepared.request, prepared.network, prepared.take_weights()
     folded, statistics = fold(network, weights), batch_norm_statistics(network, weights)
@@ -287,13 +289,12 @@ def observe(prepared: Prepared, progress: Progress) -> Observed:
         del folded
         return Observed(model, _float_file(model, progress))
     images, shift = _calibration_images(prepared, model, statistics, progress)
-    tuned = request.quantizer == "tuned"
     quantizer: Quantizer | DefaultQuantizer = (
         _tuned_quantizer(prepared, folded, images, progress)
-        if tuned
+        if request.quantizer == "tuned"
         else _default_quantizer(prepared, model, images)
     )
-    aside = set_aside(len(images)) if tuned or request.makes_mixed else None
+    aside = set_aside(len(images)) if _sets_aside(request) else None
     first = quantizer.integer_file(progress, None if aside is None else ~aside)
     del folded
     float_tflite = _float_file(model, progress)
@@ -304,27 +305,35 @@ def observe(prepared: Prepared, progress: Progress) -> Observed:
 
 def _converted(prepared: Prepared, progress: Progress) -> Converted:
     request, observed = prepared.request, observe(prepared, progress)
-    int8_tflite, mixed = None, None
-    curve: list[Mixed] = []
-    if observed.files is not None and request.makes_mixed:
-        precisions = observed.files.precisions(request.boards, progress)
-        curve = precisions.curve(_CURVE_POINTS) if request.pareto else []
-        chosen = precisions.choose(request.latency_budget)
-        int8_tflite, mixed = observed.files.fitted(chosen, progress)
-    elif observed.files is not None:
-        int8_tflite = observed.files.integer(progress)
-    model = observed.model
+    int8_tflite, mixed, curve = _quantized_files(request, observed.files, progress)
+    model, float_tflite = observed.model, observed.float_tflite
+    images, shift = observed.images, observed.shift
+    # What the quantizer knows of a large network is gigabytes.
+    del observed
     return Converted(
-        float_tflite=observed.float_tflite,
+        float_tflite=float_tflite,
         int8_tflite=int8_tflite,
         mixed=mixed,
         curve=curve,
         keras=_keras_file(model, progress) if request.keras else None,
         saved_model=_saved_model_files(model, progress) if request.saved_model else None,
         made_by=versions(),
-        probe=_probe(prepared, model, observed.images),
-        calibration_shift=observed.shift,
+        probe=_probe(prepared, model, images),
+        calibration_shift=shift,
     )
+
+
+def _quantized_files(
+    request: ExportRequest, files: "QuantizedFiles | None", progress: Progress
+) -> "tuple[bytes | None, Mixed | None, Sequence[Mixed]]":
+    """The int8 file, the mixed one and the curve, as far as they are asked for."""
+    if files is None:
+        return None, None, ()
+    if not request.makes_mixed:
+        return files.integer(progress), None, ()
+    precisions = files.precisions(request.boards, progress)
+    curve = precisions.curve(_CURVE_POINTS) if request.pareto else ()
+    return *files.fitted(precisions.choose(request.latency_budget), progress), curve
 
 
 def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> Exported:
@@ -495,7 +504,7 @@ def _check_mixed(request: ExportRequest) -> None:
 
 
 def _total_weight(request: ExportRequest) -> float:
-    """The weight of all stages that an export goes through."""
+    """The weight of all stages that an export goes through, with as many photos as are wanted."""
     stages = [Stage.READ_NETWORK, Stage.START_TENSORFLOW, Stage.CONVERT_TO_FLOAT]
     stages += [Stage.CHECK_FILES, Stage.FINISH]
     if not request.float_only:
@@ -508,12 +517,22 @@ def _total_weight(request: ExportRequest) -> float:
             stages += [Stage.CONVERT_TO_INT8, Stage.QUANTIZE_WEIGHTS]
         else:
             stages.append(Stage.QUANTIZE_BY_DEFAULT)
+        # Synthesized images are few, but for the smallest networks.
+        photos = 0 if request.data_free else request.calibration_count
+        aside = photos >= ENOUGH_TO_SET_ASIDE and _sets_aside(request)
         stages += [Stage.CHOOSE_PRECISIONS] if request.makes_mixed else []
+        stages += [Stage.CHOOSE_RANGES] if aside else []
+        stages += [Stage.CALIBRATE_ON_ALL] if aside or request.makes_mixed else []
     if request.keras:
         stages.append(Stage.SAVE_KERAS)
     if request.saved_model:
         stages.append(Stage.SAVE_SAVED_MODEL)
     return sum(stage.weight for stage in stages)
+
+
+def _sets_aside(request: ExportRequest) -> bool:
+    """Whether something is chosen, for which images are set aside if there are enough."""
+    return request.quantizer == "tuned" or request.makes_mixed
 
 
 def _calibration_set(
@@ -675,7 +694,9 @@ def _checked(
     check = FileCheck(prepared.network, probe, cards["float"], advance)
     found: dict[FileKind, Check] = {"float": check.float_file(files["float"])}
     if "int8" in files:
-        found["int8"] = check.int8_file(files["int8"], prepared.request.quantizer)
+        found["int8"] = check.int8_file(
+            files["int8"], prepared.request.quantizer, is_written="mixed" not in files
+        )
     if "mixed" in files:
         found["mixed"] = check.mixed_file(files["mixed"], prepared.request.quantizer)
     if "coral" in files:

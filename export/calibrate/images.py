@@ -22,13 +22,24 @@ from tinyedge.progress import Progress
 from tinyedge.text import counted
 from tinyedge.workers import decoding_workers
 
-__all__ = ["FEW", "STRAYS", "CalibrationSet", "check_can_synthesize", "read_calibration_set"]
+__all__ = [
+    "ENOUGH_TO_SET_ASIDE",
+    "FEW",
+    "STRAYS",
+    "CalibrationSet",
+    "check_can_synthesize",
+    "read_calibration_set",
+    "set_aside",
+]
 
 FEW = 50
 """Fewer images than these cost an int8 file much."""
 STRAYS = {10: 5.7, 25: 2.5}
 """By how many images: how many times as large the mean KL of Tiny Darknet's int8 file is as with
 200, by docs/calibration.md."""
+ENOUGH_TO_SET_ASIDE = 100
+"""Images: where there are so many, every third is set aside."""
+_EVERY_ASIDE = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +112,14 @@ def _note_count(used: int, *, all_of_them: bool) -> None:
         )
     elif all_of_them:
         _note(f"calibrating on {images}")
+
+
+def set_aside(images: int) -> NDArray[np.bool_] | None:
+    """(images,): which are not learned from but chosen on; None where there are too few."""
+    if images < ENOUGH_TO_SET_ASIDE:
+        return None
+    aside: NDArray[np.bool_] = np.arange(images) % _EVERY_ASIDE == 0
+    return aside
 
 
 def check_can_synthesize(network: Network) -> None:

@@ -28,12 +28,10 @@ from tinyedge.export.stages import Stage
 from tinyedge.modelcard import Precision
 from tinyedge.progress import Progress
 
-__all__ = ["QuantizedFiles", "set_aside"]
+__all__ = ["QuantizedFiles"]
 
 Judge = Callable[[NDArray[np.float32]], Callable[[bytes], float]]
 
-# Of the calibration images every third is set aside where there are so many.
-_ENOUGH_TO_SET_ASIDE, _EVERY_ASIDE = 100, 3
 # What choosing precisions may take: multiplications and additions of all files that are run.
 _MOST_OPERATIONS, _FEWEST_ASIDE = 4e12, 8
 
@@ -53,14 +51,6 @@ class _Quantizes(Protocol):
         precision: Mapping[int, Precision] = ...,
         widened: Mapping[int, float] = ...,
     ) -> bytes: ...
-
-
-def set_aside(images: int) -> NDArray[np.bool_] | None:
-    """(images,): which are not learned from but chosen on; None where there are too few."""
-    if images < _ENOUGH_TO_SET_ASIDE:
-        return None
-    aside: NDArray[np.bool_] = np.arange(images) % _EVERY_ASIDE == 0
-    return aside
 
 
 class QuantizedFiles:
@@ -85,7 +75,7 @@ class QuantizedFiles:
             judge: makes of images, such as these, what tells how far a file's answers to them are
                 from the float file's.
             images: all, (n, height, width, channels) in [0, 1].
-            aside: which were, (n,); None where `first` was made of all.
+            aside: which were, (n,), as of `set_aside`; None where `first` was made of all.
         """
         self._network, self._quantizer, self._first = network, quantizer, first
         self._judge, self._images = judge, images

@@ -37,13 +37,14 @@ def widened_ranges(
         advance: is told of each file that was run.
     """
     found: dict[int, float] = {}
-    least = divergence(int8)
-    advance()
     # The ratio of the scales before and behind has to be free of the scales themselves.
     last = [b.layer.index for b in blocks if b.function.homogeneous and b.equalizable][-_LAST:]
-    for number in reversed(last):
-        if number not in rounded:
-            continue
+    layers = [number for number in reversed(last) if number in rounded]
+    if not layers:
+        return found
+    least = divergence(int8)
+    advance()
+    for number in layers:
         tried = {}
         for factor in _FACTORS:
             tried[factor] = divergence(widened_file(int8, {**found, number: factor}, blocks))

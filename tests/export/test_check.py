@@ -239,6 +239,14 @@ class TestCost:
         assert check_of(net.out / "net_int8.tflite").worst_layer == "0 convolutional"
         assert len(list(net.out.iterdir())) == 2
 
+    def test_what_a_mixed_file_is_made_of_is_not_warned_of(self, tmp_path: Path) -> None:
+        """In float it costs nothing; the integer file is not written."""
+        words = ("--quantizer", "default", "--device", "pi4", "--latency-budget", 9)
+        result = run_in_process("export", *lopsided(tmp_path, 500).words(), *words, "--json")
+        (few,) = result.stderr.splitlines()
+        assert few.startswith("note: calibrating on ")
+        assert json.loads(result.stdout)["check"]["mixed"]["agreement"] == 20
+
     def test_one_class_for_all_photos_is_a_warning(self, tmp_path: Path) -> None:
         net = Net(tmp_path, CONV.format(3, "linear") + "[avgpool]\n")
         kernel = 0.1 * net.kernel(3, 3)

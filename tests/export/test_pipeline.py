@@ -289,12 +289,27 @@ def test_the_stages_one_by_one_make_what_export_makes(
         {"quantizer": "default"},
         {"quantizer": "default", "data_free": True},
         {"quantizer": "tuned"},
+        {"quantizer": "default", "precision": "mixed", "boards": (find_profile("pi4"),)},
     ],
-    ids=["float", "default", "data-free", "tuned"],
+    ids=["float", "default", "data-free", "tuned", "mixed"],
 )
 def test_the_total_is_the_sum_of_the_stages_weights(
     request_: ExportRequest, changes: dict[str, object]
 ) -> None:
+    assert_total_is_sum(replace(request_, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.long
+def test_the_total_counts_what_is_chosen_on_photos_set_aside(
+    request_: ExportRequest, toy: Toy
+) -> None:
+    photo = next(path for path in toy.photos.rglob("*") if path.is_file())
+    for number in range(100 - PHOTOS):
+        (photo.parent / f"more-{number}{photo.suffix}").write_bytes(photo.read_bytes())
+    assert_total_is_sum(replace(request_, quantizer="tuned", calibration_count=100))
+
+
+def assert_total_is_sum(request: ExportRequest) -> None:
     totals: list[float | None] = []
     weights: list[float] = []
 
@@ -311,6 +326,6 @@ def test_the_total_is_the_sum_of_the_stages_weights(
         weights.append(weight)
         return no_progress("")
 
-    export(replace(request_, **changes), progress=progress)  # type: ignore[arg-type]
+    export(request, progress=progress)
     assert totals[0] == pytest.approx(sum(weights))
     assert totals[1:] == [None] * (len(totals) - 1)

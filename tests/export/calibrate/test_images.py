@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.support.commands import ROOT
 from tinyedge.errors import TinyedgeWarning
-from tinyedge.export.calibrate.images import FEW, STRAYS, read_calibration_set
+from tinyedge.export.calibrate.images import FEW, STRAYS, read_calibration_set, set_aside
 from tinyedge.images.spec import InputSpec
 from tinyedge.progress import no_progress
 
@@ -22,6 +22,13 @@ def test_what_few_images_cost_is_what_the_page_says() -> None:
     assert {count: round(kl[count] / kl[200], 1) for count in STRAYS} == STRAYS
     assert all(count < FEW for count in STRAYS)
     assert kl[FEW] / kl[200] <= 1.5
+
+
+def test_every_third_of_a_hundred_images_is_set_aside_and_none_of_fewer() -> None:
+    aside = set_aside(100)
+    assert aside is not None
+    assert np.flatnonzero(aside).tolist() == list(range(0, 100, 3))
+    assert set_aside(99) is None
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is not shared")

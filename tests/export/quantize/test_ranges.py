@@ -72,4 +72,4 @@ def test_a_layer_that_rounds_nothing_is_not_tried(int8: bytes) -> None:
         return 1.0
 
     assert widened_ranges(int8, BLOCKS, (), divergence, lambda: None) == {}
-    assert len(ran) == 1
+    assert not ran
