@@ -1,10 +1,10 @@
 """The whole of ``tinyedge export``: Darknet's files in, checked .tflite files out.
 
 `prepare` reads everything the user names and raises every error they can fix, without TensorFlow;
-`convert` builds, quantizes and converts the network with TensorFlow; `finish` verifies the files,
-runs each against what it was made of, puts the cards into them and writes them, all or none. Equal
-requests give equal bytes. `check_photos` is the check of
-the photos alone.
+`convert` builds, quantizes and converts the network with TensorFlow (`observe` is what it does
+before anything is chosen); `finish` verifies the files, runs each against what it was made of, puts
+the cards into them and writes them, all or none. Equal requests give equal bytes. `check_photos` is
+the check of the photos alone.
 """
 
 import warnings
@@ -517,9 +517,7 @@ def _total_weight(request: ExportRequest) -> float:
             stages += [Stage.CONVERT_TO_INT8, Stage.QUANTIZE_WEIGHTS]
         else:
             stages.append(Stage.QUANTIZE_BY_DEFAULT)
-        # Synthesized images are few, but for the smallest networks.
-        photos = 0 if request.data_free else request.calibration_count
-        aside = photos >= ENOUGH_TO_SET_ASIDE and _sets_aside(request)
+        aside = _sets_aside(request) and request.calibration_count >= ENOUGH_TO_SET_ASIDE
         stages += [Stage.CHOOSE_PRECISIONS] if request.makes_mixed else []
         stages += [Stage.CHOOSE_RANGES] if aside else []
         stages += [Stage.CALIBRATE_ON_ALL] if aside or request.makes_mixed else []
@@ -531,8 +529,11 @@ def _total_weight(request: ExportRequest) -> float:
 
 
 def _sets_aside(request: ExportRequest) -> bool:
-    """Whether something is chosen, for which images are set aside if there are enough."""
-    return request.quantizer == "tuned" or request.makes_mixed
+    """Whether something is chosen, for which photos are set aside if there are enough.
+
+    Of synthesized images none are: they show no more of what photos are like than the others.
+    """
+    return not request.data_free and (request.quantizer == "tuned" or request.makes_mixed)
 
 
 def _calibration_set(

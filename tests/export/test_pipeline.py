@@ -26,6 +26,7 @@ from tinyedge.modelcard import read_card
 from tinyedge.progress import Advance, no_progress
 from tinyedge.zoo.models import SourceFiles
 
+MIXED = {"precision": "mixed", "boards": (find_profile("pi4"),)}
 # Prepares what the request of the arguments names, and prints what of TensorFlow was imported.
 _PREPARE = """
 import sys
@@ -287,11 +288,10 @@ def test_the_stages_one_by_one_make_what_export_makes(
     [
         {"float_only": True, "keras": True, "saved_model": True},
         {"quantizer": "default"},
-        {"quantizer": "default", "data_free": True},
+        {"quantizer": "default", "data_free": True, **MIXED},
         {"quantizer": "tuned"},
-        {"quantizer": "default", "precision": "mixed", "boards": (find_profile("pi4"),)},
     ],
-    ids=["float", "default", "data-free", "tuned", "mixed"],
+    ids=["float", "default", "mixed, data-free", "tuned"],
 )
 def test_the_total_is_the_sum_of_the_stages_weights(
     request_: ExportRequest, changes: dict[str, object]
