@@ -23,7 +23,7 @@ from tinyedge.export.quantize.precision import (
     measure_roundings,
     measurements,
 )
-from tinyedge.export.quantize.ranges import ranges_tried, widened_ranges
+from tinyedge.export.quantize.ranges import last_layers, ranges_tried, widened_ranges
 from tinyedge.export.stages import Stage
 from tinyedge.modelcard import Precision
 from tinyedge.progress import Progress
@@ -41,6 +41,9 @@ class _Quantizes(Protocol):
 
     @property
     def blocks(self) -> Sequence[Block]: ...
+
+    @property
+    def alone(self) -> frozenset[int]: ...
 
     def rounded_layers(self, int8: bytes, mixed: bytes) -> frozenset[int]: ...
 
@@ -87,10 +90,10 @@ class QuantizedFiles:
         if self._aside is None:
             return self._first
         advance = Stage.CHOOSE_RANGES.begin(progress, ranges_tried())
-        every = [block.layer.index for block in self._quantizer.blocks]
         divergence = self._divergence(ranges_tried())
         blocks = self._quantizer.blocks
-        widened = widened_ranges(self._first, blocks, every, divergence, advance)
+        layers = last_layers(blocks, self._quantizer.alone)
+        widened = widened_ranges(self._first, blocks, layers, divergence, advance)
         done = Stage.CALIBRATE_ON_ALL.begin(progress)
         content = self._quantizer.file_for(self._first, widened=widened)
         done()
@@ -121,7 +124,8 @@ class QuantizedFiles:
             def mixed_divergence(int8: bytes) -> float:
                 return divergence(chosen.of(int8).content)
 
-            widened = widened_ranges(self._first, blocks, rounded, mixed_divergence, advance)
+            layers = [n for n in last_layers(blocks, self._quantizer.alone) if n in rounded]
+            widened = widened_ranges(self._first, blocks, layers, mixed_divergence, advance)
         done = Stage.CALIBRATE_ON_ALL.begin(progress)
         int8 = self._quantizer.file_for(self._first, chosen.content, chosen.precision, widened)
         done()
@@ -131,4 +135,6 @@ class QuantizedFiles:
         """Of a file's answers, on as many images set aside as `files` files can be run on."""
         images = self._images if self._aside is None else self._images[self._aside]
         affordable = int(_MOST_OPERATIONS // (files * max(self._network.operations, 1)))
-        return self._judge(images[: max(_FEWEST_ASIDE, affordable)])
+        count = min(len(images), max(_FEWEST_ASIDE, affordable))
+        # Spread evenly, as calibration images are: folders are sorted by class.
+        return self._judge(images[np.linspace(0, len(images) - 1, count).astype(int)])

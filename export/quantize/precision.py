@@ -9,6 +9,7 @@ each state that later layers still see, the combinations that no other beats in 
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,8 @@ _MOST_PLANS = 64
 _MOST_STATES = 243
 _MOST_CANDIDATES = 4
 """Of the plans within the budget, the best by their sums: these are run."""
+_MOST_WRITTEN = 64
+"""Of those that are within it in cycles: to see whether they are in instructions."""
 _WORTH = 0.9
 """Of the divergence: a plan that leaves more of it is not worth giving up int8 layers for."""
 _TABLE_ERROR = 0.01
@@ -218,13 +221,17 @@ class Precisions:
     def choose(self, budget: float) -> Mixed:
         """The mixed file of the least divergence within a budget; at least its head is in float.
 
-        `budget` is the most cycles it may take on each board, as a part of the integer file's.
+        `budget` is the most that it may take on each board, cycles and instructions, as a part of
+        what the integer file takes.
         """
         found = [self.head_alone()]
-        for plan in self.plans():
+        within = (plan for plan in self.plans() if self._ratio(plan.cycles) <= budget)
+        for plan in islice(within, _MOST_WRITTEN):
+            content = mixed_file(self._int8, plan.precision)
+            costs = self._costs(content)
             # By the finished file, too: sums leave out which tensors a cache still holds.
-            if self._ratio(plan.cycles) <= budget and self._is_within(plan.precision, budget):
-                found.append(self.written(plan.precision))
+            if self._are_within(costs, budget):
+                found.append(self._weighed(content, costs, plan.precision))
             if len(found) > _MOST_CANDIDATES:
                 break
         best = min(found, key=lambda each: each.divergence)
@@ -261,15 +268,17 @@ class Precisions:
     def written(self, precision: Mapping[int, Precision]) -> Mixed:
         """The file in these precisions, weighed and run."""
         content = mixed_file(self._int8, precision)
+        return self._weighed(content, self._costs(content), precision)
+
+    def _weighed(
+        self, content: bytes, costs: tuple[FileCost, ...], precision: Mapping[int, Precision]
+    ) -> Mixed:
         kinds = {number: kind for number, kind in precision.items() if kind != "int8"}
         kinds |= dict.fromkeys(self._units.head_layers, "float32")
-        costs = self._costs(content)
         ratio = self._ratio(cost.cycles for cost in costs)
         return Mixed(content, kinds, costs, ratio, self._divergence(content))
 
-    def _is_within(self, precision: Mapping[int, Precision], budget: float) -> bool:
-        """Whether the file in these precisions keeps the budget, in cycles and in instructions."""
-        costs = self._costs(mixed_file(self._int8, precision))
+    def _are_within(self, costs: tuple[FileCost, ...], budget: float) -> bool:
         instructions = max(
             cost.instructions / integer.instructions
             for cost, integer in zip(costs, self._costs_of_int8, strict=True)

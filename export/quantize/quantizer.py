@@ -54,9 +54,11 @@ class DefaultQuantizer:
 
     Attributes:
         blocks: none that it would tell apart.
+        alone: likewise.
     """
 
     blocks: Sequence[Block] = ()
+    alone: frozenset[int] = frozenset()
 
     def __init__(
         self, model: keras.Model, images: NDArray[np.float32], input_type: InputType
@@ -94,6 +96,7 @@ class Quantizer:
 
     Attributes:
         blocks: the network's.
+        alone: numbers of the layers whose ranges are no other's, too, as of concatenated ones.
     """
 
     def __init__(
@@ -132,6 +135,7 @@ class Quantizer:
         # The scales of a block depend on one another, and concatenated blocks share theirs.
         learnable = [block for block in self.blocks if is_learnable(block)]
         self._groups = concat_groups(self._network, learnable)
+        self.alone = frozenset(group[0].layer.index for group in self._groups if len(group) == 1)
         # By the layers of a group.
         self._learned: dict[tuple[int, ...], _Learned] = {}
         # The float network runs once; what the later steps need of it is kept.

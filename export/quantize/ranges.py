@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.quantizer import widened_file
 
-__all__ = ["ranges_tried", "widened_ranges"]
+__all__ = ["last_layers", "ranges_tried", "widened_ranges"]
 
 _LAST = 5
 """Layers: before them a wider range gained nothing on Tiny Darknet."""
@@ -22,7 +22,7 @@ _WORTH = 0.99
 def widened_ranges(
     int8: bytes,
     blocks: Sequence[Block],
-    rounded: Collection[int],
+    layers: Sequence[int],
     divergence: Callable[[bytes], float],
     advance: Callable[[], None],
 ) -> dict[int, float]:
@@ -31,20 +31,17 @@ def widened_ranges(
     Args:
         int8: a full-integer file.
         blocks: its network's.
-        rounded: numbers of the layers of which something is rounded.
+        layers: numbers of those to widen, if something of them is rounded: of `last_layers`.
         divergence: of what is made of such a file from the float file, the mean over images that no
             range was learned from.
         advance: is told of each file that was run.
     """
     found: dict[int, float] = {}
-    # The ratio of the scales before and behind has to be free of the scales themselves.
-    last = [b.layer.index for b in blocks if b.function.homogeneous and b.equalizable][-_LAST:]
-    layers = [number for number in reversed(last) if number in rounded]
     if not layers:
         return found
     least = divergence(int8)
     advance()
-    for number in layers:
+    for number in reversed(layers):
         tried = {}
         for factor in _FACTORS:
             tried[factor] = divergence(widened_file(int8, {**found, number: factor}, blocks))
@@ -53,6 +50,18 @@ def widened_ranges(
         if tried[best] < _WORTH * least:
             found[number], least = best, tried[best]
     return found
+
+
+def last_layers(blocks: Sequence[Block], alone: Collection[int]) -> list[int]:
+    """Numbers of the layers whose ranges may be widened.
+
+    Args:
+        blocks: the network's.
+        alone: numbers of the layers whose ranges are no other's, too.
+    """
+    # The ratio of the scales before and behind has to be free of the scales themselves.
+    fit = (b.layer.index for b in blocks if b.function.homogeneous and b.equalizable)
+    return [number for number in fit if number in alone][-_LAST:]
 
 
 def ranges_tried() -> int:

@@ -117,13 +117,15 @@ def learn_scales(
         statistics: of each of them.
         rounded: likewise, where a mixed file rounds them, some of each; everywhere if not given.
             Parameters of what is not rounded are about right.
-        start: what was learned of them before, of fewer images or for other roundings.
+        start: what was learned of them before, of fewer images or for other roundings: where
+            learning begins, unless all have an activation that TFLite fuses. With more steps than
+            one scale needs, it fits these images.
         brief: learn in fewer iterations: from `start`, or what is to be another's.
         seed: of the values drawn for each iteration.
         config: the hyperparameters.
     """
     learner = _Learner(blocks, statistics, rounded or [Rounded()] * len(blocks), config)
-    if start is not None:
+    if start is not None and not all(block.function.fused for block in blocks):
         learner.begin_at(start)
     learner.descend(np.random.default_rng(seed), brief=brief)
     return learner.qparams()

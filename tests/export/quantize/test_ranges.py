@@ -16,7 +16,7 @@ from tinyedge.zoo.models import MODELS
 require_tensorflow()
 
 from tinyedge.export.quantize.quantizer import widened_file  # noqa: E402
-from tinyedge.export.quantize.ranges import ranges_tried, widened_ranges  # noqa: E402
+from tinyedge.export.quantize.ranges import last_layers, ranges_tried, widened_ranges  # noqa: E402
 
 BLOCKS = find_blocks(reorder(read_network(locate(MODELS["fashion"]).cfg), REWRITES))
 LEAKY = [block.layer.index for block in BLOCKS if block.activation == "leaky"]
@@ -59,7 +59,10 @@ def test_that_factor_is_chosen_that_brings_the_answers_closest(int8: bytes) -> N
         return 1 + 4 * (width[last] - 1.25) ** 2 - 0.005 * (width[before] > 1.4)
 
     runs: list[None] = []
-    found = widened_ranges(int8, BLOCKS, LEAKY, divergence, lambda: runs.append(None))
+    layers = last_layers(BLOCKS, LEAKY)
+    assert layers == LEAKY[-5:]
+    assert last_layers(BLOCKS, LEAKY[:-1])[-1] == before
+    found = widened_ranges(int8, BLOCKS, layers, divergence, lambda: runs.append(None))
     assert found == {last: 1.25}
     assert len(ran) == len(runs) <= ranges_tried()
 
