@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from tinyedge.export.inspection.result import (
     Requantization,
     Sensitivity,
 )
+from tinyedge.images.image_list import ImagePaths
 from tinyedge.journal import Journal, open_journal
 
 _FLOAT, _INT8 = "a" * 64, "b" * 64
@@ -94,7 +94,7 @@ def _read_answers(content: bytes) -> None:
         ranked = all(answer.label_rank is not None for answer in found.answers)
         if number < _IMAGES and ranked and (len(found.answers), len(found.divergences)) == (2, 1):
             table.record(number, found)
-    observed = table.observations([Path(str(number)) for number in range(_IMAGES)], [0] * _IMAGES)
+    observed = table.observations(ImagePaths(map(str, range(_IMAGES))), [0] * _IMAGES)
     if not np.isfinite(observed.divergence).all() or not np.isfinite(observed.probability).all():
         raise AssertionError(f"{known} are no finite numbers")
 

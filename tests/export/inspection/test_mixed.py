@@ -173,7 +173,9 @@ def test_inspect_says_what_each_layer_is_in(mixed: Models, images: list[Path]) -
         assert layers[number].weight_snr is not None
     text = as_text(found, width=120)
     assert "KL(float, mixed)" in text.splitlines()[0]
-    rows = {line.split()[0]: line.split() for line in text.splitlines() if "convolutional" in line}
+    # A star may stand before the worst.
+    lines = [line.lstrip("* ").split() for line in text.splitlines() if "convolutional" in line]
+    rows = {line[0]: line for line in lines}
     assert [rows[number][2] for number in "0234"] == ["float", "hybrid", "hybrid", "int8"]
     assert (rows["2"][-1], rows["0"][-1].isalpha()) == ("input", False)
     assert max(map(len, as_text(found, width=80).splitlines())) <= 80
