@@ -1,11 +1,12 @@
 """How many processes share work, and when they are worth their start."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from tinyedge.workers import decoding_workers, share_cores
+from tinyedge.workers import decoding_workers, local_workers, share_cores
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -41,3 +42,21 @@ def test_photos_of_few_bytes_are_decoded_here(tmp_path: Path) -> None:
     ):
         with decoding_workers(images, workers, moved=moved) as executor:
             assert (executor is not None) == shared
+
+
+def interrupted_with_work_cancelled() -> None:
+    with local_workers(2) as executor:
+        futures = [executor.submit(time.sleep, 0.2) for _ in range(40)]
+        futures[0].result()
+        for future in futures[4:]:
+            future.cancel()
+        raise KeyboardInterrupt
+
+
+def test_an_interruption_says_nothing_of_work_that_was_cancelled(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted_with_work_cancelled()
+    assert capfd.readouterr().err == ""

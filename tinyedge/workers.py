@@ -4,8 +4,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,9 +134,30 @@ def local_workers(count: int) -> Iterator[Executor]:
             " memory: try fewer --workers"
         ) from error
     except BaseException:
-        for child in multiprocessing.active_children():
-            if child.pid not in before:
-                child.kill()
+        with _unless_cancelled():
+            for child in multiprocessing.active_children():
+                if child.pid not in before:
+                    child.kill()
+            pool.shutdown(cancel_futures=True)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _unless_cancelled() -> Iterator[None]:
+    """Say nothing of a pool's thread that ends over work that was cancelled.
+
+    When it finds its processes gone it tells all work so, and stumbles over what was cancelled.
+    """
+    told = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not issubclass(failed.exc_type, InvalidStateError):
+            told(failed)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = told
