@@ -23,7 +23,12 @@ def test_what_is_tested_elsewhere_is_shown_and_tested_there() -> None:
 
 
 # Minutes each, of commands that tests of their own run: left to `make test-slow`.
-SLOW = ("docs/compare.md", "docs/deploy.md", "docs/when_int8_is_not_good_enough.md")
+SLOW = (
+    "docs/compare.md",
+    "docs/deploy.md",
+    "docs/export.md",
+    "docs/when_int8_is_not_good_enough.md",
+)
 
 
 @pytest.mark.long
