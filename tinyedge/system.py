@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
+from types import FrameType, ModuleType
 
 __all__ = [
     "INTERRUPTS",
@@ -22,6 +22,7 @@ __all__ = [
     "native_output_is_shown",
     "show_native_output",
     "stop_request",
+    "untold",
 ]
 
 INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
@@ -32,6 +33,28 @@ INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _GRACE = 5.0
 # After so many seconds an interrupt that got lost is raised again.
 _AGAIN = 0.3
+
+
+@contextlib.contextmanager
+def untold(module: ModuleType, hook: str, error: type[BaseException]) -> Iterator[None]:
+    """While this block runs, a hook that tells of lost exceptions says nothing of those of a type.
+
+    Args:
+        module: that the hook is an attribute of.
+        hook: ``unraisablehook`` of `sys`, or ``excepthook`` of `threading`.
+        error: the type.
+    """
+    told = getattr(module, hook)
+
+    def unless(lost: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
+        if not issubclass(lost.exc_type, error):
+            told(lost)
+
+    setattr(module, hook, unless)
+    try:
+        yield
+    finally:
+        setattr(module, hook, told)
 
 
 class _NativeOutput:
@@ -141,19 +164,13 @@ class _Interrupts:
     @contextlib.contextmanager
     def lost_and_raised_again(self) -> Iterator[None]:
         """Have it raised until it gets through."""
-        hook, handler = sys.unraisablehook, signal.signal(signal.SIGALRM, self.come_again)
-
-        def unless_interrupted(lost: "sys.UnraisableHookArgs") -> None:
-            if not isinstance(lost.exc_value, Interrupted):
-                hook(lost)
-
-        sys.unraisablehook = unless_interrupted
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, handler)
-            sys.unraisablehook = hook
+        with untold(sys, "unraisablehook", Interrupted):
+            handler = signal.signal(signal.SIGALRM, self.come_again)
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, handler)
 
 
 _interrupts = _Interrupts()

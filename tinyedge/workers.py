@@ -14,6 +14,7 @@ from pathlib import Path
 from tinyedge.children import die_with_parent
 from tinyedge.errors import WorkerError
 from tinyedge.memory import available_memory
+from tinyedge.system import untold
 from tinyedge.text import counted
 
 __all__ = ["WorkerShare", "decoding_workers", "local_workers", "share_cores"]
@@ -119,45 +120,26 @@ def local_workers(count: int) -> Iterator[Executor]:
     before = {child.pid for child in multiprocessing.active_children()}
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, context, initializer=die_with_parent)
-    try:
-        # All now and by this thread: they inherit its signal mask, and die with it.
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    # When its processes are gone the pool tells all work so, and stumbles over what was cancelled.
+    with untold(threading, "excepthook", InvalidStateError):
         try:
-            for _ in range(count):
-                pool.submit(os.getpid)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
-        yield pool
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            f"one of the {count} workers ended before its work was done, perhaps for want of"
-            " memory: try fewer --workers"
-        ) from error
-    except BaseException:
-        with _unless_cancelled():
+            # All now and by this thread: they inherit its signal mask, and die with it.
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+            try:
+                for _ in range(count):
+                    pool.submit(os.getpid)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, held)
+            yield pool
+        except BrokenProcessPool as error:
+            raise WorkerError(
+                f"one of the {count} workers ended before its work was done, perhaps for want of"
+                " memory: try fewer --workers"
+            ) from error
+        except BaseException:
             for child in multiprocessing.active_children():
                 if child.pid not in before:
                     child.kill()
+            raise
+        finally:
             pool.shutdown(cancel_futures=True)
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _unless_cancelled() -> Iterator[None]:
-    """Say nothing of a pool's thread that ends over work that was cancelled.
-
-    When it finds its processes gone it tells all work so, and stumbles over what was cancelled.
-    """
-    told = threading.excepthook
-
-    def hook(failed: threading.ExceptHookArgs) -> None:
-        if not issubclass(failed.exc_type, InvalidStateError):
-            told(failed)
-
-    threading.excepthook = hook
-    try:
-        yield
-    finally:
-        threading.excepthook = told
