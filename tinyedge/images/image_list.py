@@ -1,13 +1,16 @@
 """Lists of images that are kept as bytes: of a million photos, too, they take little memory."""
 
 import os
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Generic, Self, TypeVar, overload
 
 __all__ = ["ImagePaths", "LabelledImage", "LabelledImages"]
+
+Image = TypeVar("Image")
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,37 @@ class LabelledImage:
     index: int
 
 
-class ImagePaths(Sequence[Path]):
-    """Paths, each made when it is asked for: a `Path` takes ten times the memory of its bytes."""
+class _ImageList(Sequence[Image], Generic[Image]):
+    """A list whose items are made when they are asked for."""
+
+    @abstractmethod
+    def chosen(self, numbers: Iterable[int]) -> Self:
+        """Those of these numbers, in their order."""
+
+    @abstractmethod
+    def _made(self, number: int) -> Image:
+        """The item of that number, from 0 on."""
+
+    @overload
+    def __getitem__(self, at: int) -> Image: ...
+    @overload
+    def __getitem__(self, at: slice) -> Self: ...
+    def __getitem__(self, at: int | slice) -> Image | Self:
+        if isinstance(at, slice):
+            return self.chosen(range(*at.indices(len(self))))
+        return self._made(range(len(self))[at])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list has none
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self)})"
+
+
+class ImagePaths(_ImageList[Path]):
+    """Paths: a `Path` takes ten times the memory of its bytes."""
 
     def __init__(self, paths: Iterable[Path | str]) -> None:
         self._bytes, self._ends = bytearray(), array("Q")
@@ -30,32 +62,16 @@ class ImagePaths(Sequence[Path]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    @overload
-    def __getitem__(self, at: int) -> Path: ...
-    @overload
-    def __getitem__(self, at: slice) -> "ImagePaths": ...
-    def __getitem__(self, at: int | slice) -> "Path | ImagePaths":
-        if isinstance(at, slice):
-            return self.chosen(range(*at.indices(len(self))))
-        at = range(len(self))[at]
-        start = self._ends[at - 1] if at else 0
-        return Path(os.fsdecode(bytes(self._bytes[start : self._ends[at]])))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]  # as a list has none
-
-    def __repr__(self) -> str:
-        return f"ImagePaths({list(map(str, self))})"
-
     def chosen(self, numbers: Iterable[int]) -> "ImagePaths":
-        """Those of these numbers, in their order."""
         return ImagePaths(self[number] for number in numbers)
 
+    def _made(self, number: int) -> Path:
+        start = self._ends[number - 1] if number else 0
+        return Path(os.fsdecode(bytes(self._bytes[start : self._ends[number]])))
 
-class LabelledImages(Sequence[LabelledImage]):
-    """Images with their classes, each made when it is asked for; see `ImagePaths`.
+
+class LabelledImages(_ImageList[LabelledImage]):
+    """Images with their classes.
 
     Attributes:
         paths: of the images.
@@ -75,19 +91,8 @@ class LabelledImages(Sequence[LabelledImage]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    @overload
-    def __getitem__(self, at: int) -> LabelledImage: ...
-    @overload
-    def __getitem__(self, at: slice) -> "LabelledImages": ...
-    def __getitem__(self, at: int | slice) -> "LabelledImage | LabelledImages":
-        if isinstance(at, slice):
-            return LabelledImages(zip(self.paths[at], self.indices[at], strict=True))
-        return LabelledImage(self.paths[at], self.indices[at])
+    def chosen(self, numbers: Iterable[int]) -> "LabelledImages":
+        return LabelledImages((self.paths[number], self.indices[number]) for number in numbers)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]  # as a list has none
-
-    def __repr__(self) -> str:
-        return f"LabelledImages({list(self)})"
+    def _made(self, number: int) -> LabelledImage:
+        return LabelledImage(self.paths[number], self.indices[number])
