@@ -89,11 +89,7 @@ class QuantizedFiles:
         """The full-integer file."""
         if self._aside is None:
             return self._first
-        advance = Stage.CHOOSE_RANGES.begin(progress, ranges_tried())
-        divergence = self._divergence(ranges_tried())
-        blocks = self._quantizer.blocks
-        layers = last_layers(blocks, self._quantizer.alone)
-        widened = widened_ranges(self._first, blocks, layers, divergence, advance)
+        widened = self._widened(self._last_layers(), lambda int8: int8, progress)
         done = Stage.CALIBRATE_ON_ALL.begin(progress)
         content = self._quantizer.file_for(self._first, widened=widened)
         done()
@@ -115,21 +111,32 @@ class QuantizedFiles:
 
         `chosen` is as `precisions` has it.
         """
-        blocks, widened = self._quantizer.blocks, dict[int, float]()
+        widened: Mapping[int, float] = {}
         if self._aside is not None:
-            advance = Stage.CHOOSE_RANGES.begin(progress, ranges_tried())
             rounded = self._quantizer.rounded_layers(self._first, chosen.content)
-            divergence = self._divergence(ranges_tried())
-
-            def mixed_divergence(int8: bytes) -> float:
-                return divergence(chosen.of(int8).content)
-
-            layers = [n for n in last_layers(blocks, self._quantizer.alone) if n in rounded]
-            widened = widened_ranges(self._first, blocks, layers, mixed_divergence, advance)
+            layers = [number for number in self._last_layers() if number in rounded]
+            widened = self._widened(layers, lambda int8: chosen.of(int8).content, progress)
         done = Stage.CALIBRATE_ON_ALL.begin(progress)
         int8 = self._quantizer.file_for(self._first, chosen.content, chosen.precision, widened)
         done()
         return int8, chosen.of(int8)
+
+    def _last_layers(self) -> list[int]:
+        return last_layers(self._quantizer.blocks, self._quantizer.alone)
+
+    def _widened(
+        self, layers: Sequence[int], made: Callable[[bytes], bytes], progress: Progress
+    ) -> Mapping[int, float]:
+        """What ranges of the layers are to be multiplied by, for what is `made` of an int8 file."""
+        advance = Stage.CHOOSE_RANGES.begin(progress, ranges_tried())
+        divergence = self._divergence(ranges_tried())
+        return widened_ranges(
+            self._first,
+            self._quantizer.blocks,
+            layers,
+            lambda int8: divergence(made(int8)),
+            advance,
+        )
 
     def _divergence(self, files: int) -> Callable[[bytes], float]:
         """Of a file's answers, on as many images set aside as `files` files can be run on."""

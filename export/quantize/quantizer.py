@@ -164,11 +164,10 @@ class Quantizer:
 
     def rounded_layers(self, int8: bytes, mixed: bytes) -> frozenset[int]:
         """Numbers of the layers of which a mixed file, made of `int8`, rounds something."""
-        found = self._rounded(int8, mixed)
+        found = self._rounded(ModelEditor(int8), int8_tensors(mixed))
         return frozenset(b.layer.index for b in self.blocks if _is_any(b, found[b.layer.index]))
 
-    def _rounded(self, int8: bytes, mixed: bytes) -> dict[int, Rounded]:
-        editor, kept = ModelEditor(int8), int8_tensors(mixed)
+    def _rounded(self, editor: ModelEditor, kept: Collection[str]) -> dict[int, Rounded]:
         operators = editor.require_layers(block.layer.index for block in self.blocks)
         return {
             block.layer.index: _rounded(editor, block, operators[block.layer.index], kept)
@@ -196,19 +195,17 @@ class Quantizer:
         Raises:
             ExportError: TensorFlow's converter refuses the network.
         """
-        rounded = {} if mixed is None else self._rounded(int8, mixed)
-        in_float = [number for number, kind in precision.items() if kind == "float32"]
+        rounded: dict[int, Rounded] = {}
         reading_float: set[int] = set()
-        if mixed is not None and in_float:
+        if mixed is not None:
             editor, kept = ModelEditor(int8), int8_tensors(mixed)
+            rounded = self._rounded(editor, kept)
+            in_float = [number for number, kind in precision.items() if kind == "float32"]
             operators = editor.require_layers(in_float)
             reading_float = {
                 number
                 for number in in_float
-                if not any(
-                    editor.tensor_name(each) in kept
-                    for each in editor.sharing_scale(operators[number].inputs[0])
-                )
+                if not _is_kept(editor, operators[number].inputs[0], kept)
             }
         learned = self._learn(rounded, no_progress, None)
         return widened_file(self._file(learned, reading_float, no_progress), widened, self.blocks)
@@ -373,10 +370,14 @@ def _rounded(
     average = editor.consumer_named(given, "MEAN")
     return Rounded(
         before=before,
-        # Also where what is float is rounded further on, behind a pool or a concatenation.
-        behind=any(editor.tensor_name(each) in kept for each in editor.sharing_scale(given)),
+        behind=_is_kept(editor, given, kept),
         average=not block.averaged or average is None or editor.output_name(average) in kept,
     )
+
+
+def _is_kept(editor: ModelEditor, index: int, kept: Collection[str]) -> bool:
+    """Whether a tensor is one of these, or is further on, behind a pool or a concatenation."""
+    return any(editor.tensor_name(each) in kept for each in editor.sharing_scale(index))
 
 
 def _is_any(block: Block, rounded: Rounded) -> bool:
