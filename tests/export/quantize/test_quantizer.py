@@ -14,6 +14,7 @@ from tests.support.commands import run_in_process
 from tests.support.exports import Exported, Models
 from tests.support.fashion_mnist import official
 from tests.support.float_answers import float_answers
+from tests.support.leaky_scales import leaky_scales
 from tests.support.naive import random_weights
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
@@ -268,22 +269,9 @@ def concatenated() -> "tuple[Quantizer, bytes, bytes]":
     return quantizer, first, quantizer.file_for(first)
 
 
-def around(content: bytes, layer: int) -> tuple[float, float]:
-    """The scales before and behind a layer's leaky activation."""
-    from tinyedge.export.tflite.editor import ModelEditor
-
-    editor = ModelEditor(content)
-    given = int(editor.layer_operators()[layer].outputs[0])
-    activation = editor.consumer_named(given, "LEAKY_RELU")
-    assert activation is not None
-    found = [editor.qparams(index) for index in (given, activation.outputs[0])]
-    before, behind = (each.scale for each in found if each is not None)
-    return before, behind
-
-
 def multiplier(content: bytes, layer: int) -> float:
     """XNNPACK's, above zero: a whole number where it was aligned."""
-    before, behind = around(content, layer)
+    before, behind = leaky_scales(content, layer)
     return 256 * before / behind
 
 
@@ -293,7 +281,7 @@ def test_what_images_were_set_aside_counts_in_the_end(
     quantizer, first, of_all = concatenated
     assert quantizer.file_for(first) == of_all
     for layer in (0, 4):
-        assert around(of_all, layer) != around(first, layer)
+        assert leaky_scales(of_all, layer) != leaky_scales(first, layer)
         assert multiplier(of_all, layer) == pytest.approx(round(multiplier(of_all, layer)))
 
 
@@ -305,8 +293,8 @@ def test_layers_that_a_mixed_file_rounds_twice_are_as_in_the_integer_file(
     quantizer, first, of_all = concatenated
     # The head in float reads what is not rounded behind layer 4.
     fitted = quantizer.file_for(first, mixed_file(first, {}))
-    assert around(fitted, 0) == around(of_all, 0)
-    assert around(fitted, 4) != around(of_all, 4)
+    assert leaky_scales(fitted, 0) == leaky_scales(of_all, 0)
+    assert leaky_scales(fitted, 4) != leaky_scales(of_all, 4)
 
 
 def test_what_is_rounded_behind_a_concatenation_and_a_pool_is_rounded(
@@ -319,8 +307,8 @@ def test_what_is_rounded_behind_a_concatenation_and_a_pool_is_rounded(
     assert quantizer.rounded_layers(first, mixed) == {0, 1, 4}
     assert quantizer.rounded_layers(first, mixed_file(first, {**IN_FLOAT, 4: "float32"})) == set()
     # Learned from all images, for that one rounding.
-    behind = around(quantizer.file_for(first, mixed, IN_FLOAT), 0)[1]
-    assert behind not in (around(first, 0)[1], around(of_all, 0)[1])
+    behind = leaky_scales(quantizer.file_for(first, mixed, IN_FLOAT), 0)[1]
+    assert behind not in (leaky_scales(first, 0)[1], leaky_scales(of_all, 0)[1])
 
 
 def test_a_range_that_is_another_layers_too_is_not_widened(
@@ -330,8 +318,8 @@ def test_a_range_that_is_another_layers_too_is_not_widened(
 
     quantizer, first, _ = concatenated
     wide = widened_file(first, {0: 1.5, 1: 1.5, 4: 1.5}, quantizer.blocks)
-    assert around(wide, 0) == around(first, 0)
-    assert around(wide, 4) == pytest.approx([1.5 * each for each in around(first, 4)])
+    assert leaky_scales(wide, 0) == leaky_scales(first, 0)
+    assert leaky_scales(wide, 4) == pytest.approx([1.5 * each for each in leaky_scales(first, 4)])
 
 
 @pytest.mark.real_data

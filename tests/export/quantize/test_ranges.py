@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.exports import Models
+from tests.support.leaky_scales import leaky_scales
 from tinyedge.darknet.network import read_network
 from tinyedge.export.quantize.blocks import find_blocks
 from tinyedge.export.quantize.reorder import REWRITES, reorder
 from tinyedge.export.tensorflow import require_tensorflow
-from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
 
@@ -27,34 +27,24 @@ def int8(fashion_models: Models) -> bytes:
     return Path(fashion_models.int8_model).read_bytes()
 
 
-def scales(content: bytes, layer: int) -> tuple[float, float]:
-    """Before and behind its leaky activation."""
-    editor = ModelEditor(content)
-    given = int(editor.layer_operators()[layer].outputs[0])
-    activation = editor.consumer_named(given, "LEAKY_RELU")
-    assert activation is not None
-    found = editor.qparams(given), editor.qparams(int(activation.outputs[0]))
-    assert found[0] is not None
-    assert found[1] is not None
-    return found[0].scale, found[1].scale
-
-
 def test_a_wider_range_is_wider_before_and_behind(int8: bytes) -> None:
     chosen, other = LEAKY[-1], LEAKY[-2]
     wide = widened_file(int8, {chosen: 1.25}, BLOCKS)
-    assert scales(wide, chosen) == pytest.approx([1.25 * each for each in scales(int8, chosen)])
-    assert scales(wide, other) == scales(int8, other)
+    assert leaky_scales(wide, chosen) == pytest.approx(
+        [1.25 * each for each in leaky_scales(int8, chosen)]
+    )
+    assert leaky_scales(wide, other) == leaky_scales(int8, other)
     assert widened_file(int8, {}, BLOCKS) == int8
 
 
 def test_that_factor_is_chosen_that_brings_the_answers_closest(int8: bytes) -> None:
     last, before = LEAKY[-1], LEAKY[-2]
-    plain = {layer: scales(int8, layer)[0] for layer in LEAKY}
+    plain = {layer: leaky_scales(int8, layer)[0] for layer in LEAKY}
     ran = []
 
     def divergence(content: bytes) -> float:
         ran.append(content)
-        width = {layer: scales(content, layer)[0] / plain[layer] for layer in LEAKY}
+        width = {layer: leaky_scales(content, layer)[0] / plain[layer] for layer in LEAKY}
         # The last is best at 1.25; the one before it gains 0.5 %, which is chance.
         return 1 + 4 * (width[last] - 1.25) ** 2 - 0.005 * (width[before] > 1.4)
 
