@@ -51,10 +51,11 @@ def as_text(network: Network, costs: DeviceCosts | None = None, *, width: int = 
         if costs.profile.microcontroller:
             lines.append("  weights lie in flash; tinyedge check says what memory a file takes")
         lines.append(indent(report.as_text(costs.latency), "  "))
-        made = "a mixed" if takes_mixed(costs.profile) else "an integer"
-        # `export` gives a mixed file the integer file's cycles as its budget.
-        time = ", in about int8's time" if takes_mixed(costs.profile) else ""
-        lines.append(f"  export makes {made} file by default{time}")
+        if takes_mixed(costs.profile):
+            # The integer file's cycles are its budget.
+            lines.append("  export makes a mixed file by default, in about int8's time")
+        else:
+            lines.append("  export makes an integer file by default")
         if costs.profile.delegate_warning is not None:
             lines.append(f"  {costs.profile.delegate_warning}")
     return folded("\n".join(lines), width=width)
