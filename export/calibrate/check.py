@@ -180,13 +180,14 @@ def measure_shift(
     for start in range(0, len(images), batch):
         outputs = first(tf.constant(images[start : start + batch]), training=False)
         for each, total in zip(layers, sums, strict=True):
-            found = each.standardize(outputs[layer_name(each.layer)]).numpy().astype(np.float64)
-            flat = found.reshape(-1, found.shape[-1])
-            total += [flat.sum(axis=0), np.square(flat).sum(axis=0)]
+            found = each.standardize(outputs[layer_name(each.layer)])
+            batch_mean, variance = (
+                moment.numpy().astype(np.float64) for moment in tf.nn.moments(found, (0, 1, 2))
+            )
+            np.add(total, np.array([batch_mean, variance + batch_mean**2]) * len(found), out=total)
     means, variances = [], []
-    for each, total in zip(layers, sums, strict=True):
-        pixels = len(images) * each.layer.output.height * each.layer.output.width
-        mean, square = total / pixels
+    for total in sums:
+        mean, square = total / len(images)
         means.append(mean)
         variances.append(np.maximum(square - mean**2, 0))
     distances = [float(gaussian_divergence(*both)) for both in zip(means, variances, strict=True)]

@@ -14,11 +14,13 @@ from tinyedge.darknet.layers import (
     AvgPool,
     Connected,
     Convolutional,
+    Cost,
     Dropout,
     Layer,
     LocalAvgPool,
     MaxPool,
     Route,
+    Softmax,
     Upsample,
 )
 from tinyedge.darknet.network import Network
@@ -43,6 +45,8 @@ class Block:
         averaged: whether a global average pool is all that reads what comes out.
         equalizable: whether each output channel may be divided by a scale that its consumers
             multiply by again; see `tinyedge.export.quantize.equalize`.
+        answers: whether what comes out of the activation are a classifier's answers, or go into
+            the softmax.
     """
 
     layer: Convolutional | Connected
@@ -51,6 +55,7 @@ class Block:
     output: int
     averaged: bool
     equalizable: bool
+    answers: bool
 
     @property
     def function(self) -> ActivationFunction:
@@ -81,6 +86,7 @@ def find_blocks(network: Network) -> list[Block]:
                 averaged=consumer is not None and isinstance(network.layers[consumer], AvgPool),
                 equalizable=ACTIVATIONS[activation].homogeneous
                 and _all_undo_scale(network, consumers, output),
+                answers=network.features is None and _are_answers(network, consumers, output),
             )
         )
     return blocks
@@ -155,6 +161,18 @@ def _all_undo_scale(network: Network, consumers: Consumers, position: int) -> bo
         or (
             _passes_scale(network.layers[consumer])
             and _all_undo_scale(network, consumers, consumer)
+        )
+        for consumer in consumers[position]
+    )
+
+
+def _are_answers(network: Network, consumers: Consumers, position: int) -> bool:
+    """Whether what reads a position, if anything does, is the softmax alone."""
+    return all(
+        isinstance(network.layers[consumer], Cost | Softmax)
+        or (
+            isinstance(network.layers[consumer], Dropout)
+            and _are_answers(network, consumers, consumer)
         )
         for consumer in consumers[position]
     )

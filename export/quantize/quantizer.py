@@ -4,7 +4,9 @@ Its result is an ordinary int8 .tflite of the operators TFLiteConverter would wr
 lays the file out, and scales, zero points and weights are chosen here.
 """
 
+import os
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -44,6 +46,8 @@ __all__ = ["DefaultQuantizer", "Quantizer", "widened_file"]
 _DEFAULTS = QuantizerConfig()
 _ALL_INT8: Mapping[int, Precision] = {}
 _AS_LEARNED: Mapping[int, float] = {}
+# Images, of a conversion whose scales are all replaced.
+_FEW = 4
 # tanh(3.5) is .998, a quarter of TANH's int8 scale below 1. On normal values of deviations 1 to 4 a
 # mish then has 34 to 36 dB, within 1.5 of what its input's and output's rounding leave.
 _LEAST_LOGARITHM = -3.5
@@ -131,6 +135,8 @@ class Quantizer:
         self._network = reorder(network, rewrites)
         self._weights, self._images = weights, images
         self._input_type, self._seed, self._config = input_type, seed, config
+        # As long as the converter is not found to choose a scale that stays.
+        self._to_convert = images[:_FEW]
         self.blocks = find_blocks(self._network)
         # The scales of a block depend on one another, and concatenated blocks share theirs.
         learnable = [block for block in self.blocks if is_learnable(block)]
@@ -226,34 +232,11 @@ class Quantizer:
         # Equalized before the conversion, which takes the biases from these weights.
         output_scales = {index: each.output_scale for index, each in qparams.items()}
         weights = apply_equalization(network, self._weights, output_scales)
-        # The converter chooses operators and their order; its scales stay where nothing was
-        # learned.
         done = Stage.CONVERT_TO_INT8.begin(progress)
         assign_weights(self._built.model, network, weights)
-        content = convert_int8(self._built.model, self._images, input_type=self._input_type)
-        editor = ModelEditor(content)
-        operators = editor.require_layers(block.layer.index for block in self.blocks)
+        editor, own = self._converted(qparams, weights)
         done()
-        # Where the converter folded a constant that comes behind into a layer's weights, what it
-        # wrote there stays, scales included: these are another function's.
-        own = {
-            index: editor.holds_weights(operator, weights[index].kernel, weights[index].bias)
-            for index, operator in operators.items()
-            if index in weights
-        }
-        editor.set_qparams(editor.int8_input(), QuantParams.pixels())
-        for group in self._groups:
-            if not all(own[block.layer.index] for block in group):
-                continue
-            for block in group:
-                index = block.layer.index
-                _set_qparams(editor, block, operators[index], qparams[index], len(group))
-        # The logits' scale is chosen by the answers' KL divergence, not by their own error.
-        if statistics.logits is not None:
-            logits = choose_logit_qparams(
-                statistics.logits, network.softmax, margin=self._config.logit_margin
-            )
-            editor.set_qparams(editor.int8_output(), logits)
+        operators = editor.require_layers(block.layer.index for block in self.blocks)
         # Weights come last: what is best for them depends on how the layer's input is quantized.
         read = input_scales(network, output_scales)
         advance = Stage.QUANTIZE_WEIGHTS.begin(progress, len(self.blocks))
@@ -274,6 +257,43 @@ class Quantizer:
             advance()
         return editor.content()
 
+    def _converted(
+        self, qparams: Mapping[int, BlockQuantParams], weights: FoldedWeights
+    ) -> tuple[ModelEditor, Mapping[int, bool]]:
+        """The converter's file with what was learned in it; and of each layer, if it has weights,
+        whether they are its own there.
+
+        The converter chooses operators and their order; its scales stay where nothing was learned.
+        """
+        content = convert_int8(self._built.model, self._to_convert, input_type=self._input_type)
+        editor = ModelEditor(content)
+        operators = editor.require_layers(block.layer.index for block in self.blocks)
+        # Where the converter folded a constant that comes behind into a layer's weights, what it
+        # wrote there stays, scales included: these are another function's.
+        own = {
+            index: editor.holds_weights(operator, weights[index].kernel, weights[index].bias)
+            for index, operator in operators.items()
+            if index in weights
+        }
+        editor.set_qparams(editor.int8_input(), QuantParams.pixels())
+        for group in self._groups:
+            if not all(own[block.layer.index] for block in group):
+                continue
+            for block in group:
+                index = block.layer.index
+                _set_qparams(editor, block, operators[index], qparams[index], len(group))
+        # The logits' scale is chosen by the answers' KL divergence, not by their own error.
+        if self._statistics.logits is not None:
+            logits = choose_logit_qparams(
+                self._statistics.logits, self._network.softmax, margin=self._config.logit_margin
+            )
+            editor.set_qparams(editor.int8_output(), logits)
+        if len(self._to_convert) < len(self._images) and not editor.all_are_given():
+            # Its scales are its images' ranges.
+            self._to_convert = self._images
+            return self._converted(qparams, weights)
+        return editor, own
+
     def _learn(
         self, rounded: Mapping[int, Rounded], progress: Progress, images: NDArray[np.bool_] | None
     ) -> "dict[tuple[int, ...], _Learned]":
@@ -285,30 +305,38 @@ class Quantizer:
             images: as of `integer_file`.
         """
         advance = Stage.LEARN_SCALES.begin(progress, sum(len(group) for group in self._groups))
-        learned = dict(self._learned)
-        for group in self._groups:
+
+        def learned(group: Sequence[Block]) -> _Learned:
             layers = _layers(group)
             wanted = _Learned([], [rounded.get(n, Rounded()) for n in layers], images is None)
-            known = learned.get(layers)
+            known = self._learned.get(layers)
             # Of what is not rounded at all there is nothing to learn.
-            if known is None or (any(map(_is_any, group, wanted.rounded)) and known != wanted):
-                seen = [self._statistics.blocks[n] for n in layers]
-                if images is not None:
-                    seen = [each.of_images(images) for each in seen]
-                with tensorflow_hushed():
-                    qparams = learn_scales(
-                        group,
-                        seen,
-                        wanted.rounded,
-                        start=None if known is None else known.qparams,
-                        brief=known is not None or images is not None,
-                        seed=self._seed,
-                        config=self._config,
-                    )
-                learned[layers] = replace(wanted, qparams=qparams)
-            for _ in group:
-                advance()
-        return learned
+            if known is not None and (
+                known == wanted or not any(map(_is_any, group, wanted.rounded))
+            ):
+                return known
+            seen = [self._statistics.blocks[n] for n in layers]
+            if images is not None:
+                seen = [each.of_images(images) for each in seen]
+            qparams = learn_scales(
+                group,
+                seen,
+                wanted.rounded,
+                start=None if known is None else known.qparams,
+                brief=known is not None or images is not None,
+                seed=self._seed,
+                config=self._config,
+            )
+            return replace(wanted, qparams=qparams)
+
+        found = {}
+        # NumPy lets go of the interpreter: each group on a core of its own.
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            for group, each in zip(self._groups, threads.map(learned, self._groups), strict=True):
+                found[_layers(group)] = each
+                for _ in group:
+                    advance()
+        return found
 
 
 @dataclass(frozen=True)
@@ -405,7 +433,7 @@ def _set_qparams(
     if qparams.pre_activation is not None:
         editor.set_qparams(tensor, qparams.pre_activation)
         if block.activation == "mish":
-            _narrow_logarithm(editor, tensor)
+            _set_logarithm(editor, tensor, qparams.pre_activation)
         # The last of an activation's operators reads what goes into the first, or is the only one.
         activation = _activation(editor, block, operator)
         if activation is None:
@@ -417,15 +445,14 @@ def _set_qparams(
         editor.set_qparams(average.outputs[0], qparams.average)
 
 
-def _narrow_logarithm(editor: ModelEditor, tensor: int) -> None:
+def _set_logarithm(editor: ModelEditor, tensor: int, pre_activation: QuantParams) -> None:
     """Leave out of a mish's LOG what the TANH behind it makes 1 of: its small numbers count."""
     logistic = editor.consumer_named(tensor, "LOGISTIC")
     logarithm = logistic and editor.consumer_named(logistic.outputs[0], "LOG")
-    found = logarithm and editor.qparams(logarithm.outputs[0])
-    if logarithm and found:
-        low, _ = (found.scale * (limit - found.zero_point) for limit in found.limits)
-        narrow = QuantParams.from_range(max(low, _LEAST_LOGARITHM), 0.0)
-        editor.set_qparams(logarithm.outputs[0], narrow)
+    if logarithm:
+        low = -float(np.logaddexp(0.0, -pre_activation.range[0]))
+        qparams = QuantParams.from_range(max(low, _LEAST_LOGARITHM), 0.0)
+        editor.set_qparams(logarithm.outputs[0], qparams)
 
 
 def _quantized_hessian(

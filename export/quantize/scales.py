@@ -10,18 +10,18 @@ straight through.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.accuracy.statistics import kl_divergence
-from tinyedge.darknet.activations import GELU_CUBIC, GELU_LINEAR
 from tinyedge.darknet.layers import Softmax
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
+from tinyedge.export.quantize.fake_quantize import CURVES, FakeQuantizer, activate
 from tinyedge.export.quantize.observe import BlockStatistics
 from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, QuantParams
 
@@ -35,32 +35,20 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
-# What rounds a gate to int8: its values, and the scale that TFLite fixes for them.
-Rounding = Callable[[tf.Tensor, float], tf.Tensor]
 
-_LOGISTIC_SCALE, _TANH_SCALE = 1 / 256, 1 / 128
-
-
-def _mish(y: tf.Tensor, rounded: Rounding) -> tf.Tensor:
-    opened = tf.maximum(rounded(tf.sigmoid(y), _LOGISTIC_SCALE), _LOGISTIC_SCALE / 2)
-    return y * rounded(tf.tanh(tf.math.log(opened)), _TANH_SCALE)
-
-
-# Of what goes into the activation's operators, in `tinyedge.darknet.activations`.
-_CURVES: dict[str, Callable[[tf.Tensor, Rounding], tf.Tensor]] = {
-    "relu6": lambda x, _: tf.nn.relu6(x),
-    "swish": lambda x, rounded: x * rounded(tf.sigmoid(x), _LOGISTIC_SCALE),
-    "mish": _mish,
-    "hard_mish": lambda y, _: y * (tf.nn.relu6(y) / 18 - 1 / 3),
-    "gelu": lambda x, rounded: (
-        x * rounded(tf.sigmoid(x * (2 * GELU_CUBIC * x * x + 2 * GELU_LINEAR)), _LOGISTIC_SCALE)
-    ),
-}
+_ROWS_TO_BEGIN = 10_000
+"""Of a block's values, the most that its first ranges are taken of."""
 
 
 def is_learnable(block: Block) -> bool:
-    """Whether its scales can be learned: its activation is piecewise linear, or a known curve."""
-    return block.function.piecewise_linear or block.activation in _CURVES
+    """Whether its scales can be learned: its activation is piecewise linear, or a known curve.
+
+    There is nothing to learn of what only answers are rounded in, whose scale
+    `choose_logit_qparams` chooses.
+    """
+    if block.answers and block.function.fused:
+        return False
+    return block.function.piecewise_linear or block.activation in CURVES
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +112,18 @@ def learn_scales(
         seed: of the values drawn for each iteration.
         config: the hyperparameters.
     """
-    learner = _Learner(blocks, statistics, rounded or [Rounded()] * len(blocks), config)
-    if start is not None and not all(block.function.fused for block in blocks):
-        learner.begin_at(start)
+    if start is None or all(block.function.fused for block in blocks):
+        start = [
+            _about(block, seen.pre_activation, config)
+            for block, seen in zip(blocks, statistics, strict=True)
+        ]
+    learners = [
+        _BlockLearner(block, seen, each, config, begun)
+        for block, seen, each, begun in zip(
+            blocks, statistics, rounded or [Rounded()] * len(blocks), start, strict=True
+        )
+    ]
+    learner = _Learner(learners, config)
     learner.descend(np.random.default_rng(seed), brief=brief)
     return learner.qparams()
 
@@ -183,27 +180,30 @@ def choose_logit_qparams(logits: Floats, softmax: Softmax | None, *, margin: flo
     )
 
 
-class _FakeQuantizer:
-    """A scale and a zero point that can be learned."""
+class _Drawn(NamedTuple):
+    """The values of a block's iterations.
 
-    def __init__(self, start: QuantParams) -> None:
-        self._low, self._high = map(float, start.limits)
-        self.log_scale = tf.Variable(np.log(start.scale), dtype=tf.float32)
-        self.zero_point = tf.Variable(float(start.zero_point), dtype=tf.float32)
+    Attributes:
+        places: (iterations, rows), of its statistics.
+        factors: likewise, what each row is multiplied by.
+    """
 
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
-        scale = tf.exp(self.log_scale)
-        zero_point = _round(tf.clip_by_value(self.zero_point, self._low, self._high))
-        integers = tf.clip_by_value(_round(values / scale) + zero_point, self._low, self._high)
-        return (integers - zero_point) * scale
+    places: NDArray[np.int32]
+    factors: Floats
 
-    def begin_at(self, start: QuantParams) -> None:
-        self.log_scale.assign(np.log(start.scale))
-        self.zero_point.assign(float(start.zero_point))
 
-    def qparams(self) -> QuantParams:
-        zero_point = np.clip(np.rint(self.zero_point.numpy()), self._low, self._high)
-        return QuantParams.per_tensor(float(np.exp(self.log_scale.numpy())), int(zero_point))
+class _Gradients(NamedTuple):
+    """Of a block's weighted squared error behind the activation.
+
+    Attributes:
+        power: the weighted mean square of what is wanted there.
+        by_output_scale: (channels,), by the logarithm of the equalization scale.
+        by_quantizer: by the variables of each quantizer that rounded something.
+    """
+
+    power: float
+    by_output_scale: NDArray[np.float64]
+    by_quantizer: list[tuple[FakeQuantizer, NDArray[np.float64]]]
 
 
 class _BlockLearner:
@@ -215,35 +215,18 @@ class _BlockLearner:
         statistics: BlockStatistics,
         rounded: Rounded,
         config: QuantizerConfig,
+        start: BlockQuantParams,
     ) -> None:
         self.block = block
         self._rounded = rounded
         self._config = config
         self._function = block.function
-        self._values = tf.constant(statistics.pre_activation)
-        flat = statistics.pre_activation.reshape(-1, statistics.pre_activation.shape[-1])
-        output_scale = _initial_scale(flat) if block.equalizable else np.ones(flat.shape[1])
-        self.log_output_scale = tf.Variable(np.log(output_scale), dtype=tf.float32)
-        scaled = flat / output_scale.astype(np.float32)
-        clipped = config.clipped_percent
-        low, high = (float(np.percentile(scaled, p)) for p in (clipped, 100 - clipped))
-        if self._function.slope is None:
-            given = self._activated(scaled).numpy()
-            self.low, self.high = (float(np.percentile(given, p)) for p in (clipped, 100 - clipped))
-        else:
-            self.low, self.high = low * self._function.slope, high
-        self.pre_activation = None
-        if not self._function.fused:
-            self.pre_activation = _FakeQuantizer(QuantParams.from_range(low, high))
-        self.average = None
-        if block.averaged:
-            averages = tf.reduce_mean(
-                self._activated(self._values / output_scale.astype(np.float32)), axis=1
-            ).numpy()
-            self.average = _FakeQuantizer(
-                QuantParams.from_range(float(averages.min()), float(averages.max()))
-            )
-        self._weight = tf.constant(statistics.sensitivity, tf.float32)
+        self._values = statistics.pre_activation
+        self._weight = statistics.sensitivity.astype(np.float32)
+        self.output = start.output
+        self.log_output_scale: NDArray[np.float64] = np.log(start.output_scale)
+        self.pre_activation = _quantizer(start.pre_activation)
+        self.average = _quantizer(start.average)
 
     @property
     def is_rounded_twice(self) -> bool:
@@ -251,17 +234,7 @@ class _BlockLearner:
         before = self.pre_activation is not None and self._rounded.before
         return before and self._rounded.behind
 
-    def begin_at(self, start: BlockQuantParams) -> None:
-        """Take what was learned before."""
-        self.log_output_scale.assign(np.log(start.output_scale))
-        for own, learned in (
-            (self.pre_activation, start.pre_activation),
-            (self.average, start.average),
-        ):
-            if own is not None and learned is not None:
-                own.begin_at(learned)
-
-    def draw(self, rng: np.random.Generator, iterations: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def draw(self, rng: np.random.Generator, iterations: int) -> _Drawn:
         """Which values to look at in each iteration, and what to multiply them by.
 
         Of an averaged block they are whole images, brightened or dimmed.
@@ -272,28 +245,51 @@ class _BlockLearner:
         places = rng.integers(0, len(self._values), (iterations, count), dtype=np.int32)
         spread = self._config.brightness_spread if averaged else 0.0
         factors = np.exp(spread * rng.standard_normal((iterations, count)))
-        return tf.constant(places), tf.constant(factors, tf.float32)
+        return _Drawn(places, factors.astype(np.float32))
 
-    def batch(self, places: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-        """The values of one iteration."""
-        shape = [-1] + [1] * (self._values.shape.rank - 1)
-        return tf.gather(self._values, places) * tf.reshape(factors, shape)
-
-    def errors(self, values: tf.Tensor, output: _FakeQuantizer) -> tuple[tf.Tensor, tf.Tensor]:
-        """Weighted mean squares of the error behind the activation and of its float values."""
-        output_scale = tf.exp(self.log_output_scale)
-        found = values / output_scale
+    def gradients(self, drawn: _Drawn, iteration: int, output: FakeQuantizer) -> _Gradients:
+        """Of the values of one iteration, rounded behind the activation by `output`."""
+        values = self._values[drawn.places[iteration]]
+        if self.block.averaged:
+            values *= drawn.factors[iteration].reshape(-1, 1, 1)
+        channels = values.shape[-1]
+        output_scale = np.exp(self.log_output_scale).astype(np.float32)
+        divided = values * (1 / output_scale)
+        before = behind = average = None
+        found = divided
         if self.pre_activation is not None and self._rounded.before:
-            found = self.pre_activation(found)
-        found, wanted = self._activated(found, _rounded), self._activated(values)
+            before = self.pre_activation(found)
+            found = before.rounded
+        found, slope = activate(self.block.activation, found, rounded=True)
+        wanted, _ = activate(self.block.activation, values, rounded=False)
         if self._rounded.behind:
-            found = output(found)
+            behind = output(found)
+            found = behind.rounded
         if self.average is not None:
-            found, wanted = tf.reduce_mean(found, axis=1), tf.reduce_mean(wanted, axis=1)
+            found, wanted = found.mean(axis=1), wanted.mean(axis=1)
             if self._rounded.average:
-                found = self.average(found)
-        error = tf.reduce_mean(tf.square(found * output_scale - wanted) * self._weight)
-        return error, tf.reduce_mean(tf.square(wanted) * self._weight)
+                average = self.average(found)
+                found = average.rounded
+        power = float(self._weight @ _channel_sums(wanted, wanted) / wanted.size)
+        # From here on backwards.
+        upstream = found * output_scale
+        upstream -= wanted
+        upstream *= self._weight * output_scale * (2 / wanted.size)
+        by_output_scale = _channel_sums(upstream, found)
+        by_quantizer: list[tuple[FakeQuantizer, NDArray[np.float64]]] = []
+        if average is not None and self.average is not None:
+            by_quantizer.append((self.average, average.gradient(upstream)))
+        if self.average is not None:
+            pixels = values.shape[1]
+            upstream = np.repeat(upstream[:, np.newaxis] * (1 / pixels), pixels, axis=1)
+        if behind is not None:
+            by_quantizer.append((output, behind.gradient(upstream)))
+        if not isinstance(slope, float):
+            upstream *= slope
+        if before is not None and self.pre_activation is not None:
+            by_quantizer.append((self.pre_activation, before.gradient(upstream)))
+        by_output_scale -= _channel_sums(upstream, divided)
+        return _Gradients(power, by_output_scale.reshape(channels), by_quantizer)
 
     def qparams(self, output: QuantParams) -> BlockQuantParams:
         """What was learned."""
@@ -312,48 +308,29 @@ class _BlockLearner:
             pre_activation=pre_activation,
             output=output,
             average=None if self.average is None else self.average.qparams(),
-            output_scale=np.exp(self.log_output_scale.numpy().astype(np.float64)),
+            output_scale=np.exp(self.log_output_scale),
         )
-
-    def _activated(self, values: tf.Tensor, rounded: Rounding = lambda gate, _: gate) -> tf.Tensor:
-        if self._function.slope is None:
-            return _CURVES[self.block.activation](values, rounded)
-        if self._function.leaky:
-            return tf.nn.leaky_relu(values, self._function.slope)
-        return values if self._function.slope else tf.nn.relu(values)
 
 
 class _Learner:
     """Gradient descent on the error of blocks whose outputs share a scale and zero point."""
 
-    def __init__(
-        self,
-        blocks: Sequence[Block],
-        statistics: Sequence[BlockStatistics],
-        rounded: Sequence[Rounded],
-        config: QuantizerConfig,
-    ) -> None:
-        self._config = config
-        self._blocks = [
-            _BlockLearner(block, seen, each, config)
-            for block, seen, each in zip(blocks, statistics, rounded, strict=True)
-        ]
-        low = min(block.low for block in self._blocks)
-        high = max(block.high for block in self._blocks)
-        self._output = _FakeQuantizer(QuantParams.from_range(low, high))
-        quantizers = [self._output]
-        for block in self._blocks:
-            quantizers += [q for q in (block.pre_activation, block.average) if q is not None]
-        scales = [block.log_output_scale for block in self._blocks if block.block.equalizable]
-        self._variables = [v for q in quantizers for v in (q.log_scale, q.zero_point)] + scales
-        rates = [1.0, config.zero_point_rate] * len(quantizers) + [1.0] * len(scales)
-        self._adam = _Adam(self._variables, rates)
-
-    def begin_at(self, start: Sequence[BlockQuantParams]) -> None:
-        """Take what was learned before."""
-        for block, each in zip(self._blocks, start, strict=True):
-            block.begin_at(each)
-        self._output.begin_at(start[0].output)
+    def __init__(self, blocks: Sequence[_BlockLearner], config: QuantizerConfig) -> None:
+        self._config, self._blocks = config, blocks
+        first, *others = (block.output for block in blocks)
+        if any(each != first for each in others):
+            lows, highs = zip(first.range, *(each.range for each in others), strict=True)
+            first = QuantParams.from_range(min(lows), max(highs))
+        self._output = FakeQuantizer(first)
+        self._quantizers = [self._output]
+        for block in blocks:
+            self._quantizers += [q for q in (block.pre_activation, block.average) if q is not None]
+        self._scaled = [block for block in blocks if block.block.equalizable]
+        variables = [quantizer.variables for quantizer in self._quantizers]
+        variables += [block.log_output_scale for block in self._scaled]
+        of_quantizer = np.array([1.0, config.zero_point_rate])
+        rates = [of_quantizer] * len(self._quantizers) + [np.ones(1)] * len(self._scaled)
+        self._adam = _Adam(variables, rates)
 
     def descend(self, rng: np.random.Generator, *, brief: bool) -> None:
         """Go down the error's slope on values drawn at random."""
@@ -362,73 +339,102 @@ class _Learner:
             config = self._config
             iterations = config.brief_iterations if brief else config.leaky_iterations
         draws = [block.draw(rng, iterations) for block in self._blocks]
-
-        def step(iteration: tf.Tensor) -> tf.Tensor:
-            batches = [
-                block.batch(places[iteration], factors[iteration])
-                for block, (places, factors) in zip(self._blocks, draws, strict=True)
+        for iteration in range(iterations):
+            found = [
+                block.gradients(drawn, iteration, self._output)
+                for block, drawn in zip(self._blocks, draws, strict=True)
             ]
-            left = 1 - tf.cast(iteration, tf.float32) / iterations
-            self._adam.step(self._gradients(batches), self._config.learning_rate * left)
-            return iteration + 1
-
-        # A graph's own loop, which AutoGraph would take as long to write as to trace.
-        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-        def descend() -> None:
-            tf.while_loop(lambda iteration: iteration < iterations, step, [tf.constant(0)])
-
-        descend()
+            left = 1 - iteration / iterations
+            self._adam.step(self._gradients(found), self._config.learning_rate * left)
 
     def qparams(self) -> list[BlockQuantParams]:
         """What was learned, block by block."""
         output = self._output.qparams()
         return [block.qparams(output) for block in self._blocks]
 
-    def _gradients(self, batches: list[tf.Tensor]) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            errors = [
-                block.errors(values, self._output)
-                for block, values in zip(self._blocks, batches, strict=True)
-            ]
-            total = tf.add_n([error for error, _ in errors])
-            loss = total / (tf.add_n([power for _, power in errors]) + 1e-30)
-        # Of what is not rounded there is none.
-        zero = tf.UnconnectedGradients.ZERO
-        return list(tape.gradient(loss, self._variables, unconnected_gradients=zero))
+    def _gradients(self, found: Sequence[_Gradients]) -> list[NDArray[np.float64]]:
+        """Of the blocks' error together, as a part of what is wanted of them, by each variable."""
+        power = sum(each.power for each in found) + 1e-30
+        by_quantizer = {id(quantizer): np.zeros(2) for quantizer in self._quantizers}
+        for each in found:
+            for quantizer, gradient in each.by_quantizer:
+                by_quantizer[id(quantizer)] += gradient
+        gradients = list(by_quantizer.values())
+        gradients += [
+            each.by_output_scale
+            for each, block in zip(found, self._blocks, strict=True)
+            if block.block.equalizable
+        ]
+        return [gradient / power for gradient in gradients]
+
+
+def _about(block: Block, values: Floats, config: QuantizerConfig) -> BlockQuantParams:
+    """Where learning begins of which nothing is known: at ranges with little cut off."""
+    flat = values.reshape(-1, values.shape[-1])
+    # Percentiles of all of them would take as long as the learning.
+    flat = flat[:: -(-len(flat) // _ROWS_TO_BEGIN)]
+    output_scale = _initial_scale(flat) if block.equalizable else np.ones(flat.shape[1], np.float64)
+    scaled = flat * (1 / output_scale).astype(np.float32)
+    low, high = _clipped_range(scaled, config)
+    if block.function.slope is None:
+        behind = _clipped_range(activate(block.activation, scaled, rounded=False)[0], config)
+    else:
+        behind = low * block.function.slope, high
+    average = None
+    if block.averaged:
+        divided = values * (1 / output_scale).astype(np.float32)
+        given, _ = activate(block.activation, divided, rounded=False)
+        averages = given.mean(axis=1)
+        average = QuantParams.from_range(float(averages.min()), float(averages.max()))
+    return BlockQuantParams(
+        pre_activation=None if block.function.fused else QuantParams.from_range(low, high),
+        output=QuantParams.from_range(*behind),
+        average=average,
+        output_scale=output_scale,
+    )
+
+
+def _quantizer(start: QuantParams | None) -> FakeQuantizer | None:
+    return None if start is None else FakeQuantizer(start)
+
+
+def _clipped_range(values: Floats, config: QuantizerConfig) -> tuple[float, float]:
+    ends = (config.clipped_percent, 100 - config.clipped_percent)
+    low, high = np.percentile(values, ends)
+    return float(low), float(high)
 
 
 def _initial_scale(values: Floats) -> NDArray[np.float64]:
     """Equalization scales to begin with: halfway, by logarithm, to channels of equal range."""
-    high = np.abs(np.percentile(values, 99.9, axis=0))
-    low = np.abs(np.percentile(values, 0.1, axis=0))
+    low, high = np.abs(np.percentile(values, (0.1, 99.9), axis=0))
     reach = np.maximum(np.maximum(high, 0.3 * low), 1e-6)
     scales = np.sqrt(reach)
     return np.asarray(scales / np.exp(np.log(scales).mean()), np.float64)
 
 
 class _Adam:
-    """Adam (Kingma and Ba 2015) with a rate of its own for each variable."""
+    """Adam (Kingma and Ba 2015) with rates of their own for the variables, which it changes."""
 
-    def __init__(self, variables: list[tf.Variable], rates: list[float]) -> None:
+    def __init__(
+        self, variables: list[NDArray[np.float64]], rates: list[NDArray[np.float64]]
+    ) -> None:
         self._variables, self._rates = variables, rates
-        self._means = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
-        self._squares = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
-        self._count = tf.Variable(0.0)
+        self._means = [np.zeros_like(variable) for variable in variables]
+        self._squares = [np.zeros_like(variable) for variable in variables]
+        self._count = 0
 
-    def step(self, gradients: list[tf.Tensor], rate: tf.Tensor) -> None:
-        self._count.assign_add(1.0)
-        for i, gradient in enumerate(gradients):
-            mean = self._means[i].assign(0.9 * self._means[i] + 0.1 * gradient)
-            square = self._squares[i].assign(0.99 * self._squares[i] + 0.01 * gradient**2)
-            slope = mean / (1 - 0.9**self._count)
-            size = tf.sqrt(square / (1 - 0.99**self._count))
-            self._variables[i].assign_sub(rate * self._rates[i] * slope / (size + 1e-12))
-
-
-def _rounded(gate: tf.Tensor, scale: float) -> tf.Tensor:
-    return _round(gate / scale) * scale
+    def step(self, gradients: Sequence[NDArray[np.float64]], rate: float) -> None:
+        self._count += 1
+        for n, gradient in enumerate(gradients):
+            self._means[n] = 0.9 * self._means[n] + 0.1 * gradient
+            self._squares[n] = 0.99 * self._squares[n] + 0.01 * gradient**2
+            slope = self._means[n] / (1 - 0.9**self._count)
+            size = np.sqrt(self._squares[n] / (1 - 0.99**self._count))
+            self._variables[n] -= rate * self._rates[n] * slope / (size + 1e-12)
 
 
-def _round(values: tf.Tensor) -> tf.Tensor:
-    """The nearest integers, by which gradients pass unchanged (straight-through estimator)."""
-    return values + tf.stop_gradient(tf.round(values) - values)
+def _channel_sums(first: Floats, second: Floats) -> NDArray[np.float64]:
+    """(channels,), of their product."""
+    channels = first.shape[-1]
+    found = np.einsum("ij,ij->j", first.reshape(-1, channels), second.reshape(-1, channels))
+    return np.asarray(found, np.float64)

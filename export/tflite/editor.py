@@ -64,6 +64,8 @@ class ModelEditor:
         self.operators: list[OperatorT] = list(self._graph.operators)
         # By index of a bias whose scales no longer are the file's own: its real numbers.
         self._biases: dict[int, NDArray[np.float64]] = {}
+        # Indices of the tensors that were given parameters.
+        self._given: set[int] = set()
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -259,8 +261,19 @@ class ModelEditor:
                 self._keep_bias(operator)
         for each in shared:
             self._write_qparams(each, qparams)
+        self._given |= shared
         self._set_uint8_interface(shared, qparams.shifted(np.uint8))
         return True
+
+    def all_are_given(self) -> bool:
+        """Whether `set_qparams` has set all that int8 operators give out, but where TFLite does."""
+        return all(
+            int(index) in self._given
+            for operator in self.operators
+            if self.op_name(operator) not in FIXED_OUTPUT_OPS
+            for index in operator.outputs
+            if self._is_int8(int(index))
+        )
 
     def widen_dead(self) -> bool:
         """Give tensors that were nothing but zeros on all images the scale of numbers up to one.
