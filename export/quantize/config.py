@@ -34,7 +34,7 @@ class QuantizerConfig:
         damping: of GPTQ's Hessian, as a part of its mean diagonal.
     """
 
-    batch_values: int = 50_000_000
+    batch_values: int = 25_000_000
     sampled_pixels: int = 40_000
     sampled_windows: int = 40_000
     largest_window: int = 4_608

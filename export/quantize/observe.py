@@ -209,7 +209,9 @@ class _BlockObserver:
         self.block = block
         self._images = images
         self._config = config
-        self._pre_activation: list[Floats] = []
+        self._seen = 0
+        # Filled as images come: pieces to be joined at the end would take twice the memory.
+        self._pre_activation: Floats | None = None
         self._sensitivity: NDArray[np.float64] = np.zeros(1)
         self._hessian: NDArray[np.float64] | None = None
         self._windows = 0
@@ -219,12 +221,13 @@ class _BlockObserver:
     ) -> None:
         """Add a batch: the layer's input, its pre-activation, its output's squared gradients."""
         maps = values.reshape(len(values), -1, values.shape[-1])
-        if self.block.averaged:
-            self._pre_activation.append(maps)
-        else:
+        if not self.block.averaged:
             rows = min(maps.shape[1], max(1, self._config.sampled_pixels // self._images))
-            chosen = rng.choice(maps.shape[1], rows, replace=False)
-            self._pre_activation.append(maps[:, chosen].reshape(-1, values.shape[-1]))
+            maps = maps[:, rng.choice(maps.shape[1], rows, replace=False)]
+        if self._pre_activation is None:
+            self._pre_activation = np.empty((self._images, *maps.shape[1:]), np.float32)
+        self._pre_activation[self._seen : self._seen + len(maps)] = maps
+        self._seen += len(maps)
         self._sensitivity = self._sensitivity + squares
         windows = self._sampled_windows(read, rng)
         if windows is not None:
@@ -235,9 +238,11 @@ class _BlockObserver:
     def statistics(self) -> BlockStatistics:
         """The statistics of all batches."""
         hessian = None if self._hessian is None else self._hessian / self._windows
-        return BlockStatistics(
-            np.concatenate(self._pre_activation), self._sensitivity / self._images, hessian
-        )
+        values = self._pre_activation
+        assert values is not None
+        if not self.block.averaged:
+            values = values.reshape(-1, values.shape[-1])
+        return BlockStatistics(values, self._sensitivity / self._images, hessian)
 
     def _sampled_windows(
         self, read: Floats, rng: np.random.Generator
