@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
@@ -97,3 +98,31 @@ def test_verbose_shows_what_other_libraries_say(
 def test_nothing_tells_an_error_by_what_quiet_silences() -> None:
     for file in Path(tinyedge.cli.__file__).parent.rglob("*.py"):
         assert not re.search(r"\bsay\(\s*f?\"(error|Error)", file.read_text()), file
+
+
+def test_verbose_says_what_took_how_long(tmp_path: Path) -> None:
+    cfg = tmp_path / "small.cfg"
+    cfg.write_text(
+        "[net]\nheight=8\nwidth=8\nchannels=3\n[convolutional]\nfilters=4\nsize=1\n"
+        "activation=linear\n[avgpool]\n[softmax]\n",
+        encoding="utf-8",
+    )
+    weights = tmp_path / "small.weights"
+    weights.write_bytes(np.array([0, 1, 0, 0, 0], np.int32).tobytes() + bytes(4 * 16))
+    words = ("export", cfg, "--weights", weights, "--float-only", "-o", tmp_path)
+    assert "CPU seconds" not in run(*words).stderr
+    shown = run("-v", *words, "--json")
+    assert shown.exit_code == 0, shown.stderr
+    lines = shown.stderr.splitlines()
+    start = next(
+        n for n, line in enumerate(lines) if re.match(r"stage +seconds +CPU seconds", line)
+    )
+    rows = [re.split(r"  +", line.strip()) for line in lines[start + 1 :]]
+    assert [row[0] for row in rows][:2] == ["Reading the network", "Starting TensorFlow"]
+    *stages, whole = rows
+    assert whole[0] == "all"
+    assert float(whole[1]) == pytest.approx(
+        sum(float(row[1]) for row in stages), abs=0.06 * len(rows)
+    )
+    # TensorFlow alone takes hundreds of megabytes.
+    assert 200 < float(whole[3]) < 20_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import say, show
-from tinyedge.cli.parameters import PATH, device_option, json_option, shows_progress
+from tinyedge.cli.parameters import PATH, device_option, json_option, told_progress
 
 if TYPE_CHECKING:
     from tinyedge.devices.bundle.target import Release
@@ -62,14 +62,13 @@ def command(
     from tinyedge.devices.bundle.assembly import answer, assemble
     from tinyedge.devices.bundle.target import find_target
     from tinyedge.devices.profile import find_profile
-    from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
 
     click.get_current_context().with_resource(own_temporaries())
     profile = find_profile(device)
     target = find_target(profile, architecture=architecture, release=release, python=python)
     check_output(output)
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         progress("running the models here")
         answers = answer(models, device)
         progress(f"choosing wheels for Python {target.python} on {target.architecture}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import output_width, say, show, verbosity
-from tinyedge.cli.parameters import FIT, PATH, SOURCE, json_option, shows_progress
+from tinyedge.cli.parameters import FIT, PATH, SOURCE, json_option, told_progress
 from tinyedge.exit_codes import CODE_OF_VERDICT
 
 if TYPE_CHECKING:
@@ -158,11 +158,10 @@ def _build(
     from tinyedge.calibration import report
     from tinyedge.calibration.choose import choose
     from tinyedge.calibration.write import check_output, write
-    from tinyedge.progress import progress_shown
     from tinyedge.text import counted
 
     check_output(output, folder, data)
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         choice = choose(
             folder,
             size=size,
@@ -196,7 +195,6 @@ def _check(
     batch_norm: "BatchNormFormula | None",
 ) -> "Verdict | None":
     from tinyedge.export.tensorflow import check_tensorflow_is_installed
-    from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
     from tinyedge.zoo.source import find_source
 
@@ -205,7 +203,7 @@ def _check(
     from tinyedge.export.calibrate import report
     from tinyedge.export.pipeline import check_photos
 
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         files = find_source(source, progress=progress).files
         found = weights or files.weights
         if found is None:

@@ -21,9 +21,9 @@ from tinyedge.cli.parameters import (
     pixel_options,
     running_profile,
     said_of_pixels,
-    shows_progress,
     threads_option,
     threshold_option,
+    told_progress,
     workers_option,
 )
 from tinyedge.exit_codes import CODE_OF_VERDICT
@@ -152,7 +152,6 @@ def command(
     from tinyedge.devices.runtime.classifier import open_models
     from tinyedge.devices.runtime.made import how_made
     from tinyedge.files import check_is_no_input, write_together
-    from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
 
     if ship and scheduler is None:
@@ -198,7 +197,7 @@ def command(
         )
 
     try:
-        with progress_shown(on_terminal=shows_progress()) as progress:
+        with told_progress() as progress:
             found = tinyedge.compare_models(
                 models,
                 data,

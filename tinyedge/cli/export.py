@@ -17,7 +17,7 @@ from tinyedge.cli.parameters import (
     json_option,
     labels_option,
     not_nan,
-    shows_progress,
+    told_progress,
 )
 
 if TYPE_CHECKING:
@@ -155,7 +155,6 @@ def command(
     from tinyedge.export import report
     from tinyedge.export.quantize.reorder import REWRITES
     from tinyedge.files import check_is_no_input, write_together
-    from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
     from tinyedge.zoo.source import find_source
 
@@ -169,12 +168,12 @@ def command(
         check_plotting(pareto)
         check_is_no_input(pareto, *filter(None, (weights, labels, ids, calib)))
     profile = find_profile(device)
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         found = find_source(source, progress=progress)
     if weights is None and found.files.weights is None:
         raise click.UsageError(f"{source} needs its weights: name them with --weights.")
     data_free = calib == Path("none")  # a folder of that name can be named by its full path
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         exported = tinyedge.export_model(
             found,
             output,

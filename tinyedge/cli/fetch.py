@@ -3,7 +3,7 @@
 import click
 
 from tinyedge.cli.output import say, show
-from tinyedge.cli.parameters import MODEL_NAME, json_option, shows_progress
+from tinyedge.cli.parameters import MODEL_NAME, json_option, told_progress
 from tinyedge.errors import FetchError
 
 
@@ -17,7 +17,6 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     Files that are in the cache already are checked and kept. The cache is the folder named in
     TINYEDGE_CACHE, else the platform's cache folder.
     """
-    from tinyedge.progress import progress_shown
     from tinyedge.zoo import fetch
     from tinyedge.zoo.models import MODELS
 
@@ -32,6 +31,6 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     for model in models:
         if model.packaged:
             say(f"note: {model.name} ships with tinyedge, nothing to download", err=True)
-        with progress_shown(on_terminal=shows_progress()) as progress:
+        with told_progress() as progress:
             found[model.name] = fetch.fetch(model, progress=progress, keep=True)
     show(as_json, lambda: fetch.as_text(found), lambda: fetch.as_json(found))

@@ -11,7 +11,7 @@ from tinyedge.cli.parameters import (
     count_option,
     fit_option,
     json_option,
-    shows_progress,
+    told_progress,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ def command(
     from tinyedge.export.tensorflow import require_tensorflow
     from tinyedge.files import check_is_no_input, write_together
     from tinyedge.images.find import evenly_spaced, read_unlabelled
-    from tinyedge.progress import progress_shown
     from tinyedge.temporary import own_temporaries
 
     click.get_current_context().with_resource(own_temporaries())
@@ -66,7 +65,7 @@ def command(
         check_is_no_input(plot, float_file, int8_file, data)
     float_model, int8_model = (Classifier(file, fit=fit) for file in (float_file, int8_file))
     paths = evenly_spaced(read_unlabelled(data), count)
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         done = progress("Starting TensorFlow")
         require_tensorflow()
         from tinyedge.export.inspection import report

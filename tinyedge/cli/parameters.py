@@ -1,5 +1,6 @@
 """Parameters that several commands share."""
 
+import contextlib
 import math
 import sys
 from pathlib import Path
@@ -7,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinyedge.cli.output import say, set_verbosity, verbosity
+from tinyedge.cli.output import output_width, say, set_verbosity, verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from click.shell_completion import CompletionItem
 
     from tinyedge.cli.output import Verbosity
     from tinyedge.devices.profile import Profile
+    from tinyedge.progress import Progress
 
     _TextType = click.ParamType[str]
 else:
@@ -49,6 +51,7 @@ __all__ = [
     "spelled_as_today",
     "threads_option",
     "threshold_option",
+    "told_progress",
     "verbosity_options",
     "with_verbosity",
     "workers_option",
@@ -315,6 +318,26 @@ def on_a_terminal() -> bool:
 def shows_progress() -> bool:
     """Whether to show progress: a person watches stderr, and has not asked for quiet."""
     return on_a_terminal() and verbosity() != "quiet"
+
+
+@contextlib.contextmanager
+def told_progress() -> "Iterator[Progress]":
+    """What a command's long work is told by: a line on a terminal, and with -v what took how long.
+
+    The times come on stderr at the end, unless the work failed.
+    """
+    from tinyedge.progress import progress_shown
+
+    with progress_shown(on_terminal=shows_progress()) as progress:
+        if verbosity() != "verbose":
+            yield progress
+            return
+        from tinyedge.stage_times import StageTimes
+
+        times = StageTimes(progress)
+        yield times
+    for line in times.as_text(width=output_width()).splitlines():
+        say(line, err=True)
 
 
 def running_profile(device: str) -> "Profile":

@@ -3,7 +3,7 @@
 import click
 
 from tinyedge.cli.output import output_width, show
-from tinyedge.cli.parameters import DEVICE, SIZE, SOURCE, json_option, shows_progress
+from tinyedge.cli.parameters import DEVICE, SIZE, SOURCE, json_option, told_progress
 
 
 @click.command()
@@ -27,11 +27,10 @@ def command(source: str, size: tuple[int, int] | None, device: str | None, as_js
     from tinyedge.darknet.network import read_network
     from tinyedge.devices import summary
     from tinyedge.devices.profile import find_profile
-    from tinyedge.progress import progress_shown
     from tinyedge.zoo.source import find_source
 
     profile = find_profile(device) if device is not None else None
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         found = find_source(source, progress=progress, cfg_only=True)
     network = read_network(found.files.cfg, size=size)
     costs = summary.device_costs(network, profile) if profile is not None else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyedge.cli.output import say, show
-from tinyedge.cli.parameters import shows_progress
+from tinyedge.cli.parameters import told_progress
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
@@ -34,11 +34,10 @@ def bench_images(
     from tinyedge.devices.bench.bench import bench, median_beside
     from tinyedge.devices.runtime.int8_speed import float_beside, slower_than_float
     from tinyedge.images.find import find_images
-    from tinyedge.progress import progress_shown
 
     images = find_images(sources)
     classifier = load(model)
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    with told_progress() as progress:
         measured = bench(classifier, images, runs, progress)
         float_file = float_beside(classifier)
         if float_file is not None:
