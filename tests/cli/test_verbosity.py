@@ -108,21 +108,19 @@ def test_verbose_says_what_took_how_long(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     weights = tmp_path / "small.weights"
-    weights.write_bytes(np.array([0, 1, 0, 0, 0], np.int32).tobytes() + bytes(4 * 16))
+    weights.write_bytes(np.array([0, 1, 0, 0], np.int32).tobytes() + bytes(4 * 16))
     words = ("export", cfg, "--weights", weights, "--float-only", "-o", tmp_path)
     assert "CPU seconds" not in run(*words).stderr
     shown = run("-v", *words, "--json")
     assert shown.exit_code == 0, shown.stderr
     lines = shown.stderr.splitlines()
-    start = next(
-        n for n, line in enumerate(lines) if re.match(r"stage +seconds +CPU seconds", line)
-    )
+    head = re.compile(r"stage +seconds +CPU seconds")
+    start = next(n for n, line in enumerate(lines) if head.match(line))
     rows = [re.split(r"  +", line.strip()) for line in lines[start + 1 :]]
     assert [row[0] for row in rows][:2] == ["Reading the network", "Starting TensorFlow"]
     *stages, whole = rows
     assert whole[0] == "all"
-    assert float(whole[1]) == pytest.approx(
-        sum(float(row[1]) for row in stages), abs=0.06 * len(rows)
-    )
+    together = sum(float(row[1]) for row in stages)
+    assert float(whole[1]) == pytest.approx(together, abs=0.06 * len(rows))
     # TensorFlow alone takes hundreds of megabytes.
     assert 200 < float(whole[3]) < 20_000
