@@ -199,6 +199,8 @@ def running_board() -> Profile | None:
     Of several that match, the one with the longest ``device_tree_model``, a user's before ours.
     """
     boards: list[tuple[int, bool, Profile]] = []
+    if _device_tree_model() is None:
+        return None
     for name, path in profile_files().items():
         try:
             profile = read_profile(path)
@@ -216,11 +218,16 @@ def this_machine_is(profile: Profile) -> bool:
         return False
     if profile.device_tree_model is None:
         return True
+    model = _device_tree_model()
+    return model is not None and model.startswith(profile.device_tree_model)
+
+
+def _device_tree_model() -> str | None:
+    """What this machine's kernel calls the board; None where there is no device tree."""
     try:
-        model = _DEVICE_TREE_MODEL.read_bytes().rstrip(b"\0").decode("utf-8", "replace")
+        return _DEVICE_TREE_MODEL.read_bytes().rstrip(b"\0").decode("utf-8", "replace")
     except OSError:
-        return False
-    return model.startswith(profile.device_tree_model)
+        return None
 
 
 class _Key(NamedTuple):

@@ -26,7 +26,7 @@ INSTALLS_ANOTHER_PROJECT = re.compile(r"\bpip3? install (?:-\S+ )*['\"]?tinyedge
 
 def test_the_name_is_its_own_and_no_address_is_invented() -> None:
     assert PROJECT["name"] == DISTRIBUTION == "tinyedge-darknet"
-    assert PROJECT["scripts"] == {"tinyedge": "tinyedge.cli:main"}
+    assert PROJECT["scripts"] == {"tinyedge": "tinyedge.__main__:main"}
     assert "urls" not in PROJECT
 
 

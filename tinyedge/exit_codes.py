@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-__all__ = ["CODE_OF_VERDICT", "GATES", "ExitCode", "exit_codes_of"]
+__all__ = ["CODE_OF_VERDICT", "GATES", "ExitCode", "NothingLeft", "exit_codes_of"]
 
 
 class ExitCode(IntEnum):
@@ -32,6 +32,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "ended by SIGINT: Ctrl-C"
     STDOUT_CLOSED = 141, "the reader of stdout has gone (SIGPIPE)"
     TERMINATED = 143, "ended by SIGTERM"
+
+
+class NothingLeft(SystemExit):
+    """The command is done, and the process may end at once: no file, child or device is open."""
+
+    def __init__(self) -> None:
+        """Of `ExitCode.DONE`."""
+        super().__init__(int(ExitCode.DONE))
 
 
 CODE_OF_VERDICT = {

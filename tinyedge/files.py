@@ -7,13 +7,14 @@ import json
 import os
 import re
 import stat
+import struct
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from tinyedge.errors import TinyedgeError
 from tinyedge.system import check_interrupted, interrupts_held
-from tinyedge.temporary import put_into_place, temporary_folder
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -48,9 +49,15 @@ _LONGEST_PATH = 1000
 _LIST, _LIST_FORMAT = "tinyedge-files.json", 1
 _MOST_LISTED = 1 << 24
 _PART = 1 << 20
+# Of a zip: the end of its directory, an entry of that, and what stands before a member.
+_ZIP_END = struct.Struct("<4s4H2IH")
+_ZIP_ENTRY = struct.Struct("<4s6H3I5H2I")
+_ZIP_HEADER = struct.Struct("<4s5H3I2H")
+# The version that reads a member without compression, times ten.
+_ZIP_PLAIN = 20
 _MOST_OF_A_STREAM = 2**31
 _ANY_SIZE = 2**63
-_OWN_STREAM = re.compile("/dev/(?:stdin|fd/([0-9]{1,6}))")
+_OWN_STREAM = "/dev/(?:stdin|fd/([0-9]{1,6}))"
 # What pipes gave, by their device and inode: they can be read once, and a model's card, graph and
 # sha256 are asked for one after the other.
 _read_from_pipes: dict[tuple[int, int], bytes] = {}
@@ -113,7 +120,7 @@ def open_bytes(
     Raises:
         TinyedgeError, OSError: as of `read_bytes`.
     """
-    own = _OWN_STREAM.fullmatch(str(path))
+    own = re.fullmatch(_OWN_STREAM, str(path)) if path.parts[:2] == ("/", "dev") else None
     try:
         with opened_parent(path) as (name, parent):
             status = os.stat(name, dir_fd=parent)
@@ -177,6 +184,9 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
     Raises:
         OSError: a folder cannot be made, or the disk is full; the targets are as they were.
     """
+    # Here, as below: who writes nothing, as a board that answers, needs none of it.
+    from tinyedge.temporary import put_into_place, temporary_folder
+
     check_interrupted()
     with contextlib.ExitStack() as stack:
         folders: dict[Path, Path] = {}
@@ -263,6 +273,8 @@ def check_writable(folder: Path) -> None:
     Raises:
         OSError: it cannot; a full disk is found out by writing alone.
     """
+    from tinyedge.temporary import temporary_folder
+
     there = next(at for at in (folder, *folder.absolute().parents) if at.exists())
     try:
         with temporary_folder(there):
@@ -320,6 +332,9 @@ def zip_member(stream: IO[bytes], name: str, *, limit: int) -> bytes | None:
         ValueError: the zip is damaged, or the member has more than `limit` bytes.
         OSError: the stream cannot be read.
     """
+    plain = _plain_zip_member(stream, name, limit)
+    if plain is not None:
+        return plain
     import zipfile
 
     try:
@@ -338,6 +353,54 @@ def zip_member(stream: IO[bytes], name: str, *, limit: int) -> bytes | None:
     if len(content) > limit:
         raise ValueError(f"it has more than {limit:,} bytes")
     return content
+
+
+def _plain_zip_member(stream: IO[bytes], name: str, limit: int) -> bytes | None:
+    """A member that lies in a zip as `reproducible_zip` stores it; None where zipfile has to look.
+
+    zipfile takes longer to import than a card to be read. PKWARE's APPNOTE 6.3.10, 4.3.
+    """
+    size, wanted = stream.seek(0, io.SEEK_END), name.encode()
+    if size < _ZIP_END.size or not name.isascii():
+        return None
+    stream.seek(-_ZIP_END.size, io.SEEK_END)
+    end = _ZIP_END.unpack(stream.read(_ZIP_END.size))
+    mark, disk, directory_disk, here, count, length, start, comment = end
+    is_plain = mark == b"PK\5\6" and not (disk or directory_disk or comment) and here == count
+    if not is_plain or length > _MOST_LISTED or start + length + _ZIP_END.size != size:
+        return None
+    stream.seek(start)
+    entry = _plain_zip_entry(stream.read(length), count, wanted)
+    if entry is None or entry[1] > limit:
+        return None
+    checksum, plain, header = entry
+    stream.seek(header)
+    local = stream.read(_ZIP_HEADER.size).ljust(_ZIP_HEADER.size)
+    mark, _, flags, method, *_, named, extra = _ZIP_HEADER.unpack(local)
+    if mark != b"PK\3\4" or flags or method or stream.read(named) != wanted:
+        return None
+    stream.seek(extra, io.SEEK_CUR)
+    content = stream.read(plain)
+    return content if len(content) == plain and zlib.crc32(content) == checksum else None
+
+
+def _plain_zip_entry(directory: bytes, count: int, name: bytes) -> tuple[int, int, int] | None:
+    """Of a member that is stored as it is: its CRC-32, its bytes, where its header stands."""
+    at, found = 0, None
+    for _ in range(count):
+        if at + _ZIP_ENTRY.size > len(directory):
+            return None
+        entry = _ZIP_ENTRY.unpack_from(directory, at)
+        mark, _, needed, flags, method, _, _, checksum, packed, plain, *lengths = entry[:13]
+        named = at + _ZIP_ENTRY.size
+        # Of any member, for zipfile refuses the whole.
+        if mark != b"PK\1\2" or needed > _ZIP_PLAIN or flags:
+            return None
+        if directory[named : named + lengths[0]] == name:
+            # Of two with the same name zipfile takes the last.
+            found = None if method or packed != plain else (checksum, plain, entry[-1])
+        at = named + sum(lengths)
+    return found if at == len(directory) else None
 
 
 def reproducible_tar(

@@ -21,8 +21,9 @@ __all__ = [
 # What moves a terminal's cursor, sets its title or ends a line (C0, DEL, C1, U+2028, U+2029), what
 # turns the direction of writing (Unicode TR 9, section 2) and so shows one text for another, and
 # bytes that are no text, as os.fsdecode hands them on.
-_HARMFUL = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+_HARMFUL = (
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029"
+    "\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
 )
 
 MESSAGE = 200
@@ -32,7 +33,7 @@ MOST_LABEL_BYTES = 2**24
 _MOST_OF_A_NAME = 1000
 _MOST_BITS = 64
 # No shell, unit file or archive takes any of it for something else.
-_PLAIN_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
 class Option(NamedTuple):
@@ -58,7 +59,11 @@ def printable(text: str | os.PathLike[str]) -> str:
     ``\x1b``, ``\u202e``, and ``\xff`` for a byte of a file's name that is no text. A line end is
     escaped, too, and a tab; a backslash is not.
     """
-    return _HARMFUL.sub(_escape, os.fspath(text))
+    text = os.fspath(text)
+    # Most texts, and a board's first answer, do without it: it takes long to compile.
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_HARMFUL, _escape, text)
 
 
 def printable_lines(text: str) -> str:
@@ -79,7 +84,7 @@ def is_plain_name(name: str) -> bool:
 
     One that begins with ``.`` or ``-`` is not: it would be hidden, or taken for an option.
     """
-    return _PLAIN_NAME.fullmatch(name) is not None
+    return name[:1] not in ("", ".", "-") and _PLAIN.issuperset(name)
 
 
 def shortened(value: object) -> str:

@@ -14,13 +14,14 @@ __all__ = ["read_toml"]
 _MOST_BYTES = 2**18
 # The parser's time grows with the square of them.
 _MOST_DOTS = 20
+_MOST_DIGITS = 18
+_BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 # Strings and comments, an unfinished one to its end: each letter is looked at once.
-_NO_KEY = re.compile(
-    r"""\"{3}(?:[^\\]|\\.?)*?(?:\"{3,5}|\Z)|'{3}.*?(?:'{3,5}|\Z)"""
-    r"""|"(?:[^"\\\n]|\\[^\n])*(?:"|$)|'[^'\n]*(?:'|$)|\#[^\n]*""",
-    re.DOTALL | re.MULTILINE,
+_NO_KEY = (
+    r"""(?sm)\"{3}(?:[^\\]|\\.?)*?(?:\"{3,5}|\Z)|'{3}.*?(?:'{3,5}|\Z)"""
+    r"""|"(?:[^"\\\n]|\\[^\n])*(?:"|$)|'[^'\n]*(?:'|$)|\#[^\n]*"""
 )
-_RUN = re.compile(r"""[\w\-. \t"]+""")
+_RUN = r"""[\w\-. \t"]+"""
 
 
 def read_toml(path: Path, *, what: str, error: type[TinyedgeError]) -> dict[str, Any]:
@@ -36,9 +37,12 @@ def read_toml(path: Path, *, what: str, error: type[TinyedgeError]) -> dict[str,
             integer of thousands of digits, a key of many dots or tables nested too deep for Python.
         OSError: there is none, or it cannot be read.
     """
+    text = read_text(path, limit=_MOST_BYTES, what=what, error=error)
+    plain = _plain(text)
+    if plain is not None:
+        return plain
     import tomllib
 
-    text = read_text(path, limit=_MOST_BYTES, what=what, error=error)
     if _longest_key(text) > _MOST_DOTS:
         raise error(f"{path}: a key of more than {_MOST_DOTS} dots")
     try:
@@ -54,4 +58,61 @@ def read_toml(path: Path, *, what: str, error: type[TinyedgeError]) -> dict[str,
 
 def _longest_key(text: str) -> int:
     """The most dots of a key in the text of a TOML file; a number has one."""
-    return max((run.count(".") for run in _RUN.findall(_NO_KEY.sub('"', text))), default=0)
+    return max((run.count(".") for run in re.findall(_RUN, re.sub(_NO_KEY, '"', text))), default=0)
+
+
+def _plain(text: str) -> dict[str, Any] | None:
+    """The keys of a text that needs no parser, as the profiles that ship do; None of any other.
+
+    A line is blank, a comment, or a bare key and a string without escapes, an integer without a
+    sign, true, false or a list of those; a comment may stand behind. A board that answers one photo
+    takes as long to import tomllib as for all that is read by it.
+    """
+    found: dict[str, Any] = {}
+    for line in text.split("\n"):
+        if not line or (line.startswith("#") and line.isprintable()):
+            continue
+        key, _, written = line.partition(" = ")
+        alone = _before_comment(written)
+        value = None if alone is None else _plain_value(alone)
+        if value is None or not key or not _BARE.issuperset(key) or key in found:
+            return None
+        found[key] = value
+    return found
+
+
+def _before_comment(written: str) -> str | None:
+    """A value as it is written, without the comment behind it; None where that takes a parser."""
+    close = {'"': '"', "[": "]"}.get(written[:1])
+    if close is None:
+        end = len(written.partition("#")[0].rstrip(" "))
+    else:
+        end = written.find(close, 1) + 1
+    behind = written[end:].lstrip(" ")
+    if not behind.isprintable() or (behind and not behind.startswith("#")):
+        return None
+    return written[:end]
+
+
+def _plain_value(written: str) -> object:
+    """What a value stands for; None where that takes a parser."""
+    if written in ("true", "false"):
+        return written == "true"
+    if len(written) > 1 and written[0] in '"[':
+        within = written[1:-1]
+        if not within.isprintable() or "\\" in within:
+            return None
+        return within if written[0] == '"' else _plain_items(within)
+    parts = written.split("_")
+    if len(written) > _MOST_DIGITS or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    return int("".join(parts)) if written == "0" or written[0] != "0" else None
+
+
+def _plain_items(within: str) -> list[object] | None:
+    items = within.split(", ") if within else []
+    # Each a whole value without a comment, and none a list.
+    if any(item[:1] in ("", "[") or _before_comment(item) != item for item in items):
+        return None
+    values = [_plain_value(item) for item in items]
+    return None if None in values else values

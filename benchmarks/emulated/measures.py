@@ -40,10 +40,11 @@ for _ in range(int(sys.argv[2])):
 """
 # The command, and then the most memory its process ever had.
 _PEAK = """
-import runpy, sys
+import sys
 sys.argv = ["tinyedge", *sys.argv[1:]]
+from tinyedge.cli import main
 try:
-    runpy.run_module("tinyedge", run_name="__main__")
+    main()
 except SystemExit:
     pass
 for line in open("/proc/self/status"):

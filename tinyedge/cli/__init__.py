@@ -35,7 +35,7 @@ from tinyedge.cli.parameters import (
     with_verbosity,
 )
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
-from tinyedge.exit_codes import ExitCode
+from tinyedge.exit_codes import ExitCode, NothingLeft
 from tinyedge.system import Interrupted, check_interrupted, interruptible
 
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
@@ -112,7 +112,11 @@ class _LazyGroup(click.Group):
         with verbosity_kept():
             if standalone_mode:
                 self._run_and_end(args, prog_name, complete_var, **extra)
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            try:
+                return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            except NothingLeft:
+                # Of this command; of who calls it, as `demo` does several, much may be.
+                return None
 
     def _run_and_end(
         self,

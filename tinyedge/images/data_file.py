@@ -21,7 +21,7 @@ __all__ = ["DataFile", "found_file", "is_data_file", "read_data_file"]
 
 _SUFFIXES = (".data", ".dataset")
 _MOST_BYTES = 2**20
-_COUNT = re.compile("[0-9]{1,9}")
+_COUNT = "[0-9]{1,9}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class DataFile:
         if option not in self.options:
             return None
         value, line = self.options[option]
-        if not _COUNT.fullmatch(value) or not int(value):
+        if not re.fullmatch(_COUNT, value) or not int(value):
             raise DatasetError(
                 f"{self.path}:{line}: {option}={shortened(value)} is no number of 1 or more"
             )

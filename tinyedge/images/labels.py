@@ -39,11 +39,10 @@ _IMAGENET_LISTS = (IMAGENET_NAMES_SHA256, IMAGENET_IDS_SHA256)
 _SHOWN = 5
 # No network has more classes than an integer of so many digits counts.
 _MOST_DIGITS = 10
-_INDEXED = re.compile(r"([0-9]{1,10})[\s,;:]+(\S.*)")
-_HEADING = re.compile(
-    r"#?\s*(?:(?:id|index|class[_ ]?id)[\s,;:]+)?"
-    r"(?:labels?|class(?:es)?|names?|class[_ ]?names?|categor(?:y|ies))",
-    re.IGNORECASE,
+_INDEXED = r"([0-9]{1,10})[\s,;:]+(\S.*)"
+_HEADING = (
+    r"(?i)#?\s*(?:(?:id|index|class[_ ]?id)[\s,;:]+)?"
+    r"(?:labels?|class(?:es)?|names?|class[_ ]?names?|categor(?:y|ies))"
 )
 _BACKGROUND = ("background", "__background__", "dummy", "???", "unknown")
 
@@ -170,7 +169,7 @@ def _lines_of(text: str) -> tuple[str, ...]:
 def _named(lines: tuple[str, ...], outputs: int, path: Path | str) -> tuple[str, ...]:
     """What the lines name, without what is no class of the model."""
     most = class_count(outputs)
-    if lines and _HEADING.fullmatch(lines[0]):
+    if lines and re.fullmatch(_HEADING, lines[0]):
         indexed = _by_index(lines[1:], most)
         if len(lines) == most + 1 or indexed is not None:
             _note(path, f"its first line, {shortened(lines[0])}, is a heading and names no class")
@@ -194,7 +193,7 @@ def _by_index(lines: tuple[str, ...], most: int) -> tuple[str, ...] | None:
 
     One that is left out is a class that has its index for a name.
     """
-    found = [_INDEXED.fullmatch(line) for line in lines]
+    found = [re.fullmatch(_INDEXED, line) for line in lines]
     names = {int(match[1]): match[2] for match in found if match is not None}
     # "1 euro" and "2 euro" are names.
     if not names or len(names) < len(lines) or len(set(names.values())) < len(names):

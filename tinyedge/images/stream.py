@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from tinyedge.errors import DatasetError
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.find import find_images
-from tinyedge.images.stdin import read_stdin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,6 +113,8 @@ class NamedImages(ImageSource):
     def _on_stdin(self) -> Iterator[SourceImage]:
         if self._stdin is None:
             return
+        from tinyedge.images.stdin import read_stdin
+
         came = read_stdin(self._stdin, null=self._null)
         if isinstance(came, EncodedImage):
             yield SourceImage(STDIN, came)

@@ -8,14 +8,17 @@ description is "FlatBuffers internals".
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 __all__ = ["MOST_BYTES", "FlatbufferError", "Table", "Verifier", "root_table"]
 
 MOST_BYTES = 2**31 - 1
 """Of a FlatBuffer: its offsets are 32 bits with a sign."""
+
+
+_NUMBERS = {kind: struct.Struct(f"<{kind}") for kind in "?bBhHiIqQfd"}
+_MOST_FIELDS = 64
+"""Of a table that are looked for: none of the schemas read here has half as many."""
 
 
 class FlatbufferError(ValueError):
@@ -48,10 +51,19 @@ class _Buffer:
         if position < 0:
             raise FlatbufferError("an offset leads out of the file")
         try:
-            number: float = struct.unpack_from("<" + kind, self.content, position)[0]
+            number: float = _NUMBERS[kind].unpack_from(self.content, position)[0]
         except struct.error:
             raise FlatbufferError("an offset leads out of the file") from None
         return number
+
+    def several(self, kind: str, position: int, count: int) -> tuple[Any, ...]:
+        """So many numbers of a `kind`, one behind the other."""
+        if position < 0:
+            raise FlatbufferError("an offset leads out of the file")
+        try:
+            return struct.unpack_from(f"<{count}{kind}", self.content, position)
+        except struct.error:
+            raise FlatbufferError("an offset leads out of the file") from None
 
     def follow(self, position: int) -> int:
         """Where the offset at `position` leads."""
@@ -80,19 +92,25 @@ class Table:
         buffer.spend(4)
         self._buffer = buffer
         self._position = position
-        self._vtable = position - int(buffer.unpack("i", position))
-        self._vtable_size = int(buffer.unpack("H", self._vtable))
+        vtable = position - int(buffer.unpack("i", position))
+        count = min((int(buffer.unpack("H", vtable)) - 4) // 2, _MOST_FIELDS)
+        # The vtable at once: a model of a hundred operators has thousands of fields.
+        self._inside = buffer.several("H", vtable + 4, count) if count > 0 else ()
 
     def number(self, field: int, kind: str, default: float = 0) -> float:
         """A number (or bool) of struct's `kind`, such as ``i`` for 32 bits with a sign."""
-        position = self._field(field)
-        return default if position is None else self._buffer.unpack(kind, position)
+        inside = self._inside[field] if field < len(self._inside) else 0
+        return self._buffer.unpack(kind, self._position + inside) if inside else default
 
-    def numbers(self, field: int, kind: str) -> NDArray[np.generic]:
-        """A vector of numbers, a copy; empty where it is left out."""
-        numbers = np.frombuffer(self.bytes(field, np.dtype(kind).itemsize), np.dtype("<" + kind))
-        self._buffer.spend(numbers.nbytes)
-        return numbers.copy()
+    def numbers(self, field: int, kind: str) -> tuple[Any, ...]:
+        """A vector of numbers of struct's `kind`; empty where it is left out."""
+        position = self._reference(field)
+        if position is None:
+            return ()
+        size = _NUMBERS[kind].size
+        count = self._buffer.length(position, size)
+        self._buffer.spend(size * count)
+        return self._buffer.several(kind, position + 4, count)
 
     def bytes(self, field: int, size: int = 1) -> memoryview:
         """The bytes of a vector of items of `size` bytes, not copied."""
@@ -120,17 +138,12 @@ class Table:
             for index in range(self._buffer.length(position, 4)):
                 yield Table(self._buffer, self._buffer.follow(position + 4 + 4 * index))
 
-    def _field(self, field: int) -> int | None:
-        """Where a field lies, or None where it is left out."""
-        entry = 4 + 2 * field
-        if entry + 2 > self._vtable_size:
-            return None
-        inside = int(self._buffer.unpack("H", self._vtable + entry))
-        return self._position + inside if inside else None
-
     def _reference(self, field: int) -> int | None:
-        position = self._field(field)
-        return None if position is None else self._buffer.follow(position)
+        inside = self._inside[field] if field < len(self._inside) else 0
+        if not inside:
+            return None
+        position = self._position + inside
+        return position + int(self._buffer.unpack("I", position))
 
 
 def root_table(content: bytes, identifier: bytes) -> Table:

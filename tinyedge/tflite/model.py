@@ -273,8 +273,8 @@ def _subgraph(
 
 
 def _tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
-    shape = tuple(table.numbers(0, "i4").tolist())
-    signature = tuple(table.numbers(7, "i4").tolist())
+    shape = table.numbers(0, "i")
+    signature = table.numbers(7, "i")
     if len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
         raise FlatbufferError("a tensor's shape is none")
     kind = int(table.number(1, "b"))
@@ -299,11 +299,10 @@ def _qparams(table: Table | None, kind: str, dimensions: int) -> QuantParams | N
     """Of a tensor of type `kind`, held to what TFLite's runtime asks of them."""
     if table is None or kind not in _NUMPY_TYPES:
         return None
-    with np.errstate(invalid="ignore"):  # a NaN that signals
-        scales = table.numbers(2, "f4").astype(np.float64)
+    scales = np.array(table.numbers(2, "f"), np.float64)
     if not len(scales):
         return None
-    zero_points = table.numbers(3, "i8").astype(np.int64)
+    zero_points = np.array(table.numbers(3, "q"), np.int64)
     if not len(zero_points):
         zero_points = np.zeros(len(scales), np.int64)
     axis = int(table.number(6, "i"))
@@ -331,7 +330,7 @@ def _operator(table: Table, codes: list[tuple[str, bool, int]], tensors: int) ->
 
 
 def _tensor_indices(table: Table, field: int, tensors: int, *, least: int = 0) -> tuple[int, ...]:
-    indices = tuple(table.numbers(field, "i4").tolist())
-    if any(not least <= index < tensors for index in indices):
+    indices: tuple[int, ...] = table.numbers(field, "i")
+    if indices and not least <= min(indices) <= max(indices) < tensors:
         raise FlatbufferError("a tensor is named that is not there")
     return indices

@@ -333,7 +333,7 @@ def read_options(operator: str, union: int, table: Table | None) -> Mapping[str,
 
 def _value(name: str, option: Option, table: Table | None) -> OptionValue:
     if option.kind == "numbers":
-        return () if table is None else tuple(table.numbers(option.field, "i4").tolist())
+        return () if table is None else table.numbers(option.field, "i")
     if isinstance(option.kind, str):
         return (
             option.default

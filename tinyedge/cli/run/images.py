@@ -12,7 +12,7 @@ import click
 from tinyedge.cli.output import say, say_error, show
 from tinyedge.cli.run.tally import Tally
 from tinyedge.errors import DatasetError
-from tinyedge.exit_codes import ExitCode
+from tinyedge.exit_codes import ExitCode, NothingLeft
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.answering import Answered, Wanted
@@ -127,7 +127,8 @@ def answer_images(
     An interrupt shows what came of the images until then.
 
     Raises:
-        SystemExit: an image that was named is none: each was told of, and the others answered.
+        SystemExit: an image that was named is none: each was told of, and the others answered. Or
+            all is done, and nothing was opened but to be read: `NothingLeft`.
         DatasetError: none of several could be read; or the journal is another run's.
         click.UsageError: so many workers cannot be had.
         Whatever `load` and `source` raise.
@@ -168,10 +169,10 @@ def answer_images(
         journal.path.unlink(missing_ok=True)
     if source.ends:
         told.sum_up()
-    if tally.failed:
-        raise SystemExit(ExitCode.ERROR)
-    if tally.skipped and not tally.answered:
-        raise DatasetError(f"none of the {tally.skipped} images can be read")
+    _check_answered(tally)
+    has_written = copies is not None or journal is not None or page is not None
+    if source.ends and share is None and classifier.delegate is None and not has_written:
+        raise NothingLeft
 
 
 @contextmanager
@@ -258,6 +259,13 @@ class _Told:
             self._tally.skipped += 1
         if self.sheet is not None:
             self.sheet.add_unreadable(found.reason)
+
+
+def _check_answered(tally: Tally) -> None:
+    if tally.failed:
+        raise SystemExit(ExitCode.ERROR)
+    if tally.skipped and not tally.answered:
+        raise DatasetError(f"none of the {tally.skipped} images can be read")
 
 
 def _tell_so_far(tally: Tally, count: int | None, journal: JournalFile | None) -> None:

@@ -1,6 +1,5 @@
 """What came of many images, said in two lines when all are answered."""
 
-import statistics
 import time
 from array import array
 from collections import Counter
@@ -55,6 +54,9 @@ class Tally:
         seconds = time.monotonic() - self._start
         lines = [f"{', '.join(counts)} in {seconds:.1f} s"]
         if self._milliseconds:
+            # Here, because one image has no median, and it brings fractions and decimals.
+            import statistics
+
             lines[0] += f"; median inference {statistics.median(self._milliseconds):.1f} ms"
         if self._first:
             common = [
