@@ -33,8 +33,7 @@ _AHEAD = 3
 """Tasks that are handed out for each that is worked on: a worker never waits for the next."""
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is wanted of each image.
 
     Attributes:

@@ -1,8 +1,7 @@
 """What is run of a model: which file, and through which library."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tinyedge.devices.profile import Profile
 from tinyedge.errors import DeviceError
@@ -15,8 +14,7 @@ _COMPILED_SUFFIX = "_edgetpu"
 DelegateUse = Literal["preferred", "required", "exact"]
 
 
-@dataclass(frozen=True)
-class RunnableFile:
+class RunnableFile(NamedTuple):
     """The file to run, and how.
 
     Attributes:

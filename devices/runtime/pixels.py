@@ -6,9 +6,8 @@ calibration images spanned, nearly always tell the scale.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tinyedge.errors import ModelError
 from tinyedge.tflite.metadata import PIXELS, UNIT_PIXELS, Normalization
@@ -27,8 +26,7 @@ _COMMON_OF_INPUT = 0.4
 _MOST = 1e6
 
 
-@dataclass(frozen=True)
-class PixelEncoding:
+class PixelEncoding(NamedTuple):
     """How pixels become numbers of the input.
 
     Attributes:

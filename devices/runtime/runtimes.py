@@ -4,7 +4,6 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypedDict
 
 import numpy as np
@@ -73,8 +72,7 @@ class Interpreter(Protocol):
         """A copy of what an output holds."""
 
 
-@dataclass(frozen=True)
-class Runtime:
+class Runtime(NamedTuple):
     """A TFLite runtime.
 
     Attributes:

@@ -1,7 +1,7 @@
 """The one graph of a classifier's .tflite file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tinyedge.devices.latency.instructions import operator_precision
 from tinyedge.errors import ModelError
@@ -71,7 +71,7 @@ def _with_stored_kernels(graph: Subgraph) -> Graph:
     for operator in graph.operators:
         if kernels.keys().isdisjoint(operator.outputs):
             inputs = tuple(kernels.get(index, index) for index in operator.inputs)
-            operators.append(replace(operator, inputs=inputs))
+            operators.append(operator._replace(inputs=inputs))
     precisions = {
         operator.outputs[0]: operator_precision(graph, operator)
         for operator in graph.operators

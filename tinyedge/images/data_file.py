@@ -10,8 +10,8 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.files import read_bytes
@@ -24,8 +24,7 @@ _MOST_BYTES = 2**20
 _COUNT = "[0-9]{1,9}"
 
 
-@dataclass(frozen=True)
-class DataFile:
+class DataFile(NamedTuple):
     """What a .data file says.
 
     Attributes:

@@ -6,9 +6,8 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tinyedge.errors import ImageError
 
@@ -22,8 +21,7 @@ Image = TypeVar("Image")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """Stands for the result of an image that could not be read."""
 
     error: ImageError

@@ -2,9 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from tinyedge.errors import DatasetError
 from tinyedge.images.encoded import EncodedImage
@@ -23,8 +22,7 @@ _OWN_STREAMS = ("/dev/", "/proc/")
 WhenUnreadable = Literal["raise", "skip", "retry"]
 
 
-@dataclass(frozen=True, eq=False)
-class SourceImage:
+class SourceImage(NamedTuple):
     """One image of a source.
 
     Attributes:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +52,7 @@ _NUMPY_TYPES = frozenset(
 _MOST_DIMENSIONS = 32
 
 
-@dataclass(frozen=True, eq=False)
-class Tensor:
+class Tensor(NamedTuple):
     """A tensor of a graph.
 
     Attributes:
@@ -120,8 +120,7 @@ class Tensor:
         return values.astype(np.float32, copy=False)
 
 
-@dataclass(frozen=True, eq=False)
-class Operator:
+class Operator(NamedTuple):
     """An operator.
 
     Attributes:
@@ -168,8 +167,7 @@ class Subgraph:
         return kernel >= 0 and self.tensors[kernel].data() is not None
 
 
-@dataclass(frozen=True, eq=False)
-class TfliteModel:
+class TfliteModel(NamedTuple):
     """A .tflite file; the first subgraph is the one that runs, others are called by it."""
 
     subgraphs: tuple[Subgraph, ...]

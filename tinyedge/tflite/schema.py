@@ -6,7 +6,6 @@ and how the operator treats scales and weights. What each computes stands in
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -104,8 +103,7 @@ _STRIDED_SLICE = {
 _REDUCER = OptionsTable(27, {"keep_dims": Option(0, "?", False)})
 
 
-@dataclass(frozen=True, kw_only=True)
-class OperatorFacts:
+class OperatorFacts(NamedTuple):
     """The facts about an operator.
 
     An operator with weights multiplies its first input by a kernel, its second, and adds a bias,

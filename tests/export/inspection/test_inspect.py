@@ -279,12 +279,12 @@ def test_equalization_scales_are_found_in_the_weights(default_models: Models) ->
     # The same integers: a scale per output takes the division, the float file the product.
     assert kernel.qparams is not None
     divided = replace(kernel.qparams, scales=kernel.qparams.scales / scales)
-    int8_graph = with_tensor(graphs[1], first.inputs[1], replace(kernel, qparams=divided))
+    int8_graph = with_tensor(graphs[1], first.inputs[1], kernel._replace(qparams=divided))
     index = convolutions[0][1].inputs[1]
     floats = graphs[0].tensors[index]
     multiplied = (floats.values() / scales).astype(np.float32)
     float_graph = with_tensor(
-        graphs[0], index, replace(floats, stored=memoryview(multiplied.tobytes()))
+        graphs[0], index, floats._replace(stored=memoryview(multiplied.tobytes()))
     )
     found = match_float_weights(float_graph, int8_graph, ("float", "int8")).equalization
     assert found[first.outputs[0]] == pytest.approx(scales, rel=1e-5)

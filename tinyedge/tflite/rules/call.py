@@ -1,7 +1,7 @@
 """An operator with its tensors, as its rule sees it, and what all rules ask."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tinyedge.tflite.model import Operator, Tensor
 from tinyedge.tflite.schema import OptionValue
@@ -31,8 +31,7 @@ class OperatorError(ValueError):
     """An operator that a kernel must not be given; says why."""
 
 
-@dataclass(frozen=True, eq=False)
-class OperatorCall:
+class OperatorCall(NamedTuple):
     """An operator with its tensors; None where an optional one is left out."""
 
     operator: Operator
