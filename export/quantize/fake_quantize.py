@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinyedge.darknet.activations import ACTIVATIONS, GELU_CUBIC, GELU_LINEAR
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["CURVES", "FakeQuantizer", "Rounding", "activate"]
+__all__ = ["CURVES", "FakeQuantizer", "Rounding", "activate", "channel_sums"]
 
 Floats = NDArray[np.float32]
 Floats64 = NDArray[np.float64]
@@ -49,11 +49,11 @@ class Rounding(NamedTuple):
         `upstream`, by what was rounded, becomes the gradient by the values: 0 outside the range.
         """
         flat = upstream.reshape(-1)
-        by_scale = _dot(upstream, self.rounded)
+        by_scale = channel_sums(upstream, self.rounded).sum()
         lost = float(flat[self.outside].sum())
         flat[self.outside] = 0
         by_zero_point = -self.scale * lost if self.is_free else 0.0
-        return np.array([by_scale - _dot(upstream, self.values), by_zero_point])
+        return np.array([by_scale - channel_sums(upstream, self.values).sum(), by_zero_point])
 
 
 class FakeQuantizer:
@@ -168,11 +168,11 @@ def _as_it_is(gate: Floats, _: float) -> Floats:
     return gate
 
 
-def _dot(first: Floats, second: Floats) -> float:
-    """Their product's sum; by channels first, which float32 adds up more exactly than all at once.
+def channel_sums(first: Floats, second: Floats) -> Floats64:
+    """Sums of their product, (channels,), of any shape with the channels last.
 
     Not by a BLAS, whose result hangs on the number of its threads.
     """
-    last = first.shape[-1]
-    sums = np.einsum("ij,ij->j", first.reshape(-1, last), second.reshape(-1, last))
-    return float(sums.sum(dtype=np.float64))
+    channels = first.shape[-1]
+    found = np.einsum("ij,ij->j", first.reshape(-1, channels), second.reshape(-1, channels))
+    return np.asarray(found, np.float64)

@@ -21,7 +21,7 @@ from tinyedge.accuracy.statistics import kl_divergence
 from tinyedge.darknet.layers import Softmax
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
-from tinyedge.export.quantize.fake_quantize import CURVES, FakeQuantizer, activate
+from tinyedge.export.quantize.fake_quantize import CURVES, FakeQuantizer, activate, channel_sums
 from tinyedge.export.quantize.observe import BlockStatistics
 from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, QuantParams
 
@@ -270,12 +270,12 @@ class _BlockLearner:
             if self._rounded.average:
                 average = self.average(found)
                 found = average.rounded
-        power = float(self._weight @ _channel_sums(wanted, wanted) / wanted.size)
+        power = float(self._weight @ channel_sums(wanted, wanted) / wanted.size)
         # From here on backwards.
         upstream = found * output_scale
         upstream -= wanted
         upstream *= self._weight * output_scale * (2 / wanted.size)
-        by_output_scale = _channel_sums(upstream, found)
+        by_output_scale = channel_sums(upstream, found)
         by_quantizer: list[tuple[FakeQuantizer, NDArray[np.float64]]] = []
         if average is not None and self.average is not None:
             by_quantizer.append((self.average, average.gradient(upstream)))
@@ -288,7 +288,7 @@ class _BlockLearner:
             upstream *= slope
         if before is not None and self.pre_activation is not None:
             by_quantizer.append((self.pre_activation, before.gradient(upstream)))
-        by_output_scale -= _channel_sums(upstream, divided)
+        by_output_scale -= channel_sums(upstream, divided)
         return _Gradients(power, by_output_scale.reshape(channels), by_quantizer)
 
     def qparams(self, output: QuantParams) -> BlockQuantParams:
@@ -431,10 +431,3 @@ class _Adam:
             slope = self._means[n] / (1 - 0.9**self._count)
             size = np.sqrt(self._squares[n] / (1 - 0.99**self._count))
             self._variables[n] -= rate * self._rates[n] * slope / (size + 1e-12)
-
-
-def _channel_sums(first: Floats, second: Floats) -> NDArray[np.float64]:
-    """(channels,), of their product."""
-    channels = first.shape[-1]
-    found = np.einsum("ij,ij->j", first.reshape(-1, channels), second.reshape(-1, channels))
-    return np.asarray(found, np.float64)
