@@ -21,7 +21,7 @@ def test_what_few_images_cost_is_what_the_page_says() -> None:
     kl = {int(n): float(value) for n, value in re.findall(r"^\| (\d+) \| ([\d.]+) ", section, re.M)}
     assert {count: round(kl[count] / kl[200], 1) for count in STRAYS} == STRAYS
     assert all(count < FEW for count in STRAYS)
-    assert kl[FEW] / kl[200] <= 1.5
+    assert kl[FEW] / kl[200] <= 2 < kl[25] / kl[200]
 
 
 def test_every_third_of_a_hundred_images_is_set_aside_and_none_of_fewer() -> None:
