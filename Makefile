@@ -4,7 +4,8 @@ VENV := .venv/bin
 
 # What `make test` leaves to `make test-all`, by its markers: CONTRIBUTING.md tells them.
 REST := long or real_data or c_engine or fashion_mnist or sshd or peers or browser or pi_emulated
-PYTEST := $(VENV)/python -m pytest
+# One thread for NumPy's OpenBLAS, as the command has it: tests run side by side.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(VENV)/python -m pytest
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 PIP := $(VENV)/python -m pip --quiet --disable-pip-version-check
 

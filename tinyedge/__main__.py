@@ -16,6 +16,9 @@ _SELDOM = 50_000
 def main() -> None:
     """Run the command, and end the process as it says."""
     gc.set_threshold(_SELDOM)
+    # NumPy's OpenBLAS: its threads wait by spinning, and its sums hang on how many they are, and so
+    # would a file's bytes on the machine's cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tinyedge.cli import main as command
     from tinyedge.exit_codes import NothingLeft
 
