@@ -199,7 +199,7 @@ def _fisher_loss(logits: tf.Tensor, noise: tf.Tensor, softmax: Softmax) -> tf.Te
 
 def _random_sum(answers: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     """Answers with random signs: the mean square of its gradient counts each squared error."""
-    return tf.reduce_sum(tf.reshape(answers, noise.shape) * tf.sign(noise), axis=1)
+    return tf.reduce_sum(tf.reshape(answers, tf.shape(noise)) * tf.sign(noise), axis=1)
 
 
 class _BlockObserver:

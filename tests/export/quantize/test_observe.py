@@ -36,3 +36,37 @@ def test_the_first_layer_that_makes_no_number_is_named(behind: str) -> None:
             seed=0,
             progress=no_progress,
         )
+
+
+@pytest.mark.parametrize(
+    "end", ["", "[avgpool]\n", "[avgpool]\n[softmax]\n", "[avgpool]\n[softmax]\ngroups=2\n"]
+)
+def test_batches_of_unequal_sizes_are_observed_as_one(end: str) -> None:
+    require_tensorflow()
+    from tinyedge.export.build.model import build_keras_network
+    from tinyedge.export.quantize.blocks import find_blocks
+    from tinyedge.export.quantize.config import QuantizerConfig
+    from tinyedge.export.quantize.observe import collect_statistics
+
+    layer = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
+    network = build_network(parse_cfg(f"[net]\nheight=4\nwidth=4\nchannels=3\n{layer}{end}", "n"))
+    images = np.random.default_rng(1).random((5, 4, 4, 3), np.float32)
+    built = build_keras_network(network, fold(network, random_weights(network, seed=1)))
+
+    def observed(batch: int) -> np.ndarray:
+        values = batch * sum(layer.output.elements for layer in network.layers)
+        found = collect_statistics(
+            network,
+            built,
+            find_blocks(network),
+            images,
+            seed=0,
+            config=QuantizerConfig(batch_values=values),
+            progress=no_progress,
+        )
+        hessian = found.blocks[0].hessian
+        assert hessian is not None
+        return hessian
+
+    # All windows of all images are taken: the order in which they come is all that differs.
+    np.testing.assert_allclose(observed(2), observed(5), rtol=1e-9)
