@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 
-# Objects that are made between two collections; Python's own 700 collect 150 times until an answer.
+# Objects that are made between two collections; Python's own 700 collect 80 times until an answer.
 _SELDOM = 50_000
 
 

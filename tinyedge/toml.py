@@ -66,7 +66,7 @@ def _plain(text: str) -> dict[str, Any] | None:
 
     A line is blank, a comment, or a bare key and a string without escapes, an integer without a
     sign, true, false or a list of those; a comment may stand behind. A board that answers one photo
-    takes as long to import tomllib as for all that is read by it.
+    should not wait for tomllib to be imported.
     """
     found: dict[str, Any] = {}
     for line in text.split("\n"):
