@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tinyedge.progress import Advance, Progress
 from tinyedge.table import Column, table
@@ -26,19 +26,11 @@ class StageTimes:
         self._done: list[_Stage] = []
         self._begun: tuple[str, float, float] | None = None
 
-    def __call__(
-        self,
-        description: str,
-        steps: int | None = 1,
-        *,
-        weight: float = 1.0,
-        total: float | None = None,
-        unit: str = "",
-    ) -> Advance:
+    def __call__(self, description: str, steps: int | None = 1, **how: Any) -> Advance:
         """Begin a stage; see `Progress`."""
         self._end()
         self._begun = description, time.perf_counter(), _cpu_seconds()
-        return self._progress(description, steps, weight=weight, total=total, unit=unit)
+        return self._progress(description, steps, **how)
 
     def as_text(self, *, width: int) -> str:
         """A row a stage and one for all; the last stage ends now. Empty where there was none.

@@ -179,12 +179,12 @@ def measure_shift(
     sums = [np.zeros((2, len(each.channels))) for each in layers]
     for start in range(0, len(images), batch):
         outputs = first(tf.constant(images[start : start + batch]), training=False)
-        for each, total in zip(layers, sums, strict=True):
+        for number, each in enumerate(layers):
             found = each.standardize(outputs[layer_name(each.layer)])
-            batch_mean, variance = (
+            mean, variance = (
                 moment.numpy().astype(np.float64) for moment in tf.nn.moments(found, (0, 1, 2))
             )
-            np.add(total, np.array([batch_mean, variance + batch_mean**2]) * len(found), out=total)
+            sums[number] += np.array([mean, variance + mean**2]) * len(found)
     means, variances = [], []
     for total in sums:
         mean, square = total / len(images)

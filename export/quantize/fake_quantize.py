@@ -5,6 +5,7 @@ beside the tracing of a graph for every layer. Rounding passes gradients straigh
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ __all__ = ["CURVES", "FakeQuantizer", "Rounding", "activate", "channel_sums"]
 
 Floats = NDArray[np.float32]
 Floats64 = NDArray[np.float64]
-# An activation of values: what it makes of them, and its slope there.
-Activated = tuple[Floats, Floats | float]
+# An activation of values: what it makes of them, and what multiplies a gradient, in place, by the
+# slope there.
+Activated = tuple[Floats, Callable[[Floats], None]]
 # What rounds a gate to int8: its values, and the scale that TFLite fixes for them.
 _Rounds = Callable[[Floats, float], Floats]
 
@@ -29,18 +31,16 @@ class Rounding(NamedTuple):
     """Values that were rounded to int8 and back.
 
     Attributes:
+        quantizer: what rounded them, unchanged since.
         values: before, of any shape.
         rounded: after.
         outside: places of what was cut off at either end of the range, in the flattened values.
-        scale: of the integers.
-        is_free: whether the zero point is within int8, so that it may be moved.
     """
 
+    quantizer: "FakeQuantizer"
     values: Floats
     rounded: Floats
     outside: NDArray[np.intp]
-    scale: float
-    is_free: bool
 
     def gradient(self, upstream: Floats) -> Floats64:
         """By the logarithm of the scale, and by the zero point (LSQ).
@@ -51,7 +51,7 @@ class Rounding(NamedTuple):
         by_scale = channel_sums(upstream, self.rounded).sum()
         lost = float(flat[self.outside].sum())
         flat[self.outside] = 0
-        by_zero_point = -self.scale * lost if self.is_free else 0.0
+        by_zero_point = -self.quantizer.scale * lost if self.quantizer.is_free else 0.0
         return np.array([by_scale - channel_sums(upstream, self.values).sum(), by_zero_point])
 
 
@@ -68,21 +68,32 @@ class FakeQuantizer:
 
     def __call__(self, values: Floats) -> Rounding:
         """Round values of any shape."""
-        scale, zero_point = float(np.exp(self.variables[0])), self._zero_point()
+        scale, zero_point = self.scale, self.zero_point
         integers = values * (1 / scale)
         np.rint(integers, out=integers)
         rounded = np.clip(integers, self._low - zero_point, self._high - zero_point)
         outside = np.flatnonzero(rounded != integers)
         rounded *= scale
-        is_free = self._low <= self.variables[1] <= self._high
-        return Rounding(values, rounded, outside, scale, is_free)
+        return Rounding(self, values, rounded, outside)
+
+    @property
+    def scale(self) -> float:
+        """Of the integers."""
+        return float(np.exp(self.variables[0]))
+
+    @property
+    def zero_point(self) -> int:
+        """The nearest integer of int8."""
+        return int(np.rint(np.clip(self.variables[1], self._low, self._high)))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the zero point is within int8, so that it may be moved."""
+        return bool(self._low <= self.variables[1] <= self._high)
 
     def qparams(self) -> QuantParams:
         """What they are now."""
-        return QuantParams.per_tensor(float(np.exp(self.variables[0])), self._zero_point())
-
-    def _zero_point(self) -> int:
-        return int(np.rint(np.clip(self.variables[1], self._low, self._high)))
+        return QuantParams.per_tensor(self.scale, self.zero_point)
 
 
 def activate(name: str, values: Floats, *, rounded: bool) -> Activated:
@@ -95,16 +106,25 @@ def activate(name: str, values: Floats, *, rounded: bool) -> Activated:
     """
     slope = ACTIVATIONS[name].slope
     if slope is None:
-        return CURVES[name](values, _rounded if rounded else _as_it_is)
+        given, slopes = CURVES[name](values, _rounded if rounded else _as_it_is)
+        return given, partial(_multiply, slopes)
     if slope == 1:
-        return values, 1.0
+        return values, lambda _: None
     given = values * slope
     np.maximum(given, values, out=given)
+    return given, partial(_multiply_by_two_slopes, values, slope)
+
+
+def _multiply(slopes: Floats, gradient: Floats) -> None:
+    gradient *= slopes
+
+
+def _multiply_by_two_slopes(values: Floats, below: float, gradient: Floats) -> None:
     # A tenth of the time of np.where.
     slopes = (values > 0).astype(np.float32)
-    slopes *= 1 - slope
-    slopes += slope
-    return given, slopes
+    slopes *= 1 - below
+    slopes += below
+    gradient *= slopes
 
 
 def _relu6(x: Floats, _: _Rounds) -> tuple[Floats, Floats]:
@@ -112,13 +132,13 @@ def _relu6(x: Floats, _: _Rounds) -> tuple[Floats, Floats]:
     return np.clip(x, 0, 6), inside
 
 
-def _swish(x: Floats, rounded: _Rounds) -> Activated:
+def _swish(x: Floats, rounded: _Rounds) -> tuple[Floats, Floats]:
     gate = _logistic(x)
     read = rounded(gate, _LOGISTIC_SCALE)
     return x * read, read + x * gate * (1 - gate)
 
 
-def _mish(y: Floats, rounded: _Rounds) -> Activated:
+def _mish(y: Floats, rounded: _Rounds) -> tuple[Floats, Floats]:
     gate = _logistic(y)
     read = rounded(gate, _LOGISTIC_SCALE)
     opened: Floats = np.maximum(read, np.float32(_LOGISTIC_SCALE / 2))
@@ -129,27 +149,29 @@ def _mish(y: Floats, rounded: _Rounds) -> Activated:
     return y * given, given + y * steep
 
 
-def _hard_mish(y: Floats, _: _Rounds) -> Activated:
+def _hard_mish(y: Floats, _: _Rounds) -> tuple[Floats, Floats]:
     within, inside = _relu6(y, _as_it_is)
     eighteenth = np.float32(1 / 18)
     gate: Floats = within * eighteenth - np.float32(1 / 3)
     return y * gate, gate + y * inside * eighteenth
 
 
-def _gelu(x: Floats, rounded: _Rounds) -> Activated:
+def _gelu(x: Floats, rounded: _Rounds) -> tuple[Floats, Floats]:
     gate = _logistic(x * (2 * GELU_CUBIC * x * x + 2 * GELU_LINEAR))
     read = rounded(gate, _LOGISTIC_SCALE)
     return x * read, read + x * gate * (1 - gate) * (6 * GELU_CUBIC * x * x + 2 * GELU_LINEAR)
 
 
-CURVES: dict[str, Callable[[Floats, _Rounds], Activated]] = {
+CURVES: dict[str, Callable[[Floats, _Rounds], tuple[Floats, Floats]]] = {
     "relu6": _relu6,
     "swish": _swish,
     "mish": _mish,
     "hard_mish": _hard_mish,
     "gelu": _gelu,
 }
-"""By Darknet's name: those whose gates TFLite rounds to scales of its own, or needs none."""
+"""By Darknet's name: those whose gates TFLite rounds to scales of its own, or needs none.
+
+Each makes of values what comes out, and its slopes there."""
 
 
 def _logistic(x: Floats) -> Floats:

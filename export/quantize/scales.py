@@ -252,7 +252,6 @@ class _BlockLearner:
         values = self._values[drawn.places[iteration]]
         if self.block.averaged:
             values *= drawn.factors[iteration].reshape(-1, 1, 1)
-        channels = values.shape[-1]
         output_scale = np.exp(self.log_output_scale).astype(np.float32)
         divided = values * (1 / output_scale)
         before = behind = average = None
@@ -260,7 +259,7 @@ class _BlockLearner:
         if self.pre_activation is not None and self._rounded.before:
             before = self.pre_activation(found)
             found = before.rounded
-        found, slope = activate(self.block.activation, found, rounded=True)
+        found, multiply_by_slope = activate(self.block.activation, found, rounded=True)
         wanted, _ = activate(self.block.activation, values, rounded=False)
         if self._rounded.behind:
             behind = output(found)
@@ -277,19 +276,18 @@ class _BlockLearner:
         upstream *= self._weight * output_scale * (2 / wanted.size)
         by_output_scale = channel_sums(upstream, found)
         by_quantizer: list[tuple[FakeQuantizer, NDArray[np.float64]]] = []
-        if average is not None and self.average is not None:
-            by_quantizer.append((self.average, average.gradient(upstream)))
+        if average is not None:
+            by_quantizer.append((average.quantizer, average.gradient(upstream)))
         if self.average is not None:
             pixels = values.shape[1]
             upstream = np.repeat(upstream[:, np.newaxis] * (1 / pixels), pixels, axis=1)
         if behind is not None:
-            by_quantizer.append((output, behind.gradient(upstream)))
-        if not isinstance(slope, float):
-            upstream *= slope
-        if before is not None and self.pre_activation is not None:
-            by_quantizer.append((self.pre_activation, before.gradient(upstream)))
+            by_quantizer.append((behind.quantizer, behind.gradient(upstream)))
+        multiply_by_slope(upstream)
+        if before is not None:
+            by_quantizer.append((before.quantizer, before.gradient(upstream)))
         by_output_scale -= channel_sums(upstream, divided)
-        return _Gradients(power, by_output_scale.reshape(channels), by_quantizer)
+        return _Gradients(power, by_output_scale, by_quantizer)
 
     def qparams(self, output: QuantParams) -> BlockQuantParams:
         """What was learned."""

@@ -16,7 +16,6 @@ MOST_BYTES = 2**31 - 1
 """Of a FlatBuffer: its offsets are 32 bits with a sign."""
 
 
-_NUMBERS = {kind: struct.Struct(f"<{kind}") for kind in "?bBhHiIqQfd"}
 _MOST_FIELDS = 64
 """Of a table that are looked for: none of the schemas read here has half as many."""
 
@@ -47,21 +46,19 @@ class _Buffer:
 
     def unpack(self, kind: str, position: int) -> float:
         """The number (an int, but of kinds ``f`` and ``d``) of struct's little-endian `kind`."""
-        # struct counts negative positions from the end.
-        if position < 0:
-            raise FlatbufferError("an offset leads out of the file")
-        try:
-            number: float = _NUMBERS[kind].unpack_from(self.content, position)[0]
-        except struct.error:
-            raise FlatbufferError("an offset leads out of the file") from None
+        number: float = self._read(f"<{kind}", position)[0]
         return number
 
     def several(self, kind: str, position: int, count: int) -> tuple[Any, ...]:
         """So many numbers of a `kind`, one behind the other."""
+        return self._read(f"<{count}{kind}", position)
+
+    def _read(self, layout: str, position: int) -> tuple[Any, ...]:
+        # struct counts negative positions from the end.
         if position < 0:
             raise FlatbufferError("an offset leads out of the file")
         try:
-            return struct.unpack_from(f"<{count}{kind}", self.content, position)
+            return struct.unpack_from(layout, self.content, position)
         except struct.error:
             raise FlatbufferError("an offset leads out of the file") from None
 
@@ -99,15 +96,15 @@ class Table:
 
     def number(self, field: int, kind: str, default: float = 0) -> float:
         """A number (or bool) of struct's `kind`, such as ``i`` for 32 bits with a sign."""
-        inside = self._inside[field] if field < len(self._inside) else 0
-        return self._buffer.unpack(kind, self._position + inside) if inside else default
+        position = self._field(field)
+        return default if position is None else self._buffer.unpack(kind, position)
 
     def numbers(self, field: int, kind: str) -> tuple[Any, ...]:
         """A vector of numbers of struct's `kind`; empty where it is left out."""
         position = self._reference(field)
         if position is None:
             return ()
-        size = _NUMBERS[kind].size
+        size = struct.calcsize(f"<{kind}")
         count = self._buffer.length(position, size)
         self._buffer.spend(size * count)
         return self._buffer.several(kind, position + 4, count)
@@ -138,12 +135,14 @@ class Table:
             for index in range(self._buffer.length(position, 4)):
                 yield Table(self._buffer, self._buffer.follow(position + 4 + 4 * index))
 
-    def _reference(self, field: int) -> int | None:
+    def _field(self, field: int) -> int | None:
+        """Where a field lies, or None where it is left out."""
         inside = self._inside[field] if field < len(self._inside) else 0
-        if not inside:
-            return None
-        position = self._position + inside
-        return position + int(self._buffer.unpack("I", position))
+        return self._position + inside if inside else None
+
+    def _reference(self, field: int) -> int | None:
+        position = self._field(field)
+        return None if position is None else self._buffer.follow(position)
 
 
 def root_table(content: bytes, identifier: bytes) -> Table:

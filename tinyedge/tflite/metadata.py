@@ -247,8 +247,7 @@ def _normalization(tensor: Table) -> Normalization | None:
 def _numbers(options: Table, field: int) -> tuple[float, ...]:
     if len(options.bytes(field, 4)) > _MOST_TEXT:
         raise FlatbufferError("a normalization is of more channels than an image has")
-    with np.errstate(invalid="ignore"):  # a NaN that signals
-        numbers = np.array(options.numbers(field, "f"), np.float64)
+    numbers = np.array(options.numbers(field, "f"), np.float64)
     if not np.isfinite(numbers).all():
         raise FlatbufferError("a mean, or a std, is no number")
     return tuple(numbers.tolist())
