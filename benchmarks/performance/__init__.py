@@ -1,0 +1,1 @@
+"""How fast tinyedge's files are beside other engines, and how cost grows with size."""
