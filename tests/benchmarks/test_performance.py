@@ -12,6 +12,7 @@ from benchmarks.performance.sections import (
     replace_section,
     write_section,
 )
+from benchmarks.performance.table import clock_section
 
 
 def test_sections_stand_in_one_order_however_they_are_written() -> None:
@@ -47,3 +48,18 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     keep(tmp_path / "new", "clock", {"rounds": [1, 2.5]})
     assert load(tmp_path / "new", "clock") == {"rounds": [1, 2.5]}
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["clock.json"]
+
+
+def test_times_are_compared_round_by_round() -> None:
+    measured = {
+        "date": "2026-01-02",
+        "machine": "a machine",
+        "rows": {
+            "ours": {"answer": 7, "times": [1.0, 2.0, 4.0]},
+            "theirs": {"answer": 8, "times": [3.0, 2.0, 8.0]},
+        },
+    }
+    lines = clock_section(measured).splitlines()
+    assert "| ours | 2.00 | 1.20 to 3.60 | 1.00 |" in lines
+    # 3, 1 and 2 times as long; the medians alone would say 1.5.
+    assert "| theirs * | 3.00 | 2.20 to 7.00 | 2.00 |" in lines

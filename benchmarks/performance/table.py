@@ -1,0 +1,38 @@
+"""The table of times: medians, their spread, and ratios to tinyedge's integer file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["clock_section"]
+
+
+def clock_section(measured: Mapping[str, Any]) -> str:
+    """Of ``rows``: title to ``times`` (a number a round, ms) and ``answer``; the first is the base.
+
+    Rounds are paired: a ratio is the median over rounds of a row's time to the base's.
+    """
+    rows: Mapping[str, Mapping[str, Any]] = measured["rows"]
+    base = next(iter(rows.values()))
+    lines = [
+        "## On this machine's clock",
+        "",
+        f"Written by `python -m benchmarks.performance`. {measured['machine']}; Tiny Darknet, one",
+        f"thread, batch 1, {len(base['times'])} interleaved rounds, each engine in a process of",
+        f"its own; {measured['date']}. A wide spread is other work on the machine. A ratio is the",
+        "median over rounds. `*`: the photo's class is not tinyedge's.",
+        "",
+        "| engine | median ms | p10 to p90 | ratio |",
+        "|---|---:|---:|---:|",
+    ]
+    lines += [_row(title, row, base) for title, row in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(title: str, row: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    times: Sequence[float] = row["times"]
+    low, median, high = np.percentile(times, (10, 50, 90))
+    ratio = np.median(np.divide(times, base["times"]))
+    mark = "" if row["answer"] == base["answer"] else " *"
+    return f"| {title}{mark} | {median:.2f} | {low:.2f} to {high:.2f} | {ratio:.2f} |"
