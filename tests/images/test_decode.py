@@ -1,6 +1,8 @@
 """Large images: the pixels of the whole, within the memory there is; files not yet written."""
 
 import io
+import random
+import struct
 import subprocess
 import sys
 import warnings
@@ -17,6 +19,7 @@ from tinyedge.errors import ImageError
 from tinyedge.images import decode
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.fit import fit_pixels
+from tinyedge.images.headers import exif_orientation
 from tinyedge.images.load import load_input, read_pixels
 from tinyedge.images.spec import FITS, Fit, InputSpec
 
@@ -392,3 +395,53 @@ def test_a_jpeg_whose_segment_is_shorter_than_its_length_is_damaged(
     # Of a file, unlike one in memory, no negative number of bytes can be read.
     with path.open("rb") as stream:
         assert read_jpeg_header(stream) is None
+
+
+def exif_block(rng: random.Random) -> bytes:
+    """An EXIF block as a camera may write one, or as a bad program does."""
+    order = rng.choice("<>")
+    entries = b"".join(
+        struct.pack(
+            f"{order}HHIHH",
+            rng.choice((0x0112, 0x0112, 0x010F, 0x011A)),
+            rng.choice((3, 3, 3, 1, 2, 4, 5, 99)),
+            rng.choice((1, 1, 1, 0, 2, 5)),
+            rng.randrange(12),
+            rng.choice((0, 0, 7)),
+        )
+        for _ in range(rng.randrange(4))
+    )
+    count, start = len(entries) // 12 + rng.choice((0, 0, 0, 1, -1)), rng.choice((8, 8, 20, 1000))
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", start)
+    directory = bytes(max(0, min(start, 20) - 8)) + struct.pack(f"{order}H", count & 0xFFFF)
+    block = bytearray(b"Exif\0\0" + head + directory + entries + bytes(rng.choice((0, 4, 40))))
+    if rng.random() < 0.2:
+        block[rng.randrange(len(block))] = rng.randrange(256)
+    return bytes(block)
+
+
+def test_a_plain_orientation_is_what_pillow_reads() -> None:
+    rng, plain = random.Random(0), 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(20_000):
+            block = exif_block(rng)
+            found = exif_orientation(block)
+            if found is not None:
+                exif = Image.Exif()
+                exif.load(block)
+                assert found == exif[0x0112], block
+                plain += 1
+    assert plain > 300
+
+
+def test_a_jpeg_with_exif_is_read_without_pillows_reader_of_tiff(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    Image.new("RGB", (4, 2)).save(tmp_path / "photo.jpg", exif=exif)
+    code = (
+        "import sys; from pathlib import Path; from tinyedge.images.load import read_pixels;"
+        f" assert read_pixels(Path({str(tmp_path / 'photo.jpg')!r}), 3).shape == (4, 2, 3);"
+        " assert 'PIL.TiffImagePlugin' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

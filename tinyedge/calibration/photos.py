@@ -136,7 +136,8 @@ def _averaged(image: DecodedImage) -> NDArray[np.float64]:
     for start in range(0, _SIDE, step):
         part = down[start : start + step]
         top = int(part[0, 0])
-        rows = _means(image.part(np.arange(top, part[-1, 1]), np.arange(width)), part - top)
+        pixels = image.part(np.arange(top, part[-1, 1]), np.arange(width))[:, :, :channels]
+        rows = _means(pixels, part - top)
         found[start : start + step] = _means(rows.swapaxes(0, 1), across).swapaxes(0, 1)
     return found
 

@@ -20,8 +20,8 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from tinyedge.errors import ImageError
 from tinyedge.files import open_bytes
 from tinyedge.images.encoded import MOST_BYTES, EncodedImage
-from tinyedge.images.fit import reduction
-from tinyedge.images.headers import read_jpeg_header, webp_size
+from tinyedge.images.fit import reduction, take_columns
+from tinyedge.images.headers import exif_orientation, read_jpeg_header, webp_size
 from tinyedge.images.spec import InputSpec
 from tinyedge.images.unfinished import ends_unwritten
 from tinyedge.memory import available_memory
@@ -39,7 +39,8 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 _ORIENTATION_TAG = 0x0112
 # Orientations whose stored rows are the columns of the image seen.
 _SIDEWAYS = (5, 6, 7, 8)
-# MPO is what Pillow calls a JPEG with a second one, such as a preview, behind it.
+# MPO is what Pillow calls a JPEG with a second one, such as a preview, behind it, where it was not
+# opened here.
 _JPEG = ("JPEG", "MPO")
 _JPEG_BEGINNING = b"\xff\xd8\xff"
 
@@ -58,6 +59,17 @@ _UNASKED = 32 << 20
 _SHARE = 0.75
 # Pixels that are converted at once, 4 MB in Pillow.
 _TILE = 1 << 20
+
+
+class _Jpeg(JpegImagePlugin.JpegImageFile):
+    """A JPEG whose resolution in print is not looked for in EXIF.
+
+    Pillow looks there by its reader of TIFF, whose import takes a board as long as the decoding.
+    Where it does so by a method of another name it does, and nothing else changes.
+    """
+
+    def _read_dpi_from_exif(self) -> None:
+        pass
 
 
 class DecodedImage:
@@ -105,7 +117,8 @@ class DecodedImage:
         """The pixels where these rows and columns meet, both at least one and ascending.
 
         Returns:
-            (len(rows), len(columns), channels); perhaps a read-only view.
+            (len(rows), len(columns), channels), but four of RGB, the last of which says nothing;
+            perhaps a read-only view.
         """
         across, down = self.shape[1] - 1, self.shape[0] - 1
         if self._orientation in (3, 4, 7, 8):
@@ -126,11 +139,11 @@ class DecodedImage:
                 if len(rows[down]) < bottom - top:
                     tile = tile[rows[down] - top]
                 if len(columns[across]) < right - left:
-                    tile = _columns(tile, columns[across] - left)
+                    tile = take_columns(tile, columns[across] - left)
                 if len(tile) == len(rows) and tile.shape[1] == len(columns):
                     return tile
                 if found is None:
-                    found = np.empty((len(rows), len(columns), self.shape[2]), np.uint8)
+                    found = np.empty((len(rows), len(columns), tile.shape[2]), np.uint8)
                 found[down, across] = tile
         assert found is not None
         return found
@@ -146,7 +159,9 @@ class DecodedImage:
             tile = Image.fromarray((np.asarray(tile) >> 8).astype(np.uint8))
         if tile.mode != self._mode:
             tile = tile.convert(self._mode)
-        pixels = np.asarray(tile).reshape(tile.height, tile.width, self.shape[2])
+        # RGBX is how Pillow has RGB in memory: nothing is rearranged.
+        packed = tile.tobytes("raw", "RGBX" if self._mode == "RGB" else "L")
+        pixels = np.frombuffer(packed, np.uint8).reshape(tile.height, tile.width, -1)
         return pixels[top:bottom, left:right] if whole else pixels
 
 
@@ -250,7 +265,7 @@ def _header(stream: BinaryIO, path: Path | EncodedImage) -> Image.Image:
     try:
         if beginning.startswith(_JPEG_BEGINNING):
             # Image.open refuses large ones, which can be decoded smaller.
-            return JpegImagePlugin.jpeg_factory(stream, "")
+            return _Jpeg(stream, "")
         return Image.open(stream, formats=_FORMATS)
     except MemoryError as error:
         raise ImageError(f"{path} takes more memory to decode than there is") from error
@@ -327,6 +342,11 @@ def _load(image: Image.Image, name: str) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format in _JPEG and not {"exif", "xmp"} & image.info.keys():
+        return 1
+    plain = exif_orientation(image.info.get("exif", b"")) if image.format in _JPEG else None
+    if plain is not None:
+        return plain
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # an unreadable EXIF block says nothing about an image that decodes
@@ -342,15 +362,6 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return pixels
-
-
-def _columns(pixels: NDArray[np.uint8], numbers: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Some columns of (height, width, channels)."""
-    height, _, channels = pixels.shape
-    # A row lies flat, a sample an element: numpy is slow to choose among pixels of three bytes.
-    samples = (numbers[:, None] * channels + np.arange(channels)).reshape(-1)
-    chosen: NDArray[np.uint8] = pixels.reshape(height, -1).take(samples, axis=1)
-    return chosen.reshape(height, -1, channels)
 
 
 def _spans(positions: NDArray[np.intp], most: int) -> Iterator[slice]:

@@ -4,7 +4,14 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-__all__ = ["JpegHeader", "WebpChunk", "read_jpeg_header", "webp_chunks", "webp_size"]
+__all__ = [
+    "JpegHeader",
+    "WebpChunk",
+    "exif_orientation",
+    "read_jpeg_header",
+    "webp_chunks",
+    "webp_size",
+]
 
 # ITU-T T.81, table B.1. 0xC4, 0xC8 and 0xCC among the frames' codes are no frames.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -12,6 +19,12 @@ _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _SCAN = 0xDA
 # Without a length behind them: TEM, RST0 to RST7, SOI, EOI.
 _ALONE = frozenset((0x01, *range(0xD0, 0xDA)))
+_EXIF = b"Exif\0\0"
+# By TIFF 6.0, section 2: the byte order, 42, and where the first directory is.
+_TIFF = {b"II*\0": "<", b"MM\0*": ">"}
+_ORIENTATION, _SHORT = 0x0112, 3
+# Bytes of a number of each type, 16 of BigTIFF.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 _BLOCK = 8
 _COEFFICIENT_BYTES = 2
 
@@ -61,6 +74,33 @@ def read_jpeg_header(stream: BinaryIO) -> JpegHeader | None:
             several = progressive or data[0] < len(components)
             return JpegHeader(samples * _COEFFICIENT_BYTES if several else 0, stream.tell())
     return None
+
+
+def exif_orientation(exif: bytes) -> int | None:
+    """The orientation in an EXIF block that is plain; None of any other, and of one without it.
+
+    Plain is one whose first directory is all there, with the values it refers to, and where the
+    orientation is one number of 16 bits (CIPA DC-008, section 4.6.2) and stands once.
+    """
+    order = _TIFF.get(exif[6:10])
+    if order is None or not exif.startswith(_EXIF):
+        return None
+    tiff, values = exif[len(_EXIF) :], []
+    try:
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, start)
+        directory = tiff[start + 2 : start + 2 + 12 * count]
+        for tag, kind, numbers, data in struct.iter_unpack(f"{order}HHI4s", directory):
+            size = _SIZES.get(kind, 0) * numbers
+            if size > len(data) and struct.unpack(f"{order}I", data)[0] + size > len(tiff):
+                return None
+            if tag == _ORIENTATION:
+                values.append((kind, numbers, *struct.unpack_from(f"{order}H", data)))
+    except struct.error:
+        return None
+    if len(directory) != 12 * count or len(values) != 1 or values[0][:2] != (_SHORT, 1):
+        return None
+    return int(values[0][2])
 
 
 def webp_size(beginning: bytes) -> tuple[int, int] | None:

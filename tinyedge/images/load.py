@@ -132,7 +132,7 @@ def read_pixels(
     _check_channels(path, channels)
     with decoded_file(path, channels, reduced_for) as image:
         rows, columns = (np.arange(size) for size in image.shape[:2])
-        return image.part(rows, columns)
+        return image.part(rows, columns)[:, :, :channels]
 
 
 def _check_channels(path: Path | EncodedImage, channels: int) -> None:

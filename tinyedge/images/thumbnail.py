@@ -67,4 +67,4 @@ def upright(image: Path | EncodedImage, longest: int) -> Image.Image:
         # Twice as many as are left, which are then averaged.
         stride = max(1, max(decoded.shape[:2]) // (2 * longest))
         rows, columns = (np.arange(0, size, stride) for size in decoded.shape[:2])
-        return Image.fromarray(np.ascontiguousarray(decoded.part(rows, columns)))
+        return Image.fromarray(np.ascontiguousarray(decoded.part(rows, columns)[:, :, :3]))
