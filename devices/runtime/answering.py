@@ -4,7 +4,6 @@ import contextlib
 import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -188,23 +187,16 @@ class _Answering:
             return Answered(answer, unsaved=str(error))
 
 
-@dataclass(frozen=True)
 class _OpenedAnswering:
-    """An `_Answering` that a worker makes for itself, once: what executors are given.
+    """An `_Answering` that a worker makes for itself, once: what executors are given; picklable."""
 
-    Attributes:
-        key: equal where the model and what is wanted are.
-        opener: of the model; picklable.
-        wanted: of each image.
-    """
-
-    key: str
-    opener: Callable[[], Classifier]
-    wanted: Wanted
+    def __init__(self, key: str, opener: Callable[[], Classifier], wanted: Wanted) -> None:
+        """`key` is equal where the model, which `opener` opens, and what is wanted are."""
+        self._key, self._opener, self._wanted = key, opener, wanted
 
     def __call__(self, images: Sequence[SourceImage]) -> list[_Outcome]:
         """As of `_Answering`."""
-        return made_once(self.key, self._made)(images)
+        return made_once(self._key, self._made)(images)
 
     def _made(self) -> _Answering:
-        return _Answering(self.opener(), self.wanted)
+        return _Answering(self._opener(), self._wanted)

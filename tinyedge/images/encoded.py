@@ -1,6 +1,6 @@
 """The bytes of an image file that stands in no file."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["MOST_BYTES", "EncodedImage"]
 
@@ -8,8 +8,7 @@ MOST_BYTES = 1 << 30
 """Of an image's file, or of what comes in place of one."""
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedImage:
+class EncodedImage(NamedTuple):
     """An image as its file would be: JPEG, PNG, ...
 
     Attributes:

@@ -11,7 +11,6 @@ import glob
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -342,8 +341,7 @@ def _note_loose(root: Path, loose: Sequence[str]) -> None:
 # Manifests.
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     path: Path
     written: str
     label: str | None

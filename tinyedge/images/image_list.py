@@ -4,21 +4,19 @@ import os
 from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Self, TypeVar, overload
+from typing import Generic, NamedTuple, Self, TypeVar, overload
 
 __all__ = ["ImagePaths", "LabelledImage", "LabelledImages"]
 
 Image = TypeVar("Image")
 
 
-@dataclass(frozen=True)
-class LabelledImage:
+class LabelledImage(NamedTuple):
     """An image and the index of the class it shows."""
 
     path: Path
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's own index() gives way
 
 
 class _ImageList(Sequence[Image], Generic[Image]):

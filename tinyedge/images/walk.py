@@ -14,7 +14,6 @@ import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -59,7 +58,6 @@ _PASSED_OVER = frozenset(
 _Kind = Literal["folder", "file", "dangling", "other"]
 
 
-@dataclass
 class LeftOut:
     """What is no image of a search, though it looks like one.
 
@@ -68,8 +66,10 @@ class LeftOut:
         irregular: FIFOs, sockets and devices, and links to them, that are called like images.
     """
 
-    formats: Counter[str] = field(default_factory=Counter)
-    irregular: int = 0
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.formats: Counter[str] = Counter()
+        self.irregular = 0
 
     def __str__(self) -> str:
         parts = []
