@@ -6,12 +6,13 @@ of tests/emulated_pi. That takes some minutes on two cores and needs
     apt-get install gcc libglib2.0-dev ninja-build pkg-config python3-venv
 """
 
+import contextlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +20,10 @@ from tests.emulated_pi import EmulatedPi
 from tests.emulated_pi.debian import download_source
 from tests.emulated_pi.installation import ensure
 
-__all__ = ["Marks", "build_counter", "count", "marked"]
+__all__ = ["Marks", "build_counter", "count", "marked", "ran_by_threads"]
 
 _MARKS = Path(__file__).with_name("marks.c")
+_THREADS = Path(__file__).with_name("threads.c")
 
 _NEEDED = ("gcc", "ninja", "pkg-config")
 # What qemu's configure asks for and Debian's source package leaves out.
@@ -123,24 +125,47 @@ def marked(
     Raises:
         RuntimeError: the program failed; the message is its stderr.
     """
-    counter = build_counter(pi.folder)
     first = "l1=65536,l1ways=4" if pi.cpu == "cortex-a76" else "l1=32768,l1ways=4"
     with (
-        tempfile.TemporaryDirectory(prefix="tinyedge-marks-") as name,
+        _built_plugin(pi, _MARKS) as plugin,
         tempfile.NamedTemporaryFile("r", suffix=".log") as log,
     ):
-        plugin = Path(name) / "libmarks.so"
-        flags = subprocess.run(
-            ["pkg-config", "--cflags", "glib-2.0"], check=True, capture_output=True, text=True
-        ).stdout.split()
-        _run(
-            ["gcc", "-O2", "-shared", "-fPIC", *flags, "-I", counter, _MARKS, "-o", plugin],
-            Path(name),
-        )
         options = f"{plugin},{first},l2={cache_bytes}"
         _run_counted(pi, options, words, environment=environment, stdin=stdin, log=log.name)
         found = re.findall(r"^mark (\d+) (\d+) (\d+)$", log.read(), re.MULTILINE)
     return [Marks(*map(int, each)) for each in found]
+
+
+def ran_by_threads(
+    pi: EmulatedPi, words: Sequence[object], *, environment: Mapping[str, str]
+) -> str:
+    """What each thread of `words` ran between marks, in the lines that threads.c describes.
+
+    `words` as of `count`.
+
+    Raises:
+        RuntimeError: the program failed; the message is its stderr.
+    """
+    with (
+        _built_plugin(pi, _THREADS) as plugin,
+        tempfile.NamedTemporaryFile("r", suffix=".log") as log,
+    ):
+        _run_counted(pi, str(plugin), words, environment=environment, stdin="", log=log.name)
+        return log.read()
+
+
+@contextlib.contextmanager
+def _built_plugin(pi: EmulatedPi, source: Path) -> Iterator[Path]:
+    """A plugin of the emulator that counts, while the block runs."""
+    counter = build_counter(pi.folder)
+    with tempfile.TemporaryDirectory(prefix="tinyedge-plugin-") as name:
+        plugin = Path(name) / "libplugin.so"
+        flags = subprocess.run(
+            ["pkg-config", "--cflags", "glib-2.0"], check=True, capture_output=True, text=True
+        ).stdout.split()
+        words: list[object] = ["gcc", "-O2", "-shared", "-fPIC", *flags, "-I", counter]
+        _run([*words, source, "-o", plugin], Path(name))
+        yield plugin
 
 
 def _run_counted(
