@@ -100,15 +100,33 @@ def test_nothing_tells_an_error_by_what_quiet_silences() -> None:
         assert not re.search(r"\bsay\(\s*f?\"(error|Error)", file.read_text()), file
 
 
-def test_verbose_says_what_took_how_long(tmp_path: Path) -> None:
-    cfg = tmp_path / "small.cfg"
+def _small_network(folder: Path) -> tuple[Path, Path]:
+    """A .cfg and a .weights that is enough for it."""
+    cfg = folder / "small.cfg"
     cfg.write_text(
         "[net]\nheight=8\nwidth=8\nchannels=3\n[convolutional]\nfilters=4\nsize=1\n"
         "activation=linear\n[avgpool]\n[softmax]\n",
         encoding="utf-8",
     )
-    weights = tmp_path / "small.weights"
+    weights = folder / "small.weights"
     weights.write_bytes(np.array([0, 1, 0, 0], np.int32).tobytes() + bytes(4 * 16))
+    return cfg, weights
+
+
+def test_verbose_says_what_took_how_long_of_work_that_fails(tmp_path: Path) -> None:
+    cfg, weights = _small_network(tmp_path)
+    weights.write_bytes(weights.read_bytes()[:-4])
+    words = ("export", cfg, "--weights", weights, "--float-only", "-o", tmp_path)
+    assert "CPU seconds" not in run(*words).stderr
+    shown = run("-v", *words)
+    assert shown.exit_code == 2
+    told = shown.stderr
+    head, stage, error = (told.index(s) for s in ("CPU seconds", "Reading the network", "error:"))
+    assert head < stage < error
+
+
+def test_verbose_says_what_took_how_long(tmp_path: Path) -> None:
+    cfg, weights = _small_network(tmp_path)
     words = ("export", cfg, "--weights", weights, "--float-only", "-o", tmp_path)
     assert "CPU seconds" not in run(*words).stderr
     shown = run("-v", *words, "--json")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinyedge.cli.output import Verbosity
     from tinyedge.devices.profile import Profile
     from tinyedge.progress import Progress
+    from tinyedge.stage_times import StageTimes
 
     _TextType = click.ParamType[str]
 else:
@@ -324,18 +325,24 @@ def shows_progress() -> bool:
 def told_progress() -> "Iterator[Progress]":
     """What a command's long work is told by: a line on a terminal, and with -v what took how long.
 
-    The times come on stderr at the end, unless the work failed.
+    The times come on stderr at the end; of work that fails, before its error.
     """
     from tinyedge.progress import progress_shown
 
-    with progress_shown(on_terminal=shows_progress()) as progress:
+    # Left last: when the line on the terminal is gone.
+    behind = contextlib.ExitStack()
+    with behind, progress_shown(on_terminal=shows_progress()) as progress:
         if verbosity() != "verbose":
             yield progress
             return
         from tinyedge.stage_times import StageTimes
 
         times = StageTimes(progress)
+        behind.callback(_say_times, times)
         yield times
+
+
+def _say_times(times: "StageTimes") -> None:
     for line in times.as_text(width=output_width()).splitlines():
         say(line, err=True)
 
