@@ -5,7 +5,34 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["clock_section"]
+__all__ = ["boards_section", "clock_section"]
+
+
+def boards_section(counted: Mapping[str, Sequence[Mapping[str, int]]]) -> str:
+    """Of each row's title: ``instructions``, ``memory_lines`` and ``answer`` on A53, A72 and A76.
+
+    The first row's answer is the one that others are held against.
+    """
+    base = next(iter(counted.values()))
+    lines = [
+        "## On emulated Raspberry Pis",
+        "",
+        "Written by `python -m benchmarks.performance.boards`. Tiny Darknet, one thread, batch 1,",
+        "the third inference of one photo: millions of guest instructions / thousands of 64-byte",
+        "lines that miss the last cache. Instructions are no time. `*`: the photo's class is not",
+        "tinyedge's.",
+        "",
+        "| engine | A53 (Pi 3, Zero 2 W) | A72 (Pi 4) | A76 (Pi 5) |",
+        "|---|---:|---:|---:|",
+    ]
+    for title, row in counted.items():
+        cells = [
+            f"{each['instructions'] / 1e6:.1f} / {each['memory_lines'] / 1e3:.0f}"
+            + (" *" if each["answer"] != first["answer"] else "")
+            for each, first in zip(row, base, strict=True)
+        ]
+        lines.append(f"| {' | '.join([title, *cells])} |")
+    return "\n".join(lines) + "\n"
 
 
 def clock_section(measured: Mapping[str, Any]) -> str:
