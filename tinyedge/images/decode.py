@@ -39,9 +39,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 _ORIENTATION_TAG = 0x0112
 # Orientations whose stored rows are the columns of the image seen.
 _SIDEWAYS = (5, 6, 7, 8)
-# MPO is what Pillow calls a JPEG with a second one, such as a preview, behind it, where it was not
-# opened here.
-_JPEG = ("JPEG", "MPO")
+_JPEG = "JPEG"
 _JPEG_BEGINNING = b"\xff\xd8\xff"
 
 # To RGB and to grey; of others it is tried.
@@ -192,7 +190,7 @@ def jpeg_size(path: Path | EncodedImage) -> tuple[int, int] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with _stream(path) as stream, _header(stream, path) as image:
-            return _upright_size(image) if image.format in _JPEG else None
+            return _upright_size(image) if image.format == _JPEG else None
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -241,7 +239,7 @@ def _prepare(
     """
     size = image.size
     try:
-        if image.format in _JPEG:
+        if image.format == _JPEG:
             _reduce(image, reduced_for)
         needed, unwritten = _decoding_bytes(image, stream), ends_unwritten(stream, image)
         stream.seek(0)
@@ -298,7 +296,7 @@ def _decoding_bytes(image: Image.Image, stream: BinaryIO) -> int:
         stored = _WEBP_BYTES
     # With two rows as they are in the file, which matter where there are few.
     needed = stored * width * (height + 2)
-    if image.format in _JPEG and (header := read_jpeg_header(stream)) is not None:
+    if image.format == _JPEG and (header := read_jpeg_header(stream)) is not None:
         needed += header.coefficients
     tiles = getattr(image, "tile", ())
     decoder = tiles[0][0] if tiles else ""
@@ -342,11 +340,12 @@ def _load(image: Image.Image, name: str) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    if image.format in _JPEG and not {"exif", "xmp"} & image.info.keys():
-        return 1
-    plain = exif_orientation(image.info.get("exif", b"")) if image.format in _JPEG else None
-    if plain is not None:
-        return plain
+    if image.format == _JPEG:
+        if not {"exif", "xmp"} & image.info.keys():
+            return 1
+        plain = exif_orientation(image.info.get("exif", b""))
+        if plain is not None:
+            return plain
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # an unreadable EXIF block says nothing about an image that decodes

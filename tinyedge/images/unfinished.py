@@ -56,7 +56,7 @@ def ends_unwritten(stream: BinaryIO, image: Image.Image) -> bool:
     end = _end(stream)
     if not end or _read(stream, end - 1, 1) != b"\0":
         return False
-    if image.format in ("JPEG", "MPO"):
+    if image.format == "JPEG":
         header = read_jpeg_header(stream)
         return header is not None and not _holds(stream, header.first_scan, _END_OF_JPEG)
     if image.format == "PNG":
