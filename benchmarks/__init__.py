@@ -1,10 +1,12 @@
 """Side-by-side runs against other engines. Not installed; run from the checkout."""
 
+import platform
 from collections.abc import Callable
+from pathlib import Path
 
 from tinyedge.system import Interrupted, interruptible
 
-__all__ = ["run"]
+__all__ = ["machine", "run"]
 
 
 def run(main: Callable[[], None]) -> None:
@@ -14,3 +16,10 @@ def run(main: Callable[[], None]) -> None:
             main()
     except Interrupted as interrupted:
         raise SystemExit(128 + interrupted.number) from None
+
+
+def machine() -> str:
+    """Such as "x86_64 with AVX-512 VNNI"; Linux knows."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    kind = "with" if "avx512_vnni" in flags else "without"
+    return f"{platform.machine()} {kind} AVX-512 VNNI"

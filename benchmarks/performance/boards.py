@@ -1,14 +1,5 @@
-"""The section of docs/performance.md by guest instructions on emulated Raspberry Pis.
+"""Engines on emulated Raspberry Pis, in guest instructions and lines missed in the last cache."""
 
-    python -m benchmarks.performance.boards --models DIR --photo FILE --calib DIR --peers PYTHON
-        [-o docs/performance.md]
-
-DIR of models holds ``tiny_float.tflite`` and ``tiny_int8.tflite`` of `tinyedge export tiny`. PYTHON
-is of an environment with ncnn, which finds the ranges of its int8 file; its wheel for the boards is
-fetched.
-"""
-
-import argparse
 import json
 import subprocess
 import sys
@@ -18,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import run
 from benchmarks.emulated.instruction_counter import marked
 from benchmarks.emulated.measures import site_packages
-from benchmarks.performance import sections
 from benchmarks.performance.ncnn_files import NcnnFiles, read_blobs, write_ncnn
-from benchmarks.performance.table import boards_section
+from benchmarks.performance.sections import state
 from tests.emulated_pi import emulated_pi
+from tests.emulated_pi.installation import ensure
 from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import read_weights
 from tinyedge.devices.profile import find_profile
@@ -34,7 +24,9 @@ from tinyedge.images.spec import InputSpec
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
 
-_GUEST = Path(__file__).with_name("guest.py")
+__all__ = ["counted"]
+
+_ENGINES = Path(__file__).with_name("engines.py")
 _BOARDS = ("pi3", "pi4", "pi5")
 _NCNN = "1.0.20261020"
 _INPUT = InputSpec(224, 224, 3, "crop")
@@ -42,52 +34,40 @@ _PHOTOS = 40
 """To find the ranges of ncnn's int8 file."""
 
 
-def main() -> None:
-    """Count all engines on all cores, keep the counts, and write the section."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--photo", type=Path, required=True)
-    parser.add_argument("--calib", type=Path, required=True)
-    parser.add_argument("--peers", type=Path, required=True)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    arguments = parser.parse_args()
+def counted(models: Path, photo: Path, calib: Path, peers: Path) -> dict[str, list[dict[str, int]]]:
+    """What all engines take on all cores, as `table.boards_section` takes it.
+
+    Args:
+        models: the folder with tinyedge's files; absolute.
+        photo: an image file.
+        calib: a folder of photos.
+        peers: Python of an environment with ncnn; its wheel for the boards is fetched.
+    """
     with tempfile.TemporaryDirectory(prefix="tinyedge-performance-") as name:
         folder = Path(name)
-        photo = folder / "photo.npy"
-        np.save(photo, load_float_input(arguments.photo, _INPUT))
-        floating, integer = _ncnn_models(folder, arguments.calib, arguments.peers)
+        pixels = folder / "photo.npy"
+        np.save(pixels, load_float_input(photo, _INPUT))
+        floating, integer = _ncnn_models(folder, calib, peers)
         rows: dict[str, list[object]] = {
-            "tinyedge int8, LiteRT": ["litert", photo, arguments.models / "tiny_int8.tflite"],
-            "tinyedge float, LiteRT": ["litert", photo, arguments.models / "tiny_float.tflite"],
-            f"ncnn {_NCNN} int8": ["ncnn", photo, *integer],
-            f"ncnn {_NCNN}, its defaults": ["ncnn", photo, *floating],
+            "tinyedge int8, LiteRT": ["litert", pixels, models / "tiny_int8.tflite"],
+            "tinyedge float, LiteRT": ["litert", pixels, models / "tiny_float.tflite"],
+            f"ncnn {_NCNN} int8": ["ncnn", pixels, *integer],
+            f"ncnn {_NCNN}, its defaults": ["ncnn", pixels, *floating],
         }
         packages = _ncnn_wheel()
-        counted = {
+        return {
             title: [_counted(board, row, packages, folder / "answer") for board in _BOARDS]
             for title, row in rows.items()
         }
-    sections.keep(sections.state(), "boards", counted)
-    sections.write_section(arguments.output, "boards", boards_section(counted))
 
 
 def _counted(board: str, row: list[object], packages: Path, answer: Path) -> dict[str, int]:
     """The third inference's instructions, the lines it missed in the last cache, and its class."""
     pi, cache = emulated_pi("bookworm", board), find_profile(board).cache
     assert cache is not None
-    kind, *files = row
-    words = [
-        "/usr/bin/python3",
-        _GUEST,
-        kind,
-        answer,
-        *(Path(str(f)).resolve() for f in files[:-1]),
-    ]
-    last = files[-1]
-    words.append(last.resolve() if isinstance(last, Path) else last)
     begun, ended = marked(
         pi,
-        words,
+        ["/usr/bin/python3", _ENGINES, "marks", answer, *row],
         stdin="",
         cache_bytes=cache,
         environment={"PYTHONPATH": f"{packages}:{site_packages(pi)}", "OMP_NUM_THREADS": "1"},
@@ -108,7 +88,7 @@ def _ncnn_models(folder: Path, calib: Path, peers: Path) -> tuple[NcnnFiles, Ncn
     photos = sorted(calib.iterdir())[:_PHOTOS]
     np.save(folder / "photos.npy", np.stack([load_float_input(each, _INPUT) for each in photos]))
     blobs = read_blobs(network)
-    words: list[Any] = [peers, _GUEST, "ranges", folder / "photos.npy", *floating[:2]]
+    words: list[Any] = [peers, _ENGINES, "ranges", folder / "photos.npy", *floating[:2]]
     done = subprocess.run(
         list(map(str, [*words, *blobs.values()])), check=True, capture_output=True, text=True
     )
@@ -118,16 +98,15 @@ def _ncnn_models(folder: Path, calib: Path, peers: Path) -> tuple[NcnnFiles, Ncn
 
 def _ncnn_wheel() -> Path:
     """A folder with ncnn for a board of 64 bits, fetched once."""
-    folder = sections.state() / f"ncnn-{_NCNN}-aarch64"
-    if not folder.is_dir():
+
+    def build(folder: Path, scratch: Path) -> None:
+        del scratch
         words = ["-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--target", folder]
         words += ["--implementation", "cp", "--python-version", "3.11", "--only-binary", ":all:"]
         for platform in ("manylinux2014_aarch64", "manylinux_2_28_aarch64"):
             words += ["--platform", platform]
         words.append(f"ncnn=={_NCNN}")
         subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
-    return folder
 
-
-if __name__ == "__main__":
-    run(main)
+    state().mkdir(parents=True, exist_ok=True)
+    return ensure(state(), f"ncnn-{_NCNN}-aarch64", build)

@@ -1,13 +1,21 @@
-"""One engine in a process of its own: it times an inference whenever it is asked for one.
+"""One engine in a process of its own, with it and NumPy alone: here, or on an emulated board.
 
-``python engines.py ENGINE PHOTO.npy FILE...``; a line on stdin is a round. Each answers with a line
-of JSON: first the class it gives the photo, then milliseconds.
+- ``python engines.py times ENGINE PHOTO.npy FILE...`` prints JSON, a line each: the class it gives
+  the photo, then for each line on stdin the milliseconds of an inference.
+- ``python engines.py marks ANSWER ENGINE PHOTO.npy FILE...`` runs three inferences, marks the last
+  one by calls of getppid(), and writes the class to the file ANSWER.
+- ``python engines.py ranges PHOTOS.npy PARAM BIN BLOB...`` prints the largest absolute value of
+  each blob of ncnn's, as JSON.
+
+Photos are (height, width, channels) in [0, 1].
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,21 +64,78 @@ def _opencv(photo: NDArray[np.float32], cfg: str, weights: str) -> tuple[_Run, _
     return run, run
 
 
-ENGINES = {"litert": _litert, "tflite-runtime": _tflite_runtime, "opencv": _opencv}
+def _ncnn(photo: NDArray[np.float32], param: str, binary: str, blob: str) -> tuple[_Run, _Run]:
+    net = _ncnn_net(param, binary)
+
+    def run() -> Any:
+        return _ncnn_blobs(net, photo, [blob])[0]
+
+    return run, run
+
+
+def _ncnn_net(param: str, binary: str) -> Any:
+    import ncnn  # type: ignore[import-not-found,unused-ignore]
+
+    net = ncnn.Net()
+    net.opt.num_threads = 1
+    if net.load_param(param) or net.load_model(binary):
+        raise SystemExit(f"ncnn does not read {param}")
+    return net
+
+
+def _ncnn_blobs(net: Any, photo: NDArray[np.float32], blobs: list[str]) -> list[Any]:
+    import ncnn
+
+    extractor = net.create_extractor()
+    planar = np.ascontiguousarray(photo.transpose(2, 0, 1))
+    extractor.input("data", ncnn.Mat(planar))
+    return [np.array(extractor.extract(blob)[1]) for blob in blobs]
+
+
+ENGINES: dict[str, Callable[..., tuple[_Run, _Run]]] = {
+    "litert": _litert,
+    "tflite-runtime": _tflite_runtime,
+    "opencv": _opencv,
+    "ncnn": _ncnn,
+}
 
 
 def main() -> None:
-    """Load, answer once, and time a run for each line."""
-    engine, photo, *files = sys.argv[1:]
+    """Do what the first word says."""
+    what, *words = sys.argv[1:]
+    {"times": _times, "marks": _marks, "ranges": _ranges}[what](*words)
+
+
+def _times(engine: str, photo: str, *files: str) -> None:
     run, answer = ENGINES[engine](np.load(photo), *files)
     for _ in range(20):
         run()
-    print(json.dumps(int(np.argmax(np.ravel(answer())))), flush=True)
+    print(_class(answer()), flush=True)
     for _ in sys.stdin:
         run()  # the others' weights go out of the caches
         start = time.perf_counter_ns()
         run()
         print(json.dumps((time.perf_counter_ns() - start) / 1e6), flush=True)
+
+
+def _marks(file: str, engine: str, photo: str, *files: str) -> None:
+    run, answer = ENGINES[engine](np.load(photo), *files)
+    run()
+    run()
+    os.getppid()
+    run()
+    os.getppid()
+    Path(file).write_text(str(_class(answer())), encoding="utf-8")
+
+
+def _ranges(photos: str, param: str, binary: str, *blobs: str) -> None:
+    net = _ncnn_net(param, binary)
+    found = [_ncnn_blobs(net, photo, list(blobs)) for photo in np.load(photos)]
+    print(json.dumps(np.max([[abs(b).max() for b in row] for row in found], 0).tolist()))
+
+
+def _class(scores: Any) -> int:
+    return int(np.argmax(np.ravel(scores)))
 
 
 if __name__ == "__main__":

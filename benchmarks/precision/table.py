@@ -1,9 +1,9 @@
 """The tables of docs/precision.md."""
 
-import platform
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+from benchmarks import machine
 
 __all__ = ["BEGIN", "END", "markdown"]
 
@@ -47,7 +47,7 @@ def _table(network: str, kind: str, samples: Sequence[Mapping[str, Any]]) -> lis
     columns += ["bytes", *(_BOARDS.values() if kind == "seed" else ())]
     lines = [
         f"`{network}`, {calibrated}; answers against the float file's on the"
-        f" {first['val']['images']} photos of val, {compared}; {_machine()};"
+        f" {first['val']['images']} photos of val, {compared}; {machine()};"
         f" {samples[0]['date']}."
         + (" Instructions are M of one inference, counted." if kind == "seed" else ""),
         "",
@@ -82,9 +82,3 @@ def _spread(values: Sequence[float], form: str) -> str:
         form.format(each) for each in (sum(values) / len(values), min(values), max(values))
     )
     return mean if low == high else f"{mean} ({low} to {high})"
-
-
-def _machine() -> str:
-    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    kind = "with" if "avx512_vnni" in flags else "without"
-    return f"{platform.machine()} {kind} AVX-512 VNNI"
