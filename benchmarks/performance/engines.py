@@ -55,7 +55,7 @@ def _opencv(photo: NDArray[np.float32], cfg: str, weights: str) -> tuple[_Run, _
     cv2.setNumThreads(1)
     net = cv2.dnn.readNetFromDarknet(cfg, weights)
     # An input that did not change would be answered from memory.
-    values = np.ascontiguousarray(photo.transpose(2, 0, 1)[np.newaxis])
+    values = _planar(photo)[np.newaxis]
 
     def run() -> Any:
         net.setInput(values)
@@ -65,12 +65,17 @@ def _opencv(photo: NDArray[np.float32], cfg: str, weights: str) -> tuple[_Run, _
 
 
 def _ncnn(photo: NDArray[np.float32], param: str, binary: str, blob: str) -> tuple[_Run, _Run]:
-    net = _ncnn_net(param, binary)
+    net, planar = _ncnn_net(param, binary), _planar(photo)
 
     def run() -> Any:
-        return _ncnn_blobs(net, photo, [blob])[0]
+        return _ncnn_blobs(net, planar, [blob])[0]
 
     return run, run
+
+
+def _planar(photo: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(channels, height, width)."""
+    return np.ascontiguousarray(photo.transpose(2, 0, 1))
 
 
 def _ncnn_net(param: str, binary: str) -> Any:
@@ -83,11 +88,10 @@ def _ncnn_net(param: str, binary: str) -> Any:
     return net
 
 
-def _ncnn_blobs(net: Any, photo: NDArray[np.float32], blobs: list[str]) -> list[Any]:
+def _ncnn_blobs(net: Any, planar: NDArray[np.float32], blobs: list[str]) -> list[Any]:
     import ncnn
 
     extractor = net.create_extractor()
-    planar = np.ascontiguousarray(photo.transpose(2, 0, 1))
     extractor.input("data", ncnn.Mat(planar))
     return [np.array(extractor.extract(blob)[1]) for blob in blobs]
 
@@ -130,7 +134,7 @@ def _marks(file: str, engine: str, photo: str, *files: str) -> None:
 
 def _ranges(photos: str, param: str, binary: str, *blobs: str) -> None:
     net = _ncnn_net(param, binary)
-    found = [_ncnn_blobs(net, photo, list(blobs)) for photo in np.load(photos)]
+    found = [_ncnn_blobs(net, _planar(photo), list(blobs)) for photo in np.load(photos)]
     print(json.dumps(np.max([[abs(b).max() for b in row] for row in found], 0).tolist()))
 
 
