@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge import children
@@ -115,7 +115,7 @@ def as_text(devices: Sequence[Device], *, width: int = WIDTH) -> str:
 
 
 def _row_json(device: Device) -> dict[str, object]:
-    profile = None if device.profile is None else asdict(device.profile)
+    profile = None if device.profile is None else device.profile._asdict()
     return {
         "name": device.name,
         "here": device.here,

@@ -4,7 +4,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -46,8 +45,7 @@ _NUMBERS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Profile:
+class Profile(NamedTuple):
     """One device; a number is None where it is not known or not the same on all of them.
 
     Attributes:
@@ -75,6 +73,7 @@ class Profile:
 
     name: str
     description: str
+    threads: int
     device_tree_model: str | None = None
     microcontroller: bool = False
     architecture: Architecture | None = None
@@ -85,7 +84,6 @@ class Profile:
     cache: int | None = None
     memory: int | None = None
     memory_bandwidth: int | None = None
-    threads: int
     runtimes: tuple[RuntimeName, ...] = get_args(RuntimeName)
     delegate: str | None = None
     input_type: InputType = "int8"
@@ -173,10 +171,10 @@ def find_profile(name_or_path: str) -> Profile:
     if board is None:
         return profile
     if system_architecture() == "armv7l":  # the 32-bit Raspberry Pi OS
-        board = replace(board, architecture="armv7l")
+        board = board._replace(architecture="armv7l")
     unknown = [name for name in _NUMBERS if getattr(profile, name) is None]
-    profile = replace(profile, **{name: getattr(board, name) for name in unknown})
-    return replace(profile, description=board.description) if profile.name == _ANY_PI else profile
+    profile = profile._replace(**{name: getattr(board, name) for name in unknown})
+    return profile._replace(description=board.description) if profile.name == _ANY_PI else profile
 
 
 def read_profile(path: Path) -> Profile:

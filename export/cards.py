@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge import __version__
@@ -160,8 +160,7 @@ def int8_card(
     `calibration_shift` is as in the card.
     """
     tuned = request.quantizer == "tuned"
-    return replace(
-        card,
+    return card._replace(
         quantization="int8",
         quantizer=request.quantizer,
         rewrites=request.rewrites if tuned else (),
@@ -174,14 +173,14 @@ def int8_card(
 
 def mixed_card(card: ModelCard, precision: Mapping[str, Precision]) -> ModelCard:
     """The card of the model in mixed precision, of the int8 model's; `precision` is the card's."""
-    return replace(card, precision=dict(precision))
+    return card._replace(precision=dict(precision))
 
 
 def coral_card(card: ModelCard, lowered: tuple[str, ...]) -> ModelCard:
     """The card of the Edge TPU's model, of the int8 model's; `lowered` names its lowerings."""
-    return replace(card, lowerings=lowered)
+    return card._replace(lowerings=lowered)
 
 
 def probabilities_card(card: ModelCard) -> ModelCard:
     """The card of a file that has the softmax in it, of the file's that leaves it to its reader."""
-    return replace(card, softmax_groups=0, temperature=1.0)
+    return card._replace(softmax_groups=0, temperature=1.0)

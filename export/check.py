@@ -14,7 +14,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -193,7 +193,7 @@ class FileCheck:
                 f"{self._network.source}: {found_out.refusal} ({told(check)});"
                 f" {_way_out(quantizer)}"
             )
-        check = replace(check, worst_layer=found_out.worst_layer)
+        check = check._replace(worst_layer=found_out.worst_layer)
         if is_written:
             _note_cost(check, quantizer)
         return check

@@ -9,7 +9,7 @@ the check of the photos alone.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -373,7 +373,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
             cards["coral"] = coral_card(card, lowered.lowered)
     checks, finished = _checked(prepared, converted.probe, files, cards, progress)
     done = Stage.FINISH.begin(progress)
-    cards = {kind: replace(each, check=checks[kind]) for kind, each in cards.items()}
+    cards = {kind: each._replace(check=checks[kind]) for kind, each in cards.items()}
     if request.probabilities:
         cards = {kind: probabilities_card(each) for kind, each in cards.items()}
         if "coral" in finished:

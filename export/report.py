@@ -1,7 +1,6 @@
 """What an export made, for people and for programs."""
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.partition import Partition
@@ -54,7 +53,7 @@ def as_json(exported: Exported) -> dict[str, object]:
         "labels": card.labels is not None,
         "calibration": card.calibration,
         "calibration_images": len(card.calibration_sha256),
-        "check": {kind: asdict(check) for kind, check in exported.checks.items()},
+        "check": {kind: check._asdict() for kind, check in exported.checks.items()},
         "edge_tpu": _edge_tpu_json(exported.partition),
         "versions": card.versions,
     }

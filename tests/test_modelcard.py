@@ -7,7 +7,6 @@ import struct
 import subprocess
 import tracemalloc
 import zipfile
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tests.support.exports import Models
 from tests.support.linear_model import write_linear_model
 from tinyedge.errors import ModelError
+from tinyedge.json_values import as_object
 from tinyedge.modelcard import Check, ModelCard, Normalization, append_card, read_card
 
 CARD = ModelCard(
@@ -46,7 +46,7 @@ def carded(path: Path, content: object) -> Path:
 
 
 def fields_of(card: ModelCard) -> dict[str, object]:
-    return {"format": 2, **asdict(card)}
+    return {"format": 2, **as_object(card)}
 
 
 def test_a_card_comes_back_as_it_went_in(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_labels_are_a_file_beside_the_card(tmp_path: Path) -> None:
         assert archive.read("labels.txt").decode() == 'Käfer\na "quoted" name\n'
     # Two names of one output, and a name of two lines, are in the card.
     for card in (
-        replace(CARD, classes=1, ids=None),
-        replace(CARD, labels=("a\nb", "c")),
+        CARD._replace(classes=1, ids=None),
+        CARD._replace(labels=("a\nb", "c")),
     ):
         path.write_bytes(append_card(b"TFL3" * 100, card))
         assert read_card(path) == card
@@ -191,14 +191,13 @@ def test_a_card_of_format_1_is_read_with_what_it_meant(tmp_path: Path) -> None:
     content = {name: value for name, value in fields_of(CARD).items() if name not in later}
     path = carded(tmp_path / "model.tflite", {**content, "format": 1})
     card = read_card(path)
-    assert card == replace(CARD, check=None, normalization=None, precision={})
+    assert card == CARD._replace(check=None, normalization=None, precision={})
     assert card is not None
     assert card.batch_norm == "outside"
 
 
 def test_a_full_card_comes_back(tmp_path: Path) -> None:
-    card = replace(
-        CARD,
+    card = CARD._replace(
         check=Check("float", 50, "photos", agreement=49, kl=0.0125, noise_db=27.5),
         batch_norm="inside",
         normalization=Normalization((123.7, 116.3, 103.5), (58.4, 57.1, 57.4)),

@@ -8,13 +8,13 @@ of what is wrong ("check.images is 0, not an integer from 1 to 10").
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from tinyedge.text import shortened
 
 __all__ = [
     "ValueCheck",
+    "as_object",
     "by_name",
     "field",
     "integer",
@@ -55,8 +55,10 @@ def parse_json(content: bytes | str) -> object:
         raise ValueError("it does not fit into memory") from None
 
 
-def record(content: object, checks: Mapping[str, ValueCheck], kind: type) -> dict[str, Any]:
-    """The fields of `kind`, a dataclass, among those of a JSON object; it may hold others.
+def record(
+    content: object, checks: Mapping[str, ValueCheck], kind: type[NamedTuple]
+) -> dict[str, Any]:
+    """The fields of `kind` among those of a JSON object; it may hold others.
 
     Raises:
         ValueError: a value is not as its check wants it, or a field without a default is missing.
@@ -67,11 +69,21 @@ def record(content: object, checks: Mapping[str, ValueCheck], kind: type) -> dic
     for name, check in checks.items():
         if name in content:
             values[name] = field(content, name, check)
-    for item in fields(kind):
-        needed = item.default is MISSING and item.default_factory is MISSING
-        if needed and item.name not in values:
-            raise _PartError(f".{item.name}", "is missing")
+    for name in kind._fields:
+        if name not in values and name not in kind._field_defaults:
+            raise _PartError(f".{name}", "is missing")
     return values
+
+
+def as_object(value: NamedTuple) -> dict[str, Any]:
+    """The JSON object of a named tuple's fields; of named tuples in it, too."""
+    return {name: _as_json(item) for name, item in value._asdict().items()}
+
+
+def _as_json(value: Any) -> object:
+    if hasattr(value, "_asdict"):
+        return as_object(value)
+    return [_as_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def field(content: object, name: str, check: ValueCheck) -> Any:

@@ -12,15 +12,15 @@ normalization and the layers' precision; a card of format 1 is read with the val
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
 from tinyedge.errors import ModelError
 from tinyedge.files import open_bytes, reproducible_zip, zip_member
 from tinyedge.images.spec import Fit
 from tinyedge.json_values import (
     ValueCheck,
+    as_object,
     by_name,
     integer,
     one_of,
@@ -70,8 +70,7 @@ _SIZE_LIMIT = 16 << 20
 """Bytes of a card's text; 21,842 classes with names and WordNet ids take 0.8 million."""
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """What the check at the end of the export found: this file against the one it was made of.
 
     Attributes:
@@ -99,8 +98,7 @@ class Check:
     worst_layer: str | None = None
 
 
-@dataclass(frozen=True)
-class ModelCard:
+class ModelCard(NamedTuple):
     """How to feed a model, how to read its answer, and what it was made from.
 
     Attributes:
@@ -159,12 +157,12 @@ class ModelCard:
     calibration: CalibrationSource | None = None
     calibration_sha256: tuple[str, ...] = ()
     calibration_shift: float | None = None
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = {}
     features: tuple[int, int, int] | None = None
     check: Check | None = None
     batch_norm: BatchNormFormula = "outside"
     normalization: Normalization | None = None
-    precision: dict[str, Precision] = field(default_factory=dict)
+    precision: Mapping[str, Precision] = {}
 
     @property
     def softmax(self) -> bool:
@@ -201,7 +199,7 @@ def append_card(model: bytes, card: ModelCard) -> bytes:
     Labels are a file of their own, which other programs read, too; the card names it. Nothing is
     compressed: MediaPipe refuses a .tflite with a member that is.
     """
-    said = {"format": _FORMAT, **asdict(card)}
+    said = {"format": _FORMAT, **as_object(card)}
     labels = labels_file(card)
     if labels is not None and card.labels is not None and len(card.labels) == card.classes:
         said["labels"] = LABELS_FILE

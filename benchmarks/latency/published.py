@@ -1,6 +1,6 @@
 """Latencies that others measured and published, and the estimate of the same."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.latency.networks import NETWORKS
@@ -58,12 +58,15 @@ class Figure:
 def figures() -> list[Figure]:
     """All of them, with their estimates by the profiles that ship."""
     pi3, pi4, pi5 = (read_profile(_PROFILES / f"{name}.toml") for name in ("pi3", "pi4", "pi5"))
-    pi3_32, pi4_32 = (replace(board, architecture="armv7l") for board in (pi3, pi4))
+    pi3_32, pi4_32 = (board._replace(architecture="armv7l") for board in (pi3, pi4))
     # The NXP i.MX 8M: Cortex-A53 at 1.5 GHz, 1 MB of L2, LPDDR4 of 32 bits at 3,200 MT/s.
-    dev_board = replace(
-        pi3, clock=1_500_000_000, cache=2**20, memory_bandwidth=12_800_000_000, threads=1
+    dev_board = pi3._replace(
+        clock=1_500_000_000,
+        cache=2**20,
+        memory_bandwidth=12_800_000_000,
+        threads=1,
     )
-    pi3b = replace(pi3, clock=1_200_000_000)
+    pi3b = pi3._replace(clock=1_200_000_000)
     on_cpu: list[tuple[str, str, Profile, str, dict[str, float], str]] = [
         ("cpu", "Pi 3B+, 32-bit", pi3_32, "MobileNetV1", {"float": 114, "int8": 46}, _XNNPACK),
         ("cpu", "Pi 4, 32-bit", pi4_32, "MobileNetV1", {"float": 72, "int8": 29}, _XNNPACK),

@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict, cast, get_args
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast, get_args
 
 from tinyedge.accuracy.statistics import Verdict
 from tinyedge.devices.deploy.ssh import Finished
@@ -42,8 +41,7 @@ _LONGEST_NAME = 300
 _LONGEST_MS = 1e9
 
 
-@dataclass(frozen=True)
-class BoardFacts:
+class BoardFacts(NamedTuple):
     """What `scripts.PROBE` says of a board.
 
     Attributes:

@@ -4,7 +4,6 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -79,7 +78,6 @@ class Prediction(NamedTuple):
     probability: float
 
 
-@dataclass(frozen=True, eq=False)
 class Classification(Sequence[Prediction]):
     """What a classifier says of one image: its predictions, likeliest first, and more.
 
@@ -89,9 +87,16 @@ class Classification(Sequence[Prediction]):
         milliseconds: of the inference alone, without reading and fitting the image.
     """
 
-    predictions: tuple[Prediction, ...]
-    scores: NDArray[np.float64]
-    milliseconds: float
+    def __init__(
+        self,
+        predictions: tuple[Prediction, ...],
+        scores: NDArray[np.float64],
+        milliseconds: float,
+    ) -> None:
+        """An answer that nobody changes."""
+        self.predictions = predictions
+        self.scores = scores
+        self.milliseconds = milliseconds
 
     @overload
     def __getitem__(self, place: int) -> Prediction: ...
@@ -108,7 +113,7 @@ class Classification(Sequence[Prediction]):
     def reaching(self, least: float) -> "Classification":
         """The same answer with those of its predictions whose probability is at least that."""
         kept = tuple(found for found in self.predictions if found.probability >= least)
-        return replace(self, predictions=kept)
+        return Classification(kept, self.scores, self.milliseconds)
 
 
 class Classifier:
@@ -209,17 +214,19 @@ class Classifier:
         if encoding.note is not None:
             warnings.warn(encoding.note, TinyedgeWarning, stacklevel=2)
         self.pixels_known = encoding.known
-        self.spec = InputSpec(*shape, fit, encoding.quantization, encoding.normalization)
+        self.spec = InputSpec(
+            *shape, fit, encoding.quantization, normalization=encoding.normalization
+        )
         if card is not None:
-            self.card = replace(card, fit=fit)
+            self.card = card._replace(fit=fit)
         else:
             self.card = self._inferred_card(content, metadata, labels=labels is None)
         self._check_card()
         self.threshold = self._checked_threshold(threshold)
         if labels is not None:
-            self.card = replace(self.card, labels=read_labels(Path(labels), self.classes))
+            self.card = self.card._replace(labels=read_labels(Path(labels), self.classes))
         if ids is not None:
-            self.card = replace(self.card, ids=read_labels(Path(ids), self.classes))
+            self.card = self.card._replace(ids=read_labels(Path(ids), self.classes))
         if self.card.softmax and self.classes == 1:
             warnings.warn(_CONSTANT.format(self.path), TinyedgeWarning, stacklevel=2)
         # What one output is told as; several are told as they are.
@@ -256,7 +263,7 @@ class Classifier:
 
     def name_classes(self, labels: tuple[str, ...]) -> None:
         """Have answers bear these names, one a class, in place of its own."""
-        self.card = replace(self.card, labels=labels)
+        self.card = self.card._replace(labels=labels)
         self._both = self._both_classes(told=self._how["threshold"] is not None)
 
     def classify(self, image: ImageLike, top: int = 5) -> Classification:

@@ -1,7 +1,6 @@
 """Layers with weights that compiler 16.0 of the Edge TPU cannot read, as convolutions it can."""
 
 import copy
-from dataclasses import replace
 from functools import partial
 
 from ai_edge_litert import schema_py_generated as schema
@@ -80,9 +79,8 @@ def _part_of(qparams: QuantParams | None, outputs: slice) -> QuantParams | None:
     """The parameters of some output channels; per-tensor ones are the same for all."""
     if qparams is None or qparams.is_per_tensor:
         return qparams
-    return replace(
-        qparams, scales=qparams.scales[outputs], zero_points=qparams.zero_points[outputs]
-    )
+    scales, zero_points = qparams.scales[outputs], qparams.zero_points[outputs]
+    return QuantParams(scales, zero_points, qparams.dtype, qparams.axis, qparams.narrow)
 
 
 def _convolution(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | None:

@@ -1,18 +1,16 @@
 """The one graph of a classifier's .tflite file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from tinyedge.devices.latency.instructions import operator_precision
 from tinyedge.errors import ModelError
 from tinyedge.modelcard import Precision
-from tinyedge.tflite.model import Operator, Subgraph, parse_named
+from tinyedge.tflite.model import Operator, Subgraph, Tensor, parse_named
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS
 
 __all__ = ["Graph", "read_graph"]
 
 
-@dataclass(frozen=True, eq=False)
 class Graph(Subgraph):
     """The one subgraph of a classifier, of one input and one output.
 
@@ -22,7 +20,17 @@ class Graph(Subgraph):
         precisions: by its output, what an operator with weights computes in.
     """
 
-    precisions: Mapping[int, Precision] = field(default_factory=dict)
+    def __init__(
+        self,
+        tensors: tuple[Tensor, ...],
+        operators: tuple[Operator, ...],
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        precisions: Mapping[int, Precision],
+    ) -> None:
+        """A graph of these; nobody changes it."""
+        super().__init__(tensors, operators, inputs, outputs)
+        self.precisions = precisions
 
     @property
     def input(self) -> int:

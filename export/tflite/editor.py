@@ -5,7 +5,6 @@ replace operators.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import flatbuffers
@@ -523,7 +522,7 @@ class ModelEditor:
             least = least.max(keepdims=True)
         if (kernel.scales >= least).all():
             return
-        coarser = replace(kernel, scales=np.maximum(kernel.scales, least))
+        coarser = kernel.with_scales(np.maximum(kernel.scales, least))
         self._write_constant(index, coarser.quantize(kernel.dequantize(stored)))
         self._write_qparams(index, coarser)
 

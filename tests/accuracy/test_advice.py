@@ -14,8 +14,7 @@ from tinyedge.accuracy.result import Comparison, ModelFile, conclude
 from tinyedge.modelcard import Check, ModelCard
 
 FLOAT = ModelCard("net", 8, 8, 3, 10, "crop", "float32", 1, weights_sha256="aa" * 32)
-INT8 = replace(
-    FLOAT,
+INT8 = FLOAT._replace(
     quantization="int8",
     quantizer="tuned",
     calibration="photos",
@@ -54,7 +53,7 @@ def compared(
 
 
 def steps(found: Comparison, float_card: ModelCard = FLOAT, **int8: Any) -> list[str]:
-    return [step.name for step in next_steps(found, float_card, replace(INT8, **int8))]
+    return [step.name for step in next_steps(found, float_card, INT8._replace(**int8))]
 
 
 def test_where_int8_did_well_there_is_nothing_to_do() -> None:
@@ -99,11 +98,11 @@ def test_what_the_card_knows_comes_first(int8: dict[str, Any], expected: str) ->
     [
         {"calibration_sha256": ("bb" * 32,) * 100},
         {"calibration_shift": 0.9},
-        {"check": replace(CHECK, kl=0.03)},
-        {"check": replace(CHECK, source="synthesized")},
-        {"check": replace(CHECK, against="int8")},
-        {"check": replace(CHECK, kl=None)},
-        {"check": replace(CHECK, kl=0.0)},
+        {"check": CHECK._replace(kl=0.03)},
+        {"check": CHECK._replace(source="synthesized")},
+        {"check": CHECK._replace(against="int8")},
+        {"check": CHECK._replace(kl=None)},
+        {"check": CHECK._replace(kl=0.0)},
     ],
 )
 def test_what_the_card_does_not_say_is_not_advised(int8: dict[str, Any]) -> None:
@@ -111,8 +110,8 @@ def test_what_the_card_does_not_say_is_not_advised(int8: dict[str, Any]) -> None
 
 
 def test_the_layer_that_the_export_saw_is_named() -> None:
-    check = replace(CHECK, kl=0.03, worst_layer="3 convolutional\x1b[2J")
-    inspect, _ = next_steps(compared(kl=0.1), FLOAT, replace(INT8, check=check))
+    check = CHECK._replace(kl=0.03, worst_layer="3 convolutional\x1b[2J")
+    inspect, _ = next_steps(compared(kl=0.1), FLOAT, INT8._replace(check=check))
     assert inspect.text.endswith("the export saw most of it at layer 3 convolutional\\x1b[2J")
 
 

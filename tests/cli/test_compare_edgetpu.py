@@ -1,7 +1,6 @@
 """``tinyedge compare`` with a file compiled for the Edge TPU, a real shared object its delegate."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ def compiled(folder: Path, float_model: Path) -> tuple[Path, Path]:
     model.write_bytes(write_model(Op("edgetpu-custom-op", [image], [answer])))
     relu = write_model(Op("RELU", [T((1, 10))], [T((1, 10))]))
     for name in ("net_coral.tflite", "net_int8.tflite"):
-        with_card = append_card(relu, replace(card, quantization="int8"))
+        with_card = append_card(relu, card._replace(quantization="int8"))
         (folder / name).write_bytes(with_card)
     data = folder / "data" / "Dress"
     data.mkdir(parents=True)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +224,7 @@ class TestPrinted:
             "calibration": "photos",
             "calibration_images": 200,
             "check": {
-                kind: asdict(check_of(path))
+                kind: check_of(path)._asdict()
                 for kind, path in zip(("float", "int8"), paths, strict=False)
             },
             "edge_tpu": None,

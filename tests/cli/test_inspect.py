@@ -88,7 +88,6 @@ def test_nothing_but_the_table_is_said(fashion_models: Models, fashion_images: P
 def test_calibration_images_are_told_as_compare_tells_them(
     fashion_models: Models, fashion_images: Path, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
 
     from tinyedge.files import file_sha256
     from tinyedge.modelcard import append_card, read_card
@@ -101,7 +100,7 @@ def test_calibration_images_are_told_as_compare_tells_them(
     marked.write_bytes(
         append_card(
             content[: content.index(b"PK\x03\x04")],
-            replace(card, calibration_sha256=(file_sha256(photo),)),
+            card._replace(calibration_sha256=(file_sha256(photo),)),
         )
     )
     models = Models(fashion_models.float_model, marked)

@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,14 +23,14 @@ NETWORK = build_network(
         "small.cfg",
     )
 )
-BOARD = replace(find_profile("host"), description="board", memory=None)
+BOARD = find_profile("host")._replace(description="board", memory=None)
 
 
 @pytest.mark.parametrize("memory", [None, 42_720])
 def test_what_fits_or_may_fit_is_passed_in_silence(memory: int | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_memory(NETWORK, replace(BOARD, memory=memory))
+        check_memory(NETWORK, BOARD._replace(memory=memory))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,7 @@ def test_what_fits_or_may_fit_is_passed_in_silence(memory: int | None) -> None:
 )
 def test_what_does_not_is_told_with_the_numbers(memory: int, verdict: str) -> None:
     with pytest.warns(TinyedgeWarning) as told:
-        check_memory(NETWORK, replace(BOARD, memory=memory))
+        check_memory(NETWORK, BOARD._replace(memory=memory))
     assert str(told[0].message) == (
         "small.cfg: the float file needs at least 0.0 MB (0.0 MB of weights, 0.0 MB of"
         f" activations), more than a board has, 0.0 MB; {verdict} 0.0 MB (0.0 MB of weights,"

@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -245,7 +244,7 @@ def test_pi_is_whatever_board_it_runs_on(device_tree: Path, own: Path) -> None:
     device_tree.write_bytes(PI_4)
     (own / "broken.toml").write_text("threads = 0\n")  # which is another's trouble
     pi4 = find_profile("pi4")
-    assert find_profile("pi") == replace(pi4, name="pi", device_tree_model="Raspberry Pi")
+    assert find_profile("pi") == pi4._replace(name="pi", device_tree_model="Raspberry Pi")
     for name in ("host", "coral-usb"):
         found = find_profile(name)
         assert (found.cpu, found.clock, found.cache) == (pi4.cpu, pi4.clock, pi4.cache)

@@ -28,7 +28,7 @@ _TOML = ('"""', "'''", "[", "]", "=", "1979-05-27", "nan", "inf", "0x7f", "1e400
 def _read_profile(content: bytes) -> None:
     profile = read_profile(written("fuzzed.toml", content))
     profile.usable_threads()
-    json.dumps(dataclasses.asdict(profile), allow_nan=False)
+    json.dumps(profile._asdict(), allow_nan=False)
 
 
 def _profile_seeds() -> Iterator[bytes]:

@@ -6,7 +6,6 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +34,7 @@ from tinyedge.export.tflite.metadata import add_metadata
 from tinyedge.images.labels import labels_in_metadata
 from tinyedge.info import report as info
 from tinyedge.info.describe import describe, label_lines
+from tinyedge.json_values import as_object
 from tinyedge.modelcard import ModelCard, append_card, read_card
 from tinyedge.tflite.check import check_tflite
 from tinyedge.tflite.flatbuffer import FlatbufferError
@@ -77,7 +77,7 @@ def _read_card(content: bytes) -> None:
         return
     _ = card.softmax, card.output_shape
     card.label(0)
-    json.dumps(asdict(card), allow_nan=False)
+    json.dumps(as_object(card), allow_nan=False)
     # A card that can be read can be written, and is the same then.
     if read_card(written("again.tflite", append_card(b"TFL3", card))) != card:
         raise AssertionError("the card does not come back as it was read")
@@ -92,8 +92,8 @@ def _read_card_content(content: bytes) -> None:
 
 
 def _card_seeds() -> Iterator[bytes]:
-    plain = replace(_CARD, quantizer=None, rewrites=(), labels=None, ids=None, seed=None)
-    for card in (_CARD, plain, replace(plain, classes=0, features=(2, 2, 3))):
+    plain = _CARD._replace(quantizer=None, rewrites=(), labels=None, ids=None, seed=None)
+    for card in (_CARD, plain, plain._replace(classes=0, features=(2, 2, 3))):
         yield append_card(b"TFL3" * 4, card)
     with io.BytesIO() as stream:
         with zipfile.ZipFile(stream, "w") as archive:
@@ -151,7 +151,7 @@ def _read_tflite(content: bytes) -> None:
 
 @functools.cache
 def _host() -> Profile:
-    return replace(find_profile("host"), threads=1)
+    return find_profile("host")._replace(threads=1)
 
 
 def _run(path: Path) -> None:
@@ -229,20 +229,20 @@ def _read_all_metadata(model: bytes) -> None:
     if found is None:
         return
     check_message(metadata_told(found))
-    json.dumps(asdict(found), allow_nan=False)
+    json.dumps(as_object(found), allow_nan=False)
     if found.normalization is not None:
         for channels in (1, 3):
             if found.normalization.fits(channels):
                 found.normalization.for_channels(channels)(np.zeros((1, channels), np.float32))
     for file in found.label_files:
-        alone = replace(found, label_files=(file,))
+        alone = found._replace(label_files=(file,))
         labels = labels_in_metadata(model, alone, 2, Path("fuzzed.tflite"))
         if labels is not None and "" in labels:
             raise AssertionError("a class without a name")
 
 
 def _metadata_seeds() -> Iterator[bytes]:
-    for card in (_CARD, replace(_CARD, labels=None, normalization=UNIT_PIXELS.for_channels(3))):
+    for card in (_CARD, _CARD._replace(labels=None, normalization=UNIT_PIXELS.for_channels(3))):
         described = add_metadata(next(_classifier_seeds()), card, author="a", license="MIT")
         model = schema.ModelT.InitFromPackedBuf(described, 0)
         yield model.buffers[model.metadata[-1].buffer].data.tobytes()
@@ -285,10 +285,10 @@ def _classifier_seeds() -> Iterator[bytes]:
     yield write_model(*ops)
     yield write_model(*map(with_floats, ops))
     yield append_card(write_model(*ops), _CARD)
-    yield append_card(write_model(*map(with_floats, ops)), replace(_CARD, quantization="float32"))
+    yield append_card(write_model(*map(with_floats, ops)), _CARD._replace(quantization="float32"))
 
 
-_CARD_WORDS = tuple(f'"{name}": ' for name in asdict(_CARD))
+_CARD_WORDS = tuple(f'"{name}": ' for name in as_object(_CARD))
 _JSON = ("null", "true", "NaN", "Infinity", "-1", "1e999", "[]", "{}", '""', '"\\u001b[2J"', "0.5")
 
 TARGETS = (

@@ -1,7 +1,6 @@
 """Files in mixed precision, of int8 files that were exported."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from tests.support.exports import Models
@@ -29,5 +28,5 @@ def mixed_models(
     assert card is not None
     others = {name: kind for name, kind in kinds.items() if kind != "int8"}
     path = folder / f"{models.int8_model.stem.removesuffix('_int8')}_mixed.tflite"
-    path.write_bytes(append_card(content, replace(card, precision=others)))
+    path.write_bytes(append_card(content, card._replace(precision=others)))
     return Models(models.float_model, path)

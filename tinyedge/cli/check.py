@@ -2,7 +2,6 @@
 
 import contextlib
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from tinyedge.cli.output import output_width, show
 from tinyedge.cli.parameters import DEVICE, PATH, json_option
 from tinyedge.errors import DeviceError, ModelError, TinyedgeWarning
 from tinyedge.exit_codes import ExitCode
+from tinyedge.json_values import as_object
 
 if TYPE_CHECKING:
     from tinyedge.devices.profile import Profile
@@ -115,7 +115,7 @@ def _file_json(model: Path, profile: "Profile", metadata: "Metadata | None") -> 
     return {
         "schema": "tinyedge.check/1",
         "model": str(model),
-        "metadata": None if metadata is None else asdict(metadata),
+        "metadata": None if metadata is None else as_object(metadata),
         "device": profile.name,
     }
 

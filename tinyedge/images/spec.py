@@ -1,6 +1,5 @@
 """What a network takes as its input: one value for everything that feeds it."""
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -20,7 +19,6 @@ Fit = Literal["crop", "letterbox", "stretch"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 
 
-@dataclass(frozen=True)
 class InputSpec:
     """The input tensor of a network, (1, height, width, channels), and how images get into it.
 
@@ -34,23 +32,38 @@ class InputSpec:
             for a float32 one.
     """
 
-    height: int
-    width: int
-    channels: int
-    fit: Fit
-    quantization: "QuantParams | None" = None
-    normalization: Normalization = UNIT_PIXELS
-
-    def __post_init__(self) -> None:
-        """Check the fit.
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        channels: int,
+        fit: Fit,
+        quantization: "QuantParams | None" = None,
+        *,
+        normalization: Normalization = UNIT_PIXELS,
+    ) -> None:
+        """An input that nobody changes.
 
         Raises:
-            ImageError: it is not one of `FITS`.
+            ImageError: `fit` is not one of `FITS`.
         """
-        if self.fit not in FITS:
-            raise ImageError(
-                f"{self.fit!r} is no way to fit an image; choose one of {', '.join(FITS)}"
-            )
+        if fit not in FITS:
+            raise ImageError(f"{fit!r} is no way to fit an image; choose one of {', '.join(FITS)}")
+        self.height = height
+        self.width = width
+        self.channels = channels
+        self.fit: Fit = fit
+        self.quantization = quantization
+        self.normalization = normalization
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InputSpec) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"InputSpec({', '.join(map(repr, vars(self).values()))})"
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}x{self.channels}, {self.fit}"
@@ -63,7 +76,7 @@ class InputSpec:
     @property
     def in_pixels(self) -> "InputSpec":
         """The same input before pixels are normalized and quantized: float32 in [0, 1]."""
-        return replace(self, quantization=None, normalization=UNIT_PIXELS)
+        return InputSpec(self.height, self.width, self.channels, self.fit)
 
     @property
     def dtype(self) -> "np.dtype[np.generic]":

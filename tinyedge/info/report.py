@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from tinyedge.darknet.layer_names import named_layer
 from tinyedge.info.describe import Description, Layer
+from tinyedge.json_values import as_object
 from tinyedge.modelcard import Check, ModelCard, Precision
 from tinyedge.table import Column, paragraph, table
 from tinyedge.text import counted, cut, printable
@@ -63,8 +64,8 @@ def as_json(description: Description) -> dict[str, object]:
         "labels": list(d.labels) if d.labels is not None else None,
         "operators": d.operators,
         "layers": [asdict(layer) for layer in d.layers],
-        "card": asdict(d.card) if d.card is not None else None,
-        "metadata": asdict(d.metadata) if d.metadata is not None else None,
+        "card": as_object(d.card) if d.card is not None else None,
+        "metadata": as_object(d.metadata) if d.metadata is not None else None,
     }
 
 

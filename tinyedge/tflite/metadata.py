@@ -8,8 +8,8 @@ from anybody: what is read is held to its type, range and size.
 import io
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +52,7 @@ _MOST_FILES = 256
 _SHOWN = 60
 
 
-@dataclass(frozen=True)
-class Normalization:
+class Normalization(NamedTuple):
     """What a network's input numbers are made of pixels by: (pixel - mean) / std.
 
     Attributes:
@@ -109,16 +108,14 @@ PIXELS = {
 """Those that have a name: what a pixel becomes."""
 
 
-@dataclass(frozen=True)
-class LabelFile:
+class LabelFile(NamedTuple):
     """A file of the zip with a name for each number of the output, a line each; its language."""
 
     name: str
     locale: str = ""
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What a .tflite says of itself; a text that is left out is empty.
 
     Attributes:

@@ -6,7 +6,6 @@ The numbers of fields are those of TFLite's public schema, version 3
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -145,14 +144,21 @@ class Operator(NamedTuple):
         return self.inputs[2] if len(self.inputs) > 2 and self.inputs[2] >= 0 else None
 
 
-@dataclass(frozen=True, eq=False)
 class Subgraph:
     """A graph: tensors, the operators in the order they run, its inputs and outputs by index."""
 
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
+    def __init__(
+        self,
+        tensors: tuple[Tensor, ...],
+        operators: tuple[Operator, ...],
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+    ) -> None:
+        """A graph of these; nobody changes it."""
+        self.tensors = tensors
+        self.operators = operators
+        self.inputs = inputs
+        self.outputs = outputs
 
     def computed_inputs(self, operator: Operator) -> tuple[int, ...]:
         """The indices of the tensors an operator reads that are no constants, each once."""

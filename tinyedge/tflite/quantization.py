@@ -1,6 +1,5 @@
 """Uniform quantization of a tensor, as TFLite defines it."""
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +16,6 @@ _Number = TypeVar("_Number", bound=np.generic)
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
 class QuantParams:
     """Quantization parameters: ``real = scale * (stored - zero_point)``.
 
@@ -32,11 +30,20 @@ class QuantParams:
         narrow: whether the lowest stored integer is left out, as in weights.
     """
 
-    scales: NDArray[np.float64]
-    zero_points: NDArray[np.int64]
-    dtype: np.dtype[np.generic]
-    axis: int = 0
-    narrow: bool = False
+    def __init__(
+        self,
+        scales: NDArray[np.float64],
+        zero_points: NDArray[np.int64],
+        dtype: np.dtype[np.generic],
+        axis: int = 0,
+        narrow: bool = False,
+    ) -> None:
+        """Parameters that nobody changes."""
+        self.scales = scales
+        self.zero_points = zero_points
+        self.dtype = dtype
+        self.axis = axis
+        self.narrow = narrow
 
     @classmethod
     def per_tensor(cls, scale: float, zero_point: int, dtype: DTypeLike = np.int8) -> "QuantParams":
@@ -137,6 +144,13 @@ class QuantParams:
         return QuantParams(
             self.scales, self.zero_points + moved, np.dtype(dtype), self.axis, self.narrow
         )
+
+    def with_scales(self, scales: NDArray[np.float64]) -> "QuantParams":
+        """The same stored integers with other scales, as many."""
+        return QuantParams(scales, self.zero_points, self.dtype, self.axis, self.narrow)
+
+    def __repr__(self) -> str:
+        return f"QuantParams({', '.join(map(repr, vars(self).values()))})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, QuantParams) and (

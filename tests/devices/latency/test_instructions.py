@@ -15,7 +15,7 @@ from tinyedge.devices.latency.instructions import (
     operator_terms,
 )
 from tinyedge.devices.latency.roofline import cycles_of_a_line
-from tinyedge.devices.profile import Profile, find_profile
+from tinyedge.devices.profile import find_profile
 from tinyedge.errors import DeviceError
 from tinyedge.export.tflite.mixed import mixed_file
 from tinyedge.tflite.model import parse_tflite
@@ -49,7 +49,7 @@ def test_a_file_costs_the_sum_where_all_of_it_fits_the_cache() -> None:
 def test_what_no_cache_holds_comes_from_memory() -> None:
     """Each tensor once for each operator that touches it, 64 bytes a line."""
     graph = parse_tflite(integer_file()).subgraphs[0]
-    small = Profile(**{**PI4.__dict__, "cache": 1})
+    small = PI4._replace(cache=1)
     bytes_moved = sum(
         graph.tensors[index].bytes for op in graph.operators for index in (*op.inputs, *op.outputs)
     )
@@ -59,7 +59,7 @@ def test_what_no_cache_holds_comes_from_memory() -> None:
 
 
 def test_a_float_layer_moves_four_times_the_bytes() -> None:
-    small = Profile(**{**PI4.__dict__, "cache": 1})
+    small = PI4._replace(cache=1)
     integer = parse_tflite(integer_file()).subgraphs[0]
     floating = parse_tflite(mixed_file(integer_file(), dict.fromkeys(range(3), "float32")))
     kinds = [operator_kind(floating.subgraphs[0], op) for op in floating.subgraphs[0].operators]
@@ -78,7 +78,7 @@ def test_the_boards_that_are_counted() -> None:
     with pytest.raises(DeviceError, match="such as --device pi4"):
         counted_boards(find_profile("host"))
     with pytest.raises(DeviceError, match="64 bits"):
-        counted_boards(Profile(**{**PI4.__dict__, "architecture": "armv7l"}))
+        counted_boards(PI4._replace(architecture="armv7l"))
 
 
 def test_the_table_is_close_to_what_was_counted() -> None:

@@ -1,7 +1,6 @@
 """Each number of an inspection against the runtime's own tensors, or against a file made bad."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +277,7 @@ def test_equalization_scales_are_found_in_the_weights(default_models: Models) ->
     scales = np.linspace(0.5, 3, kernel.shape[0])
     # The same integers: a scale per output takes the division, the float file the product.
     assert kernel.qparams is not None
-    divided = replace(kernel.qparams, scales=kernel.qparams.scales / scales)
+    divided = kernel.qparams.with_scales(kernel.qparams.scales / scales)
     int8_graph = with_tensor(graphs[1], first.inputs[1], kernel._replace(qparams=divided))
     index = convolutions[0][1].inputs[1]
     floats = graphs[0].tensors[index]
@@ -296,7 +295,7 @@ def with_tensor(graph: Graph, index: int, tensor: Tensor) -> Graph:
     """The same graph with one tensor replaced."""
     tensors = list(graph.tensors)
     tensors[index] = tensor
-    return replace(graph, tensors=tuple(tensors))
+    return Graph(tuple(tensors), graph.operators, graph.inputs, graph.outputs, graph.precisions)
 
 
 def test_files_of_two_networks_are_refused(

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +181,9 @@ class TestBytes:
         assert (found.author, found.label_files, found.normalization) == ("", (), None)
 
     def test_a_file_of_mixed_precision_says_so_and_what_it_answers(self) -> None:
-        card = replace(CARD, quantization="int8", precision={"0_convolutional": "float32"})
+        card = CARD._replace(quantization="int8", precision={"0_convolutional": "float32"})
         kinds = {
-            "full-integer int8": replace(card, precision={}),
+            "full-integer int8": card._replace(precision={}),
             "mixed precision (int8 input and weights, float32 output)": card,
             "float32": CARD,
         }

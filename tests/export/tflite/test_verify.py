@@ -1,7 +1,5 @@
 """Everything verified on a finished file, by a file that breaks it."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.support import strangers
@@ -11,7 +9,7 @@ from tinyedge.export.tflite.verify import verify_model
 from tinyedge.modelcard import ModelCard
 
 FLOAT = ModelCard("x", HEIGHT, WIDTH, CHANNELS, CLASSES, "crop", "float32", softmax_groups=1)
-INT8 = replace(FLOAT, quantization="int8")
+INT8 = FLOAT._replace(quantization="int8")
 
 
 def refusal(content: bytes, card: ModelCard, *, input_type: str) -> str:
@@ -24,7 +22,7 @@ def test_files_as_asked_for_pass() -> None:
     verify_model(strangers.float_model(), FLOAT, input_type="float32")
     for kind in ("int8", "uint8"):
         verify_model(strangers.quantized_model(kind, kind), INT8, input_type=kind)
-    labelled = replace(FLOAT, labels=("a", "b", "c", "d", "e"), ids=("1", "2", "3", "4", "5"))
+    labelled = FLOAT._replace(labels=("a", "b", "c", "d", "e"), ids=("1", "2", "3", "4", "5"))
     verify_model(strangers.float_model(), labelled, input_type="float32")
 
 
@@ -44,13 +42,13 @@ def test_another_output_type() -> None:
 
 @pytest.mark.parametrize("side", ["height", "width", "channels"])
 def test_another_input_shape(side: str) -> None:
-    card = replace(FLOAT, **{side: 7})  # type: ignore[arg-type]
+    card = FLOAT._replace(**{side: 7})  # type: ignore[arg-type]
     message = refusal(strangers.float_model(), card, input_type="float32")
     assert message.startswith("the converted file's input is [((1, 3, 4, 3), 'float32')], expected")
 
 
 def test_another_number_of_classes() -> None:
-    card = replace(FLOAT, classes=6)
+    card = FLOAT._replace(classes=6)
     assert refusal(strangers.float_model(), card, input_type="float32") == (
         "the converted file's output is [((1, 5), 'float32')], expected [((1, 6), 'float32')]"
     )
@@ -64,7 +62,7 @@ def test_more_than_one_input_or_output() -> None:
 
 @pytest.mark.parametrize("texts", ["labels", "ids"])
 def test_labels_of_another_number(texts: str) -> None:
-    card = replace(FLOAT, **{texts: ("a", "b")})  # type: ignore[arg-type]
+    card = FLOAT._replace(**{texts: ("a", "b")})  # type: ignore[arg-type]
     assert refusal(strangers.float_model(), card, input_type="float32") == (
         f"the file has 5 classes and 2 {texts}"
     )
