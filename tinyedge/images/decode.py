@@ -149,9 +149,7 @@ class DecodedImage:
     def _tile(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
         """A rectangle of the image as it is stored, converted."""
         tile = self._image
-        # A crop copies; of a small image it costs more than to convert all of it.
-        whole = tile.width * tile.height <= _TILE
-        if not whole:
+        if (left, top, right, bottom) != (0, 0, *tile.size):
             tile = tile.crop((left, top, right, bottom))
         if self._high_bytes:
             tile = Image.fromarray((np.asarray(tile) >> 8).astype(np.uint8))
@@ -159,8 +157,7 @@ class DecodedImage:
             tile = tile.convert(self._mode)
         # RGBX is how Pillow has RGB in memory: nothing is rearranged.
         packed = tile.tobytes("raw", "RGBX" if self._mode == "RGB" else "L")
-        pixels = np.frombuffer(packed, np.uint8).reshape(tile.height, tile.width, -1)
-        return pixels[top:bottom, left:right] if whole else pixels
+        return np.frombuffer(packed, np.uint8).reshape(tile.height, tile.width, -1)
 
 
 @contextmanager

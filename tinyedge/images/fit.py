@@ -5,6 +5,7 @@ becomes an integer input a few rows at a time, with float32 rows between and no 
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from tinyedge.images.spec import InputSpec
 __all__ = ["Pixels", "fit_pixels", "reduction", "resize", "take_columns"]
 
 _Sample = TypeVar("_Sample", bound=np.generic)
+# Of an image the rows of some positions, uint8 to be scaled to [0, 1] or float32.
+_TakeRows = Callable[[NDArray[np.intp]], NDArray[np.uint8] | NDArray[np.float32]]
 
 # Samples of a pixel of three channels that one behind it makes four bytes.
 _PADDED = 4
@@ -69,13 +72,14 @@ def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[n
     if target.height and target.width:
         taps = _both_taps(source.height, source.width, target.height, target.width)
         if isinstance(pixels, np.ndarray):
-            part = pixels[source.slices]
-        elif source.height * source.width <= _WHOLE:
-            part = pixels.part(*map(_numbers, source.slices))
+            take_rows = partial(_take_rows, pixels[source.slices])
         else:
-            needed_rows, needed_columns, taps = _compact(taps)
-            part = pixels.part(source.top + needed_rows, source.left + needed_columns)
-        _resample_into(fitted[target.slices], part, taps, spec.encode)
+            needed = np.arange(source.width)
+            if source.height * source.width > _WHOLE:
+                needed, column_taps = _compact(taps.columns)
+                taps = taps._replace(columns=column_taps)
+            take_rows = partial(_part_rows, pixels, source.top, source.left + needed)
+        _resample_into(fitted[target.slices], take_rows, taps, spec.encode)
     return fitted
 
 
@@ -115,7 +119,7 @@ def resize(pixels: NDArray[np.float32], width: int, height: int) -> NDArray[np.f
     """
     resized = np.empty((height, width, pixels.shape[2]), np.float32)
     taps = _both_taps(pixels.shape[0], pixels.shape[1], height, width)
-    _resample_into(resized, pixels, taps, lambda block: block)
+    _resample_into(resized, partial(_take_rows, pixels), taps, lambda block: block)
     return resized
 
 
@@ -185,26 +189,23 @@ def _both_taps(height: int, width: int, target_height: int, target_width: int) -
     return _BothTaps(_row_taps(height, target_height), _column_taps(width, target_width))
 
 
-def _compact(taps: _BothTaps) -> tuple[NDArray[np.intp], NDArray[np.intp], _BothTaps]:
-    """The rows and the columns that are mixed, and the taps where nothing else is left."""
-    (rows, row_taps), (columns, column_taps) = map(_compact_one, taps)
-    return rows, columns, _BothTaps(row_taps, column_taps)
-
-
-def _compact_one(taps: _Taps) -> tuple[NDArray[np.intp], _Taps]:
+def _compact(taps: _Taps) -> tuple[NDArray[np.intp], _Taps]:
+    """The positions that are mixed, and the taps where nothing else is left."""
     positions = np.concatenate([taps.first, taps.second])
     needed, place = np.unique(positions, return_inverse=True)
     first, second = place[: len(taps.first)], place[len(taps.first) :]
     return needed, taps._replace(first=first, second=second)
 
 
-def _numbers(part: slice) -> NDArray[np.intp]:
-    return np.arange(part.start, part.stop)
+def _part_rows(
+    pixels: Pixels, top: int, columns: NDArray[np.intp], rows: NDArray[np.intp]
+) -> NDArray[np.uint8]:
+    return pixels.part(top + rows, columns)
 
 
 def _resample_into(
     target: NDArray[np.generic],
-    pixels: NDArray[np.uint8] | NDArray[np.float32],
+    take_rows: _TakeRows,
     taps: _BothTaps,
     encode: Callable[[NDArray[np.float32]], NDArray[np.generic]],
 ) -> None:
@@ -214,7 +215,7 @@ def _resample_into(
     of the whole is made.
     """
     start, channels = 0, target.shape[2]
-    for block in _resampled(pixels, taps):
+    for block in _resampled(take_rows, taps):
         rows = target[start : start + len(block)]
         rows[:] = encode(block if block.shape[2] == channels else _without_padding(block))
         start += len(block)
@@ -228,23 +229,19 @@ def _without_padding(block: NDArray[np.float32]) -> NDArray[np.float32]:
     return kept
 
 
-def _resampled(
-    pixels: NDArray[np.uint8] | NDArray[np.float32], taps: _BothTaps
-) -> Iterator[NDArray[np.float32]]:
+def _resampled(take_rows: _TakeRows, taps: _BothTaps) -> Iterator[NDArray[np.float32]]:
     """The rows of `resize` from top to bottom, `_BLOCK` at a time: (n, width, c)."""
-    channels = pixels.shape[2]
     rows, columns = taps
     height, width = len(rows.first), len(columns.first)
-    first_weight = np.repeat(columns.first_weight, channels)
-    second_weight = np.repeat(columns.second_weight, channels)
     for start in range(0, height, _BLOCK):
         above, below = (each[start : start + _BLOCK] for each in (rows.first, rows.second))
         needed, place = np.unique(np.concatenate([above, below]), return_inverse=True)
-        source = _take_rows(pixels, needed)
+        source = take_rows(needed)
+        channels = source.shape[2]
         strip = _unit(take_columns(source, columns.first)).reshape(len(needed), -1)
-        strip *= first_weight
+        strip *= np.repeat(columns.first_weight, channels)
         right = _unit(take_columns(source, columns.second)).reshape(len(needed), -1)
-        right *= second_weight
+        right *= np.repeat(columns.second_weight, channels)
         strip += right
         block = strip[place[: len(above)]]
         block *= rows.first_weight[start : start + _BLOCK, None]
