@@ -142,7 +142,7 @@ def float_card(
         cfg_sha256=facts.cfg_sha256,
         weights_sha256=facts.weights_sha256,
         versions=dict(made_by),
-        features=features,
+        features=None if features is None else (features.height, features.width, features.channels),
         batch_norm=batch_norm,
         normalization=UNIT_PIXELS.for_channels(network.input.channels),
     )

@@ -15,13 +15,16 @@ from types import ModuleType
 
 # Objects that are made between two collections; Python's own 700 collect 80 times until an answer.
 _SELDOM = 50_000
-# Libraries import these, and commands have hardly a use for them: NumPy's texts on what it has in C
-# and Pillow's names of tags, half as long for a board as an inference of Tiny Darknet.
+# Libraries import these, and commands have hardly a use for them: NumPy's texts on what it has in
+# C, Pillow's names of tags and how it calls djpeg, the addresses in pathlib's URLs. Together they
+# take a board half as long as an inference of Tiny Darknet.
 _LOADED_WHEN_USED = (
     "numpy._core._add_newdocs",
     "numpy._core._add_newdocs_scalars",
     "PIL.ExifTags",
     "PIL.TiffTags",
+    "ipaddress",
+    "subprocess",
 )
 
 

@@ -112,7 +112,7 @@ def text(value: object) -> str:
 def sha256(value: object) -> str:
     """A sha256 in hexadecimal, or an empty string where none is known."""
     if value == "" or (
-        isinstance(value, str) and len(value) == 64 and not set(value) - set("0123456789abcdef")
+        isinstance(value, str) and len(value) == 64 and not value.strip("0123456789abcdef")
     ):
         return value
     raise ValueError("a sha256")

@@ -143,7 +143,7 @@ def _packed_bytes(tensor: Tensor) -> int:
 
 def _check_qparams(qparams: QuantParams, tensor: Tensor) -> None:
     scales = qparams.scales
-    if not (np.isfinite(scales).all() and (scales > 0).all()):
+    if not (np.isfinite(scales).all() and scales.min() > 0):
         raise FlatbufferError("a tensor has a scale that is no number above 0")
     if not qparams.is_per_tensor and len(scales) != tensor.shape[qparams.axis]:
         raise FlatbufferError(
@@ -151,7 +151,8 @@ def _check_qparams(qparams: QuantParams, tensor: Tensor) -> None:
         )
     if tensor.type in ("int8", "uint8", "int16"):
         limits = np.iinfo(tensor.type)
-        if (qparams.zero_points < limits.min).any() or (qparams.zero_points > limits.max).any():
+        zero_points = qparams.zero_points
+        if zero_points.min() < limits.min or zero_points.max() > limits.max:
             raise FlatbufferError("a tensor's zero point is beyond its type")
 
 

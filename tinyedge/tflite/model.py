@@ -227,7 +227,9 @@ def parse_tflite(content: bytes) -> TfliteModel:
         raise FlatbufferError(f"its schema is version {version}, not {_SCHEMA_VERSION}")
     codes = [_code(table) for table in model.tables(1)]
     buffers = [_stored(table, content) for table in model.tables(4)]
-    subgraphs = tuple(_subgraph(table, codes, buffers) for table in model.tables(2))
+    # Of a scale that is a NaN which signals, numpy would say that it cannot be cast.
+    with np.errstate(invalid="ignore"):
+        subgraphs = tuple(_subgraph(table, codes, buffers) for table in model.tables(2))
     if not subgraphs:
         raise FlatbufferError("it holds no graph")
     return TfliteModel(subgraphs, model.text(3))
@@ -303,10 +305,10 @@ def _qparams(table: Table | None, kind: str, dimensions: int) -> QuantParams | N
     """Of a tensor of type `kind`, held to what TFLite's runtime asks of them."""
     if table is None or kind not in _NUMPY_TYPES:
         return None
-    scales = np.array(table.numbers(2, "f"), np.float64)
+    scales = table.array(2, "f").astype(np.float64)
     if not len(scales):
         return None
-    zero_points = np.array(table.numbers(3, "q"), np.int64)
+    zero_points = table.array(3, "q").astype(np.int64)
     if not len(zero_points):
         zero_points = np.zeros(len(scales), np.int64)
     axis = int(table.number(6, "i"))
