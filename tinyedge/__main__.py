@@ -21,6 +21,9 @@ _SELDOM = 50_000
 _LOADED_WHEN_USED = (
     "numpy._core._add_newdocs",
     "numpy._core._add_newdocs_scalars",
+    # NumPy 1's, which 32-bit boards have.
+    "numpy.core._add_newdocs",
+    "numpy.core._add_newdocs_scalars",
     "PIL.ExifTags",
     "PIL.TiffTags",
     "ipaddress",

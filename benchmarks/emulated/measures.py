@@ -38,18 +38,18 @@ for _ in range(int(sys.argv[2])):
     interpreter.set_tensor(details["index"], values)
     interpreter.invoke()
 """
-# The command, and then the most memory its process ever had.
+# The command, and where its process would end the most memory it ever had.
 _PEAK = """
-import sys
+import os, sys
 sys.argv = ["tinyedge", *sys.argv[1:]]
-from tinyedge.cli import main
-try:
-    main()
-except SystemExit:
-    pass
-for line in open("/proc/self/status"):
-    if line.startswith("VmHWM:"):
-        print(line.split()[1], file=sys.stderr)
+def end(code):
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM:"):
+            print(line.split()[1], file=sys.stderr)
+    sys.exit(code)
+os._exit = end
+from tinyedge.__main__ import main
+main()
 """
 
 
