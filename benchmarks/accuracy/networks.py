@@ -20,7 +20,14 @@ from tinyedge.progress import no_progress
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS, SourceFiles
 
-__all__ = ["CALIBRATION_IMAGES", "NETWORKS", "calibration_source", "is_prepared", "prepare"]
+__all__ = [
+    "CALIBRATION_IMAGES",
+    "NETWORKS",
+    "calibration_source",
+    "is_prepared",
+    "prepare",
+    "write_sources",
+]
 
 CALIBRATION_IMAGES = 200
 _FIT: Fit = "crop"
@@ -73,19 +80,26 @@ def prepare(name: str, folder: Path) -> None:
     files = locate(MODELS[name])
     network = read_network(files.cfg)
     spec = InputSpec(*network.input, _FIT)
-    calibration = read_calibration_set(
-        calibration_source(name),
-        count=CALIBRATION_IMAGES,
-        spec=spec,
-        progress=no_progress,
-    )
-    np.save(folder / "calibration.npy", calibration.inputs)
     if name == "fashion":
         images, labels = _fashion(spec)
     else:
         images, labels = _photos(files, spec, network.output.elements)
     np.save(folder / "evaluation.npy", images)
     np.save(folder / "labels.npy", labels)
+    write_sources(name, folder, calibration_source(name))
+
+
+def write_sources(name: str, folder: Path, calib: Path) -> None:
+    """Write to `folder` what models are made of: ``calibration.npy`` and ``network.json``.
+
+    `calib` is a folder of photos.
+    """
+    files = locate(MODELS[name])
+    spec = InputSpec(*read_network(files.cfg).input, _FIT)
+    calibration = read_calibration_set(
+        calib, count=CALIBRATION_IMAGES, spec=spec, progress=no_progress
+    )
+    np.save(folder / "calibration.npy", calibration.inputs)
     assert files.weights is not None
     content = {"cfg": str(files.cfg.absolute()), "weights": str(files.weights.absolute())}
     (folder / "network.json").write_text(json.dumps(content), encoding="utf-8")

@@ -45,8 +45,8 @@ class Marks(NamedTuple):
     """What a program took before a mark, or between two.
 
     Attributes:
-        instructions: of its first thread.
-        cache_lines: that its loads and stores did not find in the first data cache.
+        instructions: of all its threads.
+        cache_lines: that the first one's loads and stores did not find in the first data cache.
         memory_lines: nor in the last one.
     """
 

@@ -1,14 +1,15 @@
 /* A plugin of qemu's user mode: what a program takes between two marks.
  *
  * A program marks a place by getppid(): each prints, to the file after -D, how many instructions
- * its thread ran before, and how many lines its loads and stores did not find in the data caches.
+ * its threads ran before, and how many lines the first one's loads and stores did not find in the
+ * data caches.
  * The caches are modelled as those of the board's core: of 64-byte lines, set-associative, the
  * least recently used line of a set goes; stores allocate; the second level holds data alone and
  * nothing is prefetched.
  *
  *     -plugin libmarks.so,l1=BYTES,l1ways=N,l2=BYTES,l2ways=N
  *
- * Only the first thread counts: programs are to run one.
+ * Only the first thread can mark, and the caches are its own: programs are to work in that one.
  */
 #include <glib.h>
 #include <inttypes.h>
@@ -78,7 +79,7 @@ static void called(qemu_plugin_id_t id, unsigned int vcpu, int64_t number, uint6
     if (vcpu || number != GETPPID)
         return;
     g_autofree char *line = g_strdup_printf("mark %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-                                            qemu_plugin_u64_get(instructions, 0), l1.misses,
+                                            qemu_plugin_u64_sum(instructions), l1.misses,
                                             l2.misses);
     qemu_plugin_outs(line);
 }

@@ -1,112 +1,121 @@
 """Engines on emulated Raspberry Pis, in guest instructions and lines missed in the last cache."""
 
+import hashlib
+import importlib.metadata
 import json
-import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.emulated.instruction_counter import marked
+from benchmarks.emulated import instruction_counter
 from benchmarks.emulated.measures import site_packages
-from benchmarks.performance.ncnn_files import NcnnFiles, read_blobs, write_ncnn
-from benchmarks.performance.sections import state
+from benchmarks.performance.models import export_missing, peer_models
+from benchmarks.performance.packages import (
+    TFLITE,
+    board_wheels,
+    darknet_library,
+    installed_versions,
+)
+from benchmarks.performance.rows import Row, engine_rows
+from benchmarks.performance.sections import keep, load, state
 from tests.emulated_pi import emulated_pi
-from tests.emulated_pi.installation import ensure
-from tinyedge.darknet.network import read_network
-from tinyedge.darknet.weights import read_weights
 from tinyedge.devices.profile import find_profile
-from tinyedge.export.build.fold import fold
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
-from tinyedge.zoo.fetch import locate
-from tinyedge.zoo.models import MODELS
 
 __all__ = ["counted"]
 
 _ENGINES = Path(__file__).with_name("engines.py")
+_MARKS = Path(instruction_counter.__file__).with_name("marks.c")
 _BOARDS = ("pi3", "pi4", "pi5")
-_NCNN = "1.0.20261020"
 _INPUT = InputSpec(224, 224, 3, "crop")
-_PHOTOS = 40
-"""To find the ranges of ncnn's int8 file."""
+_KNOWN = "counts"
 
 
-def counted(models: Path, photo: Path, calib: Path, peers: Path) -> dict[str, list[dict[str, int]]]:
+def counted(models: Path, photo: Path, calib: Path, peers: Path) -> dict[str, Any]:
     """What all engines take on all cores, as `table.boards_section` takes it.
 
+    Counts repeat: one that was made before of the same files, engine and photo is not made again.
+
     Args:
-        models: the folder with tinyedge's files; absolute.
+        models: the folder with tinyedge's files; absolute. What is not there is exported.
         photo: an image file.
         calib: a folder of photos.
-        peers: Python of an environment with ncnn; its wheel for the boards is fetched.
+        peers: Python of the peers' environment; its packages for the boards are fetched.
     """
+    export_missing(models, calib)
+    versions = {
+        **installed_versions(peers),
+        # The boards have this environment's.
+        "ai-edge-litert": importlib.metadata.version("ai-edge-litert"),
+    }
+    made = peer_models(calib, peers, versions)
+    darknet = darknet_library("aarch64-linux-gnu-gcc")
+    rows = {board: engine_rows(models, made, versions, darknet, board) for board in _BOARDS}
     with tempfile.TemporaryDirectory(prefix="tinyedge-performance-") as name:
-        folder = Path(name)
-        pixels = folder / "photo.npy"
+        pixels = Path(name) / "photo.npy"
         np.save(pixels, load_float_input(photo, _INPUT))
-        floating, integer = _ncnn_models(folder, calib, peers)
-        rows: dict[str, list[object]] = {
-            "tinyedge int8, LiteRT": ["litert", pixels, models / "tiny_int8.tflite"],
-            "tinyedge float, LiteRT": ["litert", pixels, models / "tiny_float.tflite"],
-            f"ncnn {_NCNN} int8": ["ncnn", pixels, *integer],
-            f"ncnn {_NCNN}, its defaults": ["ncnn", pixels, *floating],
-        }
-        packages = _ncnn_wheel()
         return {
-            title: [_counted(board, row, packages, folder / "answer") for board in _BOARDS]
-            for title, row in rows.items()
+            "litert": versions["ai-edge-litert"],
+            "rows": {
+                title: [_known(board, rows[board][title], versions, pixels) for board in _BOARDS]
+                for title in rows[_BOARDS[0]]
+            },
         }
 
 
-def _counted(board: str, row: list[object], packages: Path, answer: Path) -> dict[str, int]:
-    """The third inference's instructions, the lines it missed in the last cache, and its class."""
+def _known(board: str, row: Row, versions: dict[str, str], pixels: Path) -> dict[str, Any]:
+    known: dict[str, Any] = load(state(), _KNOWN) or {}
+    requirements = _requirements(row, versions)
+    key = _digest(board, row, requirements, pixels)
+    if key not in known:
+        print(f"counting {row.engine} {row.files[0]} on {board}", file=sys.stderr, flush=True)
+        packages = board_wheels(requirements) if requirements else None
+        known[key] = _counted(board, row, packages, pixels)
+        keep(state(), _KNOWN, known)
+    found: dict[str, Any] = known[key]
+    return found
+
+
+def _requirements(row: Row, versions: dict[str, str]) -> Sequence[str]:
+    """What is fetched for the board, which has LiteRT."""
+    if row.package in TFLITE:
+        return TFLITE
+    if row.package in ("", "ai-edge-litert"):
+        return ()
+    return (f"{row.package}=={versions[row.package]}",)
+
+
+def _digest(board: str, row: Row, requirements: Sequence[str], pixels: Path) -> str:
+    """Of all that a count hangs on."""
+    words = [board, row.engine, *requirements, importlib.metadata.version("ai-edge-litert")]
+    digest = hashlib.sha256(json.dumps(words).encode())
+    # OpenVINO's .xml has a .bin beside it.
+    beside = (file.with_suffix(".bin") for file in row.files if file.suffix == ".xml")
+    for path in (_ENGINES, _MARKS, pixels, *row.files, *beside):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _counted(board: str, row: Row, packages: Path | None, pixels: Path) -> dict[str, Any]:
+    """The third inference's instructions, the lines it missed in the last cache, its answer."""
     pi, cache = emulated_pi("bookworm", board), find_profile(board).cache
     assert cache is not None
-    begun, ended = marked(
+    answer = pixels.with_name("answer.json")
+    places = [*([packages] if packages else []), site_packages(pi)]
+    begun, ended = instruction_counter.marked(
         pi,
-        ["/usr/bin/python3", _ENGINES, "marks", answer, *row],
+        ["/usr/bin/python3", _ENGINES, "marks", answer, row.engine, pixels, *row.files],
         stdin="",
         cache_bytes=cache,
-        environment={"PYTHONPATH": f"{packages}:{site_packages(pi)}", "OMP_NUM_THREADS": "1"},
+        environment={"PYTHONPATH": ":".join(map(str, places)), "OMP_NUM_THREADS": "1"},
     )
     return {
         "instructions": ended.instructions - begun.instructions,
         "memory_lines": ended.memory_lines - begun.memory_lines,
-        "answer": int(answer.read_text(encoding="utf-8")),
+        "answer": json.loads(answer.read_text(encoding="utf-8")),
     }
-
-
-def _ncnn_models(folder: Path, calib: Path, peers: Path) -> tuple[NcnnFiles, NcnnFiles]:
-    files = locate(MODELS["tiny"])
-    assert files.weights is not None
-    network = read_network(files.cfg)
-    weights = fold(network, read_weights(files.weights, network))
-    floating = write_ncnn(network, weights, folder, "float")
-    photos = sorted(calib.iterdir())[:_PHOTOS]
-    np.save(folder / "photos.npy", np.stack([load_float_input(each, _INPUT) for each in photos]))
-    blobs = read_blobs(network)
-    words: list[Any] = [peers, _ENGINES, "ranges", folder / "photos.npy", *floating[:2]]
-    done = subprocess.run(
-        list(map(str, [*words, *blobs.values()])), check=True, capture_output=True, text=True
-    )
-    largest = dict(zip(blobs, json.loads(done.stdout.splitlines()[-1]), strict=True))
-    return floating, write_ncnn(network, weights, folder, "int8", largest)
-
-
-def _ncnn_wheel() -> Path:
-    """A folder with ncnn for a board of 64 bits, fetched once."""
-
-    def build(folder: Path, scratch: Path) -> None:
-        del scratch
-        words = ["-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--target", folder]
-        words += ["--implementation", "cp", "--python-version", "3.11", "--only-binary", ":all:"]
-        for platform in ("manylinux2014_aarch64", "manylinux_2_28_aarch64"):
-            words += ["--platform", platform]
-        words.append(f"ncnn=={_NCNN}")
-        subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
-
-    state().mkdir(parents=True, exist_ok=True)
-    return ensure(state(), f"ncnn-{_NCNN}-aarch64", build)

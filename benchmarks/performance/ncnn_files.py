@@ -25,11 +25,10 @@ _MOST = 127
 
 
 class NcnnFiles(NamedTuple):
-    """The two files of a model, and the name of the blob that its scores are in."""
+    """The two files of a model."""
 
     param: Path
     binary: Path
-    output: str
 
 
 def read_blobs(network: Network) -> Mapping[int, str]:
@@ -74,7 +73,7 @@ def write_ncnn(
             data += _weights(kernel, bias, None if largest is None else largest[layer.index])
         rows.append(_row(kind, _blob(layer), [blob], _blob(layer), options))
         blob = _blob(layer)
-    files = NcnnFiles(folder / f"{name}.param", folder / f"{name}.bin", blob)
+    files = NcnnFiles(folder / f"{name}.param", folder / f"{name}.bin")
     text = [_MAGIC, f"{len(rows)} {len(rows)}", *rows]
     files.param.write_text("\n".join(text) + "\n", encoding="utf-8")
     files.binary.write_bytes(data)

@@ -1,66 +1,118 @@
-"""The table of times: medians, their spread, and ratios to tinyedge's integer file."""
+"""The tables: counts on boards, and times by the clock with what they are held against."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.performance.rows import FLOAT
+
 __all__ = ["boards_section", "clock_section"]
 
+_IDLE = 0.5
+_BUSY = """ (other work ran beside it: p10 is nearest to an idle core, and two threads had not two
+    cores to themselves)"""
 
-def boards_section(counted: Mapping[str, Sequence[Mapping[str, int]]]) -> str:
-    """Of each row's title: ``instructions``, ``memory_lines`` and ``answer`` on A53, A72 and A76.
 
-    The first row's answer is the one that others are held against.
+def boards_section(counted: Mapping[str, Any], plot: str) -> str:
+    """Of ``rows``: of each title's ``instructions``, ``memory_lines`` and ``answer`` on the cores.
+
+    ``litert`` is the version on the boards. Answers are held against `FLOAT`'s on the same core.
+    `plot` is the file's name of the same, drawn.
     """
-    base = next(iter(counted.values()))
+    rows: Mapping[str, Sequence[Mapping[str, Any]]] = counted["rows"]
+    base = rows[FLOAT]
     lines = [
         "## On emulated Raspberry Pis",
         "",
         "Written by `python -m benchmarks.performance --emulated`. Tiny Darknet, one thread,",
-        "batch 1, the third inference of one photo: millions of guest instructions / thousands of",
-        "64-byte lines that miss the last cache. Instructions are no time. `*`: the photo's class",
-        "is not tinyedge's.",
+        "batch 1, the third inference of one photo: millions of guest instructions, of all",
+        "threads / thousands of 64-byte lines that miss the last cache. Instructions are no time.",
+        f"LiteRT {counted['litert']} runs tinyedge's files and TFLiteConverter's. *Answer*: the",
+        "photo's first class and its probability, the least and the most of the three cores.",
+        f"`*`: the class is not that of {FLOAT}.",
         "",
-        "| engine | A53 (Pi 3, Zero 2 W) | A72 (Pi 4) | A76 (Pi 5) |",
-        "|---|---:|---:|---:|",
+        f"![Instructions of each engine on three cores]({plot})",
+        "",
+        "| engine | A53 (Pi 3, Zero 2 W) | A72 (Pi 4) | A76 (Pi 5) | answer |",
+        "|---|---:|---:|---:|---|",
     ]
-    for title, row in counted.items():
+    for title, row in rows.items():
         cells = [
             f"{each['instructions'] / 1e6:.1f} / {each['memory_lines'] / 1e3:.0f}"
-            + (" *" if each["answer"] != first["answer"] else "")
-            for each, first in zip(row, base, strict=True)
+            + _mark(each["answer"], expected["answer"])
+            for each, expected in zip(row, base, strict=True)
+        ]
+        cells.append(_answers([each["answer"] for each in row]))
+        lines.append(f"| {' | '.join([title, *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _mark(answer: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    return "" if answer["class"] == expected["class"] else " *"
+
+
+def _answers(answers: Sequence[Mapping[str, Any]]) -> str:
+    """Such as "252: 39.8 to 40.1 %"."""
+    found: dict[int, list[float]] = {}
+    for answer in answers:
+        found.setdefault(answer["class"], []).append(answer["probability"])
+    return ", ".join(f"{first}: {_range(chances)}" for first, chances in found.items())
+
+
+def _range(chances: Sequence[float]) -> str:
+    ends = dict.fromkeys(f"{100 * each:.1f}" for each in (min(chances), max(chances)))
+    return f"{' to '.join(ends)} %"
+
+
+def clock_section(measured: Mapping[str, Any]) -> str:
+    """What `benchmarks.performance.clock.timed` measured.
+
+    Rounds are paired: a ratio is the median over rounds of a row's time to the first row's, a share
+    of the peak that of a row's multiply-accumulates a second to the peak's.
+    """
+    rows: Mapping[str, Mapping[str, Any]] = measured["rows"]
+    peaks = {
+        kind: np.divide(peak["macs"], peak["times"]) for kind, peak in measured["peaks"].items()
+    }
+    speeds = {kind: np.median(peak) / 1e6 for kind, peak in peaks.items()}
+    base = next(iter(rows.values()))
+    said = f"""Written by `python -m benchmarks.performance`. {measured["cpu"]}; {measured["date"]};
+        load {measured["load"]:.1f} before it began{_BUSY if measured["load"] > _IDLE else ""}. Tiny
+        Darknet ({measured["macs"] / 1e6:.0f} M MAC), batch 1, {len(base["times"])} interleaved
+        rounds, each engine in a process of its own. LiteRT {measured["litert"]} runs tinyedge's
+        files and TFLiteConverter's. A ratio is the median over rounds. *Peak*: the share of the
+        {speeds["int8"]:.0f} GMAC/s of int8, or {speeds["float"]:.0f} of float32, that one core did
+        in the same rounds with vectors that stay in registers; Winograd does fewer MAC than are
+        counted here, and OpenVINO's default may be bfloat16. *Answer*: the photo's first class and
+        its probability; `*`: the class is not that of {FLOAT}. It tells nothing of a Pi."""
+    lines = [
+        "## On this machine's clock",
+        "",
+        *textwrap.wrap(" ".join(said.split()), 100, break_on_hyphens=False),
+        "",
+        "| engine | median ms | p10 to p90 | ratio | peak | two threads, ms | ratio | answer |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    for title, row in rows.items():
+        share = np.median(np.divide(measured["macs"], row["times"]) / peaks[row["arithmetic"]])
+        low, median, high = np.percentile(row["times"], (10, 50, 90))
+        cells = [
+            f"{median:.2f}",
+            f"{low:.2f} to {high:.2f}",
+            _ratio(row["times"], base["times"]),
+            f"{share:.0%}",
+            *_two_threads(row["two_threads"], base["two_threads"]),
+            _answers([row["answer"]]) + _mark(row["answer"], rows[FLOAT]["answer"]),
         ]
         lines.append(f"| {' | '.join([title, *cells])} |")
     return "\n".join(lines) + "\n"
 
 
-def clock_section(measured: Mapping[str, Any]) -> str:
-    """Of ``rows``: title to ``times`` (a number a round, ms) and ``answer``; the first is the base.
-
-    Rounds are paired: a ratio is the median over rounds of a row's time to the base's.
-    """
-    rows: Mapping[str, Mapping[str, Any]] = measured["rows"]
-    base = next(iter(rows.values()))
-    lines = [
-        "## On this machine's clock",
-        "",
-        f"Written by `python -m benchmarks.performance`. {measured['machine']}; Tiny Darknet, one",
-        f"thread, batch 1, {len(base['times'])} interleaved rounds, each engine in a process of",
-        f"its own; {measured['date']}. A wide spread is other work on the machine. A ratio is the",
-        "median over rounds. `*`: the photo's class is not tinyedge's. Other engines were",
-        "not timed: ncnn, ONNX Runtime and OpenVINO among them. It tells nothing of a Pi.",
-        "",
-        "| engine | median ms | p10 to p90 | ratio |",
-        "|---|---:|---:|---:|",
-    ]
-    lines += [_row(title, row, base) for title, row in rows.items()]
-    return "\n".join(lines) + "\n"
+def _two_threads(times: Sequence[float] | None, base: Sequence[float]) -> tuple[str, str]:
+    return ("", "") if times is None else (f"{np.median(times):.2f}", _ratio(times, base))
 
 
-def _row(title: str, row: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    times: Sequence[float] = row["times"]
-    low, median, high = np.percentile(times, (10, 50, 90))
-    ratio = np.median(np.divide(times, base["times"]))
-    mark = "" if row["answer"] == base["answer"] else " *"
-    return f"| {title}{mark} | {median:.2f} | {low:.2f} to {high:.2f} | {ratio:.2f} |"
+def _ratio(times: Sequence[float], base: Sequence[float]) -> str:
+    return f"{np.median(np.divide(times, base)):.2f}"

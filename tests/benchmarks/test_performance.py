@@ -2,11 +2,14 @@
 
 from itertools import permutations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from benchmarks.performance.ncnn_files import read_blobs, write_ncnn
+from benchmarks.performance.plot import boards_plot
+from benchmarks.performance.rows import FLOAT
 from benchmarks.performance.sections import (
     SECTIONS,
     keep,
@@ -17,6 +20,8 @@ from benchmarks.performance.sections import (
 from benchmarks.performance.table import boards_section, clock_section
 from tinyedge.darknet.network import read_network
 from tinyedge.export.build.fold import FoldedLayer
+
+_SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_sections_stand_in_one_order_however_they_are_written() -> None:
@@ -55,28 +60,94 @@ def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
 
 
 def test_times_are_compared_round_by_round() -> None:
+    times: dict[str, tuple[str, int, list[float], list[float] | None]] = {
+        "ours": ("int8", 7, [1.0, 2.0, 4.0], [1.0, 1.0, 2.0]),
+        FLOAT: ("float", 7, [4.0, 8.0, 16.0], [2.0, 4.0, 8.0]),
+        "theirs": ("int8", 8, [3.0, 2.0, 8.0], None),
+    }
     measured = {
         "date": "2026-01-02",
-        "machine": "a machine",
+        "cpu": "a CPU, 2 cores (fma)",
+        "load": 0.1,
+        "litert": "2.3.0",
+        "macs": 20_000_000,
+        # 4, 2 and 1 MAC a nanosecond of float, ten times as many of int8.
+        "peaks": {
+            "int8": {"macs": 40_000_000, "times": [1.0, 2.0, 4.0]},
+            "float": {"macs": 4_000_000, "times": [1.0, 2.0, 4.0]},
+        },
         "rows": {
-            "ours": {"answer": 7, "times": [1.0, 2.0, 4.0]},
-            "theirs": {"answer": 8, "times": [3.0, 2.0, 8.0]},
+            title: {
+                "arithmetic": arithmetic,
+                "answer": {"class": first, "probability": 0.5},
+                "times": one,
+                "two_threads": two,
+            }
+            for title, (arithmetic, first, one, two) in times.items()
         },
     }
-    lines = clock_section(measured).splitlines()
-    assert "| ours | 2.00 | 1.20 to 3.60 | 1.00 |" in lines
-    # 3, 1 and 2 times as long; the medians alone would say 1.5.
-    assert "| theirs * | 3.00 | 2.20 to 7.00 | 2.00 |" in lines
+    assert clock_section(measured).splitlines()[-3:] == [
+        "| ours | 2.00 | 1.20 to 3.60 | 1.00 | 50% | 1.00 | 1.00 | 7: 50.0 % |",
+        # 5 / 4, 2.5 / 2 and 1.25 / 1 MAC.
+        f"| {FLOAT} | 8.00 | 4.80 to 14.40 | 4.00 | 125% | 4.00 | 4.00 | 7: 50.0 % |",
+        # 3, 1 and 2 times as long; the medians alone would say 1.5.
+        "| theirs | 3.00 | 2.20 to 7.00 | 2.00 | 25% |  |  | 8: 50.0 % * |",
+    ]
+
+
+def test_a_busy_machine_is_told() -> None:
+    row = {
+        "arithmetic": "int8",
+        "answer": {"class": 1, "probability": 1.0},
+        "times": [1.0],
+        "two_threads": [1.0],
+    }
+    measured = {
+        **{"date": "", "cpu": "", "litert": "", "macs": 1, "rows": {FLOAT: row}},
+        "peaks": {kind: {"macs": 1, "times": [1.0]} for kind in ("int8", "float")},
+    }
+    busy, idle = (clock_section({**measured, "load": load}).split() for load in (0.6, 0.4))
+    assert "(other" in busy
+    assert "(other" not in idle
 
 
 def test_an_engine_that_answers_otherwise_on_a_board_is_marked_there() -> None:
-    ours = [{"instructions": 185_310_000, "memory_lines": 207_400, "answer": 7}] * 3
-    theirs = [
-        {"instructions": 83_000_000, "memory_lines": 1_552_000, "answer": n} for n in (7, 8, 7)
+    chances = (0.5, 0.25, 0.51)
+    rows = {
+        name: [
+            {
+                "instructions": instructions,
+                "memory_lines": lines,
+                "answer": {"class": first, "probability": chance},
+            }
+            for first, chance in zip(classes, chances, strict=True)
+        ]
+        for name, instructions, lines, classes in (
+            ("ours", 185_310_000, 207_400, (8, 8, 8)),
+            (FLOAT, 279_240_000, 1_990_000, (7, 8, 7)),
+            ("theirs", 83_000_000, 1_552_000, (7, 7, 7)),
+        )
+    }
+    text = boards_section({"litert": "2.3.0", "rows": rows}, "a.svg")
+    assert "![Instructions of each engine on three cores](a.svg)" in text
+    assert text.splitlines()[-3:] == [
+        "| ours | 185.3 / 207 * | 185.3 / 207 | 185.3 / 207 * | 8: 25.0 to 51.0 % |",
+        f"| {FLOAT} | 279.2 / 1990 | 279.2 / 1990 | 279.2 / 1990 | 7: 50.0 to 51.0 %, 8: 25.0 % |",
+        "| theirs | 83.0 / 1552 | 83.0 / 1552 * | 83.0 / 1552 | 7: 25.0 to 51.0 % |",
     ]
-    last = boards_section({"ours": ours, "theirs": theirs}).splitlines()[-2:]
-    assert last[0] == "| ours | 185.3 / 207 | 185.3 / 207 | 185.3 / 207 |"
-    assert last[1] == "| theirs | 83.0 / 1552 | 83.0 / 1552 * | 83.0 / 1552 |"
+
+
+def test_the_plot_has_a_bar_for_each_count_and_is_the_same_again() -> None:
+    rows = {
+        name: [{"instructions": 1_000_000 * count} for count in counts]
+        for name, counts in ((FLOAT, (279, 196, 187)), ("theirs", (1050, 1051, 49)))
+    }
+    drawn = boards_plot({"rows": rows})
+    assert drawn == boards_plot({"rows": rows})
+    texts = [each.text for each in ElementTree.fromstring(drawn).iter(f"{_SVG}text")]
+    assert {"279", "196", "187", "49", "1050 →", "1051 →"} <= set(texts)
+    # From below; the panels share the names.
+    assert [text for text in texts if text in rows] == ["theirs", FLOAT]
 
 
 @pytest.mark.parametrize("int8", [False, True])
@@ -93,9 +164,9 @@ def test_ncnn_gets_filters_a_plane_at_a_time(tmp_path: Path, int8: bool) -> None
     files = write_ncnn(
         network, {0: FoldedLayer(kernel, bias)}, tmp_path, "a", {0: 2.0} if int8 else None
     )
-    assert files.output == "layer2"
     lines = files.param.read_text().splitlines()
     assert lines[:2] == ["7767517", "4 4"]
+    assert lines[-1].startswith("Pooling layer2 1 1 layer1 layer2 ")
     assert lines[3].startswith("Convolution layer0 1 1 data layer0 0=2 1=3 3=1 4=1 5=1 9=2 ")
     assert ("8=1" in lines[3].split()) == int8
     data = files.binary.read_bytes()

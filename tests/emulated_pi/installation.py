@@ -23,6 +23,7 @@ __all__ = [
     "ensure_qemu",
     "ensure_root",
     "ensure_wheels",
+    "install_wheels",
 ]
 
 # Debian's qemu of bookworm shows programs this machine's /proc/cpuinfo, and LiteRT crashes on it.
@@ -88,7 +89,7 @@ def ensure_root(release: Release, folder: Path) -> Path:
         _say(f"{release.name}: wheels")
         # Where Debian's Python looks for what its administrator installed.
         site = target / "usr" / "local" / "lib" / f"python{release.python}" / "dist-packages"
-        _install_wheels(release, release.wheels, site, alone=not release.wheel_dependencies)
+        install_wheels(release, release.wheels, site, alone=not release.wheel_dependencies)
         _say(f"{release.name}: compiling Python")
         library = target / "usr" / "lib" / f"python{release.python}"
         python = [str(qemu), "-L", str(target), str(target / "usr" / "bin" / "python3")]
@@ -112,11 +113,31 @@ def ensure_wheels(release: Release, names: Sequence[str], folder: Path) -> Path:
     def build(target: Path, scratch: Path) -> None:
         del scratch
         _say(f"{release.name}: wheels of {', '.join(names)}")
-        _install_wheels(release, wanted, target, alone=True)
+        install_wheels(release, wanted, target, alone=True)
         python = [str(qemu), "-L", str(root), str(root / "usr" / "bin" / "python3")]
         _compile(release, python, target.parent, target)
 
     return ensure(folder, f"{release.name}-wheels-{_digest(repr((release, wanted)))}", build)
+
+
+def install_wheels(
+    release: Release, requirements: Sequence[str], site: Path, *, alone: bool
+) -> None:
+    """Into the folder `site`, by pip; `alone` without what they depend on.
+
+    Raises:
+        RuntimeError: pip failed; the message is its own.
+    """
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
+    command += ["--quiet", "--no-compile", "--only-binary=:all:", "--target", str(site)]
+    command += ["--implementation", "cp", "--python-version", release.python]
+    for abi in (f"cp{release.python.replace('.', '')}", "abi3", "none"):
+        command += ["--abi", abi]
+    for tag in release.wheel_tags:
+        command += ["--platform", tag]
+    if alone:
+        command.append("--no-deps")
+    _run([*command, *requirements])
 
 
 def ensure(folder: Path, name: str, build: Callable[[Path, Path], None]) -> Path:
@@ -144,21 +165,6 @@ def _do_what_packages_scripts_do(root: Path) -> None:
         if library.parent.name in ("blas", "lapack"):
             link = library.parents[1] / library.name
             link.symlink_to(library.relative_to(link.parent))
-
-
-def _install_wheels(
-    release: Release, requirements: Sequence[str], site: Path, *, alone: bool
-) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
-    command += ["--quiet", "--no-compile", "--only-binary=:all:", "--target", str(site)]
-    command += ["--implementation", "cp", "--python-version", release.python]
-    for abi in (f"cp{release.python.replace('.', '')}", "abi3", "none"):
-        command += ["--abi", abi]
-    for tag in release.wheel_tags:
-        command += ["--platform", tag]
-    if alone:
-        command.append("--no-deps")
-    _run([*command, *requirements])
 
 
 def _compile(release: Release, python: list[str], strip: Path, *folders: Path) -> None:
