@@ -21,6 +21,8 @@ MOST_BYTES = 2**31 - 1
 
 _MOST_FIELDS = 64
 """Of a table that are looked for: none of the schemas read here has half as many."""
+_MOST_VTABLES = 1024
+"""That are remembered: hundreds of tables share a few dozen, but a hostile file's share none."""
 
 
 class FlatbufferError(ValueError):
@@ -46,24 +48,32 @@ class _Buffer:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self._budget = 4 * len(content) + 4096
+        self._vtables: dict[int, tuple[int, ...]] = {}
 
     def unpack(self, kind: str, position: int) -> float:
         """The number (an int, but of kinds ``f`` and ``d``) of struct's little-endian `kind`."""
-        number: float = self._read(f"<{kind}", position)[0]
+        number: float = self.several(kind, position, 1)[0]
         return number
 
     def several(self, kind: str, position: int, count: int) -> tuple[Any, ...]:
         """So many numbers of a `kind`, one behind the other."""
-        return self._read(f"<{count}{kind}", position)
-
-    def _read(self, layout: str, position: int) -> tuple[Any, ...]:
         # struct counts negative positions from the end.
         if position < 0:
             raise FlatbufferError("an offset leads out of the file")
         try:
-            return struct.unpack_from(layout, self.content, position)
+            return struct.unpack_from(f"<{count}{kind}", self.content, position)
         except struct.error:
             raise FlatbufferError("an offset leads out of the file") from None
+
+    def vtable(self, position: int) -> tuple[int, ...]:
+        """Where a table of the vtable at `position` has each of its fields; 0 of one left out."""
+        known = self._vtables.get(position)
+        if known is None:
+            count = min((int(self.unpack("H", position)) - 4) // 2, _MOST_FIELDS)
+            known = self.several("H", position + 4, count) if count > 0 else ()
+            if len(self._vtables) < _MOST_VTABLES:
+                self._vtables[position] = known
+        return known
 
     def follow(self, position: int) -> int:
         """Where the offset at `position` leads."""
@@ -92,10 +102,7 @@ class Table:
         buffer.spend(4)
         self._buffer = buffer
         self._position = position
-        vtable = position - int(buffer.unpack("i", position))
-        count = min((int(buffer.unpack("H", vtable)) - 4) // 2, _MOST_FIELDS)
-        # The vtable at once: a model of a hundred operators has thousands of fields.
-        self._inside = buffer.several("H", vtable + 4, count) if count > 0 else ()
+        self._inside = buffer.vtable(position - int(buffer.unpack("i", position)))
 
     def number(self, field: int, kind: str, default: float = 0) -> float:
         """A number (or bool) of struct's `kind`, such as ``i`` for 32 bits with a sign."""
@@ -194,6 +201,7 @@ class Verifier:
         self._size = len(content)
         # Tables may be shared, and refer to each other.
         self._done: set[tuple[int, str]] = set()
+        self._layouts: dict[tuple[int, str], list[tuple[int, int, str, int]]] = {}
         self._todo = [(self._follow(0), root)]
         while self._todo:
             found = self._todo.pop()
@@ -211,19 +219,39 @@ class Verifier:
         length, extent = _U16_PAIR(self._content, vtable)
         if length % 2 or length < 4 or vtable + length > size or position + extent > size:
             raise FlatbufferError("a table lies outside the file")
-        fields = self._schema[name]
-        count = min((length - 4) // 2, len(fields))
+        layout = self._layouts.get((vtable, name))
+        if layout is None:
+            layout = self._layout(vtable, name)
+            if len(self._layouts) < _MOST_VTABLES:
+                self._layouts[vtable, name] = layout
+        for inside, width, kind, union in layout:
+            if (position + inside) % width:
+                raise FlatbufferError("a field lies outside its table")
+            if kind:
+                target = self._follow(position + inside)
+                self._reference(kind, target, position + union if union else 0)
+
+    def _layout(self, vtable: int, name: str) -> list[tuple[int, int, str, int]]:
+        """The fields that tables of a vtable have, by the schema's table of that `name`.
+
+        Of each where it lies in them, its width, the kind of what it refers to, empty of a number,
+        and where the number of its union is, 0 where it is none.
+        """
+        length, extent = _U16_PAIR(self._content, vtable)
+        kinds = self._schema[name]
+        count = min((length - 4) // 2, len(kinds))
         entries = struct.unpack_from(f"<{count}H", self._content, vtable + 4)
-        for number, (inside, kind) in enumerate(zip(entries, fields, strict=False)):
+        found = []
+        for number, (inside, kind) in enumerate(zip(entries, kinds, strict=False)):
             if not inside or kind == "-":
                 continue
-            at = position + inside
-            width = int(kind) if kind.isdecimal() else 4
-            if at % width or inside < 4 or at + width > size or inside + width > extent:
+            is_number = kind.isdecimal()
+            width = int(kind) if is_number else 4
+            if inside < 4 or inside + width > extent:
                 raise FlatbufferError("a field lies outside its table")
-            if not kind.isdecimal():
-                before = entries[number - 1] if kind[0] == "|" else 0
-                self._reference(kind, self._follow(at), position + before if before else 0)
+            union = entries[number - 1] if kind[0] == "|" else 0
+            found.append((inside, width, "" if is_number else kind, union))
+        return found
 
     def _reference(self, kind: str, target: int, union: int) -> None:
         if kind == "s":
