@@ -8,7 +8,7 @@ from tinyedge.darknet import summary
 from tinyedge.darknet.network import Footprint, Network
 from tinyedge.devices.latency import report
 from tinyedge.devices.latency.estimates import LatencyEstimates, latency_estimates
-from tinyedge.devices.latency.instructions import takes_mixed
+from tinyedge.devices.latency.instructions import costs_are_known
 from tinyedge.devices.memory import check_memory
 from tinyedge.devices.profile import Profile
 from tinyedge.table import WIDTH, folded
@@ -51,7 +51,7 @@ def as_text(network: Network, costs: DeviceCosts | None = None, *, width: int = 
         if costs.profile.microcontroller:
             lines.append("  weights lie in flash; tinyedge check says what memory a file takes")
         lines.append(indent(report.as_text(costs.latency), "  "))
-        if takes_mixed(costs.profile):
+        if costs_are_known(costs.profile):
             # The integer file's cycles are its budget.
             lines.append("  export makes a mixed file by default, in about int8's time")
         else:
@@ -71,6 +71,6 @@ def as_json(network: Network, costs: DeviceCosts | None = None) -> dict[str, obj
             "delegate": costs.profile.delegate,
             "needs": {name: need.total for name, need in costs.needs.items()},
             "latency_estimate": report.as_json(costs.latency),
-            "precision": "mixed" if takes_mixed(costs.profile) else "integer",
+            "precision": "mixed" if costs_are_known(costs.profile) else "integer",
         }
     return content

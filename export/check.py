@@ -247,6 +247,25 @@ class FileCheck:
             )
         return check
 
+    def same_answers(self, content: bytes, rewritten: bytes) -> None:
+        """Check that an integer or mixed file computes what another does, bit for bit.
+
+        Args:
+            content: the .tflite as it was.
+            rewritten: the same network in other operators.
+
+        Raises:
+            ExportError: an answer differs.
+        """
+        expected, found = (
+            run_file(each, self._images, self._advance).answers for each in (content, rewritten)
+        )
+        if not np.array_equal(expected, found):
+            raise ExportError(
+                f"{self._network.source}: convolutions in the forms that suit the device answer"
+                " otherwise than plain ones: make a file for any device, --device host"
+            )
+
     def probabilities(self, logits: bytes, content: bytes, softmax: Softmax) -> None:
         """Check a file that ends in the softmax against the same file without.
 

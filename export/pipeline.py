@@ -61,7 +61,9 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
+from tinyedge.export.tflite.forms import Form, choose_forms, in_forms
 from tinyedge.export.tflite.metadata import add_metadata
+from tinyedge.export.tflite.probabilities import append_softmax
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
 from tinyedge.images.spec import Fit, InputSpec
@@ -160,6 +162,8 @@ class Converted:
         int8_tflite: the int8 file, of which a mixed one is made, too; None where none is wanted,
             as of those that follow.
         mixed: the file in mixed precision.
+        forms: by the names of their outputs, those that convolutions of the file for the boards
+            are to have; here all are plain.
         curve: where it is asked for, what divergence there is at which cost, the cheapest first.
         keras: the .keras file.
         saved_model: the files of the SavedModel, by their paths inside it.
@@ -171,6 +175,7 @@ class Converted:
     float_tflite: bytes
     int8_tflite: bytes | None
     mixed: "Mixed | None"
+    forms: Mapping[str, Form]
     curve: "Sequence[Mixed]"
     keras: bytes | None
     saved_model: Mapping[str, bytes] | None
@@ -305,7 +310,7 @@ def observe(prepared: Prepared, progress: Progress) -> Observed:
 
 def _converted(prepared: Prepared, progress: Progress) -> Converted:
     request, observed = prepared.request, observe(prepared, progress)
-    int8_tflite, mixed, curve = _quantized_files(request, observed.files, progress)
+    int8_tflite, mixed, forms, curve = _quantized_files(request, observed.files, progress)
     model, float_tflite = observed.model, observed.float_tflite
     images, shift = observed.images, observed.shift
     # What the quantizer knows of a large network is gigabytes.
@@ -314,6 +319,7 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
         float_tflite=float_tflite,
         int8_tflite=int8_tflite,
         mixed=mixed,
+        forms=forms,
         curve=curve,
         keras=_keras_file(model, progress) if request.keras else None,
         saved_model=_saved_model_files(model, progress) if request.saved_model else None,
@@ -325,15 +331,18 @@ def _converted(prepared: Prepared, progress: Progress) -> Converted:
 
 def _quantized_files(
     request: ExportRequest, files: "QuantizedFiles | None", progress: Progress
-) -> "tuple[bytes | None, Mixed | None, Sequence[Mixed]]":
-    """The int8 file, the mixed one and the curve, as far as they are asked for."""
+) -> "tuple[bytes | None, Mixed | None, Mapping[str, Form], Sequence[Mixed]]":
+    """The int8 file, the mixed one, the forms of their convolutions and the curve."""
     if files is None:
-        return None, None, ()
+        return None, None, {}, ()
     if not request.makes_mixed:
-        return files.integer(progress), None, ()
+        int8 = files.integer(progress)
+        chosen = choose_forms(int8, request.boards)
+        return int8, None, {name: each.form for name, each in chosen.items()}, ()
     precisions = files.precisions(request.boards, progress)
     curve = precisions.curve(_CURVE_POINTS) if request.pareto else ()
-    return *files.fitted(precisions.choose(request.latency_budget), progress), curve
+    int8, mixed = files.fitted(precisions.choose(request.latency_budget), progress)
+    return int8, mixed, precisions.forms, curve
 
 
 def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> Exported:
@@ -371,7 +380,7 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
             lowered = _coral_file(request, converted.int8_tflite, card)
             files["coral"], partition = lowered.content, lowered.partition
             cards["coral"] = coral_card(card, lowered.lowered)
-    checks, finished = _checked(prepared, converted.probe, files, cards, progress)
+    checks, finished = _checked(prepared, converted, files, cards, progress)
     done = Stage.FINISH.begin(progress)
     cards = {kind: each._replace(check=checks[kind]) for kind, each in cards.items()}
     if request.probabilities:
@@ -683,35 +692,42 @@ def _probe(prepared: Prepared, model: "keras.Model", images: NDArray[np.float32]
 
 def _checked(
     prepared: Prepared,
-    probe: Probe,
+    converted: Converted,
     files: Mapping[FileKind, bytes],
     cards: Mapping[FileKind, ModelCard],
     progress: Progress,
-) -> tuple[dict[FileKind, Check], Mapping[FileKind, bytes]]:
-    """Each .tflite run against what it was made of; and the files, with a softmax if asked for."""
-    softmax = prepared.network.softmax if prepared.request.probabilities else None
-    runs = len(files) if softmax is None else 2 * len(files)
+) -> tuple[dict[FileKind, Check], dict[FileKind, bytes]]:
+    """Each .tflite run against what it was made of; and the files as they are to be written.
+
+    In them convolutions have the forms chosen for the boards, and where it is asked for a softmax
+    follows.
+    """
+    request, probe = prepared.request, converted.probe
+    softmax = prepared.network.softmax if request.probabilities else None
+    of_boards: FileKind = "mixed" if "mixed" in files else "int8"
+    runs = len(files) * (1 if softmax is None else 3) + 2 * bool(converted.forms)
     advance = Stage.CHECK_FILES.begin(progress, runs * len(probe.images))
     check = FileCheck(prepared.network, probe, cards["float"], advance)
     found: dict[FileKind, Check] = {"float": check.float_file(files["float"])}
     if "int8" in files:
         found["int8"] = check.int8_file(
-            files["int8"], prepared.request.quantizer, is_written="mixed" not in files
+            files["int8"], request.quantizer, is_written="mixed" not in files
         )
     if "mixed" in files:
-        found["mixed"] = check.mixed_file(files["mixed"], prepared.request.quantizer)
+        found["mixed"] = check.mixed_file(files["mixed"], request.quantizer)
     if "coral" in files:
         found["coral"] = check.coral_file(files["coral"], cards["coral"].lowerings)
-    if softmax is None:
-        return found, files
-    from tinyedge.export.tflite.probabilities import append_softmax
-
-    made: dict[FileKind, bytes] = {}
-    for kind, content in files.items():
-        made[kind] = append_softmax(content, softmax)
-        input_type = "float32" if kind == "float" else prepared.request.input_type
-        verify_model(made[kind], cards[kind], input_type=input_type)
-        check.probabilities(content, made[kind], softmax)
+    made = dict(files)
+    if converted.forms:
+        made[of_boards] = in_forms(files[of_boards], converted.forms)
+        verify_model(made[of_boards], cards[of_boards], input_type=request.input_type)
+        check.same_answers(files[of_boards], made[of_boards])
+    if softmax is not None:
+        for kind, content in list(made.items()):
+            made[kind] = append_softmax(content, softmax)
+            input_type = "float32" if kind == "float" else request.input_type
+            verify_model(made[kind], cards[kind], input_type=input_type)
+            check.probabilities(content, made[kind], softmax)
     return found, made
 
 

@@ -48,8 +48,8 @@ class ExportRequest:
             int8, hybrid or float, whichever keep most of the answers within `latency_budget` on
             `boards`.
         latency_budget: the most cycles of a mixed file, as a part of the integer file's, above 0.
-        boards: what a mixed file is for; see
-            `tinyedge.devices.latency.instructions.counted_boards`.
+        boards: what a mixed file is for, and what forms of convolutions are chosen for; none for
+            plain ones. See `tinyedge.devices.latency.instructions.counted_boards`.
         pareto: find, with a mixed file, what divergence there is at which cost.
         quantizer: ``tuned``, tinyedge's own, or ``default``, TFLiteConverter's.
         rewrites: names of `tinyedge.export.quantize.reorder.REWRITES`, for ``tuned``.

@@ -408,7 +408,7 @@ def export_model(
     from dataclasses import replace
     from pathlib import Path
 
-    from tinyedge.devices.latency.instructions import counted_boards, takes_mixed
+    from tinyedge.devices.latency.instructions import costs_are_known, counted_boards
     from tinyedge.devices.profile import Profile, find_profile
     from tinyedge.progress import no_progress
     from tinyedge.zoo.source import Source, find_source
@@ -416,9 +416,9 @@ def export_model(
     profile = device if isinstance(device, Profile) else find_profile(device)
     if not isinstance(source, Source):
         source = find_source(os.fspath(source), progress=progress or no_progress)
+    costs_known = costs_are_known(profile)
     if precision is None:
-        suits = takes_mixed(profile) and input_type != "uint8"
-        precision = "mixed" if suits else "integer"
+        precision = "mixed" if costs_known and input_type != "uint8" else "integer"
     given = {"weights": weights, "labels": labels, "ids": ids, "calibration": calibration}
     request = ExportRequest(
         name=source.name,
@@ -438,7 +438,7 @@ def export_model(
         precision=precision,
         latency_budget=latency_budget,
         pareto=pareto,
-        boards=counted_boards(profile) if precision == "mixed" else (),
+        boards=counted_boards(profile) if precision == "mixed" or costs_known else (),
         quantizer=quantizer,
         rewrites=REWRITES if rewrites is None else rewrites,
         seed=seed,

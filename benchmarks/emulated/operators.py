@@ -28,9 +28,16 @@ _POINTWISE = (
     *((32, 16, 56), (128, 16, 28), (16, 64, 28), (64, 16, 28), (256, 32, 14), (256, 64, 14)),
     *((512, 64, 7), (512, 128, 7), (64, 256, 14), (128, 1000, 1), (24, 144, 20), (36, 10, 9)),
 )
+# What `tinyedge.export.tflite.forms` makes of convolutions: kernels of one tap, and of one column.
+_PATCHES = ((144, 128, 28), (144, 32, 56), (288, 256, 14), (576, 512, 7), (36, 32, 56))
+_COLUMNS = ((12, 32, 56), (48, 32, 38), (48, 128, 28), (96, 256, 14), (24, 64, 28))
 _DEPTHWISE = ((16, 56), (32, 56), (64, 28), (144, 28), (256, 14), (40, 9))
 _DENSE = ((128, 1000), (512, 10), (1024, 1000), (784, 128), (64, 64), (2048, 256))
 _IMAGES = ((16, 56), (32, 28), (128, 28), (64, 14), (512, 7), (24, 33), (3, 96))
+# Of three that are joined, shifted against each other, into what a convolution reads.
+_SHIFTED = ((16, 56), (48, 56), (32, 28), (96, 28), (64, 14), (192, 14), (12, 60), (24, 33))
+# (rows, channels) of images whose rows are one vector each, and images, to be padded and cut.
+_ROWS = ((224, 672), (224, 224), (112, 1792), (56, 896), (28, 896), (14, 896), (64, 192))
 
 
 class OperatorFile(NamedTuple):
@@ -48,18 +55,10 @@ class OperatorFile(NamedTuple):
 def operator_files() -> Iterator[OperatorFile]:
     """A reshape, which does nothing, and every kind in every shape; the same bytes each time."""
     yield _reshape()
-    for precision in ("int8", "hybrid", "float32"):
-        for size, shapes in ((3, _CONVOLUTIONS), (1, _POINTWISE)):
-            for shape in shapes:
-                yield _convolution(size, shape, precision)
-        yield _convolution(7, (3, 32, 40), precision, stride=2)
-        yield _convolution(5, (16, 32, 20), precision)
+    yield from _convolutions()
     for precision in ("int8", "float32"):
-        for channels, side in _DEPTHWISE:
-            for stride in (1, 2):
-                yield _depthwise(channels, side, stride, precision)
-        for read, filters in _DENSE:
-            yield _dense(read, filters, precision)
+        yield from _others_with_weights(precision)
+        yield from _copies(precision)
         for image, (name, options, arity) in itertools.product(_IMAGES, _PLAIN):
             yield _plain(name, image, precision, options, arity)
         for image, (window, stride) in itertools.product(_IMAGES, ((2, 2), (3, 2), (3, 1))):
@@ -70,6 +69,35 @@ def operator_files() -> Iterator[OperatorFile]:
     for image in _IMAGES:
         yield _plain("QUANTIZE", image, "int8", None, 1, read=_FLOAT)
         yield _plain("DEQUANTIZE", image, "float32", None, 1, read=_INT8)
+
+
+def _convolutions() -> Iterator[OperatorFile]:
+    for precision in ("int8", "hybrid", "float32"):
+        for size, shapes in (((3, 3), _CONVOLUTIONS), ((1, 1), _POINTWISE)):
+            for shape in shapes:
+                yield _convolution(size, shape, precision)
+        yield _convolution((7, 7), (3, 32, 40), precision, stride=2)
+        yield _convolution((5, 5), (16, 32, 20), precision)
+    for size, shapes in (((1, 1), _PATCHES), ((3, 1), _COLUMNS)):
+        for shape in shapes:
+            yield _convolution(size, shape, "int8")
+
+
+def _others_with_weights(precision: Precision) -> Iterator[OperatorFile]:
+    for channels, side in _DEPTHWISE:
+        for stride in (1, 2):
+            yield _depthwise(channels, side, stride, precision)
+    for read, filters in _DENSE:
+        yield _dense(read, filters, precision)
+
+
+def _copies(precision: Precision) -> Iterator[OperatorFile]:
+    for image in _SHIFTED:
+        yield _plain("CONCATENATION", image, precision, _concatenation, 3)
+    shapes = [(1, rows, channels) for rows, channels in _ROWS]
+    for shape in (*shapes, *((1, side, side, channels) for channels, side in _IMAGES)):
+        yield _padded(shape, precision)
+        yield _cut(shape, precision)
 
 
 def _leaky() -> Any:
@@ -187,20 +215,21 @@ class _Graph:
 
 
 def _convolution(
-    size: int, shape: tuple[int, int, int], precision: Precision, stride: int = 1
+    size: tuple[int, int], shape: tuple[int, int, int], precision: Precision, stride: int = 1
 ) -> OperatorFile:
     graph = _Graph()
+    height, width = size
     channels, filters, side = shape
     output_side = -(-side // stride)
     inputs = [
         graph.image((1, side, side, channels), precision),
-        graph.kernel((filters, size, size, channels), precision, 0),
+        graph.kernel((filters, height, width, channels), precision, 0),
         graph.bias(filters, precision),
     ]
     output = graph.image((1, output_side, output_side, filters), precision)
     options = schema.Conv2DOptionsT()
     options.strideH = options.strideW = stride
-    label = f"{size}x{size}s{stride}-{channels}-{filters}-{side}"
+    label = f"{height}x{width}s{stride}-{channels}-{filters}-{side}"
     return graph.file("CONV_2D", precision, inputs, output, options=options, label=label)
 
 
@@ -255,8 +284,38 @@ def _plain(
         stored = graph.tensors[output].quantization
         stored.scale, stored.zeroPoint = np.array([1 / 256], np.float32), np.array([-128])
     made = None if options is None else options()
-    label = f"{channels}-{side}"
+    label = f"{arity}x{channels}-{side}"
     return graph.file(name, precision, inputs, output, options=made, label=label)
+
+
+def _padded(shape: tuple[int, ...], precision: Precision) -> OperatorFile:
+    """One on each side of all but the batch and the channels; of vectors, three on both ends."""
+    graph = _Graph()
+    ends = 0 if len(shape) == 4 else 3
+    widths = [(0, 0), *[(1, 1)] * (len(shape) - 2), (ends, ends)]
+    source = graph.image(shape, precision)
+    indices = graph.tensor((len(shape), 2), _INT32, np.array(widths, np.int32))
+    padded = tuple(side + sum(width) for side, width in zip(shape, widths, strict=True))
+    output = graph.image(padded, precision)
+    label = "x".join(map(str, shape))
+    options = schema.PadOptionsT()
+    return graph.file("PAD", precision, [source, indices], output, options=options, label=label)
+
+
+def _cut(shape: tuple[int, ...], precision: Precision) -> OperatorFile:
+    """All but one on each side, and of vectors all but three on both ends."""
+    graph = _Graph()
+    ends = 0 if len(shape) == 4 else 3
+    begin = [0, *[1] * (len(shape) - 2), ends]
+    size = [side - 2 * start for side, start in zip(shape, begin, strict=True)]
+    source = graph.image(shape, precision)
+    indices = [
+        graph.tensor((len(shape),), _INT32, np.array(each, np.int32)) for each in (begin, size)
+    ]
+    output = graph.image(tuple(size), precision)
+    label = "x".join(map(str, shape))
+    inputs, options = [source, *indices], schema.SliceOptionsT()
+    return graph.file("SLICE", precision, inputs, output, options=options, label=label)
 
 
 def _pool(

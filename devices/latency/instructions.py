@@ -24,6 +24,7 @@ from tinyedge.tflite.schema import OPS_WITH_WEIGHTS
 __all__ = [
     "FileCost",
     "conversion_cycles",
+    "costs_are_known",
     "counted_boards",
     "file_cost",
     "operator_cycles",
@@ -31,7 +32,6 @@ __all__ = [
     "operator_kind",
     "operator_precision",
     "operator_terms",
-    "takes_mixed",
 ]
 
 _FILE = Path(__file__).with_name("instructions.json")
@@ -80,8 +80,11 @@ def counted_boards(profile: Profile) -> tuple[Profile, ...]:
     return boards
 
 
-def takes_mixed(profile: Profile) -> bool:
-    """Whether a file in mixed precision suits a device: its CPU runs it, and its cost is known."""
+def costs_are_known(profile: Profile) -> bool:
+    """Whether a device's CPU runs an int8 file, and what operators cost there is known.
+
+    Then export chooses what suits it: forms of convolutions, and precisions of layers.
+    """
     return bool(_boards(profile)) and profile.input_type == "int8" and profile.delegate is None
 
 
@@ -176,6 +179,8 @@ def operator_terms(graph: Subgraph, operator: Operator) -> dict[str, float]:
     channels = output.shape[-1] if output.shape else 1
     pixels = output.elements // channels
     terms |= {"pixels": float(pixels), "vectors": float(pixels * -(-channels // 16))}
+    if operator.name == _COPIES:
+        terms["copies"] = float(len(graph.computed_inputs(operator)) * pixels)
     if operator.name in _POOLS:
         height, width = operator.options["filter_h"], operator.options["filter_w"]
         assert isinstance(height, int)

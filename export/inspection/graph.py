@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tinyedge.devices.latency.instructions import operator_precision
 from tinyedge.errors import ModelError
+from tinyedge.export.inspection.plain import with_plain_convolutions
 from tinyedge.modelcard import Precision
 from tinyedge.tflite.model import Operator, Subgraph, Tensor, parse_named
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS
@@ -14,7 +15,8 @@ __all__ = ["Graph", "read_graph"]
 class Graph(Subgraph):
     """The one subgraph of a classifier, of one input and one output.
 
-    An operator that reads its kernel through a DEQUANTIZE reads the stored one here.
+    An operator that reads its kernel through a DEQUANTIZE reads the stored one here, and
+    convolutions are plain, whatever form the file has them in.
 
     Attributes:
         precisions: by its output, what an operator with weights computes in.
@@ -62,7 +64,7 @@ def read_graph(content: bytes, source: str) -> Graph:
     for operator in graph.operators:
         if operator.custom:
             raise ModelError(f"{source}: it has the custom operator {operator.name!r}")
-    return _with_stored_kernels(graph)
+    return _with_stored_kernels(with_plain_convolutions(graph, source))
 
 
 def _with_stored_kernels(graph: Subgraph) -> Graph:

@@ -10,6 +10,7 @@ each state that later layers still see, the combinations that no other beats in 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from tinyedge.devices.latency.instructions import (
 )
 from tinyedge.devices.profile import Profile
 from tinyedge.export.tflite.editor import ModelEditor
+from tinyedge.export.tflite.forms import ChosenForm, Form, choose_forms, in_forms
 from tinyedge.export.tflite.mixed import (
     can_be_dequantized_before,
     can_be_hybrid,
@@ -58,6 +60,7 @@ _WORTH = 0.9
 """Of the divergence: a plan that leaves more of it is not worth giving up int8 layers for."""
 _TABLE_ERROR = 0.01
 """Of a whole network's instructions, as they were counted: so far below the budget these stay."""
+_ALL_PLAIN: Mapping[str, ChosenForm] = MappingProxyType({})
 _FIXED = -1
 """In place of a unit: what is int8 whatever the others are."""
 
@@ -159,9 +162,9 @@ class Mixed(NamedTuple):
     """A file in mixed precision.
 
     Attributes:
-        content: the .tflite.
+        content: the .tflite, its convolutions in plain form.
         precision: of each layer that is not in int8, by its number.
-        costs: of an inference, on each of the boards.
+        costs: of an inference, on each of the boards, with the forms chosen for them.
         ratio: the most of its cycles on one of the boards, as a part of the integer file's.
         divergence: from the float file's answers, of the images it was chosen on.
     """
@@ -201,9 +204,15 @@ class Precisions:
         """
         self._int8, self._units, self._roundings = int8, units, roundings
         self._divergence, self._profiles = divergence, tuple(profiles)
+        self._chosen = choose_forms(int8, self._profiles)
         self._costs_of_int8 = self._costs(int8)
         self._cycles = tuple(cost.cycles for cost in self._costs_of_int8)
         self._plans: list[Plan] | None = None
+
+    @property
+    def forms(self) -> dict[str, Form]:
+        """Of the int8 file's convolutions on the boards; see `choose_forms`."""
+        return {name: chosen.form for name, chosen in self._chosen.items()}
 
     def plans(self) -> list[Plan]:
         """Combinations that no other beats, the least divergence first; see `pareto_plans`.
@@ -213,7 +222,9 @@ class Precisions:
         if self._plans is None:
             found: dict[tuple[Precision, ...], Plan] = {}
             for weights in _weighings(self._cycles):
-                for plan in pareto_plans(self._units, self._roundings, self._profiles, weights):
+                for plan in pareto_plans(
+                    self._units, self._roundings, self._profiles, weights, self._chosen
+                ):
                     found.setdefault(tuple(plan.precision.values()), plan)
             self._plans = sorted(found.values(), key=lambda each: each.divergence)
         return self._plans
@@ -287,7 +298,7 @@ class Precisions:
         return in_cycles and instructions <= budget - _TABLE_ERROR
 
     def _costs(self, content: bytes) -> tuple[FileCost, ...]:
-        graph = parse_tflite(content).subgraphs[0]
+        graph = parse_tflite(in_forms(content, self.forms)).subgraphs[0]
         return tuple(file_cost(graph, profile) for profile in self._profiles)
 
     def _ratio(self, cycles: Iterable[float]) -> float:
@@ -464,6 +475,7 @@ def pareto_plans(
     roundings: Roundings,
     profiles: Sequence[Profile],
     weights: Sequence[float],
+    forms: Mapping[str, ChosenForm] = _ALL_PLAIN,
 ) -> list[Plan]:
     """Plans that no other beats in both divergence and cycles, the fewest cycles first.
 
@@ -472,13 +484,14 @@ def pareto_plans(
         roundings: of it.
         profiles: the boards.
         weights: what a cycle of each counts.
+        forms: of the int8 file's convolutions, as `choose_forms` finds them for the boards.
     """
     last = _last_uses(network)
     live: list[int] = []
     start = _start(network, roundings, profiles, weights)
     partial: dict[tuple[Precision, ...], list[_Partial]] = {(): [start]}
     for place, unit in enumerate(network.units):
-        costs = {kind: _unit_cycles(network, place, kind, profiles) for kind in unit.choices}
+        costs = {kind: _unit_cycles(network, place, kind, profiles, forms) for kind in unit.choices}
         resolved = [n for n, when in enumerate(last) if when == place]
         seen = [*live, place]
         live = [each for each in seen if _is_needed(network, last, each, after=place)]
@@ -598,7 +611,11 @@ def _crossing_costs(
 
 
 def _unit_cycles(
-    network: UnitGraph, place: int, kind: Precision, profiles: Sequence[Profile]
+    network: UnitGraph,
+    place: int,
+    kind: Precision,
+    profiles: Sequence[Profile],
+    forms: Mapping[str, ChosenForm],
 ) -> tuple[float, ...]:
     graph = network.graph
     totals = [0.0 for _ in profiles]
@@ -609,4 +626,7 @@ def _unit_cycles(
             precision = "float32"
         for n, profile in enumerate(profiles):
             totals[n] += operator_cycles(graph, operator, precision, profile)
+        chosen = forms.get(graph.tensors[operator.outputs[0]].name)
+        if chosen is not None and kind == "int8":
+            totals = [whole - saved for whole, saved in zip(totals, chosen.saved, strict=True)]
     return tuple(totals)

@@ -4,6 +4,7 @@ The quantizer sets scales and weights in what the converter wrote; the lowerings
 replace operators.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -437,6 +438,24 @@ class ModelEditor:
             self._write_qparams(new, qparams)
         return new
 
+    def extract(self, operators: Sequence[OperatorT]) -> bytes:
+        """A file of these operators alone; what they give out and do not read is its output."""
+        part = copy.copy(self)
+        part.operators = [copy.copy(operator) for operator in operators]
+        read = {int(index) for each in operators for index in each.inputs}
+        made = {int(index) for each in operators for index in each.outputs}
+        part._model, part._graph = copy.copy(self._model), copy.copy(self._graph)
+        part._model.subgraphs = [part._graph]
+        part._model.signatureDefs = part._model.metadata = None
+        # What is dropped is dropped of the part.
+        part._model.buffers = [copy.copy(buffer) for buffer in self._model.buffers]
+        part._graph.tensors = [copy.copy(tensor) for tensor in self._graph.tensors]
+        stored = {each for each in read if self._is_stored(each)}
+        part._graph.inputs = np.array(sorted(read - made - stored), np.int32)
+        part._graph.outputs = np.array(sorted(made - read), np.int32)
+        part.drop_unused()
+        return part.content()
+
     def drop_unused(self) -> None:
         """Drop the tensors, constants and operator codes that no operator uses."""
         used = sorted({operator.opcodeIndex for operator in self.operators})
@@ -525,6 +544,10 @@ class ModelEditor:
         coarser = kernel.with_scales(np.maximum(kernel.scales, least))
         self._write_constant(index, coarser.quantize(kernel.dequantize(stored)))
         self._write_qparams(index, coarser)
+
+    def _is_stored(self, index: int) -> bool:
+        stored = self._model.buffers[self._graph.tensors[index].buffer].data
+        return stored is not None and len(stored) > 0
 
     def _is_int8(self, index: int) -> bool:
         return index >= 0 and self._graph.tensors[index].type == schema.TensorType.INT8

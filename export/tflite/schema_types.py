@@ -57,12 +57,19 @@ class OptionsT(Protocol):
 
     alpha: float
     beginMask: int
+    dilationHFactor: int
+    dilationWFactor: int
     ellipsisMask: int
     endMask: int
+    filterHeight: int
+    filterWidth: int
     fusedActivationFunction: int
     mode: int
     newAxisMask: int
+    padding: int
     shrinkAxisMask: int
+    strideH: int
+    strideW: int
 
 
 class OperatorT(Protocol):

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.accuracy.networks import CALIBRATION_IMAGES
 from benchmarks.accuracy.peers.rows import ROWS
 from benchmarks.accuracy.table import markdown
-from tinyedge.devices.latency.instructions import takes_mixed
+from tinyedge.devices.latency.instructions import costs_are_known
 from tinyedge.devices.profile import find_profile
 
 CLASSES = 6
@@ -72,7 +72,7 @@ def test_each_row_takes_the_file_that_its_command_writes() -> None:
     ours = [row.options for row in ROWS if row.tool == "tinyedge"]
     mixed = [options["words"] for options in ours if options["file"] == "mixed"]
     assert mixed == [("--device", name) for name in ("pi3", "pi4", "pi5", "pi")]
-    assert all(takes_mixed(find_profile(name)) for _, name in mixed)
+    assert all(costs_are_known(find_profile(name)) for _, name in mixed)
     others = [word for options in ours if options["file"] != "mixed" for word in options["words"]]
     assert "--device" not in others
-    assert not takes_mixed(find_profile("host"))
+    assert not costs_are_known(find_profile("host"))

@@ -224,7 +224,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "PACK": OperatorFacts(
             options=OptionsTable(59, {"values_count": Option(0, "i"), "axis": Option(1, "i")})
         ),
-        "PAD": OperatorFacts(same_scale=True),
+        "PAD": OperatorFacts(same_scale=True, int8_version=2),
         "PADV2": OperatorFacts(same_scale=True),
         "PRELU": OperatorFacts(homogeneous=True, int8_version=1),
         "QUANTIZE": OperatorFacts(homogeneous=True, float_version=1),

@@ -1,0 +1,516 @@
+"""Int8 convolutions in other forms: the same integers, which a core computes in less.
+
+XNNPACK begins its loop over channels anew for each tap of a kernel, and fills the channels up to
+whole vectors. Of few channels most of that is lost, and two forms lose less:
+
+``im2col`` lays the values that a pixel's window covers out as the channels of that pixel, so that
+the kernel has one tap (Chellapilla et al., High Performance Convolutional Neural Networks for
+Document Processing, 2006). Two rounds of concatenation, along rows and across them, copy vectors
+and not values.
+
+``space_to_depth`` takes several pixels beside each other for one, whose channels theirs are, as
+MLPerf's first layers on TPUs do. A row of the image lies in memory as it is, so that this is a
+reshape. A kernel that spans `window` such pixels computes `outputs` of its own beside each other as
+channels of one; it steps over whole groups of pixels, and the outputs between come from other
+parts: the same image, shifted.
+
+Both sum the same products of the same integers and requantize them alike: the answers are those of
+the plain file, bit for bit, which `tinyedge.export.check` proves of each file. What is less depends
+on the core, by the table of `tinyedge.devices.latency.instructions`.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tinyedge.devices.latency.instructions import file_cost
+from tinyedge.devices.profile import Profile
+from tinyedge.export.tflite.editor import ModelEditor
+from tinyedge.export.tflite.schema_types import OperatorT
+from tinyedge.tflite.model import parse_tflite
+from tinyedge.tflite.quantization import QuantParams
+
+__all__ = ["FORM_KINDS", "IM2COL", "ChosenForm", "Form", "FormKind", "choose_forms", "in_forms"]
+
+FormKind = Literal["im2col", "space_to_depth"]
+FORM_KINDS: tuple[FormKind, ...] = get_args(FormKind)
+"""The name of what a form adds to a file begins with the convolution's output, and this."""
+
+_MOST_JOINED = 5
+"""Tensors that XNNPACK concatenates in one operator."""
+_MOST_OUTPUTS, _MOST_PARTS = 4, 4
+_MOST_CHANNELS = 64
+"""Of a group of pixels: with more, a plain convolution loses nothing."""
+_WORTH = 0.02
+"""Of a convolution's cycles. The table is a few percent off, and each form moves more memory."""
+
+
+class Form(NamedTuple):
+    """How a convolution is written.
+
+    Attributes:
+        kind: the form.
+        outputs: of ``space_to_depth``, how many beside each other one part computes.
+        parts: of ``space_to_depth``, how many there are.
+    """
+
+    kind: FormKind
+    outputs: int = 1
+    parts: int = 1
+
+
+IM2COL = Form("im2col")
+
+
+class ChosenForm(NamedTuple):
+    """A form that a convolution gains by.
+
+    Attributes:
+        form: it.
+        saved: cycles of an inference, on each of the boards it was chosen for; below 0 on one
+            that it costs cycles.
+    """
+
+    form: Form
+    saved: tuple[float, ...]
+
+
+class _Convolution(NamedTuple):
+    """A convolution of one group, without dilation, with what is written anew with it.
+
+    Attributes:
+        operator: itself.
+        before: a PAD that nothing else reads, or None.
+        pool: a MAX_POOL_2D that alone reads it and halves both sides, or None.
+        source: the tensor to be padded.
+        top, bottom, left, right: by how many pixels, the padding of the convolution included.
+        stride: in both directions.
+    """
+
+    operator: OperatorT
+    before: OperatorT | None
+    pool: OperatorT | None
+    source: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+    stride: int
+
+
+def choose_forms(content: bytes, boards: Sequence[Profile]) -> dict[str, ChosenForm]:
+    """The forms of an integer file's convolutions that take the fewest cycles on boards.
+
+    Of several boards, a cycle counts as a part of what the whole file takes there.
+
+    Args:
+        content: a full-integer file.
+        boards: as of `tinyedge.devices.latency.instructions.counted_boards`.
+
+    Returns:
+        By the name of the convolution's output; of those whose plain form is the best, none.
+    """
+    if not boards:
+        return {}
+    weights = [1 / cost for cost in _cycles(content, boards)]
+    editor = ModelEditor(content)
+    found = {}
+    # Networks repeat themselves.
+    known: dict[tuple[object, ...], ChosenForm | None] = {}
+    for operator in editor.operators:
+        convolution = _read(editor, operator)
+        if convolution is None:
+            continue
+        key = _shapes(editor, convolution)
+        if key not in known:
+            known[key] = _best(editor, convolution, boards, weights)
+        chosen = known[key]
+        if chosen is not None:
+            found[editor.output_name(operator)] = chosen
+    return found
+
+
+def in_forms(content: bytes, forms: Mapping[str, Form]) -> bytes:
+    """The file with convolutions in these forms.
+
+    Args:
+        content: a .tflite.
+        forms: as `choose_forms` chooses them for an integer file of the same network; what computes
+            in float, as in a file of mixed precision, stays as it is, and so does what a form does
+            not fit.
+    """
+    if not forms:
+        return content
+    editor = ModelEditor(content)
+    written: dict[int, list[OperatorT]] = {}
+    for operator in editor.operators:
+        form = forms.get(editor.output_name(operator))
+        convolution = None if form is None else _read(editor, operator)
+        if form is None or convolution is None or not _fits(editor, convolution, form):
+            continue
+        last = convolution.operator
+        if form.kind == "im2col":
+            operators = _im2col(editor, convolution)
+        else:
+            operators = _space_to_depth(editor, convolution, form)
+            last = _pool_within(editor, convolution, form) or last
+        replaced = (convolution.before, convolution.operator)
+        written |= {id(each): [] for each in replaced if each is not None}
+        written[id(last)] = operators
+    editor.operators = [new for each in editor.operators for new in written.get(id(each), [each])]
+    editor.drop_unused()
+    return editor.content(aligned=True)
+
+
+def _cycles(content: bytes, boards: Sequence[Profile]) -> list[float]:
+    graph = parse_tflite(content).subgraphs[0]
+    return [file_cost(graph, board).cycles for board in boards]
+
+
+def _shapes(editor: ModelEditor, convolution: _Convolution) -> tuple[object, ...]:
+    """What its cost depends on."""
+    kernel = editor.shape(convolution.operator.inputs[1])
+    pooled = convolution.pool is not None
+    border = convolution[-5:]
+    return (editor.shape(convolution.source), kernel, *border, pooled, convolution.before is None)
+
+
+def _best(
+    editor: ModelEditor,
+    convolution: _Convolution,
+    boards: Sequence[Profile],
+    weights: Sequence[float],
+) -> ChosenForm | None:
+    """The form that takes the least, of those worth it."""
+    own = (convolution.before, convolution.operator, convolution.pool)
+    alone = editor.extract([each for each in own if each is not None])
+    name, plain = editor.output_name(convolution.operator), _cycles(alone, boards)
+    found = []
+    for form in _candidates(editor, convolution):
+        cycles = _cycles(in_forms(alone, {name: form}), boards)
+        saved = tuple(before - after for before, after in zip(plain, cycles, strict=True))
+        found.append(ChosenForm(form, saved))
+
+    def weighed(cycles: Sequence[float]) -> float:
+        return sum(w * c for w, c in zip(weights, cycles, strict=True))
+
+    best = max(found, key=lambda each: weighed(each.saved), default=None)
+    if best is None or weighed(best.saved) < _WORTH * weighed(plain):
+        return None
+    return best
+
+
+def _candidates(editor: ModelEditor, convolution: _Convolution) -> list[Form]:
+    """The forms that a convolution may gain by."""
+    _, size, _, channels = editor.shape(convolution.operator.inputs[1])
+    found = [IM2COL] if _fits(editor, convolution, IM2COL) else []
+    for outputs, parts in product(range(1, _MOST_OUTPUTS + 1), range(2, _MOST_PARTS + 1)):
+        form = Form("space_to_depth", outputs, parts)
+        step = outputs * convolution.stride
+        fewer = (parts - 1) * step >= step - convolution.stride + size
+        if parts * step * channels <= _MOST_CHANNELS and not fewer:
+            found += [form] if _fits(editor, convolution, form) else []
+    return found
+
+
+def _fits(editor: ModelEditor, convolution: _Convolution, form: Form) -> bool:
+    """Whether a convolution can be written so."""
+    size, stride = editor.shape(convolution.operator.inputs[1])[1], convolution.stride
+    if form.kind == "im2col":
+        return stride == 1 and size <= _MOST_JOINED
+    spanned = (form.outputs - 1) * stride + size
+    enough = form.outputs * form.parts * stride >= spanned
+    return enough and _groups_right(editor, convolution, form) >= 0
+
+
+def _read(editor: ModelEditor, operator: OperatorT) -> _Convolution | None:
+    """The int8 convolution of more than one tap that an operator is; None of others."""
+    if editor.op_name(operator) != "CONV_2D" or len(operator.inputs) != 3:
+        return None
+    source, kernel, bias = map(int, operator.inputs)
+    options, shape = operator.builtinOptions, editor.shape(kernel)
+    quantized = (source, kernel, int(operator.outputs[0]))
+    stored = (editor.constant(kernel), editor.constant(bias))
+    if any(editor.qparams(index) is None for index in quantized):
+        return None
+    if any(each is None for each in stored):
+        return None
+    undilated = options.dilationHFactor == options.dilationWFactor == 1
+    # Darknet's kernels are square, and so are their strides.
+    square = shape[1] == shape[2] > 1 and options.strideH == options.strideW
+    if not (undilated and square) or editor.shape(source)[-1] != shape[-1]:
+        return None
+    (top, bottom), (left, right) = _borders(editor, operator)
+    before = _padding_before(editor, source)
+    if before is not None:
+        widths = editor.constant(before.inputs[1])
+        assert widths is not None
+        (above, below), (first, last) = widths[1:3].tolist()
+        top, bottom, left, right = top + above, bottom + below, left + first, right + last
+        source = int(before.inputs[0])
+    pool = _pool_behind(editor, operator)
+    return _Convolution(operator, before, pool, source, top, bottom, left, right, options.strideH)
+
+
+def _borders(editor: ModelEditor, operator: OperatorT) -> list[tuple[int, int]]:
+    """By how many pixels a convolution pads rows and columns, before and behind."""
+    options = operator.builtinOptions
+    if options.padding != schema.Padding.SAME:
+        return [(0, 0), (0, 0)]
+    found = []
+    for axis in (1, 2):
+        side, size, count = (
+            editor.shape(index)[axis] for index in (*operator.inputs[:2], *operator.outputs)
+        )
+        total = max((count - 1) * options.strideH + size - side, 0)
+        found.append((total // 2, total - total // 2))
+    return found
+
+
+def _padding_before(editor: ModelEditor, index: int) -> OperatorT | None:
+    """The PAD of rows and columns that gives a tensor that one operator reads, or None."""
+    for operator in editor.producers([index]):
+        if editor.op_name(operator) != "PAD" or len(editor.consumers(index)) != 1:
+            continue
+        widths = editor.constant(operator.inputs[1])
+        if widths is not None and widths.shape == (4, 2) and not widths[[0, 3]].any():
+            return None if editor.is_output(index) else operator
+    return None
+
+
+def _pool_behind(editor: ModelEditor, operator: OperatorT) -> OperatorT | None:
+    output = int(operator.outputs[0])
+    readers = editor.consumers(output)
+    if len(readers) != 1 or editor.is_output(output):
+        return None
+    (pool,) = readers
+    if editor.op_name(pool) != "MAX_POOL_2D":
+        return None
+    options = pool.builtinOptions
+    sides = {options.filterHeight, options.filterWidth, options.strideH, options.strideW}
+    halved = [2 * side for side in editor.shape(pool.outputs[0])[1:3]]
+    return pool if sides == {2} and halved == list(editor.shape(output)[1:3]) else None
+
+
+def _pool_within(editor: ModelEditor, convolution: _Convolution, form: Form) -> OperatorT | None:
+    """The pool behind, where each part can do its own: it reads no two of them."""
+    width = editor.shape(convolution.operator.outputs[0])[2]
+    whole = width % (form.outputs * form.parts) == 0
+    return convolution.pool if whole and form.outputs % 2 == 0 else None
+
+
+def _groups(editor: ModelEditor, convolution: _Convolution, form: Form) -> int:
+    """How many groups of pixels a row has."""
+    width = editor.shape(convolution.operator.outputs[0])[2]
+    return -(-width // (form.outputs * form.parts))
+
+
+def _groups_right(editor: ModelEditor, convolution: _Convolution, form: Form) -> int:
+    """By how many pixels rows are padded at their end, for the last part's last group."""
+    step = form.outputs * convolution.stride
+    pixels = _groups(editor, convolution, form) * form.parts * step + (form.parts - 1) * step
+    return pixels - convolution.left - editor.shape(convolution.source)[2]
+
+
+def _im2col(editor: ModelEditor, convolution: _Convolution) -> list[OperatorT]:
+    operator = convolution.operator
+    filters, height, width, channels = editor.shape(operator.inputs[1])
+    _, rows, columns, _ = editor.shape(operator.outputs[0])
+    writer = _Writer(editor, operator, "im2col")
+    padded = (1, rows + height - 1, columns + width - 1, channels)
+    image = writer.reshape(writer.padded_rows(convolution, convolution.right), padded)
+    beside = [
+        writer.cut(image, (0, 0, place, 0), (*padded[:2], columns, channels))
+        for place in range(width)
+    ]
+    across = writer.concatenate(beside, "columns")
+    above = [
+        writer.cut(across, (0, place, 0, 0), (1, rows, columns, width * channels))
+        for place in range(height)
+    ]
+    patches = writer.concatenate(above, "patches")
+    kernel = editor.constant(operator.inputs[1])
+    assert kernel is not None
+    flat = kernel.reshape(filters, 1, 1, height * width * channels)
+    constant = editor.add_constant(
+        flat, editor.qparams(operator.inputs[1]), f"{writer.prefix}/kernel"
+    )
+    inputs = [patches, constant, int(operator.inputs[2])]
+    writer.convolve(operator, inputs, [int(operator.outputs[0])], stride=(1, 1))
+    return writer.operators
+
+
+def _space_to_depth(editor: ModelEditor, convolution: _Convolution, form: Form) -> list[OperatorT]:
+    operator, stride = convolution.operator, convolution.stride
+    pool = _pool_within(editor, convolution, form)
+    filters, _, _, channels = editor.shape(operator.inputs[1])
+    output = int(operator.outputs[0])
+    _, rows, columns, _ = editor.shape(output)
+    groups, pixels = _groups(editor, convolution, form), form.outputs * form.parts * stride
+    writer = _Writer(editor, operator, "space_to_depth")
+    image = writer.padded_rows(convolution, _groups_right(editor, convolution, form))
+    padded = editor.shape(image)[1]
+    constants = _beside(editor, convolution, form, writer.prefix)
+    parts = []
+    for part in range(form.parts):
+        begin = (0, 0, part * form.outputs * stride * channels)
+        cut = writer.cut(image, begin, (1, padded, groups * pixels * channels))
+        grouped = writer.reshape(cut, (1, padded, groups, pixels * channels))
+        shape = (1, rows, groups, form.outputs * filters)
+        made = editor.add_like(output, shape, f"{writer.prefix}/part_{part}")
+        writer.convolve(operator, [grouped, *constants], [made], stride=(stride, 1))
+        if pool is not None:
+            single = writer.reshape(made, (1, rows, groups * form.outputs, filters))
+            pooled = (1, rows // 2, groups * form.outputs // 2, filters)
+            made = editor.add_like(output, pooled, f"{writer.prefix}/pooled_{part}")
+            writer.operators.append(_renewed(pool, [single], [made]))
+            made = writer.reshape(made, (1, rows // 2, groups, form.outputs // 2 * filters))
+        parts.append(made)
+    joined = writer.concatenate(parts, "parts")
+    target = output if pool is None else int(pool.outputs[0])
+    _, rows, columns, _ = editor.shape(target)
+    across = groups * form.parts * (form.outputs if pool is None else form.outputs // 2)
+    if across > columns:
+        single = writer.reshape(joined, (1, rows, across, filters))
+        writer.cut(single, (0, 0, 0, 0), (1, rows, columns, filters), target)
+    else:
+        writer.reshape(joined, editor.shape(target), target)
+    return writer.operators
+
+
+def _beside(editor: ModelEditor, convolution: _Convolution, form: Form, prefix: str) -> list[int]:
+    """Kernel and bias of the outputs of a part, over the pixels of a group as channels."""
+    kernel, bias = map(int, convolution.operator.inputs[1:])
+    weights, biases = editor.constant(kernel), editor.constant(bias)
+    assert weights is not None
+    assert biases is not None
+    filters, size, _, channels = weights.shape
+    pixels = form.outputs * form.parts * convolution.stride
+    wide = np.zeros((form.outputs, filters, size, pixels, channels), np.int8)
+    for place in range(form.outputs):
+        first = place * convolution.stride
+        wide[place, :, :, first : first + size] = weights
+    kernels = wide.reshape(form.outputs * filters, size, 1, pixels * channels)
+    return [
+        editor.add_constant(values, _repeated(editor, index, form.outputs), f"{prefix}/{role}")
+        for role, index, values in (
+            ("kernel", kernel, kernels),
+            ("bias", bias, np.tile(biases, form.outputs)),
+        )
+    ]
+
+
+def _repeated(editor: ModelEditor, index: int, times: int) -> QuantParams | None:
+    qparams = editor.qparams(index)
+    if qparams is None or qparams.is_per_tensor:
+        return qparams
+    scales, zero_points = np.tile(qparams.scales, times), np.tile(qparams.zero_points, times)
+    return QuantParams(scales, zero_points, qparams.dtype, qparams.axis, qparams.narrow)
+
+
+def _renewed(operator: OperatorT, inputs: Sequence[int], outputs: Sequence[int]) -> OperatorT:
+    """The same operator of other tensors."""
+    made = copy.copy(operator)
+    made.inputs, made.outputs = (np.asarray(each, np.int32) for each in (inputs, outputs))
+    return made
+
+
+class _Writer:
+    """Writes the operators of one convolution.
+
+    Attributes:
+        prefix: the names of their tensors begin with it.
+        operators: in the order they run.
+    """
+
+    def __init__(self, editor: ModelEditor, convolution: OperatorT, kind: FormKind) -> None:
+        # The converter joins the names of what it fuses.
+        name = editor.output_name(convolution).partition(";")[0]
+        self.prefix = f"{name}/{kind}"
+        self.operators: list[OperatorT] = []
+        self._editor = editor
+        self._constants: dict[bytes, int] = {}
+
+    def padded_rows(self, convolution: _Convolution, right: int) -> int:
+        """The image with its border, each row one vector: (1, rows, pixels times channels)."""
+        editor, source = self._editor, convolution.source
+        _, height, width, channels = editor.shape(source)
+        rows = self.reshape(source, (1, height, width * channels))
+        border = (convolution.top, convolution.bottom, convolution.left, right)
+        if not any(border):
+            return rows
+        top, bottom, left, right = border
+        shape = (1, top + height + bottom, (left + width + right) * channels)
+        widths = ((0, 0), (top, bottom), (left * channels, right * channels))
+        target = self._tensor(source, shape, "padded")
+        inputs = [rows, self._indices(widths)]
+        self._add("PAD", inputs, target, schema.PadOptionsT())
+        return target
+
+    def cut(
+        self, index: int, begin: Sequence[int], size: Sequence[int], target: int | None = None
+    ) -> int:
+        """A part of a tensor."""
+        if tuple(size) == self._editor.shape(index):
+            return index
+        if target is None:
+            target = self._tensor(index, size, "cut")
+        inputs = [index, self._indices(begin), self._indices(size)]
+        self._add("SLICE", inputs, target, schema.SliceOptionsT())
+        return target
+
+    def reshape(self, index: int, shape: Sequence[int], target: int | None = None) -> int:
+        """The same values of another shape."""
+        if target is None and tuple(shape) == self._editor.shape(index):
+            return index
+        if target is None:
+            target = self._tensor(index, shape, "reshaped")
+        options = schema.ReshapeOptionsT()
+        options.newShape = np.asarray(shape, np.int32)
+        self._add("RESHAPE", [index, self._indices(shape)], target, options)
+        return target
+
+    def concatenate(self, indices: Sequence[int], name: str) -> int:
+        """Tensors beside each other along the channels."""
+        if len(indices) == 1:
+            return indices[0]
+        shapes = [self._editor.shape(index) for index in indices]
+        shape = (*shapes[0][:-1], sum(each[-1] for each in shapes))
+        target = self._editor.add_like(indices[0], shape, f"{self.prefix}/{name}")
+        options = schema.ConcatenationOptionsT()
+        options.axis = 3
+        self._add("CONCATENATION", indices, target, options)
+        return target
+
+    def convolve(
+        self,
+        operator: OperatorT,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        *,
+        stride: tuple[int, int],
+    ) -> None:
+        """A convolution without padding, its activation that of another."""
+        made = _renewed(operator, inputs, outputs)
+        options = made.builtinOptions = copy.copy(operator.builtinOptions)
+        options.strideH, options.strideW = stride
+        options.padding = schema.Padding.VALID
+        self.operators.append(made)
+
+    def _tensor(self, like: int, shape: Sequence[int], name: str) -> int:
+        return self._editor.add_like(like, shape, f"{self.prefix}/{name}_{len(self.operators)}")
+
+    def _indices(self, values: Sequence[int] | Sequence[Sequence[int]]) -> int:
+        array = np.asarray(values, np.int32)
+        key = bytes(array.ndim) + array.tobytes()
+        if key not in self._constants:
+            name = f"{self.prefix}/indices_{len(self._constants)}"
+            self._constants[key] = self._editor.add_indices(array, name)
+        return self._constants[key]
+
+    def _add(self, name: str, inputs: Sequence[int], output: int, options: object) -> None:
+        self.operators.append(self._editor.new_operator(name, inputs, [output], options))
