@@ -116,6 +116,7 @@ _PLAIN = (
     ("CONCATENATION", _concatenation, 2),
     ("LEAKY_RELU", _leaky, 1),
     ("ADD", schema.AddOptionsT, 2),
+    ("MAXIMUM", schema.MaximumMinimumOptionsT, 2),
     ("LOGISTIC", None, 1),
 )
 _VERSIONS: dict[tuple[str, Precision], int] = {

@@ -37,6 +37,7 @@ from tinyedge.export.check import run_file
 from tinyedge.export.pipeline import observe, prepare
 from tinyedge.export.request import ExportRequest
 from tinyedge.export.tensorflow import require_tensorflow
+from tinyedge.export.tflite.forms import choose_forms, in_forms
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
@@ -147,12 +148,15 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
         observed = observe(prepared, no_progress)
     made, spec = observed.files, InputSpec(*prepared.network.input, request.fit)
     assert made is not None
-    files: dict[str, tuple[bytes, dict[str, Any]]] = {"integer": (made.integer(no_progress), {})}
+    int8 = made.integer(no_progress)
+    files: dict[str, tuple[bytes, dict[str, Any]]] = {"integer": (int8, {})}
+    of_boards = {"integer": {board: _for_board(int8, board) for board in _BOARDS}}
     for board, budget in sample.files:
         weighed = made.precisions(counted_boards(find_profile(board)), no_progress)
         chosen = weighed.choose(budget)
         facts = {"cycles": chosen.ratio, "precision": dict(chosen.precision)}
-        files[f"{board} {budget:.2f}"] = made.fitted(chosen, no_progress)[1].content, facts
+        content = in_forms(made.fitted(chosen, no_progress)[1].content, weighed.forms)
+        files[f"{board} {budget:.2f}"] = content, facts
     is_seed = sample.name.startswith("seed")
     if is_seed:
         # By the boards of the last.
@@ -162,9 +166,9 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
         name: {**facts, "bytes": len(content)} for name, (content, facts) in files.items()
     }
     if is_seed:
-        contents = {name: content for name, (content, _) in files.items()}
-        for name, counts in _instructions(contents).items():
-            rows[name]["instructions"] = counts
+        for name, (content, _) in files.items():
+            contents = of_boards.get(name, dict.fromkeys(_BOARDS, content))
+            rows[name]["instructions"] = _instructions(contents)
     for name, paths in sample.compared.items():
         inputs = np.stack([load_float_input(path, spec) for path in paths])
         wanted = run_file(observed.float_tflite, inputs, _silent).answers
@@ -178,21 +182,22 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _instructions(files: dict[str, bytes]) -> dict[str, dict[str, int]]:
-    """By file and board."""
+def _for_board(int8: bytes, board: str) -> bytes:
+    """The integer file that an export for the board writes."""
+    chosen = choose_forms(int8, counted_boards(find_profile(board)))
+    return in_forms(int8, {name: each.form for name, each in chosen.items()})
+
+
+def _instructions(files: Mapping[str, bytes]) -> dict[str, int]:
+    """Of each board's file on it."""
+    counted = {}
     with tempfile.TemporaryDirectory(prefix="tinyedge-precision-") as folder:
-        paths = []
-        for number, content in enumerate(files.values()):
-            paths.append(Path(folder) / f"{number}.tflite")
-            paths[-1].write_bytes(content)
-        counted = {
-            board: [marks.instructions for marks in count_files(board, find_profile(board), paths)]
-            for board in _BOARDS
-        }
-    return {
-        name: {board: counted[board][number] for board in _BOARDS}
-        for number, name in enumerate(files)
-    }
+        for board, content in files.items():
+            path = Path(folder) / f"{board}.tflite"
+            path.write_bytes(content)
+            (marks,) = count_files(board, find_profile(board), [path])
+            counted[board] = marks.instructions
+    return counted
 
 
 def _compared(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> dict[str, float]:

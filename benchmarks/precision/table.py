@@ -22,7 +22,8 @@ def markdown(found: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> st
     lines += [
         "Written by `python -m benchmarks.precision -o docs/precision.md`. *cycles* are by the"
         " table and the rule, to the integer file's on the board; instructions are counted on"
-        " emulated cores, one thread. A number is the mean; in brackets the lowest and highest.",
+        " emulated cores, one thread, of the integer file for each of them. A number is the mean;"
+        " in brackets the lowest and highest.",
         "",
     ]
     for (network, kind), samples in sorted(found.items(), key=lambda each: each[0], reverse=True):

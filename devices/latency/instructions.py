@@ -43,7 +43,8 @@ _POOLS = frozenset(("AVERAGE_POOL_2D", "MAX_POOL_2D"))
 # Of an operator that was not counted: as its like.
 _LIKE = {
     **dict.fromkeys(("ABS", "NEG", "RELU", "RELU6", "RELU_N1_TO_1", "PRELU"), "LEAKY_RELU"),
-    **dict.fromkeys(("SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM"), "ADD"),
+    **dict.fromkeys(("SUB", "MUL", "DIV"), "ADD"),
+    "MINIMUM": "MAXIMUM",
     **dict.fromkeys(("EXP", "LOG", "TANH", "HARD_SWISH", "GELU", "SOFTMAX"), "LOGISTIC"),
     **dict.fromkeys(("SUM", "REDUCE_MAX"), "MEAN"),
 }

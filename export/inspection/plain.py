@@ -5,7 +5,7 @@ kernel, so that what is found of the plain graph is true of the file.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -16,8 +16,15 @@ from tinyedge.errors import ModelError
 from tinyedge.export.tflite.forms import FORM_KINDS
 from tinyedge.tflite.model import Operator, Subgraph, Tensor
 from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.schema import OptionValue
 
 __all__ = ["with_plain_convolutions"]
+
+_HALVING: Mapping[str, OptionValue] = {
+    **dict.fromkeys(("stride_h", "stride_w", "filter_h", "filter_w"), 2),
+    "padding": "VALID",
+    "fused_activation": "NONE",
+}
 
 
 def with_plain_convolutions(graph: Subgraph, source: str) -> Subgraph:
@@ -64,11 +71,11 @@ def _written(graph: Subgraph, operator: Operator) -> _Written | None:
 def _plain(tensors: list[Tensor], written: _Written, group: Sequence[Operator]) -> list[Operator]:
     """The operators in place of `group`; what they need is added to `tensors`."""
     convolution = next(each for each in group if each.name == "CONV_2D")
-    pool = next((each for each in group if each.name == "MAX_POOL_2D"), None)
+    pooled = any(each.name == "MAXIMUM" for each in group)
     image, target = group[0].inputs[0], group[-1].outputs[0]
     _, height, width, channels = tensors[image].shape
     _, rows, columns, filters = tensors[target].shape
-    if pool is not None:
+    if pooled:
         rows, columns = 2 * rows, 2 * columns
     stored, bias = tensors[convolution.inputs[1]], tensors[convolution.inputs[2]]
     if written.kind == "im2col":
@@ -101,15 +108,15 @@ def _plain(tensors: list[Tensor], written: _Written, group: Sequence[Operator]) 
         _add(tensors, _constant(bias.name, _numbers(bias)[:filters], _first(bias, filters))),
     )
     output = target
-    if pool is not None:
+    if pooled:
         shape = (1, rows, columns, filters)
         made = tensors[target]._replace(name=written.layer, shape=shape, signature=shape)
         output = _add(tensors, made)
     options = dict(convolution.options) | {"padding": "SAME" if same else "VALID"}
     options["stride_w"] = stride
     operators.append(convolution._replace(inputs=inputs, outputs=(output,), options=options))
-    if pool is not None:
-        operators.append(pool._replace(inputs=(output,), outputs=(target,)))
+    if pooled:
+        operators.append(Operator("MAX_POOL_2D", False, 2, (output,), (target,), _HALVING))
     return operators
 
 

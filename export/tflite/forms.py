@@ -10,9 +10,10 @@ and not values.
 
 ``space_to_depth`` takes several pixels beside each other for one, whose channels theirs are, as
 MLPerf's first layers on TPUs do. A row of the image lies in memory as it is, so that this is a
-reshape. A kernel that spans `window` such pixels computes `outputs` of its own beside each other as
-channels of one; it steps over whole groups of pixels, and the outputs between come from other
-parts: the same image, shifted.
+reshape. A kernel of one column then computes the outputs beside each other that a group has all
+pixels for, as channels of one; those between come from other parts: the same image, shifted. Where
+a max pool follows and a part computes every second output or fewer, the pool is the greater of two
+parts, which takes a tenth of a pool of few channels.
 
 Both sum the same products of the same integers and requantize them alike: the answers are those of
 the plain file, bit for bit, which `tinyedge.export.check` proves of each file. What is less depends
@@ -34,7 +35,16 @@ from tinyedge.export.tflite.schema_types import OperatorT
 from tinyedge.tflite.model import parse_tflite
 from tinyedge.tflite.quantization import QuantParams
 
-__all__ = ["FORM_KINDS", "IM2COL", "ChosenForm", "Form", "FormKind", "choose_forms", "in_forms"]
+__all__ = [
+    "FORM_KINDS",
+    "IM2COL",
+    "ChosenForm",
+    "Form",
+    "FormKind",
+    "alone",
+    "choose_forms",
+    "in_forms",
+]
 
 FormKind = Literal["im2col", "space_to_depth"]
 FORM_KINDS: tuple[FormKind, ...] = get_args(FormKind)
@@ -42,7 +52,7 @@ FORM_KINDS: tuple[FormKind, ...] = get_args(FormKind)
 
 _MOST_JOINED = 5
 """Tensors that XNNPACK concatenates in one operator."""
-_MOST_OUTPUTS, _MOST_PARTS = 4, 4
+_MOST_OUTPUTS, _MOST_PARTS = 2, 4
 _MOST_CHANNELS = 64
 """Of a group of pixels: with more, a plain convolution loses nothing."""
 _WORTH = 0.02
@@ -85,7 +95,7 @@ class _Convolution(NamedTuple):
     Attributes:
         operator: itself.
         before: a PAD that nothing else reads, or None.
-        pool: a MAX_POOL_2D that alone reads it and halves both sides, or None.
+        pool: a MAX_POOL_2D of 2x2 pixels that alone reads it and halves both sides, or None.
         source: the tensor to be padded.
         top, bottom, left, right: by how many pixels, the padding of the convolution included.
         stride: in both directions.
@@ -134,6 +144,20 @@ def choose_forms(content: bytes, boards: Sequence[Profile]) -> dict[str, ChosenF
     return found
 
 
+def alone(content: bytes) -> dict[str, dict[Form | None, bytes]]:
+    """Each convolution that has other forms in a file of its own, by the name of its output.
+
+    The file of None has it in plain form; the PAD before it and the pool behind it are in all of
+    them. To see what forms cost: `choose_forms` chooses by the same files.
+    """
+    editor = ModelEditor(content)
+    return {
+        editor.output_name(operator): _alone(editor, convolution)
+        for operator in editor.operators
+        if (convolution := _read(editor, operator)) is not None
+    }
+
+
 def in_forms(content: bytes, forms: Mapping[str, Form]) -> bytes:
     """The file with convolutions in these forms.
 
@@ -157,7 +181,7 @@ def in_forms(content: bytes, forms: Mapping[str, Form]) -> bytes:
             operators = _im2col(editor, convolution)
         else:
             operators = _space_to_depth(editor, convolution, form)
-            last = _pool_within(editor, convolution, form) or last
+            last = _pool_of_parts(editor, convolution, form) or last
         replaced = (convolution.before, convolution.operator)
         written |= {id(each): [] for each in replaced if each is not None}
         written[id(last)] = operators
@@ -186,14 +210,13 @@ def _best(
     weights: Sequence[float],
 ) -> ChosenForm | None:
     """The form that takes the least, of those worth it."""
-    own = (convolution.before, convolution.operator, convolution.pool)
-    alone = editor.extract([each for each in own if each is not None])
-    name, plain = editor.output_name(convolution.operator), _cycles(alone, boards)
-    found = []
-    for form in _candidates(editor, convolution):
-        cycles = _cycles(in_forms(alone, {name: form}), boards)
-        saved = tuple(before - after for before, after in zip(plain, cycles, strict=True))
-        found.append(ChosenForm(form, saved))
+    costs = {form: _cycles(each, boards) for form, each in _alone(editor, convolution).items()}
+    plain = costs.pop(None)
+    found = [
+        ChosenForm(form, tuple(before - after for before, after in zip(plain, cycles, strict=True)))
+        for form, cycles in costs.items()
+        if form is not None
+    ]
 
     def weighed(cycles: Sequence[float]) -> float:
         return sum(w * c for w, c in zip(weights, cycles, strict=True))
@@ -204,6 +227,16 @@ def _best(
     return best
 
 
+def _alone(editor: ModelEditor, convolution: _Convolution) -> dict[Form | None, bytes]:
+    own = (convolution.before, convolution.operator, convolution.pool)
+    plain = editor.extract([each for each in own if each is not None])
+    name = editor.output_name(convolution.operator)
+    found: dict[Form | None, bytes] = {None: plain}
+    for form in _candidates(editor, convolution):
+        found[form] = in_forms(plain, {name: form})
+    return found
+
+
 def _candidates(editor: ModelEditor, convolution: _Convolution) -> list[Form]:
     """The forms that a convolution may gain by."""
     _, size, _, channels = editor.shape(convolution.operator.inputs[1])
@@ -211,9 +244,12 @@ def _candidates(editor: ModelEditor, convolution: _Convolution) -> list[Form]:
     for outputs, parts in product(range(1, _MOST_OUTPUTS + 1), range(2, _MOST_PARTS + 1)):
         form = Form("space_to_depth", outputs, parts)
         step = outputs * convolution.stride
-        fewer = (parts - 1) * step >= step - convolution.stride + size
-        if parts * step * channels <= _MOST_CHANNELS and not fewer:
-            found += [form] if _fits(editor, convolution, form) else []
+        spanned = step - convolution.stride + size
+        needless = (parts - 1) * step >= spanned
+        if needless and _pool_of_parts(editor, convolution, form) is None:
+            continue
+        if parts * step * channels <= _MOST_CHANNELS and _fits(editor, convolution, form):
+            found.append(form)
     return found
 
 
@@ -288,19 +324,19 @@ def _pool_behind(editor: ModelEditor, operator: OperatorT) -> OperatorT | None:
     if len(readers) != 1 or editor.is_output(output):
         return None
     (pool,) = readers
-    if editor.op_name(pool) != "MAX_POOL_2D":
-        return None
     options = pool.builtinOptions
+    if editor.op_name(pool) != "MAX_POOL_2D" or options.fusedActivationFunction:
+        return None
     sides = {options.filterHeight, options.filterWidth, options.strideH, options.strideW}
     halved = [2 * side for side in editor.shape(pool.outputs[0])[1:3]]
     return pool if sides == {2} and halved == list(editor.shape(output)[1:3]) else None
 
 
-def _pool_within(editor: ModelEditor, convolution: _Convolution, form: Form) -> OperatorT | None:
-    """The pool behind, where each part can do its own: it reads no two of them."""
+def _pool_of_parts(editor: ModelEditor, convolution: _Convolution, form: Form) -> OperatorT | None:
+    """The pool behind, where it takes the greater of two parts, and no part is cut."""
     width = editor.shape(convolution.operator.outputs[0])[2]
-    whole = width % (form.outputs * form.parts) == 0
-    return convolution.pool if whole and form.outputs % 2 == 0 else None
+    in_pairs = form.outputs == 1 and form.parts % 2 == 0 and width % form.parts == 0
+    return convolution.pool if in_pairs else None
 
 
 def _groups(editor: ModelEditor, convolution: _Convolution, form: Form) -> int:
@@ -346,7 +382,7 @@ def _im2col(editor: ModelEditor, convolution: _Convolution) -> list[OperatorT]:
 
 def _space_to_depth(editor: ModelEditor, convolution: _Convolution, form: Form) -> list[OperatorT]:
     operator, stride = convolution.operator, convolution.stride
-    pool = _pool_within(editor, convolution, form)
+    pool = _pool_of_parts(editor, convolution, form)
     filters, _, _, channels = editor.shape(operator.inputs[1])
     output = int(operator.outputs[0])
     _, rows, columns, _ = editor.shape(output)
@@ -363,17 +399,14 @@ def _space_to_depth(editor: ModelEditor, convolution: _Convolution, form: Form) 
         shape = (1, rows, groups, form.outputs * filters)
         made = editor.add_like(output, shape, f"{writer.prefix}/part_{part}")
         writer.convolve(operator, [grouped, *constants], [made], stride=(stride, 1))
-        if pool is not None:
-            single = writer.reshape(made, (1, rows, groups * form.outputs, filters))
-            pooled = (1, rows // 2, groups * form.outputs // 2, filters)
-            made = editor.add_like(output, pooled, f"{writer.prefix}/pooled_{part}")
-            writer.operators.append(_renewed(pool, [single], [made]))
-            made = writer.reshape(made, (1, rows // 2, groups, form.outputs // 2 * filters))
         parts.append(made)
+    target, across = output, groups * form.parts * form.outputs
+    if pool is not None:
+        beside = [writer.maximum(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
+        parts = [writer.maximum_of_rows(each) for each in beside]
+        target, across = int(pool.outputs[0]), across // 2
     joined = writer.concatenate(parts, "parts")
-    target = output if pool is None else int(pool.outputs[0])
     _, rows, columns, _ = editor.shape(target)
-    across = groups * form.parts * (form.outputs if pool is None else form.outputs // 2)
     if across > columns:
         single = writer.reshape(joined, (1, rows, across, filters))
         writer.cut(single, (0, 0, 0, 0), (1, rows, columns, filters), target)
@@ -485,6 +518,20 @@ class _Writer:
         options.axis = 3
         self._add("CONCATENATION", indices, target, options)
         return target
+
+    def maximum(self, one: int, other: int) -> int:
+        """The greater of two tensors, number by number."""
+        target = self._tensor(one, self._editor.shape(one), "greater")
+        self._add("MAXIMUM", [one, other], target, schema.MaximumMinimumOptionsT())
+        return target
+
+    def maximum_of_rows(self, index: int) -> int:
+        """The greater of each two rows of an image."""
+        _, rows, columns, channels = self._editor.shape(index)
+        row = columns * channels
+        pairs = self.reshape(index, (1, rows // 2, 2 * row))
+        upper, lower = (self.cut(pairs, (0, 0, begin), (1, rows // 2, row)) for begin in (0, row))
+        return self.reshape(self.maximum(upper, lower), (1, rows // 2, columns, channels))
 
     def convolve(
         self,

@@ -210,7 +210,7 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         ),
         "LOGISTIC": OperatorFacts(fixed_output=True),
         "LOG_SOFTMAX": OperatorFacts(fixed_output=True),
-        "MAXIMUM": OperatorFacts(shares_scale=True),
+        "MAXIMUM": OperatorFacts(shares_scale=True, int8_version=2),
         "MAX_POOL_2D": OperatorFacts(
             options=OptionsTable(5, _POOL_2D), same_scale=True, int8_version=2
         ),

@@ -1,7 +1,8 @@
 """Convolutions in other forms against the plain ones, in both of LiteRT's sets of kernels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
+from tests.emulated_pi import EmulatedPi
 from tests.support.tflite_writer import Op, T, constant, write_model
 from tinyedge.devices.latency.instructions import file_cost
 from tinyedge.devices.profile import find_profile
@@ -180,7 +182,7 @@ def test_forms_are_chosen_by_what_the_core_takes() -> None:
     first = file_of(Case(224, 224, 3, 16, 3, pooled=True))
     later = file_of(Case(56, 56, 16, 128, 3))
     pi3, pi4, pi5 = (find_profile(name) for name in ("pi3", "pi4", "pi5"))
-    assert choose_forms(first, [pi4])[NAME].form == Form("space_to_depth", 2, 2)
+    assert choose_forms(first, [pi4])[NAME].form == Form("space_to_depth", 1, 4)
     assert choose_forms(later, [pi4])[NAME].form == IM2COL
     assert choose_forms(later, [pi3]) == {}
     for content, board in ((first, pi4), (later, pi4), (first, pi5), (later, pi5)):
@@ -228,7 +230,52 @@ def test_a_tensor_that_others_read_is_not_taken_into_a_form() -> None:
     editor = ModelEditor(content)
     editor.set_output(int(editor.operators[0].outputs[0]))
     both = editor.content()
-    graph = parse_tflite(in_forms(both, {NAME: Form("space_to_depth", 2, 2)})).subgraphs[0]
+    graph = parse_tflite(in_forms(both, {NAME: Form("space_to_depth", 1, 4)})).subgraphs[0]
     assert [operator.name for operator in graph.operators].count("MAX_POOL_2D") == 1
     (output,) = graph.outputs
     assert graph.tensors[output].name == NAME
+
+
+ON_THE_BOARD = """
+import sys
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+def answers(path):
+    interpreter = Interpreter(path, num_threads=1)
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        image = rng.integers(-128, 128, source["shape"]).astype(np.int8)
+        interpreter.set_tensor(source["index"], image)
+        interpreter.invoke()
+        yield interpreter.get_tensor(target["index"]).tobytes()
+
+for pair in open(sys.argv[1]):
+    plain, written = map(list, map(answers, pair.split()))
+    print(len(set(plain)), plain == written)
+"""
+
+
+@pytest.mark.pi_emulated
+@pytest.mark.parametrize(("release", "board"), [("bookworm", "pi4"), ("trixie", "pi5")])
+def test_a_board_computes_the_same_in_every_form(
+    emulated_pi: Callable[..., EmulatedPi], tmp_path: Path, release: str, board: str
+) -> None:
+    pairs = []
+    for number, case in enumerate(CASES):
+        plain = tmp_path / f"{number}.tflite"
+        plain.write_bytes(file_of(case))
+        for form in FORMS:
+            written = tmp_path / f"{number}-{form.kind}-{form.outputs}-{form.parts}.tflite"
+            written.write_bytes(in_forms(plain.read_bytes(), {NAME: form}))
+            if names(written.read_bytes()) != names(plain.read_bytes()):
+                pairs.append(f"{plain} {written}")
+    pi = emulated_pi(release, board, shared=[tmp_path])
+    listed = tmp_path / "pairs.txt"
+    listed.write_text("".join(f"{pair}\n" for pair in pairs))
+    done = pi.run("python3", "-c", ON_THE_BOARD, listed)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["3 True"] * len(pairs)
+    assert len(pairs) > 2 * len(CASES)
