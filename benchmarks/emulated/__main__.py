@@ -88,8 +88,11 @@ def _measure(parts: list[str], arguments: argparse.Namespace) -> None:
                 case _:
                     files = [models / f"tiny_{kind}.tflite" for kind in ("float", "int8")]
                     peaks = {
-                        file.stem: measures.peak_memory(packages, file, photos[0]) for file in files
+                        f"`{file.stem}`": measures.peak_memory(packages, file, photos[0])
+                        for file in files
                     }
+                    alone = measures.script_peak_memory(files[1], photos[0])
+                    peaks[f"`{files[1].stem}`, smallest.py"] = alone
                     _keep(part, {"packages": measures.board_install(checkout), "peaks": peaks})
 
 
@@ -128,26 +131,31 @@ def _instructions(models: Path) -> dict[str, dict[str, int]]:
 
 
 def _starts(models: Path, photo: Path, commits: list[str]) -> list[dict[str, Any]]:
-    """Of the photo, and of the same enlarged to what a camera takes."""
+    """Of the photo, and of the same enlarged to what a camera takes, by commits and the script."""
     rows = []
-    for commit in [*commits, "HEAD"]:
-        with tempfile.TemporaryDirectory() as folder:
-            packages = Path(folder) / "packages"
-            measures.install_alone(_checkout(commit, Path(folder) / "checkout"), packages)
-            large = Path(folder) / "large.jpg"
-            with Image.open(photo) as image:
-                sizes = (image.size, (4000, 3000))
-                image.convert("RGB").resize(sizes[1], Image.Resampling.BICUBIC).save(large)
-            name, date = _git("show", "-s", "--format=%h %cs", commit).split()
-            for path, (width, height) in zip((photo, large), sizes, strict=True):
+    model = models / "tiny_int8.tflite"
+    with tempfile.TemporaryDirectory() as folder:
+        large = Path(folder) / "large.jpg"
+        with Image.open(photo) as image:
+            sizes = (image.size, (4000, 3000))
+            image.convert("RGB").resize(sizes[1], Image.Resampling.BICUBIC).save(large)
+        photos = {
+            f"{width}x{height}": path
+            for path, (width, height) in zip((photo, large), sizes, strict=True)
+        }
+        for number, commit in enumerate([*commits, "HEAD"]):
+            packages = Path(folder) / f"packages{number}"
+            measures.install_alone(_checkout(commit, Path(folder) / f"{number}"), packages)
+            by = " (".join(_git("show", "-s", "--format=%h %cs", commit).split()) + ")"
+            for size, path in photos.items():
                 taken = {
-                    board: measures.run_instructions(
-                        board, packages, models / "tiny_int8.tflite", path
-                    )
+                    board: measures.run_instructions(board, packages, model, path)
                     for board in _BOARDS
                 }
-                row = {"commit": name, "date": date, "photo": f"{width}x{height}"}
-                rows.append({**row, "instructions": taken})
+                rows.append({"by": by, "photo": size, "instructions": taken})
+        for size, path in photos.items():
+            taken = {board: measures.script_instructions(board, model, path) for board in _BOARDS}
+            rows.append({"by": "smallest.py", "photo": size, "instructions": taken})
     return rows
 
 

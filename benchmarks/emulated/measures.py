@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ __all__ = [
     "install_alone",
     "peak_memory",
     "run_instructions",
+    "script_instructions",
+    "script_peak_memory",
     "site_packages",
 ]
+
+_SMALLEST = Path(__file__).with_name("smallest.py")
 
 _INFERENCES = """
 import sys
@@ -38,18 +43,18 @@ for _ in range(int(sys.argv[2])):
     interpreter.set_tensor(details["index"], values)
     interpreter.invoke()
 """
-# The command, and where its process would end the most memory it ever had.
+# A program, a module or a script, and where its process ends the most memory it ever had.
 _PEAK = """
-import os, sys
-sys.argv = ["tinyedge", *sys.argv[1:]]
-def end(code):
+import atexit, os, runpy, sys
+def tell():
     for line in open("/proc/self/status"):
         if line.startswith("VmHWM:"):
             print(line.split()[1], file=sys.stderr)
-    sys.exit(code)
-os._exit = end
-from tinyedge.__main__ import main
-main()
+atexit.register(tell)
+os._exit = sys.exit
+sys.argv = sys.argv[1:]
+run = runpy.run_path if sys.argv[0].endswith(".py") else runpy.run_module
+run(sys.argv[0], run_name="__main__")
 """
 
 
@@ -71,13 +76,29 @@ def run_instructions(board: str, packages: Path, model: Path, photo: Path) -> in
     return count(pi, *words, environment={"PYTHONPATH": f"{packages}:{site_packages(pi)}"})[0]
 
 
+def script_instructions(board: str, model: Path, photo: Path) -> int:
+    """Of smallest.py in the place of the command."""
+    pi = emulated_pi("bookworm", board)
+    words = ["/usr/bin/python3", _SMALLEST, model, photo]
+    return count(pi, *words, environment={"PYTHONPATH": str(site_packages(pi))})[0]
+
+
 def peak_memory(packages: Path, model: Path, photo: Path) -> dict[str, int]:
     """Bytes at most of ``tinyedge run MODEL PHOTO``, ``here`` and ``there`` on bookworm's Pi 4.
 
     There it is the emulator's process: its own memory and its translation of the program count.
     """
-    variables = {"PYTHONPATH": str(packages)}
-    words = ["-c", _PEAK, "run", str(model), str(photo)]
+    return _peaks(["tinyedge", "run", model, photo], [packages, model, photo], packages)
+
+
+def script_peak_memory(model: Path, photo: Path) -> dict[str, int]:
+    """Of smallest.py in the place of the command."""
+    return _peaks([_SMALLEST, model, photo], [_SMALLEST.parent, model, photo], _SMALLEST.parent)
+
+
+def _peaks(program: Sequence[object], shared: Sequence[Path], packages: Path) -> dict[str, int]:
+    variables = {"PYTHONPATH": str(packages), "OPENBLAS_NUM_THREADS": "1"}
+    words = ["-c", _PEAK, *map(str, program)]
     here = subprocess.run(
         [sys.executable, *words],
         cwd="/",  # -c looks for modules in the working directory first
@@ -86,7 +107,7 @@ def peak_memory(packages: Path, model: Path, photo: Path) -> dict[str, int]:
         text=True,
         check=True,
     )
-    pi = emulated_pi("bookworm", "pi4", shared=[packages, model, photo])
+    pi = emulated_pi("bookworm", "pi4", shared=shared)
     there = pi.run("python3", *words, environment=variables)
     return {
         place: 1024 * int(done.stderr.splitlines()[-1])
