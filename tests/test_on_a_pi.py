@@ -83,6 +83,25 @@ def test_run_answers_there_as_here(
     assert agreed == 100 if release != "armhf" else agreed >= 98
 
 
+@pytest.mark.parametrize("pi", [("bookworm", "pi4"), ("trixie", "pi5"), _ARMHF], ids="-".join)
+def test_operators_are_timed_there_as_here(
+    on_a_pi: _Python, fashion_models: Models, fashion_images: Path, pi: tuple[str, str]
+) -> None:
+    image = min((fashion_images / "Bag").iterdir())
+    words = ["run", fashion_models.int8_model, image, "--bench", 1, "--operators", "--json"]
+    there, here = on_a_pi(pi, "-m", "tinyedge", *words), run_as_user(*words)
+    if pi == _ARMHF:
+        assert (there.returncode, there.stdout) == (2, "")
+        assert "tflite-runtime 2.14.0 has no profiler" in there.stderr
+        return
+    assert there.returncode == 0, there.stderr
+    found, expected = (
+        [(row["layer"], row["operator"]) for row in json.loads(done.stdout)["operators"]["rows"]]
+        for done in (there, here)
+    )
+    assert found == expected
+
+
 @pytest.fixture(scope="session")
 def fifty(fashion_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of five labelled images of each class of the built-in model."""

@@ -154,9 +154,10 @@ class Samples:
         ]
 
     def run_bench(self) -> list[Object]:
-        """Of one photo."""
+        """Of one photo, without operators and with them."""
         photo = self._photos / "red" / "0.png"
-        return printed("run", self._float_file, photo, "--bench", 2)
+        words = ("run", self._float_file, photo, "--bench", 2)
+        return printed(*words) + printed(*words, "--operators")
 
     def compare(self) -> list[Object]:
         """Without a gate and with one; without labels; of files whose answers differ."""

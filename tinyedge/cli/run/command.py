@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 @click.option(
     "--bench", type=click.IntRange(min=1), metavar="RUNS", help="Time the model on the photos."
 )
+@click.option("--operators", is_flag=True, help="With --bench, what each operator takes, too.")
 @device_option
 @click.option(
     "--require-delegate",
@@ -117,6 +118,7 @@ def command(
     save: Path | None,
     html: Path | None,
     bench: int | None,
+    operators: bool,
     device: str,
     require_delegate: bool,
     top: int,
@@ -147,12 +149,15 @@ def command(
     Many photos are shared among the cores; Ctrl-C shows what came of those until then.
 
     --bench prints the times of loading, of the first inference, of warming up and of steady
-    inference apart, and of loading photos.
+    inference apart, and of loading photos; with --operators also each operator's, by
+    ai-edge-litert's profiler.
 
     With --json, one JSON object a line for each photo, or one of --bench.
     """
     _check_sources(images, watch, camera, bench)
     _check_output(images, bench, null=null, least=least, save=save, html=html)
+    if operators and bench is None:
+        raise click.UsageError("--operators goes with --bench")
     for name, given in (("existing", existing), ("rewritten", rewritten)):
         if given and watch is None:
             raise click.UsageError(f"--{name} goes with --watch")
@@ -191,7 +196,7 @@ def command(
     if bench is not None:
         from tinyedge.cli.run.bench import bench_images
 
-        bench_images(load, model, images, bench, as_json=as_json)
+        bench_images(load, model, images, bench, operators=operators, as_json=as_json)
         return
     page = None
     if html is not None:
