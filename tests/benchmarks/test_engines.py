@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_the_peak_is_of_whole_vectors(tmp_path: Path) -> None:
     assert code.count("vfmadd") >= 12
 
 
-def _said(command: list[object], inferences: int) -> list[object]:
+def _said(command: list[object], inferences: int) -> list[Any]:
     done = subprocess.run(
         list(map(str, command)),
         input="\n" * inferences,
