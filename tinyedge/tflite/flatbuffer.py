@@ -8,7 +8,7 @@ description is "FlatBuffers internals".
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,16 @@ MOST_BYTES = 2**31 - 1
 """Of a FlatBuffer: its offsets are 32 bits with a sign."""
 
 
+_Number = TypeVar("_Number", bound=np.generic)
+
 _MOST_FIELDS = 64
 """Of a table that are looked for: none of the schemas read here has half as many."""
 _MOST_VTABLES = 1024
 """That are remembered: hundreds of tables share a few dozen, but a hostile file's share none."""
+
+
+# Of struct's kinds: looked up, for a model has thousands of numbers.
+_NUMBERS = {kind: struct.Struct(f"<{kind}") for kind in "?bBHiIqQfd"}
 
 
 class FlatbufferError(ValueError):
@@ -52,12 +58,17 @@ class _Buffer:
 
     def unpack(self, kind: str, position: int) -> float:
         """The number (an int, but of kinds ``f`` and ``d``) of struct's little-endian `kind`."""
-        number: float = self.several(kind, position, 1)[0]
+        # struct counts negative positions from the end.
+        if position < 0:
+            raise FlatbufferError("an offset leads out of the file")
+        try:
+            number: float = _NUMBERS[kind].unpack_from(self.content, position)[0]
+        except struct.error:
+            raise FlatbufferError("an offset leads out of the file") from None
         return number
 
     def several(self, kind: str, position: int, count: int) -> tuple[Any, ...]:
         """So many numbers of a `kind`, one behind the other."""
-        # struct counts negative positions from the end.
         if position < 0:
             raise FlatbufferError("an offset leads out of the file")
         try:
@@ -114,14 +125,13 @@ class Table:
         position = self._reference(field)
         if position is None:
             return ()
-        size = struct.calcsize(f"<{kind}")
+        size = _NUMBERS[kind].size
         count = self._buffer.length(position, size)
         self._buffer.spend(size * count)
         return self._buffer.several(kind, position + 4, count)
 
-    def array(self, field: int, kind: str) -> NDArray[np.generic]:
-        """`numbers` as a read-only array, which long vectors are read faster as."""
-        dtype = np.dtype(kind).newbyteorder("<")
+    def array(self, field: int, dtype: np.dtype[_Number]) -> NDArray[_Number]:
+        """`numbers` of a little-endian type as a read-only array: faster for long vectors."""
         found = np.frombuffer(self.bytes(field, dtype.itemsize), dtype)
         self._buffer.spend(found.nbytes)
         return found
@@ -144,6 +154,11 @@ class Table:
         """A table inside this one, or None where it is left out."""
         position = self._reference(field)
         return None if position is None else Table(self._buffer, position)
+
+    def count(self, field: int) -> int:
+        """How many tables a vector of them has."""
+        position = self._reference(field)
+        return 0 if position is None else self._buffer.length(position, 4)
 
     def tables(self, field: int) -> Iterator["Table"]:
         """The tables of a vector of them."""
@@ -245,12 +260,11 @@ class Verifier:
         for number, (inside, kind) in enumerate(zip(entries, kinds, strict=False)):
             if not inside or kind == "-":
                 continue
-            is_number = kind.isdecimal()
-            width = int(kind) if is_number else 4
+            width = _WIDTHS.get(kind, 4)
             if inside < 4 or inside + width > extent:
                 raise FlatbufferError("a field lies outside its table")
             union = entries[number - 1] if kind[0] == "|" else 0
-            found.append((inside, width, "" if is_number else kind, union))
+            found.append((inside, width, "" if kind in _WIDTHS else kind, union))
         return found
 
     def _reference(self, kind: str, target: int, union: int) -> None:
@@ -268,15 +282,13 @@ class Verifier:
             self._todo.append((target, kind))
 
     def _vector(self, kind: str, at: int) -> None:
-        if (at, "[" + kind) in self._done:
-            return
-        self._done.add((at, "[" + kind))
-        width = int(kind) if kind.isdecimal() else 4
+        width = _WIDTHS.get(kind, 4)
         count = self._length(at)
         if (at + 4) % width or at + 4 + count * width > self._size:
             raise FlatbufferError("a vector is longer than the file")
-        if kind.isdecimal():
+        if kind in _WIDTHS or (at, "[" + kind) in self._done:
             return
+        self._done.add((at, "[" + kind))
         if len(self._done) + len(self._todo) + count > self._size // 4:
             raise FlatbufferError("its offsets point to the same bytes over and over")
         offsets = struct.unpack_from(f"<{count}I", self._content, at + 4)
@@ -310,6 +322,8 @@ class Verifier:
         return at + int(_U32(self._content, at)[0])
 
 
+# Bytes of what the schema's rows have of numbers.
+_WIDTHS = {"1": 1, "2": 2, "4": 4, "8": 8}
 _I32 = struct.Struct("<i").unpack_from
 _U32 = struct.Struct("<I").unpack_from
 _U16_PAIR = struct.Struct("<2H").unpack_from

@@ -47,6 +47,7 @@ _NUMPY_TYPES = frozenset(
         *("uint8", "uint16", "uint32", "uint64"),
     )
 )
+_SCALES, _ZERO_POINTS = np.dtype("<f4"), np.dtype("<i8")
 # What numpy 1 can make an array of; TFLite's kernels know 8.
 _MOST_DIMENSIONS = 32
 
@@ -63,6 +64,7 @@ class Tensor(NamedTuple):
         buffer: the index of the buffer that holds a constant's bytes; tensors may share one.
         stored: a constant's bytes, None of what is computed.
         variable: whether it is a state that an operator keeps from one inference to the next.
+        sparse: whether its bytes are not all of its numbers.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Tensor(NamedTuple):
     buffer: int
     stored: memoryview | None
     variable: bool = False
+    sparse: bool = False
 
     @property
     def has_numbers(self) -> bool:
@@ -298,6 +301,7 @@ def _tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
         buffer=buffer,
         stored=buffers[buffer],
         variable=bool(table.number(5, "?", False)),
+        sparse=table.table(6) is not None,
     )
 
 
@@ -305,10 +309,10 @@ def _qparams(table: Table | None, kind: str, dimensions: int) -> QuantParams | N
     """Of a tensor of type `kind`, held to what TFLite's runtime asks of them."""
     if table is None or kind not in _NUMPY_TYPES:
         return None
-    scales = table.array(2, "f").astype(np.float64)
+    scales = table.array(2, _SCALES).astype(np.float64)
     if not len(scales):
         return None
-    zero_points = table.array(3, "q").astype(np.int64)
+    zero_points = table.array(3, _ZERO_POINTS).astype(np.int64)
     if not len(zero_points):
         zero_points = np.zeros(len(scales), np.int64)
     axis = int(table.number(6, "i"))
