@@ -74,7 +74,7 @@ def check_tflite(content: bytes) -> TfliteModel:
                 _check_operator(graph, operator)
             except OperatorError as error:
                 raise FlatbufferError(
-                    f"operator {number}, {shortened(operator.name)[1:-1]}: {error}",
+                    f"{_named(number, operator)}: {error}",
                     operator=number,
                 ) from error
         _check_memory(graph)
@@ -166,15 +166,18 @@ def _check_order(graph: Subgraph) -> None:
         raise FlatbufferError("an input of its graph is a constant, or stands there twice")
     ready |= {*graph.inputs}
     for number, operator in enumerate(graph.operators):
-        name = shortened(operator.name)[1:-1]
         if not {n for n in operator.inputs if n >= 0} <= ready:
-            raise FlatbufferError(f"operator {number}, {name}, reads what is not yet computed")
+            raise FlatbufferError(f"{_named(number, operator)}, reads what is not yet computed")
         written = {*operator.outputs}
         if len(written) != len(operator.outputs) or written & ready:
-            raise FlatbufferError(f"operator {number}, {name}, writes what is there already")
+            raise FlatbufferError(f"{_named(number, operator)}, writes what is there already")
         ready |= written
     if not {*graph.outputs} <= ready:
         raise FlatbufferError("an output of its graph is computed by no operator")
+
+
+def _named(number: int, operator: Operator) -> str:
+    return f"operator {number}, {shortened(operator.name)[1:-1]}"
 
 
 def _check_operator(graph: Subgraph, operator: Operator) -> None:

@@ -217,7 +217,7 @@ class Verifier:
         # Tables may be shared, and refer to each other.
         self._done: set[tuple[int, str]] = set()
         self._layouts: dict[tuple[int, str], list[tuple[int, int, str, int]]] = {}
-        self._todo = [(self._follow(0), root)]
+        self._todo = [(self._u32(0), root)]
         while self._todo:
             found = self._todo.pop()
             if found not in self._done:
@@ -240,10 +240,11 @@ class Verifier:
             if len(self._layouts) < _MOST_VTABLES:
                 self._layouts[vtable, name] = layout
         for inside, width, kind, union in layout:
-            if (position + inside) % width:
+            at = position + inside
+            if at % width:
                 raise FlatbufferError("a field lies outside its table")
             if kind:
-                target = self._follow(position + inside)
+                target = at + _U32(self._content, at)[0]
                 self._reference(kind, target, position + union if union else 0)
 
     def _layout(self, vtable: int, name: str) -> list[tuple[int, int, str, int]]:
@@ -283,7 +284,7 @@ class Verifier:
 
     def _vector(self, kind: str, at: int) -> None:
         width = _WIDTHS.get(kind, 4)
-        count = self._length(at)
+        count = self._u32(at)
         if (at + 4) % width or at + 4 + count * width > self._size:
             raise FlatbufferError("a vector is longer than the file")
         if kind in _WIDTHS or (at, "[" + kind) in self._done:
@@ -303,7 +304,7 @@ class Verifier:
         if (at, "s") in self._done:
             return
         self._done.add((at, "s"))
-        end = at + 4 + self._length(at)
+        end = at + 4 + self._u32(at)
         if end >= self._size or self._content[end]:
             raise FlatbufferError("a text has no end")
         try:
@@ -311,15 +312,10 @@ class Verifier:
         except UnicodeDecodeError as error:
             raise FlatbufferError("a name is no UTF-8 text") from error
 
-    def _length(self, at: int) -> int:
+    def _u32(self, at: int) -> int:
         if at % 4 or at + 4 > self._size:
             raise FlatbufferError("an offset leads out of the file")
         return int(_U32(self._content, at)[0])
-
-    def _follow(self, at: int) -> int:
-        if at + 4 > self._size:
-            raise FlatbufferError("an offset leads out of the file")
-        return at + int(_U32(self._content, at)[0])
 
 
 # Bytes of what the schema's rows have of numbers.

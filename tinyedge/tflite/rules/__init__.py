@@ -62,10 +62,8 @@ def check_operator(graph: Subgraph, operator: Operator) -> None:
     require(bool(call.outputs), "it has no outputs")
     for tensor in (*call.inputs, *call.outputs):
         if tensor is not None:
-            require(
-                len(tensor.shape) <= _MOST_DIMENSIONS,
-                f"a tensor of it has {len(tensor.shape)} dimensions",
-            )
+            if len(tensor.shape) > _MOST_DIMENSIONS:
+                raise OperatorError(f"a tensor of it has {len(tensor.shape)} dimensions")
             if rule.quantized:
                 _check_quantized(tensor)
     empty = [
