@@ -7,13 +7,12 @@ kernel, so that what is found of the plain graph is true of the file.
 import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.darknet.layer_names import FormKind, named_form
 from tinyedge.errors import ModelError
-from tinyedge.export.tflite.forms import FORM_KINDS
 from tinyedge.tflite.model import Operator, Subgraph, Tensor
 from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.schema import OptionValue
@@ -25,6 +24,7 @@ _HALVING: Mapping[str, OptionValue] = {
     "padding": "VALID",
     "fused_activation": "NONE",
 }
+_NOT_SO_WRITTEN = (ArithmeticError, LookupError, StopIteration, TypeError, ValueError)
 
 
 def with_plain_convolutions(graph: Subgraph, source: str) -> Subgraph:
@@ -36,39 +36,32 @@ def with_plain_convolutions(graph: Subgraph, source: str) -> Subgraph:
         ModelError: a convolution bears the name of a form, and does not have it.
     """
     tensors, operators = list(graph.tensors), list[Operator]()
-    for written, group in groupby(graph.operators, lambda operator: _written(graph, operator)):
-        if written is None:
+    for form, group in groupby(graph.operators, lambda operator: _form(graph, operator)):
+        if form is None:
             operators += group
             continue
         try:
-            operators += _plain(tensors, written, tuple(group))
-        except (IndexError, KeyError, StopIteration, TypeError, ValueError) as error:
+            operators += _plain(tensors, *form, tuple(group))
+        except _NOT_SO_WRITTEN as error:
             raise ModelError(
-                f"{source}: {written.layer} is not in the form {written.kind} that its name says:"
+                f"{source}: {form[0]} is not in the form {form[1]} that its tensors' names say:"
                 " the file was not made by tinyedge export"
             ) from error
     return Subgraph(tuple(tensors), tuple(operators), graph.inputs, graph.outputs)
 
 
-class _Written(NamedTuple):
-    """The convolution whose output is called so, in a form of that kind."""
-
-    layer: str
-    kind: str
-
-
-def _written(graph: Subgraph, operator: Operator) -> _Written | None:
-    """What an operator is a part of."""
+def _form(graph: Subgraph, operator: Operator) -> tuple[str, FormKind] | None:
+    """The convolution, by its output, and its form that an operator is a part of."""
     for index in (*operator.outputs, *operator.inputs):
-        name = graph.tensors[index].name if index >= 0 else ""
-        for kind in FORM_KINDS:
-            layer, found, _ = name.partition(f"/{kind}/")
-            if found:
-                return _Written(layer, kind)
+        found = named_form(graph.tensors[index].name) if index >= 0 else None
+        if found is not None:
+            return found
     return None
 
 
-def _plain(tensors: list[Tensor], written: _Written, group: Sequence[Operator]) -> list[Operator]:
+def _plain(
+    tensors: list[Tensor], layer: str, kind: FormKind, group: Sequence[Operator]
+) -> list[Operator]:
     """The operators in place of `group`; what they need is added to `tensors`."""
     convolution = next(each for each in group if each.name == "CONV_2D")
     pooled = any(each.name == "MAXIMUM" for each in group)
@@ -78,7 +71,7 @@ def _plain(tensors: list[Tensor], written: _Written, group: Sequence[Operator]) 
     if pooled:
         rows, columns = 2 * rows, 2 * columns
     stored, bias = tensors[convolution.inputs[1]], tensors[convolution.inputs[2]]
-    if written.kind == "im2col":
+    if kind == "im2col":
         size = math.isqrt(stored.shape[-1] // channels)
         kernel = _numbers(stored).reshape(filters, size, size, channels)
     else:
@@ -95,22 +88,22 @@ def _plain(tensors: list[Tensor], written: _Written, group: Sequence[Operator]) 
     same = _is_same(border, (height, width), (rows, columns), size, stride)
     if not same and border.any():
         padded = (1, top + height + bottom, left + width + right, channels)
-        widths = _add(tensors, _constant(f"{written.layer}/border", border, None))
+        widths = _add(tensors, _constant(f"{layer}/border", border, None))
         source = tensors[image]._replace(
-            name=f"{written.layer}/padded", shape=padded, signature=padded, stored=None
+            name=f"{layer}/padded", shape=padded, signature=padded, stored=None
         )
         image_padded = _add(tensors, source)
         operators.append(Operator("PAD", False, 2, (image, widths), (image_padded,), {}))
         image = image_padded
     inputs = (
         image,
-        _add(tensors, _constant(f"{written.layer}/kernel", kernel, _first(stored, filters))),
+        _add(tensors, _constant(f"{layer}/kernel", kernel, _first(stored, filters))),
         _add(tensors, _constant(bias.name, _numbers(bias)[:filters], _first(bias, filters))),
     )
     output = target
     if pooled:
         shape = (1, rows, columns, filters)
-        made = tensors[target]._replace(name=written.layer, shape=shape, signature=shape)
+        made = tensors[target]._replace(name=layer, shape=shape, signature=shape)
         output = _add(tensors, made)
     options = dict(convolution.options) | {"padding": "SAME" if same else "VALID"}
     options["stride_w"] = stride

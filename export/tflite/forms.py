@@ -23,11 +23,12 @@ on the core, by the table of `tinyedge.devices.latency.instructions`.
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from tinyedge.darknet.layer_names import FormKind, form_name
 from tinyedge.devices.latency.instructions import file_cost
 from tinyedge.devices.profile import Profile
 from tinyedge.export.tflite.editor import ModelEditor
@@ -36,19 +37,13 @@ from tinyedge.tflite.model import parse_tflite
 from tinyedge.tflite.quantization import QuantParams
 
 __all__ = [
-    "FORM_KINDS",
     "IM2COL",
     "ChosenForm",
     "Form",
-    "FormKind",
     "alone",
     "choose_forms",
     "in_forms",
 ]
-
-FormKind = Literal["im2col", "space_to_depth"]
-FORM_KINDS: tuple[FormKind, ...] = get_args(FormKind)
-"""The name of what a form adds to a file begins with the convolution's output, and this."""
 
 _MOST_JOINED = 5
 """Tensors that XNNPACK concatenates in one operator."""
@@ -461,9 +456,7 @@ class _Writer:
     """
 
     def __init__(self, editor: ModelEditor, convolution: OperatorT, kind: FormKind) -> None:
-        # The converter joins the names of what it fuses.
-        name = editor.output_name(convolution).partition(";")[0]
-        self.prefix = f"{name}/{kind}"
+        self.prefix = form_name(editor.output_name(convolution), kind)
         self.operators: list[OperatorT] = []
         self._editor = editor
         self._constants: dict[bytes, int] = {}

@@ -2,15 +2,28 @@
 
 A layer's tensors begin with its number and kind, ``12_convolutional``. TensorFlow may put a scope
 before the name and a suffix behind it (``network_1/12_convolutional_1/BiasAdd``), and joins the
-names of what it fuses by semicolons.
+names of what it fuses by semicolons. What a form of a convolution adds to a file
+(`tinyedge.export.tflite.forms`) is called by the convolution's output and the form.
 """
 
 import re
+from typing import Literal, get_args
 
 from tinyedge.darknet.layers import Layer
 from tinyedge.tflite.model import Operator, Subgraph
 
-__all__ = ["activation_name", "bias_layer", "layer_name", "named_layer", "operator_layer"]
+__all__ = [
+    "FormKind",
+    "activation_name",
+    "bias_layer",
+    "form_name",
+    "layer_name",
+    "named_form",
+    "named_layer",
+    "operator_layer",
+]
+
+FormKind = Literal["im2col", "space_to_depth"]
 
 _NAMED = re.compile(
     r"(?:^|[/;])([0-9]{1,9})_(depthwise_convolutional|local_avgpool|scale_channels|[a-z0-9]+)"
@@ -53,3 +66,18 @@ def bias_layer(tensor: str) -> int | None:
     """Number of the layer whose bias bears this name, or None."""
     found = _BIAS.search(tensor)
     return int(found[1]) if found else None
+
+
+def form_name(convolution: str, kind: FormKind) -> str:
+    """What the names begin with that a form adds to a file, by that of the convolution's output."""
+    # Of the names that the converter joined the first tells them apart.
+    return f"{convolution.partition(';')[0]}/{kind}"
+
+
+def named_form(tensor: str) -> tuple[str, FormKind] | None:
+    """The convolution and the form that a tensor's name begins with, or None."""
+    for kind in get_args(FormKind):
+        convolution, found, _ = tensor.partition(f"/{kind}/")
+        if found:
+            return convolution, kind
+    return None

@@ -14,6 +14,7 @@ from tests.emulated_pi import EmulatedPi
 from tests.support.tflite_writer import Op, T, constant, write_model
 from tinyedge.devices.latency.instructions import file_cost
 from tinyedge.devices.profile import find_profile
+from tinyedge.errors import ModelError
 from tinyedge.export.inspection.graph import read_graph
 from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.export.tflite.editor import ModelEditor
@@ -234,6 +235,14 @@ def test_a_tensor_that_others_read_is_not_taken_into_a_form() -> None:
     assert [operator.name for operator in graph.operators].count("MAX_POOL_2D") == 1
     (output,) = graph.outputs
     assert graph.tensors[output].name == NAME
+
+
+def test_a_file_that_only_names_its_tensors_so_is_refused() -> None:
+    image = T((1, 4, 4, 3), scale=0.02)
+    named = replace(image, name="3_convolutional/im2col/patches")
+    operator = Op("LEAKY_RELU", [image], [named], "LeakyReluOptions", {"alpha": 0.5}, version=2)
+    with pytest.raises(ModelError, match="not in the form im2col that its tensors' names say"):
+        read_graph(write_model(operator), "x")
 
 
 ON_THE_BOARD = """
