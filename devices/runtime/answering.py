@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import tinyedge
 from tinyedge.devices.runtime.classifier import Classification, Classifier
 from tinyedge.devices.runtime.report import answer_lines
-from tinyedge.errors import ImageError
+from tinyedge.errors import ImageError, WorkerError
 from tinyedge.files import bytes_sha256, file_sha256
-from tinyedge.images.evaluate import Unreadable, evaluate, made_once, outcome
+from tinyedge.images.evaluate import Unreadable, evaluate, evaluate_waiting, made_once, outcome
 from tinyedge.images.stream import ImageSource, SourceImage
 
 if TYPE_CHECKING:
@@ -94,7 +94,11 @@ def shared_among(
 
 @contextlib.contextmanager
 def answers(
-    classifier: Classifier, source: ImageSource, wanted: Wanted, share: "WorkerShare | None"
+    classifier: Classifier,
+    source: ImageSource,
+    wanted: Wanted,
+    share: "WorkerShare | None",
+    share_waiting: "Callable[[int], WorkerShare | None] | None" = None,
 ) -> Iterator[Iterator[tuple[SourceImage, Answered | Unreadable]]]:
     """Each image of the source with its answer, in their order, while the block runs.
 
@@ -102,9 +106,21 @@ def answers(
     one raises comes after the answers before it: whatever the source, but for an ImageError
     `Classifier.classify`, or saving a copy raises.
 
+    Args:
+        classifier: as it was opened here.
+        source: of the images.
+        wanted: of each.
+        share: how all of them are shared.
+        share_waiting: without a `share`, says how so many images are that wait at once, if they
+            are: workers start, and end when none waits any more.
+
     Raises:
         WorkerError: a worker has ended.
     """
+    if share is None and share_waiting is not None:
+        with closing(_as_they_come(classifier, source, wanted, share_waiting)) as answered:
+            yield answered
+        return
     if share is None:
         alone = ((image,) for image in source)
         with closing(evaluate(_Answering(classifier, wanted), alone)) as batches:
@@ -112,18 +128,77 @@ def answers(
         return
     from tinyedge.workers import local_workers
 
-    opener = classifier.opener(share.threads, named=True)
-    work = _OpenedAnswering(bytes_sha256(pickle.dumps((opener, wanted))), opener, wanted)
-    images = iter(source)
     # Of images that may come slowly none waits for another.
-    many = 1 if source.count is None else source.count // (_TASKS_A_WORKER * share.workers)
-    size = max(1, min(_IN_A_TASK, many))
-    tasks = iter(lambda: tuple(islice(images, size)), ())
+    tasks = _tasks(iter(source), source.count or 0, share)
+    work, in_flight = _opened_answering(classifier, wanted, share), _AHEAD * share.workers
     with (
         local_workers(share.workers) as executor,
-        closing(evaluate(work, tasks, executor, in_flight=_AHEAD * share.workers)) as batches,
+        closing(evaluate(work, tasks, executor, in_flight=in_flight)) as batches,
     ):
         yield _one_by_one(batches)
+
+
+def _as_they_come(
+    classifier: Classifier,
+    source: ImageSource,
+    wanted: Wanted,
+    share_waiting: "Callable[[int], WorkerShare | None]",
+) -> Generator[tuple[SourceImage, Answered | Unreadable], None, None]:
+    """The answers by this process, but to many images that wait at once, which workers share."""
+    alone = _Answering(classifier, wanted)
+    images = iter(source)
+    while True:
+        waiting = source.waiting()
+        many = waiting >= _FEWEST_SHARED
+        share = share_waiting(waiting) if many else None
+        if share is not None:
+            with closing(_burst(classifier, source, wanted, share)) as answered:
+                yield from answered
+        # Those that wait are not shared: that need not be asked of each.
+        taken = islice(images, waiting if many and share is None else 1)
+        batches = evaluate(alone, ((image,) for image in taken))
+        count = 0
+        with closing(batches):
+            for each in _one_by_one(batches):
+                yield each
+                count += 1
+        if not count:
+            return
+
+
+def _burst(
+    classifier: Classifier, source: ImageSource, wanted: Wanted, share: "WorkerShare"
+) -> Generator[tuple[SourceImage, Answered | Unreadable], None, None]:
+    """The answers of workers to the images that wait, until none does."""
+    from tinyedge.workers import local_workers
+
+    tasks = _tasks(iter(source.take_waiting, None), source.waiting(), share)
+    work, in_flight = _opened_answering(classifier, wanted, share), _AHEAD * share.workers
+    try:
+        with (
+            local_workers(share.workers) as executor,
+            closing(evaluate_waiting(work, tasks, executor, in_flight=in_flight)) as batches,
+        ):
+            yield from _one_by_one(batches)
+    except WorkerError:
+        # A signal to the whole process group asks this process to end, and ends the workers.
+        if not source.asked_to_end:
+            raise
+
+
+def _tasks(
+    images: Iterator[SourceImage], count: int, share: "WorkerShare"
+) -> Iterator[tuple[SourceImage, ...]]:
+    """The images, about `count`, in tasks: few enough that all workers have some."""
+    size = max(1, min(_IN_A_TASK, count // (_TASKS_A_WORKER * share.workers)))
+    return iter(lambda: tuple(islice(images, size)), ())
+
+
+def _opened_answering(
+    classifier: Classifier, wanted: Wanted, share: "WorkerShare"
+) -> "_OpenedAnswering":
+    opener = classifier.opener(share.threads, named=True)
+    return _OpenedAnswering(bytes_sha256(pickle.dumps((opener, wanted))), opener, wanted)
 
 
 def facts(classifier: Classifier, wanted: Wanted) -> dict[str, str]:

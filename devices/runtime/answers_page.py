@@ -33,10 +33,13 @@ class AnswersPage:
     """The answers to one image after the other, and of the first of them small copies.
 
     It has the inferences' times where they were `timed`: while nothing else ran.
+
+    Attributes:
+        timed: whether that is so of all of them.
     """
 
     def __init__(self, *, timed: bool = True) -> None:
-        self._timed = timed
+        self.timed = timed
         self._count = 0
         self._answered: list[_Answered] = []
         self._unreadable: list[str] = []
@@ -47,7 +50,7 @@ class AnswersPage:
     def add(self, image: SourceImage, answer: Classification) -> None:
         """Keep an answer; the image is read once more for its small copy."""
         self._count += 1
-        milliseconds = answer.milliseconds if self._timed else None
+        milliseconds = answer.milliseconds if self.timed else None
         if milliseconds is not None:
             self._milliseconds.append(milliseconds)
         self._first[answer[0].label if answer else None] += 1
@@ -71,11 +74,12 @@ class AnswersPage:
         Raises:
             MissingPackageError: jinja2 is not installed.
         """
+        times = self._milliseconds if self.timed else []
         return rendered(
             "answers.html",
             count=self._count,
-            timed=self._timed,
-            median=statistics.median(self._milliseconds) if self._milliseconds else None,
+            timed=self.timed,
+            median=statistics.median(times) if times else None,
             shown=self._answered[:MOST_PICTURES],
             listed=self._answered[MOST_PICTURES:],
             left_out=self._count - len(self._answered),

@@ -45,6 +45,11 @@ class Running:
         self._process.kill()
         self._process.communicate()
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def answer(self) -> str:
         """The next line of stdout."""
         return _line(self._process.stdout)

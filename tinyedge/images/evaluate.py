@@ -4,6 +4,7 @@ import os
 import threading
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from functools import partial
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from queue import SimpleQueue
 
-__all__ = ["Unreadable", "evaluate", "made_once", "outcome"]
+__all__ = ["Unreadable", "evaluate", "evaluate_waiting", "made_once", "outcome"]
 
 Image = TypeVar("Image")
 Result = TypeVar("Result")
@@ -64,6 +65,32 @@ def evaluate(
     if executor is None:
         return _one_by_one(work, images)
     return _over_executor(work, images, executor, in_flight)
+
+
+def evaluate_waiting(
+    work: Callable[[Image], Result],
+    images: Iterable[Image],
+    executor: "Executor",
+    *,
+    in_flight: int,
+) -> Generator[tuple[Image, Result | Unreadable], None, None]:
+    """Each image with its result, as of `evaluate`, of images none of which is waited for.
+
+    They are taken in this thread, so that what they come from need not know of another.
+    """
+    submitted: deque[tuple[Image, Future[Result]]] = deque()
+    try:
+        for image in images:
+            submitted.append((image, executor.submit(work, image)))
+            if len(submitted) == in_flight:
+                first, future = submitted.popleft()
+                yield first, outcome(future.result)
+        while submitted:
+            first, future = submitted.popleft()
+            yield first, outcome(future.result)
+    finally:
+        for _, future in submitted:
+            future.cancel()
 
 
 def _one_by_one(

@@ -35,15 +35,25 @@ class ResumedImages(ImageSource):
 
     def __iter__(self) -> Iterator[SourceImage]:
         """The images; one that was named twice and answered once comes once more."""
-        for image in self._source:
-            found = _state(image)
-            if found is not None:
-                if self._before[found]:
-                    self._before[found] -= 1
-                    continue
-                # As it is before it is read: what is written into it meanwhile counts as a change.
-                self._given[image] = found
-            yield image
+        return filter(self._is_to_answer, self._source)
+
+    def waiting(self) -> int:
+        """Those of the source, with those that were answered."""
+        return self._source.waiting()
+
+    def take_waiting(self) -> SourceImage | None:
+        """The next of them that was not answered."""
+        return next(filter(self._is_to_answer, iter(self._source.take_waiting, None)), None)
+
+    def _is_to_answer(self, image: SourceImage) -> bool:
+        found = _state(image)
+        if found is not None:
+            if self._before[found]:
+                self._before[found] -= 1
+                return False
+            # As it is before it is read: what is written into it meanwhile counts as a change.
+            self._given[image] = found
+        return True
 
     def answered(self, image: SourceImage) -> None:
         """Write it into the journal.

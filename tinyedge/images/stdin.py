@@ -1,7 +1,10 @@
 """What comes on stdin: one image, known by its first bytes, or paths of images."""
 
+import io
 import os
 import re
+import select
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -9,11 +12,13 @@ from typing import BinaryIO
 from tinyedge.errors import DatasetError
 from tinyedge.images.encoded import MOST_BYTES, EncodedImage
 
-__all__ = ["read_stdin"]
+__all__ = ["StdinPaths", "read_stdin"]
 
 _PART = 1 << 16
 # Far more than a system takes; what has no end of a line until then is no list.
 _LONGEST_NAME = 1 << 20
+# So many paths are found before it is known that more wait.
+_MOST_AHEAD = 1024
 # As much as the beginnings below look at, but for a PNM's comments.
 _BEGINNING = 32
 _ENDS = (b"\n", b"\0")
@@ -43,7 +48,7 @@ _UNFINISHED = re.compile(
 _BARE = re.compile(rb"P[1-6]\s*(?:[\s\d]*|#.*)|BM|RIFF|GIF8[79]a")
 
 
-def read_stdin(stdin: BinaryIO, *, null: bool = False) -> EncodedImage | Iterator[Path]:
+def read_stdin(stdin: BinaryIO, *, null: bool = False) -> "EncodedImage | StdinPaths":
     """The image that comes, whole, or paths as they come, each before the next is waited for.
 
     A line is a path; where a NUL byte comes before the first end of a line, NUL ends each, as
@@ -54,16 +59,76 @@ def read_stdin(stdin: BinaryIO, *, null: bool = False) -> EncodedImage | Iterato
         null: what comes are paths with a NUL behind each, whatever their first bytes.
 
     Raises:
-        DatasetError: no end of a line comes within a megabyte; an image of more than 1 GiB.
+        DatasetError: an image of more than 1 GiB.
     """
     if null:
-        return _paths(stdin, b"", b"\0")
+        return StdinPaths(stdin, b"", b"\0")
     beginning = b""
     while _is_open(beginning) and (part := _some(stdin)):
         beginning += part
     if _IMAGES.match(beginning):
         return EncodedImage(_rest(stdin, beginning), "stdin")
-    return _paths(stdin, beginning, None)
+    return StdinPaths(stdin, beginning, None)
+
+
+class StdinPaths(Iterator[Path]):
+    """Paths, each as soon as its end has come."""
+
+    def __init__(self, stdin: BinaryIO, begun: bytes, end: bytes | None) -> None:
+        """Read on behind what has come; where no `end` is given it is the first one there is."""
+        self._stdin, self._left, self._end = stdin, begun, end
+        self._found: deque[Path] = deque()
+        self._more = True
+        self._split()
+
+    def __next__(self) -> Path:
+        """The next path.
+
+        Raises:
+            DatasetError: no end of a line comes within a megabyte.
+        """
+        while not self._found:
+            if not self._more:
+                raise StopIteration
+            if len(self._left) > _LONGEST_NAME:
+                raise DatasetError(
+                    f"stdin: {len(self._left):,} bytes without the end of a line: neither an image"
+                    " nor paths"
+                )
+            self._read()
+        return self._found.popleft()
+
+    def waiting(self) -> int:
+        """How many paths have come and were not given yet; no more than some thousands."""
+        while (
+            self._more
+            and len(self._found) < _MOST_AHEAD
+            and len(self._left) <= _LONGEST_NAME
+            and _has_come(self._stdin)
+        ):
+            self._read()
+        return len(self._found)
+
+    def following(self) -> Path | None:
+        """The one that comes next, if it has come."""
+        return self._found[0] if self.waiting() else None
+
+    def _read(self) -> None:
+        part = _some(self._stdin)
+        self._left += part
+        self._split()
+        if not part:
+            self._more = False
+            if (last := _path(self._left, self._end)) is not None:
+                self._found.append(last)
+
+    def _split(self) -> None:
+        if self._end is None:
+            ends = [each for each in _ENDS if each in self._left]
+            self._end = min(ends, key=self._left.index) if ends else None
+        if self._end is not None:
+            *names, self._left = self._left.split(self._end)
+            self._found.extend(filter(None, (_path(name, self._end) for name in names)))
 
 
 def _is_open(beginning: bytes) -> bool:
@@ -82,27 +147,6 @@ def _is_open(beginning: bytes) -> bool:
 
 def _is_text(line: bytes) -> bool:
     return line.decode("utf-8", "replace").replace("\ufffd", "\0").rstrip("\r").isprintable()
-
-
-def _paths(stdin: BinaryIO, begun: bytes, end: bytes | None) -> Iterator[Path]:
-    """Paths, each as soon as its end has come; where that is not given the first one there is."""
-    left = begun
-    more = True
-    while more:
-        if end is None:
-            found = [each for each in _ENDS if each in left]
-            end = min(found, key=left.index) if found else None
-        if end is not None:
-            *names, left = left.split(end)
-            yield from filter(None, (_path(name, end) for name in names))
-        if len(left) > _LONGEST_NAME:
-            raise DatasetError(
-                f"stdin: {len(left):,} bytes without the end of a line: neither an image nor paths"
-            )
-        part = _some(stdin)
-        left, more = left + part, bool(part)
-    if (last := _path(left, end)) is not None:
-        yield last
 
 
 def _path(name: bytes, end: bytes | None) -> Path | None:
@@ -128,3 +172,12 @@ def _some(stdin: BinaryIO) -> bytes:
     read = getattr(stdin, "read1", stdin.read)
     part: bytes = read(_PART)
     return part
+
+
+def _has_come(stdin: BinaryIO) -> bool:
+    """Whether `_some` would not wait."""
+    try:
+        descriptor = stdin.fileno()
+    except io.UnsupportedOperation:  # of a text's own bytes all is there
+        return True
+    return bool(select.select([descriptor], [], [], 0)[0])

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tinyedge.images.stdin import StdinPaths
+
 __all__ = ["STDIN", "ImageSource", "NamedImages", "SourceImage", "WhenUnreadable"]
 
 STDIN = "-"
@@ -57,6 +59,19 @@ class ImageSource(ABC, Iterable[SourceImage]):
     def __iter__(self) -> Iterator[SourceImage]:
         """The images, each made when it is asked for."""
 
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether it gives no more because somebody asked the program to end."""
+        return False
+
+    def waiting(self) -> int:
+        """How many images, or about as many, could be had now, of those that another can read."""
+        return 0
+
+    def take_waiting(self) -> SourceImage | None:
+        """The next of these; None where the next one would have to be waited for."""
+        return None
+
     def retry(self, image: SourceImage) -> None:
         """Give an image whose `when_unreadable` is ``retry`` once more when it changes."""
         raise NotImplementedError
@@ -86,6 +101,7 @@ class NamedImages(ImageSource):
             self.count = sum(len(paths) for paths in self._found if paths is not None)
         self._stdin = stdin
         self._null = null
+        self._came: StdinPaths | None = None
 
     def __iter__(self) -> Iterator[SourceImage]:
         """The images.
@@ -99,6 +115,17 @@ class NamedImages(ImageSource):
             empty = False
         if empty:
             raise DatasetError("stdin: no image, and no path of one; one a line is expected")
+
+    def waiting(self) -> int:
+        """How many paths have come on stdin."""
+        return 0 if self._came is None else self._came.waiting()
+
+    def take_waiting(self) -> SourceImage | None:
+        """The image of the next of them."""
+        following = None if self._came is None else self._came.following()
+        if self._came is None or following is None or str(following).startswith(_OWN_STREAMS):
+            return None
+        return _found_on_stdin(next(self._came))
 
     def _in_turn(self) -> Iterator[SourceImage]:
         for paths in self._found:
@@ -117,5 +144,11 @@ class NamedImages(ImageSource):
         if isinstance(came, EncodedImage):
             yield SourceImage(STDIN, came)
             return
+        self._came = came
         for path in came:
-            yield SourceImage(str(path), path, "skip")
+            yield _found_on_stdin(path)
+        self._came = None
+
+
+def _found_on_stdin(path: Path) -> SourceImage:
+    return SourceImage(str(path), path, "skip")

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import warnings
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -267,6 +268,7 @@ class WatchedImages(ImageSource):
         self._stop = stop
         self._interval = max(interval, _LEAST_BETWEEN_LOOKS)
         self._journal = journal
+        self._seen: deque[Path] = deque()
 
     def __iter__(self) -> Iterator[SourceImage]:
         """The images.
@@ -275,13 +277,27 @@ class WatchedImages(ImageSource):
             OSError: the folder has gone.
         """
         while not self._stop.made:
-            for path in self._watch.look():
-                # Those before it took their time; what stands there now may be half written.
-                if self._watch.is_as_given(path):
-                    yield SourceImage(str(path), path, "retry")
-                if self._stop.made:
-                    return
+            self._seen.extend(self._watch.look())
+            yield from iter(self.take_waiting, None)
             self._stop.waited(self._interval)
+
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether a signal asked for that."""
+        return self._stop.made
+
+    def waiting(self) -> int:
+        """How many images the last look has seen that were not given."""
+        return len(self._seen)
+
+    def take_waiting(self) -> SourceImage | None:
+        """The next of them that is as it was seen."""
+        while self._seen and not self._stop.made:
+            path = self._seen.popleft()
+            # Those before it took their time; what stands there now may be half written.
+            if self._watch.is_as_given(path):
+                return SourceImage(str(path), path, "retry")
+        return None
 
     def retry(self, image: SourceImage) -> None:
         """Give an image that could not be read once more when it changes."""

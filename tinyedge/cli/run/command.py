@@ -146,7 +146,8 @@ def command(
     With --device coral-usb a file compiled for the Edge TPU runs there, and where that cannot be,
     the int8 file beside it on the CPU, which is said.
 
-    Many photos are shared among the cores; Ctrl-C shows what came of those until then.
+    Many photos are shared among the cores, on stdin and of --watch as many as wait at once;
+    Ctrl-C shows what came of those until then.
 
     --bench prints the times of loading, of the first inference, of warming up and of steady
     inference apart, and of loading photos; with --operators also each operator's, by
@@ -164,8 +165,8 @@ def command(
     _check_journal(images, watch, bench, journal=journal, resume=resume, html=html)
     if workers is not None and (not images or bench is not None):
         raise click.UsageError(
-            "--workers share photos that are named: --watch, --camera and --bench take one after"
-            " the other"
+            "--workers share photos that are named: --watch shares those that wait by itself,"
+            " --camera and --bench take one after the other"
         )
     from tinyedge.cli.run.images import (
         answer_images,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tinyedge.images.evaluate import Unreadable
     from tinyedge.images.resumed import ResumedImages
     from tinyedge.images.stream import ImageSource, SourceImage
+    from tinyedge.workers import WorkerShare
 
 __all__ = [
     "JournalFile",
@@ -153,15 +154,25 @@ def answer_images(
             say(source.announcement, err=True)
         tally = Tally(timed=share is None)
         told = _Told(wanted, tally, None if page is None else _sheet(timed=share is None), as_json)
+
+        def share_waiting(count: int) -> "WorkerShare | None":
+            found = shared_among(classifier, count, workers=None, threads=threads)
+            if found is not None:
+                told.tell_share(found)
+            return found
+
+        of_unknown_count = workers is None and source.count is None
+        bursts = share_waiting if of_unknown_count else None
         try:
-            with answers(classifier, source, wanted, share) as answered:
+            with answers(classifier, source, wanted, share, bursts) as answered:
                 told.tell(source, answered, kept=journal is not None)
         except (Interrupted, KeyboardInterrupt):
             if source.ends:
                 _tell_so_far(tally, source.count, journal)
             raise
         finally:
-            if share is not None and copies is not None:
+            shared = share is not None or told.share is not None
+            if shared and copies is not None:
                 _sweep(copies.folder)
         if page is not None and told.sheet is not None:
             _write_page(page, told.sheet, classifier)
@@ -171,7 +182,7 @@ def answer_images(
         told.sum_up()
     _check_answered(tally)
     has_written = copies is not None or journal is not None or page is not None
-    if source.ends and share is None and classifier.delegate is None and not has_written:
+    if source.ends and not shared and classifier.delegate is None and not has_written:
         raise NothingLeft
 
 
@@ -196,6 +207,7 @@ class _Told:
         self, wanted: "Wanted", tally: Tally, sheet: "AnswersPage | None", as_json: bool
     ) -> None:
         self.sheet = sheet
+        self.share: WorkerShare | None = None
         self._wanted, self._tally, self._as_json = wanted, tally, as_json
         self._saved: Path | None = None
 
@@ -219,6 +231,15 @@ class _Told:
                 _retry(source, image, found)
             else:
                 self._unreadable(image, found)
+
+    def tell_share(self, share: "WorkerShare") -> None:
+        """Say, the first time, how photos that wait are shared: their times are no model's."""
+        if self.share is None:
+            say(f"many photos wait: {share}", err=True)
+        self.share = share
+        self._tally.timed = False
+        if self.sheet is not None:
+            self.sheet.timed = False
 
     def sum_up(self) -> None:
         """Say what came of several images, and where copies are."""

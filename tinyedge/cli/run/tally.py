@@ -22,12 +22,13 @@ class Tally:
     The median of their inferences is told where they were `timed`: while nothing else ran.
 
     Attributes:
+        timed: whether that is so of all of them.
         answered, skipped, failed: how many images had an answer, could not be read, and could
             not be read although they were named.
     """
 
     def __init__(self, *, timed: bool = True) -> None:
-        self._timed = timed
+        self.timed = timed
         self.answered = self.skipped = self.failed = 0
         self._start = time.monotonic()
         self._milliseconds = array("d")
@@ -37,7 +38,7 @@ class Tally:
     def add(self, answer: "Classification") -> None:
         """Count an answer."""
         self.answered += 1
-        if self._timed:
+        if self.timed:
             self._milliseconds.append(answer.milliseconds)
         self._first[answer[0].label if answer else None] += 1
 
@@ -53,7 +54,7 @@ class Tally:
         counts += [f"{counted(self.failed, 'error')}"] if self.failed else []
         seconds = time.monotonic() - self._start
         lines = [f"{', '.join(counts)} in {seconds:.1f} s"]
-        if self._milliseconds:
+        if self.timed and self._milliseconds:
             # Here, because one image has no median, and it brings fractions and decimals.
             import statistics
 
