@@ -67,6 +67,7 @@ from tinyedge.export.tflite.probabilities import append_softmax
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
 from tinyedge.images.spec import Fit, InputSpec
+from tinyedge.memory import give_back_memory
 from tinyedge.modelcard import (
     BatchNormFormula,
     Check,
@@ -576,6 +577,7 @@ def _calibration_images(
 
         done = Stage.CHECK_IMAGES.begin(progress)
         shift = check_calibration(model, statistics, calibration.inputs)
+        give_back_memory()
         done()
         return calibration.inputs, shift
     from tinyedge.export.calibrate.synthesize import synthesize_images
@@ -656,6 +658,7 @@ def _float_file(model: "keras.Model", progress: Progress) -> bytes:
 
     done = Stage.CONVERT_TO_FLOAT.begin(progress)
     content = convert_float(model)
+    give_back_memory()
     done()
     return content
 

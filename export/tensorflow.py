@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tinyedge.installation import export_package_missing
+from tinyedge.memory import share_heaps
 from tinyedge.system import native_output_hidden, native_output_is_shown
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def require_tensorflow() -> None:
     Raises:
         MissingPackageError: it is not installed; the message says what brings it.
     """
+    share_heaps()
     try:
         with tensorflow_hushed(), _matplotlib_left_out():
             import tensorflow  # noqa: F401

@@ -84,3 +84,24 @@ def test_of_a_system_that_tells_nothing_the_whole_memory_counts(tmp_path: Path) 
     found = available_memory(tmp_path, tmp_path)
     assert found is not None
     assert found > MEGABYTE
+
+
+def test_memory_in_use_no_more_is_given_back() -> None:
+    """Holes below what is still held, which glibc keeps; in a process that holds little else."""
+    program = """
+from pathlib import Path
+from tinyedge.memory import give_back_memory, share_heaps
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+share_heaps()
+blocks = [bytes(1000) for _ in range(100_000)]
+held = blocks[-1]
+del blocks
+before = resident()
+give_back_memory()
+print(before - resident())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 50e6

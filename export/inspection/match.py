@@ -20,6 +20,7 @@ from tinyedge.export.inspection.graph import Graph
 from tinyedge.export.inspection.kernels import OP_KERNELS
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
+from tinyedge.tflite.parts import row_parts
 from tinyedge.tflite.quantization import QuantParams, per_channel
 from tinyedge.tflite.schema import AVERAGING_OPS, HOMOGENEOUS_OPS, SAME_SCALE_OPS
 
@@ -28,7 +29,6 @@ __all__ = ["FloatWeights", "match_float_weights", "operators_by_origin"]
 Floats = NDArray[np.float32]
 
 _PADDING_OPS = ("PAD", "PADV2")
-_PART = 1 << 22  # weights
 _SIGNIFICANT = 4.0  # standard errors
 _EXACT = 1e-5  # relative; what float32 leaves of a scale
 
@@ -248,10 +248,7 @@ def _output_scale(expected: Floats, quantized: Floats, qparams: QuantParams | No
     rows, found = (each.reshape(len(each), -1) for each in (expected, quantized))
     power, product, left = (np.zeros(len(rows)) for _ in range(3))
     # A few outputs at a time: in double precision VGG-16's 103 million weights are 800 MB.
-    parts = [
-        slice(start, start + max(1, _PART // rows.shape[1]))
-        for start in range(0, len(rows), max(1, _PART // rows.shape[1]))
-    ]
+    parts = list(row_parts(rows.shape))
     for part in parts:
         wanted, stored = (each[part].astype(np.float64) for each in (rows, found))
         power[part] = np.sum(wanted**2, axis=1)

@@ -26,12 +26,12 @@ from tinyedge.export.inspection.kernels import (
 from tinyedge.export.inspection.requantize import INPUT, requantizing_ops
 from tinyedge.tflite import schema
 from tinyedge.tflite.model import Operator
+from tinyedge.tflite.parts import row_parts
 from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, per_channel
 from tinyedge.tflite.schema import SAME_SCALE_OPS, OptionValue
 
 __all__ = ["Run", "Simulation"]
 
-_PART = 1 << 22  # weights
 
 # By (position of the operator, which of its inputs): a constant's values.
 Constants = Mapping[tuple[int, int], NDArray[np.float32]]
@@ -320,9 +320,7 @@ def _in_units(
     found = np.empty(weights.shape, np.float32)
     source, target = (np.moveaxis(each, outputs, 0) for each in (weights, found))
     divisors = np.broadcast_to(scales.astype(np.float64), len(source))
-    step = max(1, _PART * len(source) // weights.size)
-    for start in range(0, len(source), step):
-        part = slice(start, start + step)
+    for part in row_parts(source.shape):
         values = source[part] / per_channel(divisors[part], 0, source.ndim)
         target[part] = np.rint(values) if whole else values
     return found

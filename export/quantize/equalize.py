@@ -18,6 +18,7 @@ from tinyedge.darknet.layers import Connected, Convolutional, Layer, Route
 from tinyedge.darknet.network import Network
 from tinyedge.export.build.fold import FoldedLayer, FoldedWeights
 from tinyedge.export.quantize.blocks import IMAGE
+from tinyedge.tflite.parts import row_parts
 
 __all__ = ["apply_equalization", "input_scales"]
 
@@ -60,9 +61,22 @@ def apply_equalization(
         if isinstance(layer, Convolutional | Connected):
             folded = weights[layer.index]
             output_scale = output_scales.get(layer.index, np.ones(len(folded.bias)))
-            kernel = folded.kernel * _along_inputs(layer, scales[layer.index]) / output_scale
+            kernel = _equalized(
+                folded.kernel, _along_inputs(layer, scales[layer.index]), output_scale
+            )
             bias = folded.bias / output_scale
-            equalized[layer.index] = FoldedLayer(kernel.astype(np.float32), bias.astype(np.float32))
+            equalized[layer.index] = FoldedLayer(kernel, bias.astype(np.float32))
+    return equalized
+
+
+def _equalized(
+    kernel: NDArray[np.float32], input_scale: Floats, output_scale: Floats
+) -> NDArray[np.float32]:
+    """The kernel times one and over the other, which broadcast against it; in float64 between."""
+    equalized = np.empty_like(kernel)
+    along = np.broadcast_to(input_scale, kernel.shape)
+    for part in row_parts(kernel.shape):
+        equalized[part] = kernel[part] * along[part] / output_scale
     return equalized
 
 

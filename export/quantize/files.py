@@ -25,6 +25,7 @@ from tinyedge.export.quantize.precision import (
 )
 from tinyedge.export.quantize.ranges import last_layers, ranges_tried, widened_ranges
 from tinyedge.export.stages import Stage
+from tinyedge.memory import give_back_memory
 from tinyedge.modelcard import Precision
 from tinyedge.progress import Progress
 
@@ -90,6 +91,7 @@ class QuantizedFiles:
         if self._aside is None:
             return self._first
         widened = self._widened(self._last_layers(), lambda int8: int8, progress)
+        give_back_memory()
         done = Stage.CALIBRATE_ON_ALL.begin(progress)
         content = self._quantizer.file_for(self._first, widened=widened)
         done()

@@ -1,7 +1,9 @@
 """Statistics of the float network's values on the calibration images, for the quantizer."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -9,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tinyedge.darknet.layer_names import layer_name
-from tinyedge.darknet.layers import Connected, Softmax
+from tinyedge.darknet.layers import Connected, Convolutional, Softmax
 from tinyedge.darknet.network import Network
 from tinyedge.errors import ExportError
 from tinyedge.export.build.model import KerasNetwork
@@ -17,15 +19,18 @@ from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.stages import Stage
 from tinyedge.export.tensorflow import differentiable
+from tinyedge.memory import give_back_memory
 from tinyedge.progress import Progress
 
 __all__ = ["BlockStatistics", "NetworkStatistics", "collect_statistics"]
 
 Floats = NDArray[np.float32]
-# From images (n, h, w, c) and noise (n, logits) to the logits, and of each block its layer's input,
-# its pre-activation and the sum of the squared gradients of its output, (channels,).
+# From images (n, h, w, c), noise (n, logits) and what each block's `_Sampler` drew to the logits,
+# and of each block windows, pre-activations and the sum of the squared gradients of its output,
+# (channels,).
 Probe = Callable[
-    [tf.Tensor, tf.Tensor], tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]
+    [tf.Tensor, tf.Tensor, list["_Places"]],
+    tuple[tf.Tensor, list[tf.Tensor | None], list[tf.Tensor], list[tf.Tensor]],
 ]
 
 
@@ -43,17 +48,37 @@ class BlockStatistics:
         hessian: (window, window), of the squared error of the layer's output by its weights:
             mean product of any two inputs of its windows, in the kernel's order (row, column,
             channel); None of windows too large for it, or with groups.
+        chosen: indices of the rows, or images, of `pre_activation` that count; None of all.
     """
 
     pre_activation: Floats
     sensitivity: NDArray[np.float64]
     hessian: NDArray[np.float64] | None
+    chosen: NDArray[np.intp] | None = None
 
     def of_images(self, chosen: NDArray[np.bool_]) -> "BlockStatistics":
         """With the values of some images alone: (images,), whether it is one of them."""
-        values = self.pre_activation
-        rows = values.reshape(len(chosen), -1, *values.shape[1:])[chosen]
-        return replace(self, pre_activation=rows.reshape(-1, *values.shape[1:]))
+        rows = np.repeat(chosen, len(self.pre_activation) // len(chosen))
+        return replace(self, chosen=np.flatnonzero(rows))
+
+    def __len__(self) -> int:
+        """How many rows, or images, count."""
+        return len(self.pre_activation) if self.chosen is None else len(self.chosen)
+
+    def values(self, places: NDArray[np.integer]) -> Floats:
+        """A copy of `pre_activation` at places, from 0, among those that count."""
+        places = places if self.chosen is None else self.chosen[places]
+        return np.asarray(self.pre_activation[places], np.float32)
+
+    def sampled_rows(self, most: int) -> Floats:
+        """At most so many rows (rows, channels), evenly spaced; of an averaged block, pixels."""
+        pixels = self.pre_activation.shape[1] if self.pre_activation.ndim > 2 else 1
+        count = len(self) * pixels
+        rows = np.arange(0, count, -(-count // most))
+        places = rows // pixels
+        places = places if self.chosen is None else self.chosen[places]
+        flat = self.pre_activation.reshape(-1, self.pre_activation.shape[-1])
+        return np.asarray(flat[places * pixels + rows % pixels], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,34 +119,38 @@ def collect_statistics(
         ExportError: an answer is no number, or its gradient by what a layer makes.
     """
     rng = np.random.default_rng(seed)
-    probe = _probe(network, built, blocks)
+    samplers = [_Sampler(network, built, block, len(images), config) for block in blocks]
+    probe = _probe(network, built, blocks, samplers)
     values_an_image = sum(layer.output.elements for layer in network.layers)
     batch = max(1, config.batch_values // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
     advance = Stage.OBSERVE.begin(progress, len(batches))
-    observers = [_BlockObserver(block, len(images), config) for block in blocks]
+    observers = [_BlockObserver(block, len(images)) for block in blocks]
     logits = []
     for pixels in batches:
         noise = rng.gumbel(size=(len(pixels), network.output.elements)).astype(np.float32)
-        answers, inputs, values, squares = probe(tf.constant(pixels), tf.constant(noise))
+        places = [sampler.draw(rng) for sampler in samplers]
+        answers, *found = probe(tf.constant(pixels), tf.constant(noise), places)
         _check_finite(network, built, pixels, answers.numpy())
         if network.features is None:
             logits.append(answers.numpy())
-        for observer, *tensors in zip(observers, inputs, values, squares, strict=True):
-            read, value, square = (tensor.numpy() for tensor in tensors)
-            observer.update(read, value, square, rng)
+        for observer, windows, values, squares in zip(observers, *found, strict=True):
+            observer.update(windows, values, squares)
+        # Before the next batch's are made.
+        del answers, found, windows, values, squares
         advance()
-    found = {observer.block.layer.index: observer.statistics() for observer in observers}
+    give_back_memory()
+    statistics = {each.block.layer.index: each.statistics() for each in observers}
     for block in blocks:
         layer = block.layer
-        if not np.isfinite(found[layer.index].sensitivity).all():
+        if not np.isfinite(statistics[layer.index].sensitivity).all():
             raise ExportError(
                 f"{network.source}:{layer.line}: how much layer {layer.index} [{layer.kind}] counts"
                 " in the answers is beyond a float32: the weights are damaged, or the softmax's"
                 " temperature is next to 0; try --quantizer default"
             )
     return NetworkStatistics(
-        blocks=found,
+        blocks=statistics,
         logits=np.concatenate(logits) if logits else None,
     )
 
@@ -146,17 +175,12 @@ def _check_finite(network: Network, built: KerasNetwork, images: Floats, answers
     )
 
 
-def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Probe:
-    inputs, pre_activations, outputs = [], [], []
-    for block in blocks:
-        keras_layer = built.model.get_layer(layer_name(block.layer))
-        inputs.append(keras_layer.input)
-        pre_activations.append(
-            keras_layer.output
-            if block.pre_activation == network.layers.index(block.layer)
-            else built.outputs[block.pre_activation]
-        )
-        outputs.append(built.outputs[block.output + 1 if block.averaged else block.output])
+def _probe(
+    network: Network, built: KerasNetwork, blocks: Sequence[Block], samplers: Sequence["_Sampler"]
+) -> Probe:
+    inputs = [sampler.read for sampler in samplers]
+    pre_activations = [sampler.pre_activation for sampler in samplers]
+    outputs = [built.outputs[each.output + 1 if each.averaged else each.output] for each in blocks]
     softmax = network.softmax if network.features is None else None
     model = differentiable(
         keras.Model(built.model.inputs, [built.model.output, inputs, pre_activations, outputs])
@@ -164,8 +188,8 @@ def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Pr
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def probe(
-        pixels: tf.Tensor, noise: tf.Tensor
-    ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
+        pixels: tf.Tensor, noise: tf.Tensor, places: list[_Places]
+    ) -> tuple[tf.Tensor, list[tf.Tensor | None], list[tf.Tensor], list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             tape.watch(pixels)
             logits, read, values, given = model(pixels, training=False)
@@ -178,7 +202,10 @@ def _probe(network: Network, built: KerasNetwork, blocks: Sequence[Block]) -> Pr
             tf.reduce_sum(tf.square(gradient), axis=list(range(gradient.shape.rank - 1)))
             for gradient in gradients
         ]
-        return logits, read, values, squares
+        # Here, so that no more than the samples leaves TensorFlow: it takes most of the memory.
+        windows = [s.windows(each, at) for s, each, at in zip(samplers, read, places, strict=True)]
+        sampled = [s.values(each, at) for s, each, at in zip(samplers, values, places, strict=True)]
+        return logits, windows, sampled, squares
 
     return probe  # type: ignore[no-any-return]
 
@@ -202,13 +229,106 @@ def _random_sum(answers: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.reshape(answers, tf.shape(noise)) * tf.sign(noise), axis=1)
 
 
+class _Places(NamedTuple):
+    """Where a block is looked at, the same in all images of a batch.
+
+    Attributes:
+        pixels: int32 (rows,), of its pre-activation; None of all.
+        windows: int32 (windows * size * size,), pixels of what its layer reads, padded, a window
+            behind the other; None where they are not sampled.
+    """
+
+    pixels: tf.Tensor | None
+    windows: tf.Tensor | None
+
+
+class _Sampler:
+    """What is kept of one block's values in a batch.
+
+    Attributes:
+        read: what its layer reads, a Keras tensor (1, h, w, c), or (1, inputs).
+        pre_activation: likewise, (1, h, w, c) or (1, outputs).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        built: KerasNetwork,
+        block: Block,
+        images: int,
+        config: QuantizerConfig,
+    ) -> None:
+        layer, self._averaged = block.layer, block.averaged
+        keras_layer = built.model.get_layer(layer_name(layer))
+        self.read = keras_layer.input
+        self.pre_activation = (
+            keras_layer.output
+            if block.pre_activation == network.layers.index(layer)
+            else built.outputs[block.pre_activation]
+        )
+        self._pixels = math.prod(self.pre_activation.shape[1:-1])
+        self._rows = min(self._pixels, max(1, config.sampled_pixels // images))
+        self._layer = layer
+        # A Hessian of connected layers' inputs is of all of them.
+        self._wants_windows = _window(layer) <= config.largest_window and (
+            isinstance(layer, Connected) or layer.groups == 1
+        )
+        self._most_windows = max(1, config.sampled_windows // images)
+
+    def draw(self, rng: np.random.Generator) -> _Places:
+        """Draw where to look."""
+        pixels = windows = None
+        if not self._averaged:
+            pixels = tf.constant(rng.choice(self._pixels, self._rows, replace=False), tf.int32)
+        if self._wants_windows and isinstance(self._layer, Convolutional):
+            windows = tf.constant(self._drawn_windows(self._layer, rng), tf.int32)
+        return _Places(pixels, windows)
+
+    def values(self, pre_activation: tf.Tensor, places: _Places) -> tf.Tensor:
+        """(images, rows, channels), of the pre-activations of a batch."""
+        maps = tf.reshape(pre_activation, (-1, self._pixels, pre_activation.shape[-1]))
+        return maps if places.pixels is None else tf.gather(maps, places.pixels, axis=1)
+
+    def windows(self, read: tf.Tensor, places: _Places) -> tf.Tensor | None:
+        """(rows, window), of what the layer reads of a batch; None where none are wanted."""
+        if not self._wants_windows:
+            return None
+        if isinstance(self._layer, Convolutional):
+            pad, channels = self._padding(self._layer), read.shape[-1]
+            padded = tf.pad(read, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+            pixels = tf.reshape(padded, (-1, padded.shape[1] * padded.shape[2], channels))
+            read = tf.gather(pixels, places.windows, axis=1)
+        return tf.reshape(read, (-1, _window(self._layer)))
+
+    def _padding(self, layer: Convolutional) -> int:
+        # The Keras layer may have been fed with its padding on already.
+        return layer.padding if self.read.shape[1] == layer.input.height else 0
+
+    def _drawn_windows(self, layer: Convolutional, rng: np.random.Generator) -> NDArray[np.integer]:
+        reach, pad = layer.dilation * (layer.size - 1) + 1, self._padding(layer)
+        height, width = (side + 2 * pad for side in self.read.shape[1:3])
+        rows, columns = ((side - reach) // layer.stride + 1 for side in (height, width))
+        count = min(rows * columns, self._most_windows)
+        places = rng.choice(rows * columns, count, replace=False)
+        first = layer.stride * (places // columns * width + places % columns)
+        taps = layer.dilation * np.arange(layer.size)
+        window = (taps[:, np.newaxis] * width + taps).reshape(-1)
+        return np.asarray((first[:, np.newaxis] + window).reshape(-1))
+
+
+def _window(layer: Convolutional | Connected) -> int:
+    """How many values of its input an output of the layer is the sum of."""
+    if isinstance(layer, Connected):
+        return layer.input.elements
+    return layer.size**2 * layer.input.channels
+
+
 class _BlockObserver:
     """The sums and samples of one block as batches come in."""
 
-    def __init__(self, block: Block, images: int, config: QuantizerConfig) -> None:
+    def __init__(self, block: Block, images: int) -> None:
         self.block = block
         self._images = images
-        self._config = config
         self._seen = 0
         # Filled as images come: pieces to be joined at the end would take twice the memory.
         self._pre_activation: Floats | None = None
@@ -216,53 +336,29 @@ class _BlockObserver:
         self._hessian: NDArray[np.float64] | None = None
         self._windows = 0
 
-    def update(
-        self, read: Floats, values: Floats, squares: Floats, rng: np.random.Generator
-    ) -> None:
-        """Add a batch: the layer's input, its pre-activation, its output's squared gradients."""
-        maps = values.reshape(len(values), -1, values.shape[-1])
-        if not self.block.averaged:
-            rows = min(maps.shape[1], max(1, self._config.sampled_pixels // self._images))
-            maps = maps[:, rng.choice(maps.shape[1], rows, replace=False)]
+    def update(self, windows: tf.Tensor | None, values: tf.Tensor, squares: tf.Tensor) -> None:
+        """Add what the probe says of a batch."""
         if self._pre_activation is None:
-            self._pre_activation = np.empty((self._images, *maps.shape[1:]), np.float32)
-        self._pre_activation[self._seen : self._seen + len(maps)] = maps
-        self._seen += len(maps)
-        self._sensitivity = self._sensitivity + squares
-        windows = self._sampled_windows(read, rng)
-        if windows is not None:
-            product = windows.T @ windows
-            self._hessian = product if self._hessian is None else self._hessian + product
-            self._windows += len(windows)
+            self._pre_activation = np.empty((self._images, *values.shape[1:]), np.float32)
+        self._pre_activation[self._seen : self._seen + len(values)] = values
+        self._seen += len(values)
+        self._sensitivity = self._sensitivity + squares.numpy()
+        if windows is None:
+            return
+        rows = windows.numpy().astype(np.float64)
+        product = rows.T @ rows
+        if self._hessian is None:
+            self._hessian = product
+        else:
+            self._hessian += product
+        self._windows += len(rows)
 
     def statistics(self) -> BlockStatistics:
         """The statistics of all batches."""
-        hessian = None if self._hessian is None else self._hessian / self._windows
+        if self._hessian is not None:
+            self._hessian /= self._windows
         values = self._pre_activation
         assert values is not None
         if not self.block.averaged:
             values = values.reshape(-1, values.shape[-1])
-        return BlockStatistics(values, self._sensitivity / self._images, hessian)
-
-    def _sampled_windows(
-        self, read: Floats, rng: np.random.Generator
-    ) -> NDArray[np.float64] | None:
-        """Windows of the layer's input, (rows, window), float64; None where not wanted."""
-        layer, largest = self.block.layer, self._config.largest_window
-        if isinstance(layer, Connected):
-            flat = read.reshape(len(read), -1)
-            return flat.astype(np.float64) if flat.shape[1] <= largest else None
-        if layer.groups > 1 or layer.size**2 * layer.input.channels > largest:
-            return None
-        reach = layer.dilation * (layer.size - 1) + 1
-        # The Keras layer may have been fed with its padding on already.
-        pad = layer.padding if read.shape[1] == layer.input.height else 0
-        padded = np.pad(read, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-        views = np.lib.stride_tricks.sliding_window_view(padded, (reach, reach), axis=(1, 2))
-        views = views[:, :: layer.stride, :: layer.stride, :, :: layer.dilation, :: layer.dilation]
-        rows, columns = views.shape[1:3]
-        count = min(rows * columns, max(1, self._config.sampled_windows // self._images))
-        places = rng.choice(rows * columns, count, replace=False)
-        windows = views[:, places // columns, places % columns].transpose(0, 1, 3, 4, 2)
-        flat = windows.reshape(len(read) * count, -1)
-        return np.asarray(flat, np.float64)
+        return BlockStatistics(values, self._sensitivity / self._images, self._hessian)

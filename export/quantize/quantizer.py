@@ -37,8 +37,10 @@ from tinyedge.export.tflite.convert import convert_int8
 from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.export.tflite.mixed import int8_tensors
 from tinyedge.export.tflite.schema_types import OperatorT
+from tinyedge.memory import give_back_memory
 from tinyedge.modelcard import Precision, Rewrite
 from tinyedge.progress import Progress, no_progress
+from tinyedge.tflite.parts import row_parts
 from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["DefaultQuantizer", "Quantizer", "widened_file"]
@@ -235,6 +237,7 @@ class Quantizer:
         done = Stage.CONVERT_TO_INT8.begin(progress)
         assign_weights(self._built.model, network, weights)
         editor, own = self._converted(qparams, weights)
+        give_back_memory()
         done()
         operators = editor.require_layers(block.layer.index for block in self.blocks)
         # Weights come last: what is best for them depends on how the layer's input is quantized.
@@ -336,6 +339,7 @@ class Quantizer:
                 found[_layers(group)] = each
                 for _ in group:
                     advance()
+        give_back_memory()
         return found
 
 
@@ -463,18 +467,23 @@ def _quantized_hessian(
     Quantization adds a variance of a twelfth of the squared scale to each value.
     """
     factors = 1 / np.tile(input_scale, len(hessian) // len(input_scale))
-    scaled = hessian * factors[:, np.newaxis] * factors
-    return np.asarray(scaled + np.eye(len(hessian)) * scale**2 / 12)
+    scaled = hessian * factors[:, np.newaxis]
+    scaled *= factors
+    scaled[np.diag_indices_from(scaled)] += scale**2 / 12
+    return np.asarray(scaled)
 
 
 def _quantize_kernel(
     kernel: NDArray[np.float32], hessian: NDArray[np.float64] | None, *, damping: float
 ) -> tuple[NDArray[np.int8], QuantParams]:
     """The kernel in int8, outputs last as it is, and its parameters, per-channel."""
-    matrix = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
-    qparams = QuantParams.symmetric(np.abs(matrix).max(axis=0), axis=-1)
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    largest = np.maximum(matrix.max(axis=0), -matrix.min(axis=0))
+    qparams = QuantParams.symmetric(largest, axis=-1)
     if hessian is None:
-        integers = qparams.quantize(matrix)
+        integers = np.empty(matrix.shape, np.int8)
+        for part in row_parts(matrix.shape):
+            integers[part] = qparams.quantize(matrix[part].astype(np.float64))
     else:
-        integers = gptq_round(matrix, qparams, hessian, damping=damping)
-    return integers.reshape(kernel.shape).astype(np.int8), qparams
+        integers = gptq_round(matrix.astype(np.float64), qparams, hessian, damping=damping)
+    return integers.reshape(kernel.shape), qparams

@@ -114,8 +114,7 @@ def learn_scales(
     """
     if start is None or all(block.function.fused for block in blocks):
         start = [
-            _about(block, seen.pre_activation, config)
-            for block, seen in zip(blocks, statistics, strict=True)
+            _about(block, seen, config) for block, seen in zip(blocks, statistics, strict=True)
         ]
     learners = [
         _BlockLearner(block, seen, each, config, begun)
@@ -185,11 +184,11 @@ class _Drawn(NamedTuple):
 
     Attributes:
         places: (iterations, rows), of its statistics.
-        factors: likewise, what each row is multiplied by.
+        factors: likewise, what each image of an averaged block is multiplied by; None of others.
     """
 
     places: NDArray[np.int32]
-    factors: Floats
+    factors: Floats | None
 
 
 class _Gradients(NamedTuple):
@@ -221,7 +220,7 @@ class _BlockLearner:
         self._rounded = rounded
         self._config = config
         self._function = block.function
-        self._values = statistics.pre_activation
+        self._statistics = statistics
         self._weight = statistics.sensitivity.astype(np.float32)
         self.output = start.output
         self.log_output_scale: NDArray[np.float64] = np.log(start.output_scale)
@@ -241,31 +240,39 @@ class _BlockLearner:
         """
         averaged = self.block.averaged
         size = self._config.batch_images if averaged else self._config.batch_pixels
-        count = min(len(self._values), size)
-        places = rng.integers(0, len(self._values), (iterations, count), dtype=np.int32)
-        spread = self._config.brightness_spread if averaged else 0.0
-        factors = np.exp(spread * rng.standard_normal((iterations, count)))
+        count = min(len(self._statistics), size)
+        places = rng.integers(0, len(self._statistics), (iterations, count), dtype=np.int32)
+        # Drawn for every block, so that the next one's places are the same behind any.
+        brighter = rng.standard_normal((iterations, count))
+        if not averaged:
+            return _Drawn(places, None)
+        factors = np.exp(self._config.brightness_spread * brighter)
         return _Drawn(places, factors.astype(np.float32))
 
     def gradients(self, drawn: _Drawn, iteration: int, output: FakeQuantizer) -> _Gradients:
         """Of the values of one iteration, rounded behind the activation by `output`."""
-        values = self._values[drawn.places[iteration]]
-        if self.block.averaged:
+        values = self._statistics.values(drawn.places[iteration])
+        if drawn.factors is not None:
             values *= drawn.factors[iteration].reshape(-1, 1, 1)
         output_scale = np.exp(self.log_output_scale).astype(np.float32)
-        divided = values * (1 / output_scale)
+        wanted, _ = activate(self.block.activation, values, rounded=False)
+        divided = values * np.reciprocal(output_scale)
+        pixels = values.shape[1]
+        if self.average is not None:
+            # Of an averaged block a batch's values are 12 MB and more.
+            wanted = wanted.mean(axis=1)
+        del values
         before = behind = average = None
         found = divided
         if self.pre_activation is not None and self._rounded.before:
             before = self.pre_activation(found)
             found = before.rounded
         found, multiply_by_slope = activate(self.block.activation, found, rounded=True)
-        wanted, _ = activate(self.block.activation, values, rounded=False)
         if self._rounded.behind:
             behind = output(found)
             found = behind.rounded
         if self.average is not None:
-            found, wanted = found.mean(axis=1), wanted.mean(axis=1)
+            found = found.mean(axis=1)
             if self._rounded.average:
                 average = self.average(found)
                 found = average.rounded
@@ -279,7 +286,6 @@ class _BlockLearner:
         if average is not None:
             by_quantizer.append((average.quantizer, average.gradient(upstream)))
         if self.average is not None:
-            pixels = values.shape[1]
             upstream = np.repeat(upstream[:, np.newaxis] * (1 / pixels), pixels, axis=1)
         if behind is not None:
             by_quantizer.append((behind.quantizer, behind.gradient(upstream)))
@@ -366,11 +372,10 @@ class _Learner:
         return [gradient / power for gradient in gradients]
 
 
-def _about(block: Block, values: Floats, config: QuantizerConfig) -> BlockQuantParams:
+def _about(block: Block, statistics: BlockStatistics, config: QuantizerConfig) -> BlockQuantParams:
     """Where learning begins of which nothing is known: at ranges with little cut off."""
-    flat = values.reshape(-1, values.shape[-1])
     # Percentiles of all of them would take a third of what the learning does.
-    flat = flat[:: -(-len(flat) // _ROWS_TO_BEGIN)]
+    flat = statistics.sampled_rows(_ROWS_TO_BEGIN)
     output_scale = _initial_scale(flat) if block.equalizable else np.ones(flat.shape[1], np.float64)
     scaled = flat * (1 / output_scale).astype(np.float32)
     low, high = _clipped_range(scaled, config)
@@ -380,10 +385,15 @@ def _about(block: Block, values: Floats, config: QuantizerConfig) -> BlockQuantP
         behind = low * block.function.slope, high
     average = None
     if block.averaged:
-        divided = values * (1 / output_scale).astype(np.float32)
-        given, _ = activate(block.activation, divided, rounded=False)
-        averages = given.mean(axis=1)
-        average = QuantParams.from_range(float(averages.min()), float(averages.max()))
+        low_average, high_average = math.inf, -math.inf
+        for start in range(0, len(statistics), config.batch_images):
+            places = np.arange(start, min(start + config.batch_images, len(statistics)))
+            divided = statistics.values(places) * (1 / output_scale).astype(np.float32)
+            given, _ = activate(block.activation, divided, rounded=False)
+            averages = given.mean(axis=1)
+            low_average = min(low_average, float(averages.min()))
+            high_average = max(high_average, float(averages.max()))
+        average = QuantParams.from_range(low_average, high_average)
     return BlockQuantParams(
         pre_activation=None if block.function.fused else QuantParams.from_range(low, high),
         output=QuantParams.from_range(*behind),

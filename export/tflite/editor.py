@@ -24,6 +24,7 @@ from tinyedge.export.tflite.schema_types import (
     TensorT,
 )
 from tinyedge.modelcard import Precision
+from tinyedge.tflite.parts import row_parts
 from tinyedge.tflite.quantization import QuantParams, per_channel
 from tinyedge.tflite.schema import (
     FIXED_OUTPUT_OPS,
@@ -95,7 +96,7 @@ class ModelEditor:
         stored = self._model.buffers[tensor.buffer].data
         if stored is None or not len(stored) or tensor.type not in _DTYPES:
             return None
-        return np.frombuffer(bytes(stored), _DTYPES[tensor.type]).reshape(self.shape(index))
+        return np.frombuffer(stored, _DTYPES[tensor.type]).reshape(self.shape(index))
 
     def qparams(self, index: int) -> QuantParams | None:
         """A tensor's quantization parameters; None of one that is not quantized to integers."""
@@ -474,9 +475,12 @@ class ModelEditor:
             if int(operator.inputs[2]) in self._biases:
                 self._requantize_bias(operator)
         self._graph.operators = self.operators
-        builder = (_AligningBuilder if aligned else flatbuffers.Builder)(1 << 20)
+        # A buffer that has to grow is there twice.
+        constants = (buffer.data for buffer in self._model.buffers)
+        size = sum(len(data) for data in constants if data is not None)
+        builder = (_AligningBuilder if aligned else flatbuffers.Builder)(size + (1 << 20))
         builder.Finish(self._model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
     def _operators_with_bias(self) -> list[OperatorT]:
         return [
@@ -503,9 +507,13 @@ class ModelEditor:
         stored, qparams = self.constant(index), self.qparams(index)
         if stored is None or qparams is None:
             return False
-        scales = per_channel(qparams.scales, qparams.axis, values.ndim)
-        allowed = _HALF * scales + _FLOAT32 * np.abs(values)
-        return bool((np.abs(qparams.dequantize(stored) - values) <= allowed).all())
+        for part in row_parts(values.shape):
+            rows, wanted = qparams.rows(part, values.ndim), values[part]
+            scales = per_channel(rows.scales, rows.axis, values.ndim)
+            allowed = _HALF * scales + _FLOAT32 * np.abs(wanted)
+            if not (np.abs(rows.dequantize(stored[part]) - wanted) <= allowed).all():
+                return False
+        return True
 
     def _keep_bias(self, operator: OperatorT) -> None:
         """Remember an operator's bias as real numbers, before its scales change."""
@@ -622,5 +630,5 @@ class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it carries
 
 def _buffer(values: NDArray[np.generic]) -> BufferT:
     buffer: BufferT = schema.BufferT()
-    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    buffer.data = np.array(values, order="C").reshape(-1).view(np.uint8)
     return buffer

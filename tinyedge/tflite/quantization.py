@@ -126,8 +126,18 @@ class QuantParams:
 
     def dequantize(self, stored: NDArray[np.generic]) -> NDArray[np.float64]:
         """The real numbers that stored integers stand for."""
-        offsets = stored.astype(np.float64) - self._along(self.zero_points, stored.ndim)
-        return np.asarray(offsets * self._along(self.scales, stored.ndim))
+        numbers = stored.astype(np.float64)
+        numbers -= self._along(self.zero_points, stored.ndim)
+        numbers *= self._along(self.scales, stored.ndim)
+        return numbers
+
+    def rows(self, part: slice, dimensions: int) -> "QuantParams":
+        """Of these rows, along the first axis, of a tensor of so many dimensions."""
+        if self.is_per_tensor or self.axis % dimensions != 0:
+            return self
+        return QuantParams(
+            self.scales[part], self.zero_points[part], self.dtype, self.axis, self.narrow
+        )
 
     def fake_quantize(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """`values` quantized and dequantized, in float32 throughout."""

@@ -123,10 +123,16 @@ def test_what_was_learned_before_is_where_learning_begins() -> None:
 def test_values_of_some_images_are_those_images_values() -> None:
     sampled = np.arange(2 * 3 * CHANNELS, dtype=np.float32).reshape(6, CHANNELS)
     of_two = BlockStatistics(sampled, np.ones(CHANNELS), None)
-    assert (of_two.of_images(np.array([False, True])).pre_activation == sampled[3:]).all()
+    second = of_two.of_images(np.array([False, True]))
+    assert len(second) == 3
+    assert (second.values(np.array([2, 0])) == sampled[[5, 3]]).all()
+    assert (second.sampled_rows(2) == sampled[[3, 5]]).all()
     averaged = BlockStatistics(sampled.reshape(2, 3, CHANNELS), np.ones(CHANNELS), None)
-    found = averaged.of_images(np.array([True, False])).pre_activation
-    assert (found == averaged.pre_activation[:1]).all()
+    first = averaged.of_images(np.array([True, False]))
+    assert len(first) == 1
+    assert (first.values(np.array([0])) == averaged.pre_activation[:1]).all()
+    assert (first.sampled_rows(3) == sampled[:3]).all()
+    assert (averaged.sampled_rows(2) == sampled[::3]).all()
 
 
 def test_concatenated_blocks_end_on_the_same_scale() -> None:
