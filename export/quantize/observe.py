@@ -48,12 +48,15 @@ class BlockStatistics:
         hessian: (window, window), of the squared error of the layer's output by its weights:
             mean product of any two inputs of its windows, in the kernel's order (row, column,
             channel); None of windows too large for it, or with groups.
+        inputs: float32 (images, window), what a connected layer reads whose window is too large for
+            a Hessian; None of others.
         chosen: indices of the rows, or images, of `pre_activation` that count; None of all.
     """
 
     pre_activation: Floats
     sensitivity: NDArray[np.float64]
     hessian: NDArray[np.float64] | None
+    inputs: Floats | None = None
     chosen: NDArray[np.intp] | None = None
 
     def of_images(self, chosen: NDArray[np.bool_]) -> "BlockStatistics":
@@ -125,7 +128,7 @@ def collect_statistics(
     batch = max(1, config.batch_values // values_an_image)
     batches = [images[start : start + batch] for start in range(0, len(images), batch)]
     advance = Stage.OBSERVE.begin(progress, len(batches))
-    observers = [_BlockObserver(block, len(images)) for block in blocks]
+    observers = [_BlockObserver(block, len(images), config) for block in blocks]
     logits = []
     for pixels in batches:
         noise = rng.gumbel(size=(len(pixels), network.output.elements)).astype(np.float32)
@@ -269,9 +272,9 @@ class _Sampler:
         self._pixels = math.prod(self.pre_activation.shape[1:-1])
         self._rows = min(self._pixels, max(1, config.sampled_pixels // images))
         self._layer = layer
-        # A Hessian of connected layers' inputs is of all of them.
-        self._wants_windows = _window(layer) <= config.largest_window and (
-            isinstance(layer, Connected) or layer.groups == 1
+        # Of a connected layer there is one for each image, however large.
+        self._wants_windows = isinstance(layer, Connected) or (
+            layer.groups == 1 and _window(layer) <= config.largest_window
         )
         self._most_windows = max(1, config.sampled_windows // images)
 
@@ -326,9 +329,11 @@ def _window(layer: Convolutional | Connected) -> int:
 class _BlockObserver:
     """The sums and samples of one block as batches come in."""
 
-    def __init__(self, block: Block, images: int) -> None:
+    def __init__(self, block: Block, images: int, config: QuantizerConfig) -> None:
         self.block = block
         self._images = images
+        self._has_hessian = _window(block.layer) <= config.largest_window
+        self._inputs: list[Floats] = []
         self._seen = 0
         # Filled as images come: pieces to be joined at the end would take twice the memory.
         self._pre_activation: Floats | None = None
@@ -344,6 +349,9 @@ class _BlockObserver:
         self._seen += len(values)
         self._sensitivity = self._sensitivity + squares.numpy()
         if windows is None:
+            return
+        if not self._has_hessian:
+            self._inputs.append(windows.numpy())
             return
         rows = windows.numpy().astype(np.float64)
         product = rows.T @ rows
@@ -361,4 +369,6 @@ class _BlockObserver:
         assert values is not None
         if not self.block.averaged:
             values = values.reshape(-1, values.shape[-1])
-        return BlockStatistics(values, self._sensitivity / self._images, self._hessian)
+        sensitivity = self._sensitivity / self._images
+        inputs = np.concatenate(self._inputs) if self._inputs else None
+        return BlockStatistics(values, sensitivity, self._hessian, inputs)

@@ -21,8 +21,8 @@ from tinyedge.export.build.model import assign_weights, build_keras_network
 from tinyedge.export.quantize.blocks import Block, concat_groups, find_blocks
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
-from tinyedge.export.quantize.gptq import gptq_round
-from tinyedge.export.quantize.observe import collect_statistics
+from tinyedge.export.quantize.gptq import gptq_round, gptq_round_few
+from tinyedge.export.quantize.observe import BlockStatistics, collect_statistics
 from tinyedge.export.quantize.reorder import reorder
 from tinyedge.export.quantize.scales import (
     BlockQuantParams,
@@ -249,12 +249,12 @@ class Quantizer:
                 advance()
                 continue
             operator, folded = operators[index], weights[index]
-            hessian = statistics.blocks[index].hessian
-            if hessian is not None:
-                scale = 0.0 if index in reading_float else editor.input_scale(operator)
-                hessian = _quantized_hessian(hessian, read[index], scale)
             kernel, kernel_qparams = _quantize_kernel(
-                folded.kernel, hessian, damping=self._config.damping
+                folded.kernel,
+                statistics.blocks[index],
+                read[index],
+                0.0 if index in reading_float else editor.input_scale(operator),
+                damping=self._config.damping,
             )
             editor.set_weights(operator, kernel, kernel_qparams, folded.bias)
             advance()
@@ -466,24 +466,46 @@ def _quantized_hessian(
 
     Quantization adds a variance of a twelfth of the squared scale to each value.
     """
-    factors = 1 / np.tile(input_scale, len(hessian) // len(input_scale))
+    factors = _factors(input_scale, len(hessian))
     scaled = hessian * factors[:, np.newaxis]
     scaled *= factors
     scaled[np.diag_indices_from(scaled)] += scale**2 / 12
     return np.asarray(scaled)
 
 
+def _factors(input_scale: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """What equalization multiplies each value of a window of the layer's input by."""
+    return np.asarray(1 / np.tile(input_scale, window // len(input_scale)))
+
+
 def _quantize_kernel(
-    kernel: NDArray[np.float32], hessian: NDArray[np.float64] | None, *, damping: float
+    kernel: NDArray[np.float32],
+    statistics: BlockStatistics,
+    input_scale: NDArray[np.float64],
+    scale: float,
+    *,
+    damping: float,
 ) -> tuple[NDArray[np.int8], QuantParams]:
-    """The kernel in int8, outputs last as it is, and its parameters, per-channel."""
+    """The kernel in int8, outputs last as it is, and its parameters, per-channel.
+
+    Args:
+        kernel: equalized.
+        statistics: the block's.
+        input_scale: (channels,), what the layer's input is divided by.
+        scale: that its input is quantized with; 0 of one in float.
+        damping: as of `gptq_round`.
+    """
     matrix = kernel.reshape(-1, kernel.shape[-1])
     largest = np.maximum(matrix.max(axis=0), -matrix.min(axis=0))
     qparams = QuantParams.symmetric(largest, axis=-1)
-    if hessian is None:
+    if statistics.hessian is not None:
+        hessian = _quantized_hessian(statistics.hessian, input_scale, scale)
+        integers = gptq_round(matrix.astype(np.float64), qparams, hessian, damping=damping)
+    elif statistics.inputs is not None:
+        vectors = statistics.inputs * _factors(input_scale, len(matrix))
+        integers = gptq_round_few(matrix, qparams, vectors, variance=scale**2 / 12, damping=damping)
+    else:
         integers = np.empty(matrix.shape, np.int8)
         for part in row_parts(matrix.shape):
             integers[part] = qparams.quantize(matrix[part].astype(np.float64))
-    else:
-        integers = gptq_round(matrix.astype(np.float64), qparams, hessian, damping=damping)
     return integers.reshape(kernel.shape), qparams

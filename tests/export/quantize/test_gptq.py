@@ -3,8 +3,9 @@
 import itertools
 
 import numpy as np
+import pytest
 
-from tinyedge.export.quantize.gptq import gptq_round
+from tinyedge.export.quantize.gptq import gptq_round, gptq_round_few
 from tinyedge.tflite.quantization import QuantParams
 
 DAMPING = 0.01
@@ -62,3 +63,19 @@ def test_more_inputs_than_a_block() -> None:
     quantized = gptq_round(kernel, params, hessian, damping=DAMPING)
     found = output_error(kernel, params.dequantize(quantized), hessian)
     assert found < nearest / 4
+
+
+@pytest.mark.parametrize("variance", [0.0, 0.05])
+@pytest.mark.parametrize("vectors", [1, 8, 40])
+def test_a_few_vectors_give_what_their_hessian_gives(vectors: int, variance: float) -> None:
+    rng = np.random.default_rng(vectors)
+    kernel = rng.normal(size=(300, 5)).astype(np.float32)
+    params = of_largest(kernel)
+    # Seldom active inputs, and a part that all vectors have: as behind a ReLU.
+    read = np.maximum(rng.normal(size=300) + 0.3 * rng.normal(size=(vectors, 300)), 0)
+    hessian = read.T @ read / vectors + variance * np.eye(300)
+    whole = gptq_round(kernel.astype(np.float64), params, hessian, damping=DAMPING)
+    few = gptq_round_few(kernel, params, read, variance=variance, damping=DAMPING)
+    assert (few == whole).mean() > 0.999
+    nearest = output_error(kernel, params.dequantize(params.quantize(kernel)), hessian)
+    assert output_error(kernel, params.dequantize(few), hessian) < 0.3 * nearest
