@@ -32,6 +32,10 @@ _SAME_WORK = (
     (("LeakyReLU",), ("LEAKY_RELU",)),
     (("Softmax",), ("SOFTMAX",)),
     (("Add",), ("ADD",)),
+    (("Copy",), ("CONCATENATION",)),
+    (("Slice",), ("SLICE", "STRIDED_SLICE")),
+    (("Constant Pad",), ("PAD",)),
+    (("Static Reshape",), ("RESHAPE",)),
 )
 
 
@@ -137,8 +141,8 @@ def _library(classifier: "Classifier") -> Path:
 def _layers(profiled: Sequence[ProfiledOperator], graph: Subgraph) -> list[tuple[int, str] | None]:
     """Of each operator that ran the layer.
 
-    XNNPACK says of none which of the file's it is. It keeps their order: where as many of one work
-    ran as the file has, each is the one in its place.
+    XNNPACK says of none which of the file's it is. It keeps the order of those that are delegated
+    together: where as many of one work ran as the file has, each is the one in its place.
     """
     found: list[tuple[int, str] | None] = [None] * len(profiled)
     for place, each in enumerate(profiled):
@@ -150,8 +154,22 @@ def _layers(profiled: Sequence[ProfiledOperator], graph: Subgraph) -> list[tuple
             for place, each in enumerate(profiled)
             if each.type.startswith(beginnings) or each.type in names
         ]
-        operators = [each for each in graph.operators if each.name in names]
-        if len(places) == len(operators):
-            for place, operator in zip(places, operators, strict=True):
-                found[place] = operator_layer(graph, operator)
+        of_file = [place for place, each in enumerate(graph.operators) if each.name in names]
+        if len(places) == len(of_file) and _are_parted_alike(profiled, places, of_file):
+            for place, node in zip(places, of_file, strict=True):
+                found[place] = operator_layer(graph, graph.operators[node])
     return found
+
+
+def _are_parted_alike(
+    profiled: Sequence[ProfiledOperator], places: Sequence[int], of_file: Sequence[int]
+) -> bool:
+    """Whether as many of them stand before each operator of TFLite's own as in the file.
+
+    TFLite runs first what does not wait for an operator of its own, wherever the file has it.
+    """
+    return all(
+        sum(each < place for each in places) == sum(node < own.node for node in of_file)
+        for place, own in enumerate(profiled)
+        if not own.xnnpack
+    )

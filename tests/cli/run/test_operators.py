@@ -13,6 +13,8 @@ from tests.support.exports import Models
 from tinyedge.cli import main
 from tinyedge.darknet.layer_names import operator_layer
 from tinyedge.devices.bench import operators as operators_module
+from tinyedge.devices.profile import find_profile
+from tinyedge.export.tflite.forms import choose_forms, in_forms
 from tinyedge.tflite.model import read_tflite
 
 # A description of a runtime's board, that the tests' environment has beside the usual one.
@@ -37,7 +39,15 @@ def _expected(model: Path) -> list[tuple[dict[str, object], str]]:
     return found
 
 
-_XNNPACKS = {"LEAKY_RELU": "LeakyReLU", "MAX_POOL_2D": "Max Pooling", "MEAN": "Mean"}
+_XNNPACKS = {
+    "CONCATENATION": "Copy",
+    "LEAKY_RELU": "LeakyReLU",
+    "MAX_POOL_2D": "Max Pooling",
+    "MEAN": "Mean",
+    "PAD": "Constant Pad",
+    "RESHAPE": "Static Reshape",
+    "SLICE": "Slice",
+}
 
 
 @pytest.mark.parametrize("kind", ["float", "int8"])
@@ -63,6 +73,34 @@ def test_operators_are_those_of_the_file(
     assert 0 < times["fastest_ms"] <= times["inference_ms"]
     assert times["sum_ms"] == pytest.approx(sum(row["ms"] for row in rows))
     assert all(row["xnnpack"] for row in rows)
+
+
+def test_operators_of_a_convolution_in_another_form_are_of_its_layer(
+    fashion_models: Models, bags: list[Path], tmp_path: Path
+) -> None:
+    plain = fashion_models.int8_model.read_bytes()
+    chosen = choose_forms(plain, [find_profile("pi4")])
+    assert chosen
+    model = tmp_path / "formed.tflite"
+    model.write_bytes(in_forms(plain, {name: each.form for name, each in chosen.items()}))
+    words = ("--fit", "crop", "--bench", 1, "--operators", "--json")
+    rows = json.loads(run_as_user("run", model, bags[0], *words).stdout)["operators"]["rows"]
+    kernels = ("Convolution", "Fully Connected", "MAXIMUM")
+    for names in (kernels[:2], kernels[2:], ("LeakyReLU",), ("Max Pooling",)):
+        found = [
+            (row["layer"], kernel)
+            for row in rows
+            for kernel in names
+            if row["operator"].startswith(kernel)
+        ]
+        expected = [
+            (layer, _XNNPACKS.get(kernel, kernel))
+            for layer, kernel in _expected(model)
+            if _XNNPACKS.get(kernel, kernel) in names
+        ]
+        assert found == expected
+    # TFLite runs what need not wait for a MAXIMUM before it: nobody can tell those apart.
+    assert any(row["layer"] is None and row["operator"].startswith("Slice") for row in rows)
 
 
 def test_text_is_a_table_below_the_other_times(model: Path, bags: list[Path]) -> None:
