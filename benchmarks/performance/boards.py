@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.emulated import instruction_counter
 from benchmarks.emulated.measures import site_packages
-from benchmarks.performance.models import export_missing, peer_models
+from benchmarks.performance.models import BOARDS, export_missing, peer_models
 from benchmarks.performance.packages import (
     TFLITE,
     board_wheels,
@@ -31,7 +31,6 @@ __all__ = ["counted"]
 
 _ENGINES = Path(__file__).with_name("engines.py")
 _MARKS = Path(instruction_counter.__file__).with_name("marks.c")
-_BOARDS = ("pi3", "pi4", "pi5")
 _INPUT = InputSpec(224, 224, 3, "crop")
 _KNOWN = "counts"
 
@@ -55,15 +54,15 @@ def counted(models: Path, photo: Path, calib: Path, peers: Path) -> dict[str, An
     }
     made = peer_models(calib, peers, versions)
     darknet = darknet_library("aarch64-linux-gnu-gcc")
-    rows = {board: engine_rows(models, made, versions, darknet, board) for board in _BOARDS}
+    rows = {board: engine_rows(models, made, versions, darknet, board) for board in BOARDS}
     with tempfile.TemporaryDirectory(prefix="tinyedge-performance-") as name:
         pixels = Path(name) / "photo.npy"
         np.save(pixels, load_float_input(photo, _INPUT))
         return {
             "litert": versions["ai-edge-litert"],
             "rows": {
-                title: [_known(board, rows[board][title], versions, pixels) for board in _BOARDS]
-                for title in rows[_BOARDS[0]]
+                title: [_known(board, rows[board][title], versions, pixels) for board in BOARDS]
+                for title in rows[BOARDS[0]]
             },
         }
 

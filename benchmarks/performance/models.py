@@ -21,8 +21,9 @@ from tinyedge.export.build.fold import fold
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
 
-__all__ = ["NCNN_FILES", "ONNX_INT8", "OPENVINO_INT8", "export_missing", "peer_models"]
+__all__ = ["BOARDS", "NCNN_FILES", "ONNX_INT8", "OPENVINO_INT8", "export_missing", "peer_models"]
 
+BOARDS = ("pi3", "pi4", "pi5")
 ONNX_INT8, OPENVINO_INT8 = "onnxruntime-minmax", "openvino-default"
 """Rows of benchmarks/accuracy: both quantizers' defaults."""
 NCNN_FILES = {kind: (f"ncnn/{kind}.param", f"ncnn/{kind}.bin") for kind in ("float", "int8")}
@@ -37,17 +38,19 @@ def export_missing(folder: Path, calib: Path) -> None:
     """Export what is not in `folder` of tinyedge's files, on photos of the folder `calib`.
 
     They are ``tiny_float.tflite``, ``tiny_int8.tflite``, ``tiny_default_int8.tflite`` of
-    TFLiteConverter's quantizer, and ``tiny_BOARD_mixed.tflite`` for pi3, pi4 and pi5.
+    TFLiteConverter's quantizer, and for each of `BOARDS` ``tiny_BOARD_int8.tflite`` and
+    ``tiny_BOARD_mixed.tflite``.
     """
     exports: dict[str, tuple[str, tuple[str, ...]]] = {
         "tiny_float.tflite": ("tiny_float.tflite", ("--float-only",)),
         "tiny_int8.tflite": ("tiny_int8.tflite", ()),
         "tiny_default_int8.tflite": ("tiny_int8.tflite", ("--quantizer", "default")),
-        **{
-            f"tiny_{board}_mixed.tflite": ("tiny_mixed.tflite", ("--device", board))
-            for board in ("pi3", "pi4", "pi5")
-        },
     }
+    for board in BOARDS:
+        device = ("--device", board)
+        integer = (*device, "--precision", "integer")
+        exports[f"tiny_{board}_int8.tflite"] = ("tiny_int8.tflite", integer)
+        exports[f"tiny_{board}_mixed.tflite"] = ("tiny_mixed.tflite", device)
     folder.mkdir(parents=True, exist_ok=True)
     for name, (made, options) in exports.items():
         if (folder / name).is_file():

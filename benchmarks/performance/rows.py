@@ -13,7 +13,7 @@ __all__ = ["FLOAT", "INT8", "MIXED", "OURS", "Row", "engine_rows"]
 
 FLOAT = "tinyedge float"
 """The row whose answer is the one that others are held against."""
-MIXED = "tinyedge mixed, each board's own"
+MIXED = "tinyedge mixed"
 """The row of the boards alone."""
 INT8 = "tinyedge int8"
 OURS = (INT8, FLOAT, MIXED)
@@ -51,12 +51,13 @@ def engine_rows(
         made: that of `benchmarks.performance.models.peer_models`.
         versions: of the packages.
         darknet: libdarknet.so.
-        board: where they run, which has a mixed file then.
+        board: where they run, which has files of its own, a mixed one among them.
     """
     files = locate(MODELS["tiny"])
     assert files.weights is not None
     source = files.cfg.absolute(), files.weights.absolute()
-    integer, runtime = models / "tiny_int8.tflite", TFLITE[0].replace("==", " ")
+    stem = f"tiny_{board}" if board else "tiny"
+    integer, runtime = models / f"{stem}_int8.tflite", TFLITE[0].replace("==", " ")
     onnx, openvino, ncnn, opencv = (
         f"{title} {versions[package]}"
         for title, package in (
@@ -67,7 +68,7 @@ def engine_rows(
         )
     )
     graph = made / "onnx" / "model.onnx"
-    mixed = {MIXED: _litert(models / f"tiny_{board}_mixed.tflite", "mixed")} if board else {}
+    mixed = {MIXED: _litert(models / f"{stem}_mixed.tflite", "mixed")} if board else {}
     return {
         INT8: _litert(integer, "int8"),
         FLOAT: _litert(models / "tiny_float.tflite", "float"),

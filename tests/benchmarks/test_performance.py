@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.performance.ncnn_files import read_blobs, write_ncnn
 from benchmarks.performance.plot import boards_plot
-from benchmarks.performance.rows import FLOAT
+from benchmarks.performance.rows import FLOAT, INT8, MIXED, engine_rows
 from benchmarks.performance.sections import (
     SECTIONS,
     keep,
@@ -134,6 +134,24 @@ def test_an_engine_that_answers_otherwise_on_a_board_is_marked_there() -> None:
         f"| {FLOAT} | 279.2 / 1990 | 279.2 / 1990 | 279.2 / 1990 | 7: 50.0 to 51.0 %, 8: 25.0 % |",
         "| theirs | 83.0 / 1552 | 83.0 / 1552 * | 83.0 / 1552 | 7: 25.0 to 51.0 % |",
     ]
+
+
+@pytest.mark.real_data
+def test_each_board_runs_files_of_its_own() -> None:
+    versions = dict.fromkeys(
+        ("ncnn", "nncf", "onnxruntime", "opencv-python-headless", "openvino"), "1.2"
+    )
+
+    def files(board: str | None) -> dict[str, tuple[Path, ...]]:
+        rows = engine_rows(Path("models"), Path("made"), versions, Path("lib.so"), board)
+        return {title: row.files for title, row in rows.items()}
+
+    here, there = files(None), files("pi4")
+    assert here[INT8] == (Path("models/tiny_int8.tflite"),)
+    assert there[INT8] == (Path("models/tiny_pi4_int8.tflite"),)
+    assert there.pop(MIXED) == (Path("models/tiny_pi4_mixed.tflite"),)
+    changed = [title for title, of_row in here.items() if of_row != there[title]]
+    assert changed == [INT8, "tinyedge int8, tflite-runtime 2.14.0"]
 
 
 def test_the_plot_has_a_bar_for_each_count_and_is_the_same_again() -> None:
