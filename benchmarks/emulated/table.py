@@ -43,7 +43,9 @@ integers have no order.
 _INSTRUCTIONS = """### Instructions per inference
 
 Tiny Darknet, one thread, LiteRT on bookworm, in millions; a third of what four inferences take more
-than one. Repeated, they differ by less than 0.2 %.
+than one. Repeated, they differ by less than 0.2 %. These are files for any device; those that
+`--device` makes for a board take less there
+([export.md](export.md#convolutions-in-the-form-that-suits-a-core)).
 
 | file | A53 | A72 | A76 |
 |---|---|---|---|
