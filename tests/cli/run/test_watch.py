@@ -308,8 +308,14 @@ def test_no_folder_is_an_error(model: Path, folder: Path) -> None:
         (("a.png", "--existing"), "--existing goes with --watch"),
         (("a.png", "--rewritten"), "--rewritten goes with --watch"),
         (("--camera", "0", "--journal", "j"), "--journal keeps which photos were answered: give"),
-        (("--camera", "0", "--workers", "2"), "--workers share photos that are named: --watch,"),
-        (("--watch", ".", "--workers", "2"), "--workers share photos that are named: --watch,"),
+        (
+            ("--camera", "0", "--workers", "2"),
+            "--workers share photos that are named: --watch shares",
+        ),
+        (
+            ("--watch", ".", "--workers", "2"),
+            "--workers share photos that are named: --watch shares",
+        ),
         (("a.png", "--bench", "1", "--workers", "2"), "--workers share photos that are named"),
         (("a.png", "--bench", "1", "--journal", "j"), "--journal keeps which photos were answered"),
         (
