@@ -15,7 +15,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ class FileCheck:
         self._network, self._probe, self._card, self._advance = network, probe, card, advance
         self._images = probe.images
         self._float_file = b""
-        self._answers: dict[Reference, Answers] = {"keras": probe.keras}
+        self._answers: dict[Reference | Literal["mixed"], Answers] = {"keras": probe.keras}
 
     def float_file(self, content: bytes) -> Check:
         """Check the float file against the Keras model.
@@ -210,7 +210,7 @@ class FileCheck:
         """
         reference = self._answers["float"]
         integer = self._answers["int8"]
-        found = run_file(content, self._images, self._advance).answers
+        found = self._answers["mixed"] = run_file(content, self._images, self._advance).answers
         scale = float(np.abs(integer - reference).max()) / _SPREAD_STEPS
         noise, most = (noise_db(reference, each, scale) for each in (found, integer))
         check = self._compared("float", reference, found, noise=noise)
@@ -247,20 +247,18 @@ class FileCheck:
             )
         return check
 
-    def same_answers(self, content: bytes, rewritten: bytes) -> None:
-        """Check that an integer or mixed file computes what another does, bit for bit.
+    def rewritten_file(self, content: bytes, kind: Literal["int8", "mixed"]) -> None:
+        """Check that a file computes what the one it was rewritten of does, bit for bit.
 
         Args:
-            content: the .tflite as it was.
-            rewritten: the same network in other operators.
+            content: the .tflite in other operators.
+            kind: of the file, which was checked before in its own.
 
         Raises:
             ExportError: an answer differs.
         """
-        expected, found = (
-            run_file(each, self._images, self._advance).answers for each in (content, rewritten)
-        )
-        if not np.array_equal(expected, found):
+        found = run_file(content, self._images, self._advance).answers
+        if not np.array_equal(self._answers[kind], found):
             raise ExportError(
                 f"{self._network.source}: convolutions in the forms that suit the device answer"
                 " otherwise than plain ones: make a file for any device, --device host"

@@ -18,7 +18,8 @@ from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import ConvolutionalWeights, Header, Weights, write_weights
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.errors import ExportError
-from tinyedge.export.check import noise_db
+from tinyedge.export.cards import float_card
+from tinyedge.export.check import FileCheck, noise_db
 from tinyedge.export.pipeline import Converted, Prepared, convert, finish, prepare
 from tinyedge.export.request import ExportRequest
 from tinyedge.modelcard import Check, read_card
@@ -342,6 +343,20 @@ def offset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Converte
 
 class TestAnotherFunction:
     """Files that the converter, or the quantizer, made wrong."""
+
+    def test_a_rewritten_file_is_refused_where_one_answer_differs(
+        self, whole: tuple[Prepared, Converted]
+    ) -> None:
+        prepared, good = whole
+        assert good.int8_tflite is not None
+        made = (prepared.facts, good.made_by, prepared.batch_norm)
+        card = float_card(prepared.request, prepared.network, *made)
+        check = FileCheck(prepared.network, good.probe, card, lambda: None)
+        check.float_file(good.float_tflite)
+        check.int8_file(good.int8_tflite, "default")
+        check.rewritten_file(good.int8_tflite, "int8")
+        with pytest.raises(ExportError, match="otherwise than plain ones"):
+            check.rewritten_file(edited(good.int8_tflite, without_bias), "int8")
 
     @pytest.mark.parametrize(
         ("edit", "says"),
