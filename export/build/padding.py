@@ -1,6 +1,7 @@
 """Where TensorFlow puts a layer's windows, and where Darknet does."""
 
 from tinyedge.darknet.layers import Shape
+from tinyedge.tflite.schema import same_padding
 
 __all__ = ["same_padding_matches"]
 
@@ -11,7 +12,6 @@ def same_padding_matches(source: Shape, result: Shape, size: int, stride: int, b
     Darknet's first window begins `before` pixels outside of the image.
     """
     for inputs, outputs in zip(source[:2], result[:2], strict=True):
-        total = max(0, (outputs - 1) * stride + size - inputs)
-        if outputs != -(-inputs // stride) or total // 2 != before:
+        if outputs != -(-inputs // stride) or same_padding(inputs, size, stride)[0] != before:
             return False
     return True

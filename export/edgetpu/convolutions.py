@@ -7,7 +7,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.export.tflite.schema_types import OperatorT
-from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["dense_as_convolution", "groups_as_convolutions"]
 
@@ -54,9 +53,7 @@ def _ungrouped(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | Non
         )
         group_outputs.append(graph.add_like(outputs[0], (*size[:-1], width), f"{name}/out_{group}"))
         constants = [
-            graph.add_constant(
-                values[part], _part_of(graph.qparams(index), part), f"{name}/{role}_{group}"
-            )
+            graph.add_channels(index, part, values[part], f"{name}/{role}_{group}")
             for role, index, values in (("kernel", kernel, weights), ("bias", bias, biases))
         ]
         options = copy.deepcopy(operator.builtinOptions)
@@ -73,14 +70,6 @@ def _ungrouped(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | Non
         *convolutions,
         graph.new_operator("CONCATENATION", group_outputs, outputs, concatenation),
     ]
-
-
-def _part_of(qparams: QuantParams | None, outputs: slice) -> QuantParams | None:
-    """The parameters of some output channels; per-tensor ones are the same for all."""
-    if qparams is None or qparams.is_per_tensor:
-        return qparams
-    scales, zero_points = qparams.scales[outputs], qparams.zero_points[outputs]
-    return QuantParams(scales, zero_points, qparams.dtype, qparams.axis, qparams.narrow)
 
 
 def _convolution(graph: ModelEditor, operator: OperatorT) -> list[OperatorT] | None:

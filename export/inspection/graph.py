@@ -6,7 +6,7 @@ from tinyedge.devices.latency.instructions import operator_precision
 from tinyedge.errors import ModelError
 from tinyedge.export.inspection.plain import with_plain_convolutions
 from tinyedge.modelcard import Precision
-from tinyedge.tflite.model import Operator, Subgraph, Tensor, parse_named
+from tinyedge.tflite.model import Operator, Subgraph, parse_named
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS
 
 __all__ = ["Graph", "read_graph"]
@@ -22,16 +22,9 @@ class Graph(Subgraph):
         precisions: by its output, what an operator with weights computes in.
     """
 
-    def __init__(
-        self,
-        tensors: tuple[Tensor, ...],
-        operators: tuple[Operator, ...],
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-        precisions: Mapping[int, Precision],
-    ) -> None:
-        """A graph of these; nobody changes it."""
-        super().__init__(tensors, operators, inputs, outputs)
+    def __init__(self, graph: Subgraph, precisions: Mapping[int, Precision]) -> None:
+        """The same graph; nobody changes it."""
+        super().__init__(graph.tensors, graph.operators, graph.inputs, graph.outputs)
         self.precisions = precisions
 
     @property
@@ -88,4 +81,5 @@ def _with_stored_kernels(graph: Subgraph) -> Graph:
         # Of a stranger's file it may lack either.
         if operator.name in OPS_WITH_WEIGHTS and len(operator.inputs) > 1 and operator.outputs
     }
-    return Graph(graph.tensors, tuple(operators), graph.inputs, graph.outputs, precisions)
+    stored = Subgraph(graph.tensors, tuple(operators), graph.inputs, graph.outputs)
+    return Graph(stored, precisions)

@@ -15,7 +15,7 @@ from tinyedge.darknet.layer_names import FormKind, named_form
 from tinyedge.errors import ModelError
 from tinyedge.tflite.model import Operator, Subgraph, Tensor
 from tinyedge.tflite.quantization import QuantParams
-from tinyedge.tflite.schema import OptionValue
+from tinyedge.tflite.schema import OptionValue, same_padding
 
 __all__ = ["with_plain_convolutions"]
 
@@ -97,8 +97,8 @@ def _plain(
         image = image_padded
     inputs = (
         image,
-        _add(tensors, _constant(f"{layer}/kernel", kernel, _first(stored, filters))),
-        _add(tensors, _constant(bias.name, _numbers(bias)[:filters], _first(bias, filters))),
+        _add(tensors, _constant(f"{layer}/kernel", kernel, _of_first(stored, filters))),
+        _add(tensors, _constant(bias.name, _numbers(bias)[:filters], _of_first(bias, filters))),
     )
     output = target
     if pooled:
@@ -131,8 +131,7 @@ def _is_same(
 ) -> bool:
     """Whether a border is what TFLite pads by itself."""
     for (before, after), side, count in zip(border[1:3], sides, results, strict=True):
-        total = max((count - 1) * stride + size - side, 0)
-        if count != -(-side // stride) or (before, after) != (total // 2, total - total // 2):
+        if count != -(-side // stride) or (before, after) != same_padding(side, size, stride):
             return False
     return True
 
@@ -144,13 +143,9 @@ def _numbers(tensor: Tensor) -> NDArray[np.generic]:
     return data
 
 
-def _first(tensor: Tensor, filters: int) -> QuantParams | None:
+def _of_first(tensor: Tensor, filters: int) -> QuantParams | None:
     """The parameters of the first so many outputs; the others repeat them."""
-    qparams = tensor.qparams
-    if qparams is None or qparams.is_per_tensor:
-        return qparams
-    scales, zero_points = qparams.scales[:filters], qparams.zero_points[:filters]
-    return QuantParams(scales, zero_points, qparams.dtype, qparams.axis, qparams.narrow)
+    return tensor.qparams and tensor.qparams.of_channels(slice(filters))
 
 
 def _constant(name: str, values: NDArray[np.generic], qparams: QuantParams | None) -> Tensor:

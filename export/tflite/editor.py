@@ -93,8 +93,8 @@ class ModelEditor:
     def constant(self, index: int) -> NDArray[np.generic] | None:
         """The stored integers of a constant, of its shape; None of what is computed or float."""
         tensor = self._graph.tensors[index]
-        stored = self._model.buffers[tensor.buffer].data
-        if stored is None or not len(stored) or tensor.type not in _DTYPES:
+        stored = self._stored(index)
+        if stored is None or tensor.type not in _DTYPES:
             return None
         return np.frombuffer(stored, _DTYPES[tensor.type]).reshape(self.shape(index))
 
@@ -421,6 +421,17 @@ class ModelEditor:
             self._write_qparams(index, qparams)
         return index
 
+    def add_channels(
+        self,
+        index: int,
+        channels: slice | NDArray[np.intp],
+        values: NDArray[np.generic],
+        name: str,
+    ) -> int:
+        """Add a constant of some channels of another's, whose parameters it has of these."""
+        qparams = self.qparams(index)
+        return self.add_constant(values, qparams and qparams.of_channels(channels), name)
+
     def add_float(self, shape: Sequence[int], name: str) -> int:
         """Add a computed tensor of float32; returns its index."""
         return self._add_tensor(shape, schema.TensorType.FLOAT32, 0, name)
@@ -451,7 +462,7 @@ class ModelEditor:
         # What is dropped is dropped of the part.
         part._model.buffers = [copy.copy(buffer) for buffer in self._model.buffers]
         part._graph.tensors = [copy.copy(tensor) for tensor in self._graph.tensors]
-        stored = {each for each in read if self._is_stored(each)}
+        stored = {each for each in read if self._stored(each) is not None}
         part._graph.inputs = np.array(sorted(read - made - stored), np.int32)
         part._graph.outputs = np.array(sorted(made - read), np.int32)
         part.drop_unused()
@@ -553,9 +564,10 @@ class ModelEditor:
         self._write_constant(index, coarser.quantize(kernel.dequantize(stored)))
         self._write_qparams(index, coarser)
 
-    def _is_stored(self, index: int) -> bool:
+    def _stored(self, index: int) -> NDArray[np.uint8] | None:
+        """The bytes of a constant; None of what is computed."""
         stored = self._model.buffers[self._graph.tensors[index].buffer].data
-        return stored is not None and len(stored) > 0
+        return None if stored is None or not len(stored) else stored
 
     def _is_int8(self, index: int) -> bool:
         return index >= 0 and self._graph.tensors[index].type == schema.TensorType.INT8

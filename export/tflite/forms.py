@@ -34,7 +34,7 @@ from tinyedge.devices.profile import Profile
 from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.export.tflite.schema_types import OperatorT
 from tinyedge.tflite.model import parse_tflite
-from tinyedge.tflite.quantization import QuantParams
+from tinyedge.tflite.schema import same_padding
 
 __all__ = [
     "IM2COL",
@@ -292,14 +292,10 @@ def _borders(editor: ModelEditor, operator: OperatorT) -> list[tuple[int, int]]:
     options = operator.builtinOptions
     if options.padding != schema.Padding.SAME:
         return [(0, 0), (0, 0)]
-    found = []
-    for axis in (1, 2):
-        side, size, count = (
-            editor.shape(index)[axis] for index in (*operator.inputs[:2], *operator.outputs)
-        )
-        total = max((count - 1) * options.strideH + size - side, 0)
-        found.append((total // 2, total - total // 2))
-    return found
+    sides, sizes = (editor.shape(index)[1:3] for index in operator.inputs[:2])
+    return [
+        same_padding(side, size, options.strideH) for side, size in zip(sides, sizes, strict=True)
+    ]
 
 
 def _padding_before(editor: ModelEditor, index: int) -> OperatorT | None:
@@ -422,22 +418,15 @@ def _beside(editor: ModelEditor, convolution: _Convolution, form: Form, prefix: 
     for place in range(form.outputs):
         first = place * convolution.stride
         wide[place, :, :, first : first + size] = weights
+    repeated = np.tile(np.arange(filters), form.outputs)
     kernels = wide.reshape(form.outputs * filters, size, 1, pixels * channels)
     return [
-        editor.add_constant(values, _repeated(editor, index, form.outputs), f"{prefix}/{role}")
+        editor.add_channels(index, repeated, values, f"{prefix}/{role}")
         for role, index, values in (
             ("kernel", kernel, kernels),
-            ("bias", bias, np.tile(biases, form.outputs)),
+            ("bias", bias, biases[repeated]),
         )
     ]
-
-
-def _repeated(editor: ModelEditor, index: int, times: int) -> QuantParams | None:
-    qparams = editor.qparams(index)
-    if qparams is None or qparams.is_per_tensor:
-        return qparams
-    scales, zero_points = np.tile(qparams.scales, times), np.tile(qparams.zero_points, times)
-    return QuantParams(scales, zero_points, qparams.dtype, qparams.axis, qparams.narrow)
 
 
 def _renewed(operator: OperatorT, inputs: Sequence[int], outputs: Sequence[int]) -> OperatorT:

@@ -133,11 +133,14 @@ class QuantParams:
 
     def rows(self, part: slice, dimensions: int) -> "QuantParams":
         """Of these rows, along the first axis, of a tensor of so many dimensions."""
-        if self.is_per_tensor or self.axis % dimensions != 0:
+        return self if self.axis % dimensions != 0 else self.of_channels(part)
+
+    def of_channels(self, channels: slice | NDArray[np.intp]) -> "QuantParams":
+        """Of some channels, in that order; per-tensor ones serve them all."""
+        if self.is_per_tensor:
             return self
-        return QuantParams(
-            self.scales[part], self.zero_points[part], self.dtype, self.axis, self.narrow
-        )
+        scales, zero_points = self.scales[channels], self.zero_points[channels]
+        return QuantParams(scales, zero_points, self.dtype, self.axis, self.narrow)
 
     def fake_quantize(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """`values` quantized and dequantized, in float32 throughout."""

@@ -24,6 +24,7 @@ __all__ = [
     "OptionValue",
     "OptionsTable",
     "read_options",
+    "same_padding",
 ]
 
 OptionValue = bool | int | float | str | tuple[int, ...]
@@ -327,6 +328,15 @@ def read_options(operator: str, union: int, table: Table | None) -> Mapping[str,
     known = facts.options
     given = table if table is not None and union == known.union else None
     return {name: _value(name, option, given) for name, option in known.options.items()}
+
+
+def same_padding(side: int, size: int, stride: int) -> tuple[int, int]:
+    """What ``SAME`` puts before and behind a side for windows of `size`, one a `stride`.
+
+    TFLite's ComputePadding (tensorflow/lite/kernels/padding.h), without dilation.
+    """
+    total = max((-(-side // stride) - 1) * stride + size - side, 0)
+    return total // 2, total - total // 2
 
 
 def _value(name: str, option: Option, table: Table | None) -> OptionValue:

@@ -21,7 +21,7 @@ from tinyedge.export.inspection.result import InspectedLayer, Inspection, Requan
 from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.modelcard import append_card, read_card
-from tinyedge.tflite.model import Tensor
+from tinyedge.tflite.model import Subgraph, Tensor
 
 IMAGES = 6
 
@@ -295,7 +295,8 @@ def with_tensor(graph: Graph, index: int, tensor: Tensor) -> Graph:
     """The same graph with one tensor replaced."""
     tensors = list(graph.tensors)
     tensors[index] = tensor
-    return Graph(tuple(tensors), graph.operators, graph.inputs, graph.outputs, graph.precisions)
+    changed = Subgraph(tuple(tensors), graph.operators, graph.inputs, graph.outputs)
+    return Graph(changed, graph.precisions)
 
 
 def test_files_of_two_networks_are_refused(
