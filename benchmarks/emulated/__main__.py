@@ -25,6 +25,7 @@ from PIL import Image
 
 from benchmarks import run
 from benchmarks.emulated import measures
+from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.outputs import compare_outputs
 from benchmarks.emulated.table import markdown
 from tinyedge.images.find import find_images
@@ -32,7 +33,6 @@ from tinyedge.images.find import find_images
 _ROOT = Path(__file__).resolve().parents[2]
 
 _PARTS = ("outputs", "instructions", "start", "install")
-_BOARDS = ("pi3", "pi4", "pi5")
 _NETWORKS = ("fashion", "tiny", "squeezenet")
 _PHOTOS = 50
 _BEGIN = "<!-- begin: benchmarks/emulated writes what follows -->\n"
@@ -124,7 +124,7 @@ def _instructions(models: Path) -> dict[str, dict[str, int]]:
     return {
         stem: {
             board: measures.inference_instructions(board, models / f"{stem}.tflite")
-            for board in _BOARDS
+            for board in CORES
         }
         for stem in ("tiny_float", "tiny_default_int8", "tiny_int8")
     }
@@ -150,11 +150,11 @@ def _starts(models: Path, photo: Path, commits: list[str]) -> list[dict[str, Any
             for size, path in photos.items():
                 taken = {
                     board: measures.run_instructions(board, packages, model, path)
-                    for board in _BOARDS
+                    for board in CORES
                 }
                 rows.append({"by": by, "photo": size, "instructions": taken})
         for size, path in photos.items():
-            taken = {board: measures.script_instructions(board, model, path) for board in _BOARDS}
+            taken = {board: measures.script_instructions(board, model, path) for board in CORES}
             rows.append({"by": "smallest.py", "photo": size, "instructions": taken})
     return rows
 

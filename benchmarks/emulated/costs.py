@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import run
+from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.instruction_counter import Marks, marked
 from benchmarks.emulated.measures import site_packages
 from benchmarks.emulated.operators import operator_files
 from tests.emulated_pi import emulated_pi
 from tinyedge.devices.latency.instructions import file_cost, operator_kind, operator_terms
-from tinyedge.devices.profile import Profile, find_profile
+from tinyedge.devices.profile import find_profile
 from tinyedge.tflite.model import parse_tflite
 
-__all__ = ["count_files"]
+__all__ = ["count_contents", "count_files"]
 
-_BOARDS = ("pi3", "pi4", "pi5")
 _OUTPUT = Path(__file__).resolve().parents[2] / "devices" / "latency" / "instructions.json"
 # The second inference: the first one fills caches. Paths come a line each.
 _GUEST = """
@@ -60,36 +61,40 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=_OUTPUT)
     parser.add_argument("--check", nargs="+", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    profiles = {board: find_profile(board) for board in _BOARDS}
     if arguments.check:
-        _check(profiles, [path.resolve() for path in arguments.check])
+        _check([path.resolve() for path in arguments.check])
         return
     cores: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="tinyedge-costs-") as name:
-        contents, paths = [], []
-        for number, file in enumerate(operator_files()):
-            paths.append(Path(name) / f"{number}.tflite")
-            paths[-1].write_bytes(file.content)
-            contents.append(file.content)
-        for board, profile in profiles.items():
-            # What Python and LiteRT take to call an operator that does nothing comes first.
-            nothing, *counted = (each.instructions for each in count_files(board, profile, paths))
-            assert profile.cpu is not None
-            cores[profile.cpu] = _fitted(contents[1:], [each - nothing for each in counted])
-            print(f"{profile.cpu}: {len(paths)} operators", file=sys.stderr, flush=True)
+    contents = [file.content for file in operator_files()]
+    for board in CORES:
+        # What Python and LiteRT take to call an operator that does nothing comes first.
+        nothing, *counted = (each.instructions for each in count_contents(board, contents))
+        cpu = find_profile(board).cpu
+        assert cpu is not None
+        cores[cpu] = _fitted(contents[1:], [each - nothing for each in counted])
+        print(f"{cpu}: {len(contents)} operators", file=sys.stderr, flush=True)
     text = json.dumps({"runtime": _runtime(), "cores": cores}, indent=1, sort_keys=True)
     arguments.output.write_text(f"{text}\n", encoding="utf-8")
 
 
-def count_files(board: str, profile: Profile, paths: list[Path]) -> list[Marks]:
+def count_contents(board: str, contents: Sequence[bytes]) -> list[Marks]:
+    """As `count_files`, of files that are written for it."""
+    with tempfile.TemporaryDirectory(prefix="tinyedge-costs-") as folder:
+        paths = [Path(folder) / f"{number}.tflite" for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        return count_files(board, paths)
+
+
+def count_files(board: str, paths: Sequence[Path]) -> list[Marks]:
     """What the second inference of each file takes."""
-    pi = emulated_pi("bookworm", board)
-    assert profile.cache is not None
+    pi, cache = emulated_pi("bookworm", board), find_profile(board).cache
+    assert cache is not None
     places = marked(
         pi,
         ["/usr/bin/python3", "-c", _GUEST],
         stdin="\n".join(map(str, paths)),
-        cache_bytes=profile.cache,
+        cache_bytes=cache,
         environment={"PYTHONPATH": str(site_packages(pi))},
     )
     pairs = zip(places[::2], places[1::2], strict=True)
@@ -152,10 +157,11 @@ def _non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> ND
             found[[place for place in range(len(found)) if place not in active]] = 0
 
 
-def _check(profiles: dict[str, Profile], paths: list[Path]) -> None:
+def _check(paths: Sequence[Path]) -> None:
     """A line for each file and core: counted, by the table, and lines."""
-    for board, profile in profiles.items():
-        for path, counted in zip(paths, count_files(board, profile, paths), strict=True):
+    for board in CORES:
+        profile = find_profile(board)
+        for path, counted in zip(paths, count_files(board, paths), strict=True):
             cost = file_cost(parse_tflite(path.read_bytes()).subgraphs[0], profile)
             print(
                 f"{profile.cpu} {path.name}: {counted.instructions / 1e6:.1f} M instructions,"

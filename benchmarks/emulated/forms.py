@@ -10,12 +10,12 @@ board, and for all of them. Equal convolutions are counted once.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import run
-from benchmarks.emulated.costs import count_files
+from benchmarks.emulated.cores import CORES
+from benchmarks.emulated.costs import count_contents
 from tinyedge.darknet.layer_names import named_layer
 from tinyedge.devices.profile import find_profile
 from tinyedge.export.tflite.forms import ChosenForm, Form, alone, choose_forms, in_forms
@@ -23,16 +23,14 @@ from tinyedge.tflite.model import parse_tflite
 
 __all__: list[str] = []
 
-_BOARDS = ("pi3", "pi4", "pi5")
-
 
 def main() -> None:
     """Count and print two tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     content = parser.parse_args().file.read_bytes()
-    chosen = {board: choose_forms(content, [find_profile(board)]) for board in _BOARDS}
-    everywhere = choose_forms(content, [find_profile(board) for board in _BOARDS])
+    chosen = {board: choose_forms(content, [find_profile(board)]) for board in CORES}
+    everywhere = choose_forms(content, [find_profile(board) for board in CORES])
     layers = _distinct(alone(content))
     wholes = {"plain": content}
     wholes |= {f"for {board}": _written(content, forms) for board, forms in chosen.items()}
@@ -40,11 +38,11 @@ def main() -> None:
     singles = [each for _, files in layers for each in files.values()]
     counted = _counted([*singles, *wholes.values()])
     rows = iter(counted)
-    print(f"| layers | convolution | form | {' | '.join(_cores())} |")
-    print(f"|---|---|---|{'---:|' * len(_BOARDS)}")
+    print(f"| layers | convolution | form | {' | '.join(CORES.values())} |")
+    print(f"|---|---|---|{'---:|' * len(CORES)}")
     for names, files in layers:
         for form in files:
-            found = [chosen[board].get(names[0]) for board in _BOARDS]
+            found = [chosen[board].get(names[0]) for board in CORES]
             best = [form == (None if each is None else each.form) for each in found]
             cells = [
                 f"**{count / 1e6:.2f}**" if marked else f"{count / 1e6:.2f}"
@@ -52,7 +50,7 @@ def main() -> None:
             ]
             said = (_numbers(names), _shapes(files[None])) if form is None else ("", "")
             print(f"| {' | '.join((*said, _named(form), *cells))} |")
-    print(f"\n| file | {' | '.join(_cores())} |\n|---|{'---:|' * len(_BOARDS)}")
+    print(f"\n| file | {' | '.join(CORES.values())} |\n|---|{'---:|' * len(CORES)}")
     for name in wholes:
         print(f"| {name} | {' | '.join(f'{count / 1e6:.1f}' for count in next(rows))} |")
 
@@ -75,21 +73,11 @@ def _written(content: bytes, forms: Mapping[str, ChosenForm]) -> bytes:
 
 def _counted(contents: Sequence[bytes]) -> list[tuple[int, ...]]:
     """Of each file, its instructions on each board."""
-    with tempfile.TemporaryDirectory(prefix="tinyedge-forms-") as folder:
-        paths = []
-        for number, content in enumerate(contents):
-            paths.append(Path(folder) / f"{number}.tflite")
-            paths[-1].write_bytes(content)
-        columns = []
-        for board in _BOARDS:
-            counted = count_files(board, find_profile(board), paths)
-            columns.append([marks.instructions for marks in counted])
-            print(f"{board}: {len(paths)} files", file=sys.stderr, flush=True)
+    columns = []
+    for board in CORES:
+        columns.append([marks.instructions for marks in count_contents(board, contents)])
+        print(f"{board}: {len(contents)} files", file=sys.stderr, flush=True)
     return list(zip(*columns, strict=True))
-
-
-def _cores() -> list[str]:
-    return [str(find_profile(board).cpu).removeprefix("Cortex-") for board in _BOARDS]
 
 
 def _numbers(names: Sequence[str]) -> str:

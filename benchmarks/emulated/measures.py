@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.emulated.instruction_counter import count
 from tests.emulated_pi import EmulatedPi, emulated_pi
+from tests.emulated_pi.installation import install_wheels
 from tests.emulated_pi.releases import RELEASES
 
 __all__ = [
@@ -131,14 +132,9 @@ def board_install(source: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         _pip("wheel", "--no-deps", "--wheel-dir", folder, source)
         (wheel,) = Path(folder).glob("*.whl")
-        words = ["--only-binary=:all:", "--no-compile", "--target", f"{folder}/site"]
-        words += ["--implementation", "cp", "--python-version", "3.11"]
-        for abi in ("cp311", "abi3", "none"):
-            words += ["--abi", abi]
-        for tag in RELEASES["bookworm"].wheel_tags:
-            words += ["--platform", tag]
-        _pip("install", *words, wheel)
-        for found in importlib.metadata.distributions(path=[f"{folder}/site"]):
+        site = Path(folder) / "site"
+        install_wheels(RELEASES["bookworm"], [str(wheel)], site, alone=False)
+        for found in importlib.metadata.distributions(path=[str(site)]):
             files = [Path(str(found.locate_file(file))) for file in found.files or ()]
             size = sum(file.stat().st_size for file in files if file.is_file())
             rows.append({"name": found.name, "version": found.version, "bytes": size})

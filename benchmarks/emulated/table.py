@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from benchmarks.emulated.cores import CORES
+
 __all__ = ["markdown"]
 
 _CPUS = {
@@ -140,8 +142,8 @@ What pip brings of the wheel to a 64-bit bookworm (Python 3.11), bytecode left o
 
 {table}
 
-Peak memory (VmHWM) of `tinyedge run` with Tiny Darknet on one photo, two threads. On the emulated
-Pi 4 the emulator's own memory is in it, so that a Pi's is less:
+Peak memory (VmHWM) of `tinyedge run` with Tiny Darknet on one photo, two threads, and of
+`smallest.py`, one. On the emulated Pi 4 the emulator's own memory is in it, so that a Pi's is less:
 
 | file | x86-64 | Pi 4 with the emulator |
 |---|---|---|
@@ -150,7 +152,7 @@ Pi 4 the emulator's own memory is in it, so that a Pi's is less:
 
 
 def _millions(taken: dict[str, int]) -> list[str]:
-    return [f"{taken[board] / 1e6:,.1f}" for board in ("pi3", "pi4", "pi5")]
+    return [f"{taken[board] / 1e6:,.1f}" for board in CORES]
 
 
 def _small(difference: float) -> str:

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import run
+from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.instruction_counter import ran_by_threads
 from benchmarks.emulated.measures import site_packages
 from tests.emulated_pi import emulated_pi
 
 __all__ = ["Inference", "count_threads"]
 
-_BOARDS = ("pi3", "pi4", "pi5")
 # From a YIELD, bytes: the loop in which a thread of the pool waits is shorter.
 _NEAR_YIELD = 128
 _GUEST = """
@@ -65,7 +65,7 @@ class Inference(NamedTuple):
 def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("board", choices=_BOARDS)
+    parser.add_argument("board", choices=CORES)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2, 3, 4])
     parser.add_argument("--inferences", type=int, default=10)

@@ -5,17 +5,16 @@ import importlib.metadata
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.emulated import instruction_counter
+from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.measures import site_packages
-from benchmarks.performance.models import BOARDS, export_missing, peer_models
+from benchmarks.performance.models import export_missing, peer_models
 from benchmarks.performance.packages import (
-    TFLITE,
     board_wheels,
     darknet_library,
     installed_versions,
@@ -54,44 +53,34 @@ def counted(models: Path, photo: Path, calib: Path, peers: Path) -> dict[str, An
     }
     made = peer_models(calib, peers, versions)
     darknet = darknet_library("aarch64-linux-gnu-gcc")
-    rows = {board: engine_rows(models, made, versions, darknet, board) for board in BOARDS}
+    rows = {board: engine_rows(models, made, versions, darknet, board) for board in CORES}
     with tempfile.TemporaryDirectory(prefix="tinyedge-performance-") as name:
         pixels = Path(name) / "photo.npy"
         np.save(pixels, load_float_input(photo, _INPUT))
         return {
             "litert": versions["ai-edge-litert"],
             "rows": {
-                title: [_known(board, rows[board][title], versions, pixels) for board in BOARDS]
-                for title in rows[BOARDS[0]]
+                title: [_known(board, rows[board][title], pixels) for board in CORES]
+                for title in next(iter(rows.values()))
             },
         }
 
 
-def _known(board: str, row: Row, versions: dict[str, str], pixels: Path) -> dict[str, Any]:
+def _known(board: str, row: Row, pixels: Path) -> dict[str, Any]:
     known: dict[str, Any] = load(state(), _KNOWN) or {}
-    requirements = _requirements(row, versions)
-    key = _digest(board, row, requirements, pixels)
+    key = _digest(board, row, pixels)
     if key not in known:
         print(f"counting {row.engine} {row.files[0]} on {board}", file=sys.stderr, flush=True)
-        packages = board_wheels(requirements) if requirements else None
+        packages = board_wheels(row.requirements) if row.requirements else None
         known[key] = _counted(board, row, packages, pixels)
         keep(state(), _KNOWN, known)
     found: dict[str, Any] = known[key]
     return found
 
 
-def _requirements(row: Row, versions: dict[str, str]) -> Sequence[str]:
-    """What is fetched for the board, which has LiteRT."""
-    if row.package in TFLITE:
-        return TFLITE
-    if row.package in ("", "ai-edge-litert"):
-        return ()
-    return (f"{row.package}=={versions[row.package]}",)
-
-
-def _digest(board: str, row: Row, requirements: Sequence[str], pixels: Path) -> str:
+def _digest(board: str, row: Row, pixels: Path) -> str:
     """Of all that a count hangs on."""
-    words = [board, row.engine, *requirements, importlib.metadata.version("ai-edge-litert")]
+    words = [board, row.engine, *row.requirements, importlib.metadata.version("ai-edge-litert")]
     digest = hashlib.sha256(json.dumps(words).encode())
     # OpenVINO's .xml has a .bin beside it.
     beside = (file.with_suffix(".bin") for file in row.files if file.suffix == ".xml")

@@ -3,7 +3,8 @@
     python -m benchmarks.performance.export_cost --calib DIR [--against FOLDER] [--rounds 3]
         -o docs/performance.md
 
-FOLDER has the sources of an earlier tinyedge, whose exports are run in turn with this one's.
+FOLDER has the sources of an earlier tinyedge, whose exports are run in turn with this one's; it is
+called by its name, such as 4541164.
 """
 
 import argparse
@@ -100,6 +101,7 @@ def measured(calib: Path, against: Path | None, rounds: int) -> dict[str, Any]:
     return {
         "date": datetime.date.today().isoformat(),
         "machine": f"{machine()}, {os.cpu_count()} cores",
+        "earlier": None if against is None else against.resolve().name,
         "rows": found,
     }
 
@@ -118,7 +120,7 @@ def export_section(found: Mapping[str, Any]) -> str:
         "work on the machine makes them more. `-v` prints what each stage took.",
     ]
     if "earlier" in kinds:
-        lines += ["The ratio is of the time to that of commit 4541164 in the same round."]
+        lines += [f"The ratio is of the time to that of {found['earlier']} in the same round."]
     head = ["export", "seconds", "peak of memory", *(["ratio of time"] * ("earlier" in kinds))]
     lines += ["", f"| {' | '.join(head)} |", f"|---{'|---:' * (len(head) - 1)}|"]
     for title, kinds in rows.items():

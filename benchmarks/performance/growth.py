@@ -17,18 +17,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import machine, run
+from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.measures import inference_instructions
 from benchmarks.performance import sections
 from benchmarks.performance.export_cost import cost_of
 from benchmarks.performance.growth_plot import growth_plot
 from tests.support.random_weights import random_weights
-from tinyedge.darknet.cfg import parse_cfg
-from tinyedge.darknet.network import build_network
+from tinyedge.darknet.network import read_network
 from tinyedge.darknet.weights import write_weights
 
 __all__ = ["AXES", "Point", "growth_section", "network_text"]
 
-_BOARDS = ("pi3", "pi4", "pi5")
 _CLASSES = 100
 
 
@@ -75,6 +74,7 @@ def network_text(point: Point) -> str:
 
 def grown(calib: Path) -> dict[str, Any]:
     """What all points take, as `growth_section` takes it."""
+    load, _, _ = os.getloadavg()
     points = dict.fromkeys(point for axis in AXES.values() for point in axis)
     counted: dict[Point, list[int]] = {}
     rows = []
@@ -82,7 +82,7 @@ def grown(calib: Path) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="tinyedge-growth-") as name:
             cfg, weights = Path(name, "net.cfg"), Path(name, "net.weights")
             cfg.write_text(network_text(point), encoding="utf-8")
-            network = build_network(parse_cfg(cfg.read_text(encoding="utf-8"), "net.cfg"))
+            network = read_network(cfg)
             write_weights(weights, network, random_weights(network, 1))
             words = [cfg, "--weights", weights, "--calib", calib.resolve()]
             cost = cost_of([*words, "--count", point.photos, "-o", Path(name, "out")])
@@ -90,7 +90,7 @@ def grown(calib: Path) -> dict[str, Any]:
             alike = point._replace(photos=Point().photos)
             if alike not in counted:
                 file = Path(name, "out", "net_int8.tflite")
-                counted[alike] = [inference_instructions(board, file) for board in _BOARDS]
+                counted[alike] = [inference_instructions(board, file) for board in CORES]
         print(f"{point}: {cost}, {counted[alike]}", file=sys.stderr, flush=True)
         rows.append(
             {
@@ -104,6 +104,7 @@ def grown(calib: Path) -> dict[str, Any]:
     return {
         "date": datetime.date.today().isoformat(),
         "machine": f"{machine()}, {os.cpu_count()} cores",
+        "load": load,
         "rows": rows,
     }
 
@@ -125,11 +126,11 @@ def growth_section(found: Mapping[str, Any], plot: str) -> str:
         f" {begin.photos} photos. Millions of guest",
         "instructions are those of an inference of the int8 file, one thread, on each core",
         "(n = 1: counts repeat); seconds of all threads and the peak of memory are those of its",
-        "`export` on this machine, once, other work beside it.",
+        f"`export` on this machine, once, with a load of {found['load']:.1f} before it began.",
         "",
         f"![How cost grows]({plot})",
         "",
-        "| what varies | MMAC | A53 | A72 | A76 | export, s | export, peak MB |",
+        f"| what varies | MMAC | {' | '.join(CORES.values())} | export, s | export, peak MB |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, points in AXES.items():

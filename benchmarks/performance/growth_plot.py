@@ -1,15 +1,15 @@
 """The curves of growth drawn: a column a number that varies, instructions, time and memory."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from benchmarks.emulated.cores import CORES
+from benchmarks.performance.plot import svg
 
 __all__ = ["growth_plot"]
 
-_CORES = ("A53", "A72", "A76")
 _COLORS = ("#2166ac", "#d6604d", "#4d9221")
 
 
@@ -27,7 +27,7 @@ def growth_plot(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> 
         measured = [rows[tuple(point)] for point in points]
         values = [getattr(point, name) for point in points]
         top, middle, bottom = panels[:, column]
-        for core, (title, color) in enumerate(zip(_CORES, _COLORS, strict=True)):
+        for core, (title, color) in enumerate(zip(CORES.values(), _COLORS, strict=True)):
             counts = [row["instructions"][core] / 1e6 for row in measured]
             top.plot(values, counts, "o-", color=color, label=title)
         middle.plot(values, [row["cpu"] for row in measured], "o-", color=_COLORS[0])
@@ -44,8 +44,4 @@ def growth_plot(found: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> 
     for panel in panels.flat:
         panel.grid(color="#e3e6ea", linewidth=0.8)
         panel.spines[["top", "right"]].set_visible(False)
-    stream = io.StringIO()
-    # Without a date, and with names that hang on nothing but what is drawn.
-    with rc_context({"svg.hashsalt": "growth", "svg.fonttype": "none"}):
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+    return svg(figure, "growth")

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.accuracy.networks import CALIBRATION_IMAGES, write_sources
 from benchmarks.accuracy.peers.rows import GRAPH, ROWS
+from benchmarks.emulated.cores import CORES
 from benchmarks.performance.ncnn_files import read_blobs, write_ncnn
 from benchmarks.performance.sections import state
 from tests.emulated_pi.installation import ensure
@@ -21,9 +22,8 @@ from tinyedge.export.build.fold import fold
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
 
-__all__ = ["BOARDS", "NCNN_FILES", "ONNX_INT8", "OPENVINO_INT8", "export_missing", "peer_models"]
+__all__ = ["NCNN_FILES", "ONNX_INT8", "OPENVINO_INT8", "export_missing", "peer_models"]
 
-BOARDS = ("pi3", "pi4", "pi5")
 ONNX_INT8, OPENVINO_INT8 = "onnxruntime-minmax", "openvino-default"
 """Rows of benchmarks/accuracy: both quantizers' defaults."""
 NCNN_FILES = {kind: (f"ncnn/{kind}.param", f"ncnn/{kind}.bin") for kind in ("float", "int8")}
@@ -38,7 +38,7 @@ def export_missing(folder: Path, calib: Path) -> None:
     """Export what is not in `folder` of tinyedge's files, on photos of the folder `calib`.
 
     They are ``tiny_float.tflite``, ``tiny_int8.tflite``, ``tiny_default_int8.tflite`` of
-    TFLiteConverter's quantizer, and for each of `BOARDS` ``tiny_BOARD_int8.tflite`` and
+    TFLiteConverter's quantizer, and for each emulated board ``tiny_BOARD_int8.tflite`` and
     ``tiny_BOARD_mixed.tflite``.
     """
     exports: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -46,7 +46,7 @@ def export_missing(folder: Path, calib: Path) -> None:
         "tiny_int8.tflite": ("tiny_int8.tflite", ()),
         "tiny_default_int8.tflite": ("tiny_int8.tflite", ("--quantizer", "default")),
     }
-    for board in BOARDS:
+    for board in CORES:
         device = ("--device", board)
         integer = (*device, "--precision", "integer")
         exports[f"tiny_{board}_int8.tflite"] = ("tiny_int8.tflite", integer)
@@ -84,7 +84,6 @@ def peer_models(calib: Path, peers: Path, versions: Mapping[str, str]) -> Path:
         _write_ncnn(folder, peers)
 
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:8]
-    state().mkdir(parents=True, exist_ok=True)
     return ensure(state(), f"models-{digest}", build)
 
 

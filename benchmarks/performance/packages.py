@@ -45,7 +45,6 @@ def board_wheels(requirements: Sequence[str]) -> Path:
         release = dataclasses.replace(bookworm, wheel_tags=tags)
         install_wheels(release, requirements, folder, alone=True)
 
-    state().mkdir(parents=True, exist_ok=True)
     name = "-".join(requirement.replace("==", "-") for requirement in requirements)
     return ensure(state(), f"{name}-aarch64", build)
 
@@ -68,5 +67,4 @@ def darknet_library(compiler: str) -> Path:
         words = [f"CC={compiler}", f"CPP={compiler} -x c", "libdarknet.so"]
         subprocess.run(["make", "--quiet", *words], cwd=folder, check=True, capture_output=True)
 
-    state().mkdir(parents=True, exist_ok=True)
     return ensure(state(), f"darknet-{DARKNET}-{compiler}", build) / "libdarknet.so"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.performance.rows import OURS
 
-__all__ = ["boards_plot"]
+__all__ = ["boards_plot", "svg"]
 
 _CORES = ("Cortex-A53 (Pi 3, Zero 2 W)", "Cortex-A72 (Pi 4)", "Cortex-A76 (Pi 5)")
 _BLUE, _GREY = "#2166ac", "#b5bcc4"
@@ -55,8 +55,13 @@ def boards_plot(counted: Mapping[str, Any]) -> str:
         axes.spines[["top", "right", "left"]].set_visible(False)
     for label, title in zip(figure.axes[0].get_yticklabels(), titles, strict=True):
         label.set_fontweight("bold" if title in OURS else "normal")
+    return svg(figure, "performance")
+
+
+def svg(figure: Figure, salt: str) -> str:
+    """The figure as text, of names that begin by `salt`: the same for what is drawn alike."""
     stream = io.StringIO()
     # Without a date, and with names that hang on nothing but what is drawn.
-    with rc_context({"svg.hashsalt": "performance", "svg.fonttype": "none"}):
+    with rc_context({"svg.hashsalt": salt, "svg.fonttype": "none"}):
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

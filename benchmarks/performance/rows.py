@@ -25,13 +25,13 @@ class Row(NamedTuple):
 
     Attributes:
         engine: a key of engines.py's.
-        package: the distribution that it is in; empty for Darknet.
+        requirements: what pip fetches for a board, which has LiteRT.
         arithmetic: what it multiplies, ``int8``, ``float``, or ``mixed``.
         files: that it is given.
     """
 
     engine: str
-    package: str
+    requirements: tuple[str, ...]
     arithmetic: str
     files: tuple[Path, ...]
 
@@ -58,14 +58,15 @@ def engine_rows(
     source = files.cfg.absolute(), files.weights.absolute()
     stem = f"tiny_{board}" if board else "tiny"
     integer, runtime = models / f"{stem}_int8.tflite", TFLITE[0].replace("==", " ")
-    onnx, openvino, ncnn, opencv = (
-        f"{title} {versions[package]}"
-        for title, package in (
-            ("ONNX Runtime", "onnxruntime"),
-            ("OpenVINO", "openvino"),
-            ("ncnn", "ncnn"),
-            ("OpenCV", "opencv-python-headless"),
-        )
+    packages = {
+        "ONNX Runtime": "onnxruntime",
+        "OpenVINO": "openvino",
+        "ncnn": "ncnn",
+        "OpenCV": "opencv-python-headless",
+    }
+    onnx, openvino, ncnn, opencv = (f"{title} {versions[p]}" for title, p in packages.items())
+    onnx_wheel, openvino_wheel, ncnn_wheel, opencv_wheel = (
+        (f"{package}=={versions[package]}",) for package in packages.values()
     )
     graph = made / "onnx" / "model.onnx"
     mixed = {MIXED: _litert(models / f"{stem}_mixed.tflite", "mixed")} if board else {}
@@ -74,26 +75,24 @@ def engine_rows(
         FLOAT: _litert(models / "tiny_float.tflite", "float"),
         **mixed,
         "TFLiteConverter's int8": _litert(models / "tiny_default_int8.tflite", "int8"),
-        f"tinyedge int8, {runtime}": Row("tflite-runtime", TFLITE[0], "int8", (integer,)),
-        f"{ncnn} int8": _ncnn(made, "int8"),
-        f"{ncnn}, its defaults": _ncnn(made, "float"),
-        f"{onnx} int8": Row(
-            "onnxruntime", "onnxruntime", "int8", (made / ONNX_INT8 / "model.onnx",)
-        ),
-        f"{onnx} float": Row("onnxruntime", "onnxruntime", "float", (graph,)),
+        f"tinyedge int8, {runtime}": Row("tflite-runtime", TFLITE, "int8", (integer,)),
+        f"{ncnn} int8": _ncnn(made, ncnn_wheel, "int8"),
+        f"{ncnn}, its defaults": _ncnn(made, ncnn_wheel, "float"),
+        f"{onnx} int8": Row("onnxruntime", onnx_wheel, "int8", (made / ONNX_INT8 / "model.onnx",)),
+        f"{onnx} float": Row("onnxruntime", onnx_wheel, "float", (graph,)),
         f"{openvino} int8, NNCF {versions['nncf']}": Row(
-            "openvino", "openvino", "int8", (made / OPENVINO_INT8 / "model.xml",)
+            "openvino", openvino_wheel, "int8", (made / OPENVINO_INT8 / "model.xml",)
         ),
-        f"{openvino}, its defaults": Row("openvino", "openvino", "float", (graph,)),
-        f"{opencv} DNN float": Row("opencv", "opencv-python-headless", "float", source),
-        f"Darknet {DARKNET} (C) float": Row("darknet", "", "float", (darknet, *source)),
+        f"{openvino}, its defaults": Row("openvino", openvino_wheel, "float", (graph,)),
+        f"{opencv} DNN float": Row("opencv", opencv_wheel, "float", source),
+        f"Darknet {DARKNET} (C) float": Row("darknet", (), "float", (darknet, *source)),
     }
 
 
 def _litert(file: Path, arithmetic: str) -> Row:
-    return Row("litert", "ai-edge-litert", arithmetic, (file,))
+    return Row("litert", (), arithmetic, (file,))
 
 
-def _ncnn(made: Path, kind: str) -> Row:
+def _ncnn(made: Path, wheel: tuple[str, ...], kind: str) -> Row:
     param, binary = NCNN_FILES[kind]
-    return Row("ncnn", "ncnn", kind, (made / param, made / binary))
+    return Row("ncnn", wheel, kind, (made / param, made / binary))

@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import run
-from benchmarks.emulated.costs import count_files
+from benchmarks.emulated.cores import CORES
+from benchmarks.emulated.costs import count_contents
 from benchmarks.precision.table import BEGIN, END, markdown
 from tinyedge.accuracy.statistics import is_tied, kl_divergence, top1
 from tinyedge.devices.latency.instructions import counted_boards
@@ -37,7 +38,7 @@ from tinyedge.export.check import run_file
 from tinyedge.export.pipeline import observe, prepare
 from tinyedge.export.request import ExportRequest
 from tinyedge.export.tensorflow import require_tensorflow
-from tinyedge.export.tflite.forms import choose_forms, in_forms
+from tinyedge.export.tflite.forms import in_forms
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
@@ -52,7 +53,6 @@ _FILES_OF_THE_FIRST = (
     *(("pi3", 1.02), ("pi3", 1.04), ("pi4", 1.02), ("pi4", 1.04)),
     *(("pi5", 1.0), ("pi5", 1.15), ("pi5", 1.2), ("pi", 1.1)),
 )
-_BOARDS = ("pi3", "pi4", "pi5")
 _DRAWN = 200
 _silent = no_progress("")
 
@@ -150,9 +150,10 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
     assert made is not None
     int8 = made.integer(no_progress)
     files: dict[str, tuple[bytes, dict[str, Any]]] = {"integer": (int8, {})}
-    of_boards = {"integer": {board: _for_board(int8, board) for board in _BOARDS}}
+    integer: dict[str, bytes] = {}  # as an export for the board writes it
     for board, budget in sample.files:
         weighed = made.precisions(counted_boards(find_profile(board)), no_progress)
+        integer.setdefault(board, in_forms(int8, weighed.forms))
         chosen = weighed.choose(budget)
         facts = {"cycles": chosen.ratio, "precision": dict(chosen.precision)}
         content = in_forms(made.fitted(chosen, no_progress)[1].content, weighed.forms)
@@ -166,9 +167,10 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
         name: {**facts, "bytes": len(content)} for name, (content, facts) in files.items()
     }
     if is_seed:
-        for name, (content, _) in files.items():
-            contents = of_boards.get(name, dict.fromkeys(_BOARDS, content))
-            rows[name]["instructions"] = _instructions(contents)
+        for board in CORES:
+            contents = [integer[board] if n == "integer" else c for n, (c, _) in files.items()]
+            for name, marks in zip(files, count_contents(board, contents), strict=True):
+                rows[name].setdefault("instructions", {})[board] = marks.instructions
     for name, paths in sample.compared.items():
         inputs = np.stack([load_float_input(path, spec) for path in paths])
         wanted = run_file(observed.float_tflite, inputs, _silent).answers
@@ -180,24 +182,6 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
         "photos": len(sample.calibration),
         "rows": rows,
     }
-
-
-def _for_board(int8: bytes, board: str) -> bytes:
-    """The integer file that an export for the board writes."""
-    chosen = choose_forms(int8, counted_boards(find_profile(board)))
-    return in_forms(int8, {name: each.form for name, each in chosen.items()})
-
-
-def _instructions(files: Mapping[str, bytes]) -> dict[str, int]:
-    """Of each board's file on it."""
-    counted = {}
-    with tempfile.TemporaryDirectory(prefix="tinyedge-precision-") as folder:
-        for board, content in files.items():
-            path = Path(folder) / f"{board}.tflite"
-            path.write_bytes(content)
-            (marks,) = count_files(board, find_profile(board), [path])
-            counted[board] = marks.instructions
-    return counted
 
 
 def _compared(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> dict[str, float]:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.emulated.cores import CORES
 
 __all__ = ["BEGIN", "END", "markdown"]
 
 BEGIN = "<!-- begin: benchmarks/precision writes what follows -->\n"
 END = "<!-- end: benchmarks/precision -->\n"
-
-_BOARDS = {"pi3": "A53", "pi4": "A72", "pi5": "A76"}
 
 
 def markdown(found: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
@@ -45,7 +44,7 @@ def _table(network: str, kind: str, samples: Sequence[Mapping[str, Any]]) -> lis
         calibrated = f"calibrated on {photos} photos of calib" if photos else "`--calib none`"
         compared = f"*others* are the {others} of calib_more"
     columns = ["file for, budget", "cycles", "KL, val", "agreement", "ties", "KL, others"]
-    columns += ["bytes", *(_BOARDS.values() if kind == "seed" else ())]
+    columns += ["bytes", *(CORES.values() if kind == "seed" else ())]
     lines = [
         f"`{network}`, {calibrated}; answers against the float file's on the"
         f" {first['val']['images']} photos of val, {compared}; {machine()};"
@@ -71,7 +70,7 @@ def _table(network: str, kind: str, samples: Sequence[Mapping[str, Any]]) -> lis
         if kind == "seed":
             cells += [
                 _spread([row["instructions"][board] / 1e6 for row in rows], "{:.1f}")
-                for board in _BOARDS
+                for board in CORES
             ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -33,7 +33,7 @@ def found() -> dict[str, object]:
         }
         for number, point in enumerate(points)
     ]
-    return {"date": "2026-01-02", "machine": "an x86-64, 2 cores", "rows": rows}
+    return {"date": "2026-01-02", "machine": "an x86-64, 2 cores", "load": 4.2, "rows": rows}
 
 
 def test_every_point_of_an_axis_has_a_row() -> None:
@@ -54,8 +54,11 @@ def test_equal_measures_are_drawn_alike() -> None:
 
 def test_a_ratio_is_of_the_same_round() -> None:
     rows = {"Tiny": {"this": [(10, 5e8), (30, 7e8)], "earlier": [(20, 1e9), (40, 1e9)]}}
-    section = export_section({"date": "2026-01-02", "machine": "an x86-64", "rows": rows})
+    facts = {"date": "2026-01-02", "machine": "an x86-64", "earlier": "0123abc"}
+    section = export_section({**facts, "rows": rows})
+    assert "to that of 0123abc in the same round" in section
     row = "| Tiny | 20.0 (10.0 to 30.0) | 600 (500 to 700) MB | 0.62 (0.50 to 0.75) |"
     assert row in section
     alone = export_section({"date": "d", "machine": "m", "rows": {"Tiny": {"this": [(10.0, 5e8)]}}})
     assert "4541164" not in alone
+    assert "ratio" not in alone
