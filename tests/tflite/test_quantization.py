@@ -66,3 +66,11 @@ def test_equal_parameters_are_equal_whatever_made_them() -> None:
     assert first != second
     assert first == QuantParams.symmetric([1.0, 2.0], axis=0)
     assert len({first, QuantParams.symmetric([1.0, 2.0], axis=0)}) == 1
+
+
+def test_some_rows_take_their_own_channels_parameters() -> None:
+    along, across = (QuantParams.symmetric([127.0, 254.0, 508.0], axis) for axis in (0, 1))
+    assert along.rows(slice(1, 3), 2).scales.tolist() == [2, 4]
+    assert across.rows(slice(1, 3), 2).scales.tolist() == [1, 2, 4]
+    # A number alone has no axis.
+    assert QuantParams.per_tensor(0.5, 3).rows(slice(0, 1), 0).scale == 0.5

@@ -133,7 +133,9 @@ class QuantParams:
 
     def rows(self, part: slice, dimensions: int) -> "QuantParams":
         """Of these rows, along the first axis, of a tensor of so many dimensions."""
-        return self if self.axis % dimensions != 0 else self.of_channels(part)
+        if self.is_per_tensor or self.axis % dimensions != 0:
+            return self
+        return self.of_channels(part)
 
     def of_channels(self, channels: slice | NDArray[np.intp]) -> "QuantParams":
         """Of some channels, in that order; per-tensor ones serve them all."""
