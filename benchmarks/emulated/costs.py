@@ -30,7 +30,7 @@ from tinyedge.devices.latency.instructions import file_cost, operator_kind, oper
 from tinyedge.devices.profile import find_profile
 from tinyedge.tflite.model import parse_tflite
 
-__all__ = ["count_contents", "count_files"]
+__all__ = ["count_contents", "count_files", "non_negative"]
 
 _OUTPUT = Path(__file__).resolve().parents[2] / "devices" / "latency" / "instructions.json"
 # The second inference: the first one fills caches. Paths come a line each.
@@ -71,7 +71,7 @@ def main() -> None:
         nothing, *counted = (each.instructions for each in count_contents(board, contents))
         cpu = find_profile(board).cpu
         assert cpu is not None
-        cores[cpu] = _fitted(contents[1:], [each - nothing for each in counted])
+        cores[cpu] = _fitted(contents[1:], counted, nothing)
         print(f"{cpu}: {len(contents)} operators", file=sys.stderr, flush=True)
     text = json.dumps({"runtime": _runtime(), "cores": cores}, indent=1, sort_keys=True)
     arguments.output.write_text(f"{text}\n", encoding="utf-8")
@@ -101,24 +101,28 @@ def count_files(board: str, paths: Sequence[Path]) -> list[Marks]:
     return [Marks(*(after - before for before, after in zip(*pair, strict=True))) for pair in pairs]
 
 
-def _fitted(contents: list[bytes], instructions: list[int]) -> dict[str, Any]:
-    """A row for each kind: its coefficients, of how many operators, and its errors."""
+def _fitted(contents: list[bytes], instructions: list[int], nothing: int) -> dict[str, Any]:
+    """A row for each kind: its coefficients, of how many operators, and its errors.
+
+    `nothing` is what an inference takes that does nothing. Errors are relative to all that one
+    takes, so that what the smallest operators are off by does not count for more.
+    """
     rows: dict[str, list[tuple[dict[str, float], int]]] = {}
     for content, counted in zip(contents, instructions, strict=True):
         graph = parse_tflite(content).subgraphs[0]
         (operator,) = graph.operators
         found = operator_terms(graph, operator), counted
         rows.setdefault(operator_kind(graph, operator), []).append(found)
-    return {kind: _row(measured) for kind, measured in sorted(rows.items())}
+    return {kind: _row(measured, nothing) for kind, measured in sorted(rows.items())}
 
 
-def _row(measured: list[tuple[dict[str, float], int]]) -> dict[str, Any]:
+def _row(measured: list[tuple[dict[str, float], int]], nothing: int) -> dict[str, Any]:
     names = list(measured[0][0])
     counted = np.array([count for _, count in measured], np.float64)
     terms = np.array([[row[name] for name in names] for row, _ in measured])
-    relative = terms / counted[:, np.newaxis]
-    coefficients = _non_negative(relative, np.ones(len(counted)))
-    errors = np.abs(relative @ coefficients - 1)
+    relative, wanted = terms / counted[:, np.newaxis], (counted - nothing) / counted
+    coefficients = non_negative(relative, wanted)
+    errors = np.abs(relative @ coefficients - wanted)
     return {
         "coefficients": {
             name: float(f"{value:.4g}")
@@ -131,18 +135,23 @@ def _row(measured: list[tuple[dict[str, float], int]]) -> dict[str, Any]:
     }
 
 
-def _non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+def non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Least squares with no coefficient below 0, by the active sets of Lawson and Hanson (1974)."""
     found = np.zeros(terms.shape[1])
     active: list[int] = []
+    # Terms that grow together, of a kind that was counted in few shapes, cannot be told apart: one
+    # that brings nothing is let be until another has.
+    idle: list[int] = []
     sizes = np.linalg.norm(terms, axis=0)
-    scaled = terms / sizes
+    # A term may be 0 in all shapes of a kind.
+    scaled = terms / np.where(sizes, sizes, 1)
     while True:
-        gradient = scaled.T @ (wanted - scaled @ found)
-        gradient[active] = -np.inf
+        residual = wanted - scaled @ found
+        gradient = scaled.T @ residual
+        gradient[[*active, *idle]] = -np.inf
         best = int(np.argmax(gradient))
-        if len(active) == len(found) or gradient[best] <= 1e-9:
-            return np.asarray(found / sizes, np.float64)
+        if gradient[best] <= 1e-9:
+            return np.asarray(found / np.where(sizes, sizes, 1), np.float64)
         active.append(best)
         while True:
             trial = np.zeros_like(found)
@@ -155,6 +164,8 @@ def _non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> ND
             found = found + min(steps) * (trial - found)
             active = [place for place in active if found[place] > 1e-12]
             found[[place for place in range(len(found)) if place not in active]] = 0
+        gained = np.linalg.norm(residual) - np.linalg.norm(wanted - scaled @ found)
+        idle = [] if gained > 1e-12 else [*idle, best]
 
 
 def _check(paths: Sequence[Path]) -> None:

@@ -9,11 +9,11 @@ counted by rule: as in `tinyedge.devices.latency.roofline`, an operator takes th
 
 import json
 import math
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tinyedge.devices.latency.cache import COPIES_NOTHING, missed_lines
 from tinyedge.devices.latency.roofline import LINE_BYTES, cycles_of_a_line
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.errors import DeviceError
@@ -35,8 +35,6 @@ __all__ = [
 ]
 
 _FILE = Path(__file__).with_name("instructions.json")
-# They give out what came in, and XNNPACK copies nothing.
-_FREE = frozenset(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"))
 _ANY_PI = ("pi3", "pi4", "pi5")
 """One of each core; a Zero 2 W has a Pi 3's, and its memory is as fast beside it."""
 _POOLS = frozenset(("AVERAGE_POOL_2D", "MAX_POOL_2D"))
@@ -49,6 +47,8 @@ _LIKE = {
     **dict.fromkeys(("SUM", "REDUCE_MAX"), "MEAN"),
 }
 _COPIES = "CONCATENATION"
+# Of XNNPACK's kernels for these cores, in the precisions that there are.
+_PIXEL_TILE, _FILTER_TILES, _CHANNEL_STEPS = 4, (8, 16), (1, 4, 8, 16)
 
 
 class FileCost(NamedTuple):
@@ -105,7 +105,7 @@ def file_cost(graph: Subgraph, profile: Profile) -> FileCost:
     """
     assert profile.cache is not None
     instructions = lines = cycles = 0.0
-    for operator, missed in _missed_lines(graph, profile.cache):
+    for operator, missed in missed_lines(graph, profile.cache):
         taken = operator_instructions(graph, operator, operator_precision(graph, operator), profile)
         instructions, lines = instructions + taken, lines + missed
         cycles += max(taken, missed * cycles_of_a_line(profile))
@@ -120,7 +120,7 @@ def operator_instructions(
     kind = f"{operator.name} {precision}"
     if kind not in kinds:
         kind = f"{_LIKE.get(operator.name, _COPIES)} {precision}"
-    if operator.name in _FREE:
+    if operator.name in COPIES_NOTHING:
         return 0.0
     terms = operator_terms(graph, operator)
     return sum(value * terms.get(name, 0.0) for name, value in kinds[kind].items())
@@ -138,7 +138,7 @@ def operator_cycles(
 ) -> float:
     """Cycles of an operator in a network that does not fit the cache, were it in that precision."""
     assert profile.cache is not None
-    if operator.name in _FREE:
+    if operator.name in COPIES_NOTHING:
         return 0.0
     width = 1 if precision == "int8" else 4
     computed = graph.computed_inputs(operator)
@@ -182,6 +182,8 @@ def operator_terms(graph: Subgraph, operator: Operator) -> dict[str, float]:
     terms |= {"pixels": float(pixels), "vectors": float(pixels * -(-channels // 16))}
     if operator.name == _COPIES:
         terms["copies"] = float(len(graph.computed_inputs(operator)) * pixels)
+    if operator.name in ("PAD", "SLICE"):
+        terms["copies"] = float(_copies(graph.tensors[operator.inputs[0]].shape, output.shape))
     if operator.name in _POOLS:
         height, width = operator.options["filter_h"], operator.options["filter_w"]
         assert isinstance(height, int)
@@ -191,8 +193,16 @@ def operator_terms(graph: Subgraph, operator: Operator) -> dict[str, float]:
     return terms
 
 
+def _copies(whole: tuple[int, ...], part: tuple[int, ...]) -> int:
+    """How many runs of bytes the smaller of two arrays of one layout is in the larger."""
+    alike = 0
+    while alike < len(part) and whole[-1 - alike] == part[-1 - alike]:
+        alike += 1
+    return math.prod(map(min, whole[: -1 - alike], part[: -1 - alike]))
+
+
 def _weighted_terms(graph: Subgraph, operator: Operator) -> dict[str, float]:
-    """Of a kernel; XNNPACK multiplies whole tiles, of so many filters and channels."""
+    """Of a kernel; XNNPACK multiplies whole tiles, of so many pixels, filters and channels."""
     shape = graph.tensors[operator.inputs[1]].shape
     output = graph.tensors[operator.outputs[0]].shape
     pixels = math.prod(output[:-1])
@@ -201,41 +211,25 @@ def _weighted_terms(graph: Subgraph, operator: Operator) -> dict[str, float]:
         return {"pixels": float(pixels), "products": float(pixels * taps * _whole(shape[-1], 8))}
     filters, channels = shape[0], shape[-1]
     taps = math.prod(shape[1:-1])
-    tiles = _whole(filters, 8)
-    return {
+    whole_pixels = _whole(pixels, _PIXEL_TILE) if pixels > 1 else pixels
+    terms = {
         "pixels": float(pixels),
         "taps": float(pixels * taps),
-        "results": float(pixels * tiles),
-        "products": float(pixels * taps * _whole(channels, 4) * tiles),
-        "products8": float(pixels * taps * _whole(channels, 8) * tiles),
-        "tapresults": float(pixels * taps * tiles),
+        # Of one pixel there is another kernel, and of one tap a kernel without pointers to pixels.
+        "single": float(_whole(filters, 8) * _whole(channels, 4) * taps * (pixels == 1)),
+        "indirect": float(whole_pixels * (taps > 1)),
     }
-
-
-def _missed_lines(graph: Subgraph, cache_bytes: int) -> Iterator[tuple[Operator, float]]:
-    """Each operator that computes, with the lines that it does not find in the last cache.
-
-    The cache is taken to hold the tensors that were read or written last, whole, each in a place
-    of its own: one that was touched longer ago than its bytes ago comes from memory again. Of
-    several inferences it is the second.
-    """
-    held: dict[int, int] = {}
-    total = 0
-    for inference in range(2):
-        for operator in graph.operators:
-            if operator.name in _FREE or not graph.computed_inputs(operator):
-                continue
-            missed = 0
-            for index in (*operator.inputs, *operator.outputs):
-                size = graph.tensors[index].bytes if index >= 0 else 0
-                if held.pop(index, None) is None:
-                    missed += size
-                    total += size
-                held[index] = size
-                while total > cache_bytes:
-                    total -= held.pop(next(iter(held)))
-            if inference:
-                yield operator, missed / LINE_BYTES
+    for tile in _FILTER_TILES:
+        results = whole_pixels * _whole(filters, tile)
+        terms |= {
+            f"results_{tile}": float(results),
+            f"indirect_results_{tile}": float(results * (taps > 1)),
+            f"tap_results_{tile}": float(results * taps),
+        }
+        for step in _CHANNEL_STEPS:
+            products = results * taps * _whole(channels, step)
+            terms[f"products_{tile}x{step}"] = float(products)
+    return terms
 
 
 @cache

@@ -13,7 +13,8 @@ MLPerf's first layers on TPUs do. A row of the image lies in memory as it is, so
 reshape. A kernel of one column then computes the outputs beside each other that a group has all
 pixels for, as channels of one; those between come from other parts: the same image, shifted. Where
 a max pool follows and a part computes every second output or fewer, the pool is the greater of two
-parts, which takes a tenth of a pool of few channels.
+parts, which takes a tenth of a pool of few channels. Of an odd number of parts each is computed as
+two, every second group of it, so that outputs that are pooled never stand in one.
 
 Both sum the same products of the same integers and requantize them alike: the answers are those of
 the plain file, bit for bit, which `tinyedge.export.check` proves of each file. What is less depends
@@ -60,7 +61,7 @@ class Form(NamedTuple):
     Attributes:
         kind: the form.
         outputs: of ``space_to_depth``, how many beside each other one part computes.
-        parts: of ``space_to_depth``, how many there are.
+        parts: of ``space_to_depth``, how many times as many pixels a group has as it gives outputs.
     """
 
     kind: FormKind
@@ -105,6 +106,27 @@ class _Convolution(NamedTuple):
     left: int
     right: int
     stride: int
+
+
+class _Parts(NamedTuple):
+    """The parts of the outputs in ``space_to_depth``, of a convolution each.
+
+    Attributes:
+        number: how many there are.
+        every: of so many groups beside each other a part computes one.
+        groups: how many groups of a row a part computes.
+        pool: what takes the greater of two parts in place of a pool behind; None of no such pool.
+    """
+
+    number: int
+    every: int
+    groups: int
+    pool: OperatorT | None
+
+    @property
+    def groups_read(self) -> int:
+        """From the first group of a row that a part computes to the last."""
+        return (self.groups - 1) * self.every + 1
 
 
 def choose_forms(content: bytes, boards: Sequence[Profile]) -> dict[str, ChosenForm]:
@@ -176,7 +198,7 @@ def in_forms(content: bytes, forms: Mapping[str, Form]) -> bytes:
             operators = _im2col(editor, convolution)
         else:
             operators = _space_to_depth(editor, convolution, form)
-            last = _pool_of_parts(editor, convolution, form) or last
+            last = _divided(editor, convolution, form).pool or last
         replaced = (convolution.before, convolution.operator)
         written |= {id(each): [] for each in replaced if each is not None}
         written[id(last)] = operators
@@ -241,7 +263,7 @@ def _candidates(editor: ModelEditor, convolution: _Convolution) -> list[Form]:
         step = outputs * convolution.stride
         spanned = step - convolution.stride + size
         needless = (parts - 1) * step >= spanned
-        if needless and _pool_of_parts(editor, convolution, form) is None:
+        if needless and _divided(editor, convolution, form).pool is None:
             continue
         if parts * step * channels <= _MOST_CHANNELS and _fits(editor, convolution, form):
             found.append(form)
@@ -255,7 +277,7 @@ def _fits(editor: ModelEditor, convolution: _Convolution, form: Form) -> bool:
         return stride == 1 and size <= _MOST_JOINED
     spanned = (form.outputs - 1) * stride + size
     enough = form.outputs * form.parts * stride >= spanned
-    return enough and _groups_right(editor, convolution, form) >= 0
+    return enough and _pixels_right(editor, convolution, form) >= 0
 
 
 def _read(editor: ModelEditor, operator: OperatorT) -> _Convolution | None:
@@ -323,23 +345,20 @@ def _pool_behind(editor: ModelEditor, operator: OperatorT) -> OperatorT | None:
     return pool if sides == {2} and halved == list(editor.shape(output)[1:3]) else None
 
 
-def _pool_of_parts(editor: ModelEditor, convolution: _Convolution, form: Form) -> OperatorT | None:
-    """The pool behind, where it takes the greater of two parts, and no part is cut."""
+def _divided(editor: ModelEditor, convolution: _Convolution, form: Form) -> _Parts:
+    """How ``space_to_depth`` divides the outputs."""
+    pool = convolution.pool if form.outputs == 1 else None
+    every = 2 if pool is not None and form.parts % 2 else 1
     width = editor.shape(convolution.operator.outputs[0])[2]
-    in_pairs = form.outputs == 1 and form.parts % 2 == 0 and width % form.parts == 0
-    return convolution.pool if in_pairs else None
+    number = every * form.parts
+    return _Parts(number, every, -(-width // (number * form.outputs)), pool)
 
 
-def _groups(editor: ModelEditor, convolution: _Convolution, form: Form) -> int:
-    """How many groups of pixels a row has."""
-    width = editor.shape(convolution.operator.outputs[0])[2]
-    return -(-width // (form.outputs * form.parts))
-
-
-def _groups_right(editor: ModelEditor, convolution: _Convolution, form: Form) -> int:
+def _pixels_right(editor: ModelEditor, convolution: _Convolution, form: Form) -> int:
     """By how many pixels rows are padded at their end, for the last part's last group."""
+    parts = _divided(editor, convolution, form)
     step = form.outputs * convolution.stride
-    pixels = _groups(editor, convolution, form) * form.parts * step + (form.parts - 1) * step
+    pixels = (parts.number - 1 + parts.groups_read * form.parts) * step
     return pixels - convolution.left - editor.shape(convolution.source)[2]
 
 
@@ -373,29 +392,30 @@ def _im2col(editor: ModelEditor, convolution: _Convolution) -> list[OperatorT]:
 
 def _space_to_depth(editor: ModelEditor, convolution: _Convolution, form: Form) -> list[OperatorT]:
     operator, stride = convolution.operator, convolution.stride
-    pool = _pool_of_parts(editor, convolution, form)
+    divided = _divided(editor, convolution, form)
     filters, _, _, channels = editor.shape(operator.inputs[1])
     output = int(operator.outputs[0])
-    _, rows, columns, _ = editor.shape(output)
-    groups, pixels = _groups(editor, convolution, form), form.outputs * form.parts * stride
+    rows = editor.shape(output)[1]
+    values = form.outputs * form.parts * stride * channels
     writer = _Writer(editor, operator, "space_to_depth")
-    image = writer.padded_rows(convolution, _groups_right(editor, convolution, form))
+    image = writer.padded_rows(convolution, _pixels_right(editor, convolution, form))
     padded = editor.shape(image)[1]
     constants = _beside(editor, convolution, form, writer.prefix)
     parts = []
-    for part in range(form.parts):
+    for part in range(divided.number):
         begin = (0, 0, part * form.outputs * stride * channels)
-        cut = writer.cut(image, begin, (1, padded, groups * pixels * channels))
-        grouped = writer.reshape(cut, (1, padded, groups, pixels * channels))
-        shape = (1, rows, groups, form.outputs * filters)
+        cut = writer.cut(image, begin, (1, padded, divided.groups_read * values))
+        grouped = writer.reshape(cut, (1, padded, divided.groups_read, values))
+        shape = (1, rows, divided.groups, form.outputs * filters)
         made = editor.add_like(output, shape, f"{writer.prefix}/part_{part}")
-        writer.convolve(operator, [grouped, *constants], [made], stride=(stride, 1))
+        inputs = [grouped, *constants]
+        writer.convolve(operator, inputs, [made], stride=(stride, divided.every))
         parts.append(made)
-    target, across = output, groups * form.parts * form.outputs
-    if pool is not None:
+    target, across = output, divided.groups * divided.number * form.outputs
+    if divided.pool is not None:
         beside = [writer.maximum(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
         parts = [writer.maximum_of_rows(each) for each in beside]
-        target, across = int(pool.outputs[0]), across // 2
+        target, across = int(divided.pool.outputs[0]), across // 2
     joined = writer.concatenate(parts, "parts")
     _, rows, columns, _ = editor.shape(target)
     if across > columns:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+
+from benchmarks.emulated.costs import non_negative
 from benchmarks.emulated.table import markdown
 
 
@@ -38,3 +41,18 @@ def test_one_number_that_differs_is_not_all() -> None:
     row = _row("trixie", "cortex-a53", "net_int8", numbers=100_000, numbers_equal=99_999)
     assert "| all |" not in _text(row)
     assert "100.0%" not in _text(row)
+
+
+def test_terms_that_grow_together_are_fitted_as_one() -> None:
+    """At the least squares of none below 0 no gradient is above 0 (Karush, Kuhn and Tucker)."""
+    rng = np.random.default_rng(3)
+    for case in range(60):
+        terms = rng.uniform(0, 1, (int(rng.integers(3, 30)), 8))
+        terms[:, 5:] = terms[:, :3] * rng.uniform(1, 9, 3)
+        terms[:, 4] = 0 if case % 2 else terms[:, 0] + terms[:, 1]
+        wanted = rng.uniform(0.5, 1, len(terms))
+        found = non_negative(terms, wanted)
+        gradient = terms.T @ (wanted - terms @ found)
+        assert found.min() >= 0
+        assert gradient.max() < 1e-6
+        assert np.abs(gradient[found > 0]).max() < 1e-6

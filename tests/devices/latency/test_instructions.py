@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.int8_chain import integer_file
+from tests.support.tflite_writer import Op, T, constant, write_model
 from tinyedge.devices.latency import instructions
 from tinyedge.devices.latency.instructions import (
     counted_boards,
@@ -31,11 +33,48 @@ def test_an_operator_costs_what_its_row_says() -> None:
     row = TABLE["cores"]["Cortex-A72"]["CONV_2D int8"]["coefficients"]
     terms = {
         **{"call": 1, "read": 16 * 6, "written": 16 * 8, "pixels": 16, "taps": 16},
-        **{"results": 16 * 8, "tapresults": 16 * 8, "products": 16 * 8 * 8, "products8": 1024},
+        **{"results_8": 16 * 8, "tap_results_8": 16 * 8, "results_16": 256, "tap_results_16": 256},
+        **{"products_8x1": 768, "products_8x4": 1024, "products_8x8": 1024, "products_8x16": 2048},
+        **{"products_16x1": 1536, "products_16x4": 2048, "products_16x8": 2048},
+        **{"products_16x16": 4096},
+        # One tap, and more than one pixel.
+        **dict.fromkeys(("single", "indirect", "indirect_results_8", "indirect_results_16"), 0),
     }
     assert operator_terms(graph, convolution) == terms
     wanted = sum(value * terms[name] for name, value in row.items())
     assert operator_instructions(graph, convolution, "int8", PI4) == pytest.approx(wanted)
+
+
+def terms_of(name: str, output: T, *inputs: T) -> dict[str, float]:
+    graph = parse_tflite(write_model(Op(name, inputs, [output]))).subgraphs[0]
+    return operator_terms(graph, graph.operators[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "part", "copies"),
+    [
+        ("SLICE", (1, 9, 7, 5), (1, 4, 3, 5), 4),  # 3 pixels of a row are one run
+        ("SLICE", (1, 9, 7, 5), (1, 4, 7, 5), 1),
+        ("SLICE", (1, 9, 35), (1, 4, 30), 4),
+        ("PAD", (1, 6, 10), (1, 8, 14), 6),
+        ("PAD", (1, 6, 5, 2), (1, 8, 7, 2), 6),
+        ("PAD", (1, 6, 5, 2), (1, 6, 5, 3), 30),
+    ],
+)
+def test_what_is_cut_or_padded_is_copied_in_runs(
+    name: str, whole: tuple[int, ...], part: tuple[int, ...], copies: int
+) -> None:
+    indices = [constant(whole, "int32")] * (2 if name == "SLICE" else 1)
+    assert terms_of(name, T(part), T(whole), *indices)["copies"] == copies
+
+
+def test_one_pixel_has_a_kernel_of_its_own() -> None:
+    kernel, bias = constant(np.zeros((10, 1, 1, 6))), constant(np.zeros(10), "int32")
+    terms = terms_of("FULLY_CONNECTED", T((1, 10)), T((1, 6)), constant(np.zeros((10, 6))), bias)
+    assert terms["single"] == 16 * 8
+    assert terms["results_8"] == 16  # of one pixel, not of a tile of four
+    several = terms_of("CONV_2D", T((1, 3, 3, 10)), T((1, 3, 3, 6)), kernel, bias)
+    assert (several["single"], several["results_8"]) == (0, 12 * 16)
 
 
 def test_a_file_costs_the_sum_where_all_of_it_fits_the_cache() -> None:
