@@ -48,7 +48,7 @@ class Point(NamedTuple):
 
 
 AXES: Mapping[str, Sequence[Point]] = {
-    "size": [Point(size=n) for n in (96, 224, 448)],
+    "size": [Point(size=n) for n in (96, 160, 224, 320, 448)],
     "width": [Point(width=n) for n in (4, 8, 16)],
     "depth": [Point(depth=n) for n in (2, 4, 8)],
     "photos": [Point(photos=n) for n in (25, 50, 100, 200)],
