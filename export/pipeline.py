@@ -9,7 +9,7 @@ the check of the photos alone.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.darknet.layer_names import layer_name
+from tinyedge.darknet.layer_names import FormKind, layer_name
 from tinyedge.darknet.layers import Connected, Convolutional
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
@@ -61,7 +61,7 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
-from tinyedge.export.tflite.forms import Form, choose_forms, in_forms
+from tinyedge.export.tflite.forms import Form, choose_forms, in_forms, written_forms
 from tinyedge.export.tflite.metadata import add_metadata
 from tinyedge.export.tflite.probabilities import append_softmax
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
@@ -99,6 +99,7 @@ __all__ = [
 ]
 
 
+_BEST_FIRST: tuple[FileKind, ...] = ("mixed", "int8", "float")
 _NOISE_IMAGES = 4  # to check a float file on, which needs no photos
 _CURVE_POINTS = 12
 
@@ -196,7 +197,9 @@ class Exported:
         checks: how close each .tflite is to what it was made of.
         partition: of the file for the Edge TPU, where one was made.
         curve: as in `Converted`.
-        boards: the names of those a mixed file is for.
+        boards: the names of those that the file was made for, where what they take was weighed.
+        forms: by layers' numbers, those of the convolutions of the file for the boards that are
+            not plain.
     """
 
     files: Mapping[FileKind, Path]
@@ -205,6 +208,7 @@ class Exported:
     partition: Partition | None = None
     curve: "Sequence[Mixed]" = ()
     boards: tuple[str, ...] = ()
+    forms: Mapping[int, FormKind] = field(default_factory=dict)
 
 
 def export(request: ExportRequest, *, workers: int | None = 1, progress: Progress) -> Exported:
@@ -400,9 +404,16 @@ def finish(prepared: Prepared, converted: Converted, *, progress: Progress) -> E
     checks = {kind: check for kind, check in checks.items() if kind in targets}
     write_together({targets[kind]: content for kind, content in contents.items()})
     done()
-    card = next(cards[kind] for kind in ("mixed", "int8", "float") if kind in cards)
-    boards = tuple(board.name for board in request.boards)
-    return Exported(targets, card, checks, partition, converted.curve, boards)
+    made: FileKind = next(kind for kind in _BEST_FIRST if kind in cards)
+    return Exported(
+        targets,
+        cards[made],
+        checks,
+        partition,
+        converted.curve,
+        boards=tuple(board.name for board in request.boards),
+        forms=written_forms(finished[made]),
+    )
 
 
 def _with_card(request: ExportRequest, content: bytes, card: ModelCard) -> bytes:

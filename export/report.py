@@ -1,6 +1,7 @@
 """What an export made, for people and for programs."""
 
 import shlex
+from collections import Counter
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.partition import Partition
@@ -13,7 +14,7 @@ __all__ = ["as_json", "as_text"]
 
 
 def as_text(exported: Exported, *, microcontroller: str | None = None) -> str:
-    """A line a file, one on the network, one a check, one on the file for Coral, and what next.
+    """A line a file, one on the network, one a check, one on its forms or on Coral, and what next.
 
     `microcontroller` is what ``--device`` calls the one it was exported for, if it is one.
     """
@@ -30,6 +31,8 @@ def as_text(exported: Exported, *, microcontroller: str | None = None) -> str:
     lines += [
         f"{kind} against {check.against}: {told(check)}" for kind, check in exported.checks.items()
     ]
+    if exported.forms:
+        lines.append(_forms(exported))
     if exported.partition is not None:
         operators = len(exported.partition.operators)
         lines.append(f"Edge TPU: {exported.partition.on_tpu} of {operators} operations")
@@ -54,9 +57,17 @@ def as_json(exported: Exported) -> dict[str, object]:
         "calibration": card.calibration,
         "calibration_images": len(card.calibration_sha256),
         "check": {kind: check._asdict() for kind, check in exported.checks.items()},
+        "forms": {str(layer): kind for layer, kind in exported.forms.items()},
         "edge_tpu": _edge_tpu_json(exported.partition),
         "versions": card.versions,
     }
+
+
+def _forms(exported: Exported) -> str:
+    """How many convolutions are written in which form, and for which boards."""
+    counts = Counter(exported.forms.values())
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    return f"convolutions for {', '.join(exported.boards)}: {told}, the rest plain"
 
 
 def _next(exported: Exported, microcontroller: str | None) -> list[str]:

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyedge.darknet.layer_names import FormKind, form_name
+from tinyedge.darknet.layer_names import FormKind, form_name, named_form, named_layer
 from tinyedge.devices.latency.instructions import file_cost
 from tinyedge.devices.profile import Profile
 from tinyedge.export.tflite.editor import ModelEditor
@@ -44,6 +44,7 @@ __all__ = [
     "alone",
     "choose_forms",
     "in_forms",
+    "written_forms",
 ]
 
 _MOST_JOINED = 5
@@ -205,6 +206,25 @@ def in_forms(content: bytes, forms: Mapping[str, Form]) -> bytes:
     editor.operators = [new for each in editor.operators for new in written.get(id(each), [each])]
     editor.drop_unused()
     return editor.content(aligned=True)
+
+
+def written_forms(content: bytes) -> dict[int, FormKind]:
+    """The forms that a file's convolutions have, by their layers' numbers; plain ones are left out.
+
+    Args:
+        content: as `in_forms` returns it.
+    """
+    graph = parse_tflite(content).subgraphs[0]
+    found = {}
+    for operator in graph.operators:
+        if operator.name != "CONV_2D":
+            continue
+        for index in (*operator.inputs, *operator.outputs):
+            written = named_form(graph.tensors[index].name) if index >= 0 else None
+            layer = None if written is None else named_layer(written[0])
+            if written is not None and layer is not None:
+                found[layer[0]] = written[1]
+    return found
 
 
 def _cycles(content: bytes, boards: Sequence[Profile]) -> list[float]:

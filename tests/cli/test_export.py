@@ -227,6 +227,7 @@ class TestPrinted:
                 kind: check_of(path)._asdict()
                 for kind, path in zip(("float", "int8"), paths, strict=False)
             },
+            "forms": {},
             "edge_tpu": None,
             "pareto": [],
             "versions": card_of(paths[1]).versions,

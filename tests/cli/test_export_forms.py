@@ -9,6 +9,7 @@ import pytest
 import tinyedge
 from tests.support.commands import run_in_process
 from tests.support.exports import Exported
+from tests.support.toy import write_toy
 from tinyedge.tflite.model import read_tflite
 
 FASHION = ("fashion", "--quantizer", "default")
@@ -47,6 +48,41 @@ def test_inspect_sees_layers_and_not_forms(exported: Exported) -> None:
     of_any, of_pi4 = findings
     assert of_any.pop("sha256") != of_pi4.pop("sha256")
     assert of_any == of_pi4
+
+
+@pytest.mark.long
+def test_the_report_says_which_layers_have_which_form(tmp_path: Path) -> None:
+    """Those whose operators copy pixels, as `info` lists them: no other layer here does."""
+    printed = run_in_process("export", *FOR_PI4, "-o", tmp_path).stdout
+    said = json.loads(run_in_process("export", *FOR_PI4, "-o", tmp_path, "--json").stdout)
+    forms = said["forms"]
+    told = {kind: list(forms.values()).count(kind) for kind in ("im2col", "space_to_depth")}
+    line = (
+        f"convolutions for pi4: {told['im2col']} im2col, {told['space_to_depth']} space_to_depth,"
+        " the rest plain"
+    )
+    assert line in printed.splitlines()
+    listed = run_in_process("info", tmp_path / "fashion_int8.tflite", "--json").stdout
+    copying = {
+        layer["name"].split()[0]
+        for layer in json.loads(listed)["layers"]
+        if {"CONCATENATION", "SLICE"} & set(layer["operators"])
+    }
+    assert copying == set(forms) != set()
+    assert min(told.values()) > 0
+
+
+def test_of_plain_convolutions_nothing_is_said(tmp_path: Path) -> None:
+    words = (
+        "export",
+        *write_toy(tmp_path).source(),
+        "--quantizer",
+        "default",
+        "-o",
+        tmp_path / "out",
+    )
+    assert "convolutions" not in run_in_process(*words).stdout
+    assert json.loads(run_in_process(*words, "--json").stdout)["forms"] == {}
 
 
 @pytest.mark.long
