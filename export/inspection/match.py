@@ -99,7 +99,11 @@ class _Matcher:
         else:
             if counterpart is not None:
                 self._match_constants(position, counterpart)
-            self._propagate(operator)
+            factor = self._factor(operator)
+            if factor is None:
+                self._propagate(operator)
+            else:
+                self._propagate_factor(operator, factor, folded=counterpart is None)
 
     def found(self) -> FloatWeights:
         """What was found."""
@@ -172,6 +176,26 @@ class _Matcher:
         else:
             outgoing = [np.ones(1, np.float32)] * len(operator.outputs)
         self._equalization.update(zip(operator.outputs, outgoing, strict=True))
+
+    def _factor(self, operator: Operator) -> Floats | None:
+        """The constant, none of it 0, that an operator multiplies by; None of others."""
+        constants = [
+            self._graph.tensors[index].values()
+            for index in operator.inputs
+            if index >= 0 and self._graph.tensors[index].data() is not None
+        ]
+        is_factor = operator.name == "MUL" and len(constants) == 1 and constants[0].all()
+        return constants[0] if is_factor else None
+
+    def _propagate_factor(self, operator: Operator, factor: Floats, *, folded: bool) -> None:
+        """Where `folded`, the converter has the factor in weights of the float file alone.
+
+        Then what the float file has there is without it, or has had it before.
+        """
+        (index,) = self._graph.computed_inputs(operator)
+        incoming = self._equalization[index]
+        outgoing = incoming / factor if folded else incoming
+        self._equalization[operator.outputs[0]] = np.asarray(outgoing, np.float32)
 
     def _padded(self, operator: Operator) -> Floats:
         """The scales of a border are its channels': weights that read nothing else have them."""

@@ -75,7 +75,7 @@ def test_the_report_says_which_layers_have_which_form(tmp_path: Path) -> None:
 def test_of_plain_convolutions_nothing_is_said(tmp_path: Path) -> None:
     toy = write_toy(tmp_path)
     words = ("export", *toy.source(), "--calib", toy.photos, "-o", tmp_path / "out")
-    assert "convolutions" not in run_in_process(*words).stdout
+    assert "convolutions for" not in run_in_process(*words).stdout
     assert json.loads(run_in_process(*words, "--json").stdout)["forms"] == {}
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.support.commands import run_as_user, watched
+from tests.support.commands import run_as_user, run_in_process, watched
 from tests.support.exports import Models
 from tests.support.json_page import faults
+from tests.support.toy import write_toy
 from tinyedge.cli import main
 
 LAYER_KEYS = {
@@ -168,3 +169,18 @@ def test_no_image_is_an_error(fashion_models: Models, tmp_path: Path) -> None:
     result = run(fashion_models, "--data", tmp_path)
     assert result.exit_code == 2
     assert "no image in this folder" in result.stderr
+
+
+def test_a_factor_that_the_float_file_has_in_its_weights(tmp_path: Path) -> None:
+    """An upsample with a scale, which the converter folds into the layer behind it."""
+    toy = write_toy(tmp_path)
+    leaky, _, head = toy.cfg.read_text().partition("[convolutional]\nfilters=4")
+    scaled = f"{leaky}[upsample]\nstride=2\nscale=3\n\n[convolutional]\nfilters=4{head}"
+    toy.cfg.write_text(scaled, encoding="utf-8")
+    words = ("--weights", toy.weights, "--calib", toy.photos, "-o", tmp_path)
+    run_in_process("export", toy.cfg, *words)
+    files = [tmp_path / f"toy_{kind}.tflite" for kind in ("float", "int8")]
+    done = run_in_process("inspect", *files, "--data", toy.photos, "--json")
+    found = json.loads(done.stdout)
+    assert found["agreement"] == 100
+    assert [layer["kind"] for layer in found["layers"]][-1] == "convolutional"

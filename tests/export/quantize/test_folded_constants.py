@@ -4,6 +4,9 @@ TFLiteConverter folds constants behind a layer into its weights, fixes the scale
 outputs, and writes operators that copy their integers: what the quantizer writes must respect it.
 """
 
+from collections.abc import Iterator
+from functools import cache
+
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
@@ -15,6 +18,10 @@ from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
 from tinyedge.darknet.weights import ConvolutionalWeights, Weights
 from tinyedge.export.build.fold import fold
+from tinyedge.export.inspection.graph import read_graph
+from tinyedge.export.inspection.match import match_float_weights
+from tinyedge.export.inspection.requantize import INPUT
+from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.progress import no_progress
@@ -122,6 +129,34 @@ def quantized(network: Network, weights: Weights) -> bytes:
     ).integer_file(no_progress)
 
 
+def network_of(name: str) -> tuple[Network, Weights]:
+    network = build_network(parse_cfg(NET + NETS[name], "n.cfg"))
+    return network, random_weights(network, seed=4)
+
+
+@cache
+def quantized_net(name: str) -> bytes:
+    return quantized(*network_of(name))
+
+
+def float_by_converter(network: Network, weights: Weights) -> bytes:
+    require_tensorflow()
+    from tinyedge.export.build.model import build_keras_model
+    from tinyedge.export.tflite.convert import convert_float
+
+    return convert_float(build_keras_model(network, fold(network, weights)))
+
+
+def float_answers(content: bytes, given: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    for pixels in given:
+        interpreter.set_tensor(source["index"], pixels[np.newaxis])
+        interpreter.invoke()
+        yield interpreter.get_tensor(result["index"]).reshape(-1)
+
+
 def by_converter(network: Network, weights: Weights) -> bytes:
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
@@ -133,13 +168,28 @@ def by_converter(network: Network, weights: Weights) -> bytes:
 
 @pytest.mark.parametrize("name", NETS)
 def test_the_int8_file_answers_as_the_definition_does(name: str) -> None:
-    network = build_network(parse_cfg(NET + NETS[name], "n.cfg"))
-    weights = random_weights(network, seed=4)
+    network, weights = network_of(name)
     unseen = images(network, 12, seed=2)
     right = np.array([forward(network, weights, pixels).reshape(-1) for pixels in unseen])
-    error = np.square(answers(quantized(network, weights), unseen) - right).sum()
+    error = np.square(answers(quantized_net(name), unseen) - right).sum()
     spread = np.square(right - right.mean(axis=0)).sum()
     assert 10 * np.log10(spread / error) > ENOUGH
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_without_its_rounding_it_is_the_float_file(name: str) -> None:
+    """So `inspect` takes it to be, whatever the converter folded in one of them alone."""
+    network, weights = network_of(name)
+    given = images(network, 3, seed=2)
+    float_file, int8_file = float_by_converter(network, weights), quantized_net(name)
+    graphs = [read_graph(content, "") for content in (float_file, int8_file)]
+    constants = match_float_weights(graphs[0], graphs[1], ("float", "int8")).constants
+    simulation = Simulation(graphs[1], constants, "int8")
+    everything = range(INPUT, len(graphs[1].operators))
+    for pixels, wanted in zip(given, float_answers(float_file, given), strict=True):
+        run = simulation.run(pixels[np.newaxis], float_ops=everything)
+        found = simulation.output(run)
+        assert np.linalg.norm(found - wanted) < 1e-4 * np.linalg.norm(wanted)
 
 
 DEAD = {
