@@ -40,7 +40,7 @@ from tinyedge.errors import AnswerError, ModelError, TinyedgeWarning
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.labels import class_names, labels_in_metadata, read_labels
 from tinyedge.images.load import ImageLike, load_input
-from tinyedge.images.spec import Fit, InputSpec
+from tinyedge.images.spec import FITS, Fit, InputSpec
 from tinyedge.modelcard import ModelCard, TensorType, read_card
 from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.head import Head, output_head
@@ -176,16 +176,14 @@ class Classifier:
             ModelError: the file is no TFLite model, no image classifier, a network without a
                 head, or bears no card while `fit` is not given; or `mean` and `std` are none; or a
                 `threshold` is given for a model of several outputs.
-            ImageError: `fit` is no way to fit an image.
             DatasetError: `labels` or `ids` do not name every class.
             DeviceError: there is no such device, no model runs by it, or its accelerator cannot be
                 used.
             MissingPackageError: no TFLite runtime is installed.
             OSError: the file, or the delegate, cannot be read.
-            ValueError: `threshold` is out of range.
+            ValueError: `fit`, `threads`, `threshold` or `delegate` is none of those it may be.
         """
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ValueError(f"threshold is {threshold}; a probability is 0 to 1")
+        _check_arguments(fit, threads, threshold, delegate)
         profile = device if isinstance(device, Profile) else find_profile(device)
         check_runs_models(profile)
         file = runnable_file(Path(model), profile, delegate)
@@ -481,6 +479,19 @@ def open_models(
 
     others = [opened(model, None) for model in models[1:]]
     return opened(models[0], others[0]), *others
+
+
+def _check_arguments(
+    fit: str | None, threads: int | None, threshold: float | None, delegate: str
+) -> None:
+    choices = (("fit", fit, FITS), ("delegate", delegate, get_args(DelegateUse)))
+    for name, given, allowed in choices:
+        if given is not None and given not in allowed:
+            raise ValueError(f"{name}: {given!r} is none of {', '.join(allowed)}")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}, not 1 or more")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold}; a probability is 0 to 1")
 
 
 def _path(name: str) -> Path:

@@ -374,6 +374,22 @@ class TestOneOutput:
             (answer,) = Classifier(model, threshold=threshold).classify(photo, top=1)
             assert answer.index == order[0]
 
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"fit": "squeeze"}, "fit: 'squeeze' is none of crop, letterbox, stretch"),
+            ({"delegate": "gpu"}, "delegate: 'gpu' is none of preferred, required, exact"),
+            ({"threads": 0}, "threads is 0, not 1 or more"),
+            ({"threads": -2}, "threads is -2, not 1 or more"),
+            ({"threshold": 2}, "threshold is 2; a probability is 0 to 1"),
+        ],
+    )
+    def test_an_argument_that_is_none_of_those_allowed(
+        self, given: dict[str, Any], said: str, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ValueError, match=f"^{said}$"):
+            Classifier(tmp_path / "is never looked for", **given)
+
     def test_a_threshold_is_a_probability_and_for_one_output(self, tmp_path: Path) -> None:
         model = write_linear_model(tmp_path / "m.tflite", ((1.0,),), softmax_groups=0)
         for outside in (-0.1, 1.1, float("nan")):
