@@ -77,6 +77,7 @@ from tinyedge.modelcard import (
     append_card,
 )
 from tinyedge.progress import Progress, no_progress
+from tinyedge.temporary import OnDisk
 
 if TYPE_CHECKING:
     import keras
@@ -141,17 +142,17 @@ class Observed:
     """A network in Keras and float, and where int8 is wanted what its quantized files come from.
 
     Attributes:
-        model: in Keras.
-        float_tflite: the float file.
+        model: in Keras; None where it is not to be saved.
+        float_tflite: the float file, out of the way of what takes most of the memory.
+        probe: what files are to be run on, and what the Keras model makes of it.
         files: what makes the others.
-        images: the calibration set, (n, height, width, channels) in [0, 1].
-        shift: how far they are off; see `Converted`.
+        shift: how far the calibration set is off; see `Converted`.
     """
 
-    model: "keras.Model"
-    float_tflite: bytes
+    model: "keras.Model | None"
+    float_tflite: OnDisk
+    probe: Probe
     files: "QuantizedFiles | None" = None
-    images: NDArray[np.float32] | None = None
     shift: float | None = None
 
 
@@ -290,46 +291,50 @@ def observe(prepared: Prepared, progress: Progress) -> Observed:
 
     request, network, weights = prepared.request, prepared.network, prepared.take_weights()
     folded, statistics = fold(network, weights), batch_norm_statistics(network, weights)
-    # What is folded has them all, and so has the model below. For the same reason the int8 file
-    # comes before the float file, which is four times as large.
+    # What is folded has them all, and so has the model below.
     del weights
     with tensorflow_hushed():
         model = build_keras_model(network, folded)
+    saved = model if request.keras or request.saved_model else None
     if request.float_only:
         del folded
-        return Observed(model, _float_file(model, progress))
+        float_tflite = OnDisk(_float_file(model, progress))
+        return Observed(saved, float_tflite, _probe(prepared, model, None))
     images, shift = _calibration_images(prepared, model, statistics, progress)
-    quantizer: Quantizer | DefaultQuantizer = (
-        _tuned_quantizer(prepared, folded, images, progress)
-        if request.quantizer == "tuned"
-        else _default_quantizer(prepared, model, images)
-    )
+    # All that the model is good for comes first: the quantizer builds another one.
+    float_tflite = OnDisk(_float_file(model, progress))
+    probe = _probe(prepared, model, images)
+    quantizer: Quantizer | DefaultQuantizer
+    if request.quantizer == "tuned":
+        del model
+        quantizer = _tuned_quantizer(prepared, folded, images, progress)
+    else:
+        quantizer = _default_quantizer(prepared, model, images)
+    del folded
     aside = set_aside(len(images)) if _sets_aside(request) else None
     first = quantizer.integer_file(progress, None if aside is None else ~aside)
-    del folded
-    float_tflite = _float_file(model, progress)
     judge = partial(_divergence_from, float_tflite, network)
     files = QuantizedFiles(network, quantizer, first, judge=judge, images=images, aside=aside)
-    return Observed(model, float_tflite, files, images, shift)
+    return Observed(saved, float_tflite, probe, files, shift)
 
 
 def _converted(prepared: Prepared, progress: Progress) -> Converted:
     request, observed = prepared.request, observe(prepared, progress)
     int8_tflite, mixed, forms, curve = _quantized_files(request, observed.files, progress)
     model, float_tflite = observed.model, observed.float_tflite
-    images, shift = observed.images, observed.shift
+    probe, shift = observed.probe, observed.shift
     # What the quantizer knows of a large network is gigabytes.
     del observed
     return Converted(
-        float_tflite=float_tflite,
+        float_tflite=float_tflite.read(),
         int8_tflite=int8_tflite,
         mixed=mixed,
         forms=forms,
         curve=curve,
-        keras=_keras_file(model, progress) if request.keras else None,
-        saved_model=_saved_model_files(model, progress) if request.saved_model else None,
+        keras=_keras_file(model, progress) if model and request.keras else None,
+        saved_model=_saved_model_files(model, progress) if model and request.saved_model else None,
         made_by=versions(),
-        probe=_probe(prepared, model, images),
+        probe=probe,
         calibration_shift=shift,
     )
 
@@ -608,11 +613,11 @@ def _calibration_images(
 
 
 def _divergence_from(
-    float_tflite: bytes, network: Network, images: NDArray[np.float32]
+    float_tflite: OnDisk, network: Network, images: NDArray[np.float32]
 ) -> Callable[[bytes], float]:
     """What tells how far a file's answers to these images are from the float file's."""
     silent = no_progress("")
-    reference = run_file(float_tflite, images, silent).answers
+    reference = run_file(float_tflite.read(), images, silent).answers
 
     def divergence(content: bytes) -> float:
         found = run_file(content, images, silent).answers

@@ -14,11 +14,21 @@ import pytest
 from tests.support.running import Running
 from tinyedge import temporary
 from tinyedge.files import write_together
-from tinyedge.temporary import own_temporaries, put_into_place, sweep, temporary_folder
+from tinyedge.temporary import OnDisk, own_temporaries, put_into_place, sweep, temporary_folder
 
 
 def everything_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_what_waits_on_disk_has_no_name_and_is_read_as_often_as_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    content = bytes(range(256)) * 1000
+    waiting = OnDisk(content)
+    assert everything_in(tmp_path) == []
+    assert waiting.read() == waiting.read() == content
 
 
 # Writes over two files and a folder, of which each attempt has new ones, and is sent a signal at

@@ -7,7 +7,7 @@ On a file system without locks nothing is swept.
 
 Outputs are written into such a folder, beside where they belong, and renamed into place once all
 are there. What is to be renamed is written down first: where a run is killed between two renames,
-whoever sweeps makes the rest of them.
+whoever sweeps makes the rest of them. What only waits to be read again has a file without a name.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any
 
 from tinyedge.system import interrupts_held
 
-__all__ = ["own_temporaries", "put_into_place", "sweep", "temporary_folder"]
+__all__ = ["OnDisk", "own_temporaries", "put_into_place", "sweep", "temporary_folder"]
 
 _PREFIX = ".tinyedge-"
 _LOCK = "lock"
@@ -36,6 +37,25 @@ _RENAME_EXCHANGE = 2
 
 # Inode, size and time of change; None of what is not there.
 _Mark = list[int] | None
+
+
+class OnDisk:
+    """Bytes that take no memory until they are read, in a file that has no name."""
+
+    def __init__(self, content: bytes) -> None:
+        """Raises OSError where they cannot be written."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed with this object
+        weakref.finalize(self, self._file.close)
+        self._file.write(content)
+
+    def read(self) -> bytes:
+        """The bytes.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        self._file.seek(0)
+        return self._file.read()
 
 
 @contextlib.contextmanager

@@ -173,7 +173,7 @@ def _measured(network: str, sample: Sample) -> dict[str, Any]:
                 rows[name].setdefault("instructions", {})[board] = marks.instructions
     for name, paths in sample.compared.items():
         inputs = np.stack([load_float_input(path, spec) for path in paths])
-        wanted = run_file(observed.float_tflite, inputs, _silent).answers
+        wanted = run_file(observed.float_tflite.read(), inputs, _silent).answers
         for row, (content, _) in files.items():
             rows[row][name] = _compared(wanted, run_file(content, inputs, _silent).answers)
     return {

@@ -37,7 +37,7 @@ from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import weighted_layers
 from tinyedge.export.build import join, spatial, weighted
 from tinyedge.export.build.activations import activate
-from tinyedge.export.build.fold import FoldedLayer, FoldedWeights
+from tinyedge.export.build.fold import FoldedWeights
 
 __all__ = ["KerasNetwork", "assign_weights", "build_keras_model", "build_keras_network"]
 
@@ -84,27 +84,20 @@ def build_keras_network(network: Network, weights: FoldedWeights) -> KerasNetwor
 
 
 def assign_weights(model: keras.Model, network: Network, weights: FoldedWeights) -> None:
-    """Set the weights of a model of `network`."""
-    folded: dict[str, FoldedLayer] = {}
+    """Set the weights of a model of `network`, one layer's at a time."""
+    in_model = {keras_layer.name: keras_layer for keras_layer in model.layers}
     for layer in weighted_layers(network):
         whole = weights[layer.index]
         if isinstance(layer, Shortcut):
             names = join.weighted_names(layer)
             kernels = np.split(whole.kernel, len(names), axis=-1)
-            folded |= {
-                name: FoldedLayer(kernel, whole.bias)
-                for name, kernel in zip(names, kernels, strict=True)
-            }
         else:
-            folded[layer_name(layer)] = whole
-    for keras_layer in model.layers:
-        if keras_layer.name in folded:
-            layer_weights = folded[keras_layer.name]
-            kernel, _ = keras_layer.weights
-            # A depthwise kernel is (size, size, channels, filters a channel).
-            keras_layer.set_weights(
-                [layer_weights.kernel.reshape(kernel.shape), layer_weights.bias]
-            )
+            names, kernels = [layer_name(layer)], [whole.kernel]
+        for name, kernel in zip(names, kernels, strict=True):
+            if name in in_model:
+                # A depthwise kernel is (size, size, channels, filters a channel).
+                shape = in_model[name].weights[0].shape
+                in_model[name].set_weights([kernel.reshape(shape), whole.bias])
 
 
 def _tensor(

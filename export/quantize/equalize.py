@@ -9,7 +9,7 @@ equalization scales by the weights' ranges; here `tinyedge.export.quantize.scale
 the int8 error of the activations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,23 +50,47 @@ def apply_equalization(
 ) -> FoldedWeights:
     """Weights of the same function whose layers give their outputs divided by `output_scales`.
 
+    A layer's are computed whenever they are asked for: all at once would be the network's weights a
+    second time.
+
     Args:
         network: in the order the int8 file will have.
         weights: of its layers, by their numbers.
         output_scales: (channels,) by layer number, each positive.
     """
-    scales = input_scales(network, output_scales)
-    equalized = dict(weights)
-    for layer in network.layers:
-        if isinstance(layer, Convolutional | Connected):
-            folded = weights[layer.index]
-            output_scale = output_scales.get(layer.index, np.ones(len(folded.bias)))
-            kernel = _equalized(
-                folded.kernel, _along_inputs(layer, scales[layer.index]), output_scale
-            )
-            bias = folded.bias / output_scale
-            equalized[layer.index] = FoldedLayer(kernel, bias.astype(np.float32))
-    return equalized
+    return _EqualizedWeights(network, weights, output_scales)
+
+
+class _EqualizedWeights(Mapping[int, FoldedLayer]):
+    """See `apply_equalization`."""
+
+    def __init__(
+        self, network: Network, weights: FoldedWeights, output_scales: Mapping[int, Floats]
+    ) -> None:
+        self._weights, self._output_scales = weights, output_scales
+        self._input_scales = input_scales(network, output_scales)
+        self._layers = {
+            layer.index: layer
+            for layer in network.layers
+            if isinstance(layer, Convolutional | Connected)
+        }
+
+    def __getitem__(self, index: int) -> FoldedLayer:
+        folded = self._weights[index]
+        if index not in self._layers:
+            return folded
+        output_scale = self._output_scales.get(index, np.ones(len(folded.bias)))
+        input_scale = _along_inputs(self._layers[index], self._input_scales[index])
+        bias = folded.bias / output_scale
+        return FoldedLayer(
+            _equalized(folded.kernel, input_scale, output_scale), bias.astype(np.float32)
+        )
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
 
 
 def _equalized(

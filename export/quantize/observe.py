@@ -22,7 +22,7 @@ from tinyedge.export.tensorflow import differentiable
 from tinyedge.memory import give_back_memory
 from tinyedge.progress import Progress
 
-__all__ = ["BlockStatistics", "NetworkStatistics", "collect_statistics"]
+__all__ = ["BlockStatistics", "Hessian", "NetworkStatistics", "collect_statistics"]
 
 Floats = NDArray[np.float32]
 # From images (n, h, w, c), noise (n, logits) and what each block's `_Sampler` drew to the logits,
@@ -32,6 +32,29 @@ Probe = Callable[
     [tf.Tensor, tf.Tensor, list["_Places"]],
     tuple[tf.Tensor, list[tf.Tensor | None], list[tf.Tensor], list[tf.Tensor]],
 ]
+
+
+class Hessian:
+    """Mean products of any two inputs of a layer's windows, in the kernel's order (row, column,
+    channel).
+
+    It is symmetric, and one half is kept: VGG-16's take more than a gigabyte whole.
+    """
+
+    def __init__(self, matrix: NDArray[np.float64]) -> None:
+        """Of (window, window)."""
+        self._size = len(matrix)
+        self._rows = np.concatenate([row[number:] for number, row in enumerate(matrix)])
+
+    def matrix(self) -> NDArray[np.float64]:
+        """A copy of the whole, (window, window)."""
+        found = np.empty((self._size, self._size))
+        start = 0
+        for number in range(self._size):
+            stop = start + self._size - number
+            found[number, number:] = found[number:, number] = self._rows[start:stop]
+            start = stop
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +68,8 @@ class BlockStatistics:
             comes out of the activation; of an averaged block, by the average. Where a softmax is
             the end, the diagonal of the Fisher information, by which an error there counts in the
             answer's KL divergence; else how much it counts in the squared error of all answers.
-        hessian: (window, window), of the squared error of the layer's output by its weights:
-            mean product of any two inputs of its windows, in the kernel's order (row, column,
-            channel); None of windows too large for it, or with groups.
+        hessian: of the squared error of the layer's output by its weights; None of windows too
+            large for it, or with groups.
         inputs: float32 (images, window), what a connected layer reads whose window is too large for
             a Hessian; None of others.
         chosen: indices of the rows, or images, of `pre_activation` that count; None of all.
@@ -55,7 +77,7 @@ class BlockStatistics:
 
     pre_activation: Floats
     sensitivity: NDArray[np.float64]
-    hessian: NDArray[np.float64] | None
+    hessian: Hessian | None
     inputs: Floats | None = None
     chosen: NDArray[np.intp] | None = None
 
@@ -362,13 +384,15 @@ class _BlockObserver:
         self._windows += len(rows)
 
     def statistics(self) -> BlockStatistics:
-        """The statistics of all batches."""
+        """The statistics of all batches, of which this then keeps no matrix."""
+        hessian = None
         if self._hessian is not None:
             self._hessian /= self._windows
+            hessian, self._hessian = Hessian(self._hessian), None
         values = self._pre_activation
         assert values is not None
         if not self.block.averaged:
             values = values.reshape(-1, values.shape[-1])
         sensitivity = self._sensitivity / self._images
         inputs = np.concatenate(self._inputs) if self._inputs else None
-        return BlockStatistics(values, sensitivity, self._hessian, inputs)
+        return BlockStatistics(values, sensitivity, hessian, inputs)

@@ -22,7 +22,7 @@ from tinyedge.export.quantize.blocks import Block, concat_groups, find_blocks
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.quantize.equalize import apply_equalization, input_scales
 from tinyedge.export.quantize.gptq import gptq_round, gptq_round_few
-from tinyedge.export.quantize.observe import BlockStatistics, collect_statistics
+from tinyedge.export.quantize.observe import BlockStatistics, Hessian, collect_statistics
 from tinyedge.export.quantize.reorder import reorder
 from tinyedge.export.quantize.scales import (
     BlockQuantParams,
@@ -273,11 +273,11 @@ class Quantizer:
         operators = editor.require_layers(block.layer.index for block in self.blocks)
         # Where the converter folded a constant that comes behind into a layer's weights, what it
         # wrote there stays, scales included: these are another function's.
-        own = {
-            index: editor.holds_weights(operator, weights[index].kernel, weights[index].bias)
-            for index, operator in operators.items()
-            if index in weights
-        }
+        own = {}
+        for index, operator in operators.items():
+            if index in weights:
+                folded = weights[index]
+                own[index] = editor.holds_weights(operator, folded.kernel, folded.bias)
         editor.set_qparams(editor.int8_input(), QuantParams.pixels())
         for group in self._groups:
             if not all(own[block.layer.index] for block in group):
@@ -294,6 +294,7 @@ class Quantizer:
         if len(self._to_convert) < len(self._images) and not editor.all_are_given():
             # Its scales are its images' ranges.
             self._to_convert = self._images
+            del content, editor, operators
             return self._converted(qparams, weights)
         return editor, own
 
@@ -460,17 +461,18 @@ def _set_logarithm(editor: ModelEditor, tensor: int, pre_activation: QuantParams
 
 
 def _quantized_hessian(
-    hessian: NDArray[np.float64], input_scale: NDArray[np.float64], scale: float
+    hessian: Hessian, input_scale: NDArray[np.float64], scale: float
 ) -> NDArray[np.float64]:
     """The Hessian once the layer's input is equalized and int8.
 
     Quantization adds a variance of a twelfth of the squared scale to each value.
     """
-    factors = _factors(input_scale, len(hessian))
-    scaled = hessian * factors[:, np.newaxis]
+    scaled = hessian.matrix()
+    factors = _factors(input_scale, len(scaled))
+    scaled *= factors[:, np.newaxis]
     scaled *= factors
     scaled[np.diag_indices_from(scaled)] += scale**2 / 12
-    return np.asarray(scaled)
+    return scaled
 
 
 def _factors(input_scale: NDArray[np.float64], window: int) -> NDArray[np.float64]:

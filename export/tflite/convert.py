@@ -1,6 +1,5 @@
 """Keras model to .tflite bytes: float32, or full-integer by post-training quantization."""
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,16 +8,22 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.lite.python import lite
+from tensorflow.lite.python.conversion_metadata_schema_py_generated import ModelType
+from tensorflow.lite.python.convert import deduplicate_readonly_buffers, mlir_quantize
+from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from tinyedge.devices.profile import InputType
 from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.editor import ModelEditor
+from tinyedge.memory import give_back_memory
 
 __all__ = ["convert_float", "convert_int8"]
 
 # In a float32 a tanh, as is behind mish's logarithm, is -1 from here on.
 _LEAST_LOGARITHM = -16.0
+# Bytes of weights from which on less memory between the converter's steps is worth the time.
+_LARGE = 2**26
 
 
 def convert_float(model: keras.Model) -> bytes:
@@ -28,7 +33,7 @@ def convert_float(model: keras.Model) -> bytes:
         ExportError: TensorFlow's converter refuses it.
     """
     with tensorflow_hushed():
-        return _convert(tf.lite.TFLiteConverter.from_keras_model(model))
+        return _convert(_Converter(model))
 
 
 def convert_int8(
@@ -53,42 +58,84 @@ def convert_int8(
             yield [image[np.newaxis]]
 
     with tensorflow_hushed():
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter = _Converter(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative_dataset
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.dtypes.as_dtype(input_type)
         converter.inference_output_type = tf.dtypes.as_dtype(input_type)
-        with _finite_ranges():
-            content = _convert(converter)
+        content = _convert(converter)
     editor = ModelEditor(content)
     return editor.content() if editor.widen_dead() else content
 
 
-@contextlib.contextmanager
-def _finite_ranges() -> Iterator[None]:
-    """Let the converter's quantizer see finite ranges.
+class _Converter(lite.TFLiteKerasModelConverterV2):  # type: ignore[misc]  # it carries no types
+    """`tf.lite.TFLiteConverter` of a Keras model, in less memory.
 
-    TensorFlow 2.21's ends the process at an infinite one (SIGSEGV), as the logarithm in mish has
-    where the logistic function before it is 0; nothing public stands between the converter's
-    calibration and its quantizer.
+    TensorFlow 2.21's holds on to what every step has made until the last is done: of VGG-16 six
+    gigabytes. Nothing public stands between these steps; the bytes it makes are the same.
     """
-    quantize = lite._mlir_quantize
 
-    def bounded(calibrated: bytes, *words: Any, **options: Any) -> bytes:
+    def __init__(self, model: keras.Model) -> None:
+        # As `tf.lite.TFLiteConverter.from_keras_model` does: it is written into the file.
+        lite.TFLiteConverterBase._set_original_model_type(ModelType.KERAS_MODEL)
+        super().__init__(model)
+        self._is_large = 4 * model.count_params() > _LARGE
+
+    def convert(self) -> bytes:
+        """The file; what TensorFlow does in one call is done in two, which hold on to nothing."""
+        self.exclude_conversion_metadata = True
+        made = [super().convert()]
+        self.exclude_conversion_metadata = False
+        self._give_back_memory()
+        content: bytes = self._convert_and_export_metrics(_Converter._optimized, made)
+        return content
+
+    def _validate_inputs(self, *words: Any) -> None:
+        super()._validate_inputs(*words)
+        # The weights once more: the SavedModel made of the network, read back for nothing but its
+        # debug information, which is taken.
+        self._trackable_obj = None
+        self._give_back_memory()
+
+    def _optimize_tflite_model(self, model: bytes, *_: Any, **__: Any) -> bytes:
+        """Nothing yet: see `_optimized`."""
+        return model
+
+    def _optimized(self, made: list[bytes]) -> bytes:
+        """Of a float file, which is taken out of the list, the one that is wanted."""
+        if self.representative_dataset is not None:
+            made.append(self._calibrated(made.pop()))
+            self._give_back_memory()
+            made.append(self._quantized(made.pop()))
+        content: bytes = deduplicate_readonly_buffers(made.pop())
+        return content
+
+    def _calibrated(self, content: bytes) -> bytes:
+        """A float file with the ranges of its values on the images.
+
+        They are finite: TensorFlow's quantizer ends the process at an infinite one (SIGSEGV), as
+        the logarithm in mish has where the logistic function before it is 0.
+        """
+        # TensorFlow would copy it first, to add tensors to recurrent layers: here are none.
+        calibrated: bytes = Calibrator(content).calibrate(self.representative_dataset)
         editor = ModelEditor(calibrated)
-        found = editor.bound_logarithms(_LEAST_LOGARITHM)
-        made: bytes = quantize(editor.content() if found else calibrated, *words, **options)
-        return made
+        return editor.content() if editor.bound_logarithms(_LEAST_LOGARITHM) else calibrated
 
-    lite._mlir_quantize = bounded
-    try:
-        yield
-    finally:
-        lite._mlir_quantize = quantize
+    def _quantized(self, calibrated: bytes) -> bytes:
+        quantized: bytes = mlir_quantize(
+            calibrated,
+            input_data_type=self.inference_input_type,
+            output_data_type=self.inference_output_type,
+        )
+        return quantized
+
+    def _give_back_memory(self) -> None:
+        if self._is_large:
+            give_back_memory()
 
 
-def _convert(converter: tf.lite.TFLiteConverter) -> bytes:
+def _convert(converter: _Converter) -> bytes:
     try:
         return bytes(converter.convert())
     except Exception as error:  # the converter raises ConverterError, RuntimeError, ValueError ...

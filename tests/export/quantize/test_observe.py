@@ -67,7 +67,7 @@ def test_batches_of_unequal_sizes_are_observed_as_one(end: str) -> None:
         )
         hessian = found.blocks[0].hessian
         assert hessian is not None
-        return hessian
+        return hessian.matrix()
 
     # All windows of all images are taken: the order in which they come is all that differs.
     np.testing.assert_allclose(observed(2), observed(5), rtol=1e-9)
@@ -107,4 +107,4 @@ def test_a_hessian_is_the_mean_product_of_the_windows_inputs(options: str) -> No
     expected = np.mean([np.outer(window, window) for window in windows], axis=0)
     hessian = found.blocks[0].hessian
     assert hessian is not None
-    np.testing.assert_allclose(hessian, expected, rtol=1e-9)
+    np.testing.assert_allclose(hessian.matrix(), expected, rtol=1e-9)
