@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import cpu
 from benchmarks.accuracy.networks import CALIBRATION_IMAGES, NETWORKS
 from benchmarks.accuracy.peers.rows import FLOAT, GRAPH, ROWS, TUNED, Row
 from tinyedge.accuracy import statistics
@@ -86,13 +87,10 @@ def _circumstances(folders: Mapping[str, Path]) -> list[str]:
 
 
 def _machine() -> str:
-    """Such as "2 vCPU AMD EPYC, AVX-512 VNNI"; Linux knows."""
-    fields: dict[str, str] = {}
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        key, _, value = line.partition(":")
-        fields[key.strip()] = value.strip()
-    vnni = ", AVX-512 VNNI" if "avx512_vnni" in fields.get("flags", "").split() else ""
-    return f"{os.cpu_count()} vCPU {fields.get('model name', os.uname().machine)}{vnni}"
+    """Such as "2 vCPU AMD EPYC, AVX-512 VNNI"."""
+    name, flags = cpu()
+    vnni = ", AVX-512 VNNI" if "avx512_vnni" in flags else ""
+    return f"{os.cpu_count()} vCPU {name}{vnni}"
 
 
 def _network(name: str, folder: Path) -> list[str]:

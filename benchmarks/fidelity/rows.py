@@ -3,13 +3,11 @@
 import json
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tinyedge.children import child
+from benchmarks.apart import run_apart
 from tinyedge.files import file_sha256
 
 __all__ = ["Row", "keep", "kept", "measured_apart", "state_folder"]
@@ -49,23 +47,16 @@ def measured_apart(cfg: Path, module: str, *words: str) -> Row:
     """
     print(f"{cfg.stem} ...", end=" ", file=sys.stderr, flush=True)
     start = time.monotonic()
-    command: Sequence[str] = [sys.executable, "-m", module, str(cfg), *words]
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        with child(command, cwd=_ROOT, stdout=out, stderr=err) as process:
-            # Of the process and of those it waited for, the engine's among them: the largest.
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        printed, complaint = out.read(), err.read()
+    # The engine's process is one that it waits for.
+    ended = run_apart([sys.executable, "-m", module, cfg, *words], _ROOT)
     row: Row = {
         "cfg": cfg.stem,
         "cfg_sha256": file_sha256(cfg),
         "seconds": time.monotonic() - start,
-        "peak_bytes": usage.ru_maxrss * 1024,
+        "peak_bytes": ended.peak,
     }
-    if process.returncode != 0:
-        lines = complaint.strip().splitlines() or [f"exit code {process.returncode}"]
+    if ended.code != 0:
+        lines = ended.complaint.strip().splitlines() or [f"exit code {ended.code}"]
         return row | {"failure": lines[-1]}
-    found: Row = json.loads(printed.strip().splitlines()[-1])
+    found: Row = json.loads(ended.printed.strip().splitlines()[-1])
     return row | found

@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import cpu
 from benchmarks.performance.models import export_missing, peer_models
 from benchmarks.performance.packages import darknet_library, installed_versions
 from benchmarks.performance.rows import engine_rows
@@ -97,8 +98,18 @@ def _compiled_peak(folder: Path) -> Path:
 def _in_turn(commands: Mapping[str, Command], rounds: int) -> dict[str, tuple[Any, list[float]]]:
     """Of each command: what it says first, and then its milliseconds, a number a round."""
     with contextlib.ExitStack() as stack:
+        # Each ends where its input does, which is closed with the stack.
         processes = {
-            title: stack.enter_context(_process(words)) for title, words in commands.items()
+            title: stack.enter_context(
+                subprocess.Popen(
+                    list(map(str, words)),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+            )
+            for title, words in commands.items()
         }
         first = {title: _line(process) for title, process in processes.items()}
         times: dict[str, list[float]] = {title: [] for title in commands}
@@ -115,21 +126,6 @@ def _in_turn(commands: Mapping[str, Command], rounds: int) -> dict[str, tuple[An
     return {title: (first[title], times[title]) for title in commands}
 
 
-@contextlib.contextmanager
-def _process(words: Command) -> Iterator[subprocess.Popen[str]]:
-    """It ends where its input does."""
-    with subprocess.Popen(
-        list(map(str, words)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
-
-
 def _line(process: subprocess.Popen[str]) -> Any:
     assert process.stdout is not None
     if not (line := process.stdout.readline()):
@@ -138,11 +134,7 @@ def _line(process: subprocess.Popen[str]) -> Any:
 
 
 def _cpu() -> str:
-    """Such as "AMD EPYC, 2 cores (avx2 fma)"; Linux knows."""
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    name, flags = (
-        found[1] if (found := re.search(rf"^{key}\s*: (.+)$", text, re.MULTILINE)) else "?"
-        for key in ("model name", "flags")
-    )
-    features = [flag for flag in flags.split() if re.fullmatch(_FEATURES, flag)]
+    """Such as "AMD EPYC, 2 cores (avx2 fma)"."""
+    name, flags = cpu()
+    features = [flag for flag in flags if re.fullmatch(_FEATURES, flag)]
     return f"{name}, {os.cpu_count()} cores ({' '.join(features)})"

@@ -10,7 +10,6 @@ called by its name, such as 4541164.
 import argparse
 import datetime
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import machine, run
+from benchmarks.apart import run_apart
 from benchmarks.performance import sections
 from tinyedge.files import file_sha256
 
@@ -59,21 +59,11 @@ def cost_of(words: Sequence[object], sources: Path = _ROOT, *, narrow: bool = Fa
     Raises:
         SystemExit: it failed; what it said is shown.
     """
-    environment = os.environ | {"PYTHONPATH": str(sources)} | (_NARROW if narrow else {})
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tinyedge", "export", *map(str, words)],
-            cwd=sources,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            raise SystemExit(said.read().decode(errors="replace"))
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    environment = {"PYTHONPATH": str(sources)} | (_NARROW if narrow else {})
+    ended = run_apart([sys.executable, "-m", "tinyedge", "export", *words], sources, environment)
+    if ended.code:
+        raise SystemExit(ended.complaint)
+    return Cost(ended.cpu, ended.peak)
 
 
 def measured(calib: Path, against: Path | None, rounds: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,15 +21,17 @@ from tinyedge.export.build.fold import fold
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
 
-__all__ = ["NCNN_FILES", "ONNX_INT8", "OPENVINO_INT8", "export_missing", "peer_models"]
+__all__ = ["NCNN", "ONNX_INT8", "OPENVINO_INT8", "export_missing", "peer_models"]
 
 ONNX_INT8, OPENVINO_INT8 = "onnxruntime-minmax", "openvino-default"
 """Rows of benchmarks/accuracy: both quantizers' defaults."""
-NCNN_FILES = {kind: (f"ncnn/{kind}.param", f"ncnn/{kind}.bin") for kind in ("float", "int8")}
-"""By kind, where ncnn's two files are in `peer_models`."""
+NCNN = "ncnn"
+"""The folder of ncnn's models in that of `peer_models`: ``float`` and ``int8``."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ENGINES = Path(__file__).with_name("engines.py")
+_MAKERS = ("ncnn", "nncf", "onnxruntime", "openvino")
+"""The packages that have a part in other engines' files."""
 _PEERS = {row.name: row for row in (GRAPH, *ROWS)}
 
 
@@ -65,14 +66,14 @@ def export_missing(folder: Path, calib: Path) -> None:
 def peer_models(calib: Path, peers: Path, versions: Mapping[str, str]) -> Path:
     """The folder with other engines' files, made once of photos of `calib`.
 
-    It has those of the rows of benchmarks/accuracy in folders of their names, and `NCNN_FILES`.
+    It has those of the rows of benchmarks/accuracy in folders of their names, and `NCNN`.
 
     Args:
         calib: a folder of photos.
         peers: Python of the environment of benchmarks/requirements.txt.
-        versions: of what is installed there.
+        versions: of what is installed there, by name.
     """
-    recipe = json.dumps([str(calib.resolve()), sorted(versions.items())])
+    recipe = json.dumps([str(calib.resolve()), [[name, versions[name]] for name in _MAKERS]])
 
     def build(folder: Path, scratch: Path) -> None:
         del scratch
@@ -92,25 +93,18 @@ def _write_ncnn(folder: Path, peers: Path) -> None:
     assert files.weights is not None
     network = read_network(files.cfg)
     weights = fold(network, read_weights(files.weights, network))
-    (folder / "ncnn").mkdir()
-    floating = write_ncnn(network, weights, folder / "ncnn", "float")
+    (folder / NCNN).mkdir()
+    floating = write_ncnn(network, weights, folder / NCNN, "float")
     blobs = read_blobs(network)
     words = [peers, _ENGINES, "ranges", folder / "calibration.npy", *floating, *blobs.values()]
     largest = json.loads(_run(words).splitlines()[-1])
-    write_ncnn(network, weights, folder / "ncnn", "int8", dict(zip(blobs, largest, strict=True)))
+    write_ncnn(network, weights, folder / NCNN, "int8", dict(zip(blobs, largest, strict=True)))
 
 
 def _run(words: list[Any]) -> str:
     """What it printed."""
-    # NNCF and OpenVINO send statistics home unless they believe themselves tested.
-    environment = os.environ | {"NNCF_CI": "1"}
     done = subprocess.run(
-        list(map(str, words)),
-        cwd=_ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        list(map(str, words)), cwd=_ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, words))} failed:\n{done.stderr[-2000:]}")

@@ -16,7 +16,7 @@ from tinyedge.darknet.layers import AvgPool, Convolutional, Layer, MaxPool, Soft
 from tinyedge.darknet.network import Network
 from tinyedge.export.build.fold import FoldedWeights
 
-__all__ = ["NcnnFiles", "read_blobs", "write_ncnn"]
+__all__ = ["NcnnFiles", "ncnn_files", "read_blobs", "write_ncnn"]
 
 _MAGIC = "7767517"
 _LEAKY, _ALPHA = 2, 0.1
@@ -29,6 +29,11 @@ class NcnnFiles(NamedTuple):
 
     param: Path
     binary: Path
+
+
+def ncnn_files(folder: Path, name: str) -> NcnnFiles:
+    """Those of a model in `folder`, by their name before its endings."""
+    return NcnnFiles(folder / f"{name}.param", folder / f"{name}.bin")
 
 
 def read_blobs(network: Network) -> Mapping[int, str]:
@@ -73,7 +78,7 @@ def write_ncnn(
             data += _weights(kernel, bias, None if largest is None else largest[layer.index])
         rows.append(_row(kind, _blob(layer), [blob], _blob(layer), options))
         blob = _blob(layer)
-    files = NcnnFiles(folder / f"{name}.param", folder / f"{name}.bin")
+    files = ncnn_files(folder, name)
     text = [_MAGIC, f"{len(rows)} {len(rows)}", *rows]
     files.param.write_text("\n".join(text) + "\n", encoding="utf-8")
     files.binary.write_bytes(data)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.performance.models import NCNN_FILES, ONNX_INT8, OPENVINO_INT8
+from benchmarks.performance.models import NCNN, ONNX_INT8, OPENVINO_INT8
+from benchmarks.performance.ncnn_files import ncnn_files
 from benchmarks.performance.packages import DARKNET, TFLITE
 from tinyedge.zoo.fetch import locate
 from tinyedge.zoo.models import MODELS
@@ -94,5 +95,4 @@ def _litert(file: Path, arithmetic: str) -> Row:
 
 
 def _ncnn(made: Path, wheel: tuple[str, ...], kind: str) -> Row:
-    param, binary = NCNN_FILES[kind]
-    return Row("ncnn", wheel, kind, (made / param, made / binary))
+    return Row("ncnn", wheel, kind, ncnn_files(made / NCNN, kind))

@@ -36,6 +36,8 @@ def main() -> None:
     step.add_argument("rows", nargs="+", choices=_ROWS)
     step.add_argument("--rounds", type=int, required=True)
     arguments = parser.parse_args()
+    # NNCF and OpenVINO send statistics home unless they believe themselves tested.
+    os.environ["NNCF_CI"] = "1"
     try:
         if arguments.step == "make":
             _make(_ROWS[arguments.row], arguments.network)
