@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks import run
 from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.instruction_counter import Marks, marked
-from benchmarks.emulated.measures import site_packages
+from benchmarks.emulated.measures import guest_words, site_packages
 from benchmarks.emulated.operators import operator_files
 from tests.emulated_pi import emulated_pi
 from tinyedge.devices.latency.instructions import file_cost, operator_kind, operator_terms
@@ -33,26 +33,6 @@ from tinyedge.tflite.model import parse_tflite
 __all__ = ["count_contents", "count_files", "non_negative"]
 
 _OUTPUT = Path(__file__).resolve().parents[2] / "devices" / "latency" / "instructions.json"
-# The second inference: the first one fills caches. Paths come a line each.
-_GUEST = """
-import os, sys
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-for path in sys.stdin.read().split("\\n"):
-    interpreter = Interpreter(path, num_threads=1)
-    interpreter.allocate_tensors()
-    rng = np.random.default_rng(0)
-    for details in interpreter.get_input_details():
-        if details["dtype"] == np.float32:
-            values = rng.normal(0, 1, details["shape"]).astype(np.float32)
-        else:
-            values = rng.integers(-128, 128, details["shape"]).astype(np.int8)
-        interpreter.set_tensor(details["index"], values)
-    interpreter.invoke()
-    os.getppid()
-    interpreter.invoke()
-    os.getppid()
-"""
 
 
 def main() -> None:
@@ -92,8 +72,8 @@ def count_files(board: str, paths: Sequence[Path]) -> list[Marks]:
     assert cache is not None
     places = marked(
         pi,
-        ["/usr/bin/python3", "-c", _GUEST],
-        stdin="\n".join(map(str, paths)),
+        # The first inference fills caches.
+        guest_words(paths, threads=1, unmarked=1, marked=1),
         cache_bytes=cache,
         environment={"PYTHONPATH": str(site_packages(pi))},
     )

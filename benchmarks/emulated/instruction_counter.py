@@ -101,9 +101,7 @@ def count(
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
         counter = build_counter(pi.folder)
         plugin = f"{counter / 'libinsn.so'},inline=on"
-        printed = _run_counted(
-            pi, plugin, words, environment=environment or {}, stdin="", log=log.name
-        )
+        printed = _run_counted(pi, plugin, words, environment=environment or {}, log=log.name)
         total = re.search(r"^total insns: (\d+)$", log.read(), re.MULTILINE)
     if total is None:
         raise RuntimeError("the emulator counted nothing")
@@ -114,7 +112,6 @@ def marked(
     pi: EmulatedPi,
     words: Sequence[object],
     *,
-    stdin: str,
     cache_bytes: int,
     environment: Mapping[str, str],
 ) -> list[Marks]:
@@ -131,7 +128,7 @@ def marked(
         tempfile.NamedTemporaryFile("r", suffix=".log") as log,
     ):
         options = f"{plugin},{first},l2={cache_bytes}"
-        _run_counted(pi, options, words, environment=environment, stdin=stdin, log=log.name)
+        _run_counted(pi, options, words, environment=environment, log=log.name)
         found = re.findall(r"^mark (\d+) (\d+) (\d+)$", log.read(), re.MULTILINE)
     return [Marks(*map(int, each)) for each in found]
 
@@ -150,7 +147,7 @@ def ran_by_threads(
         _built_plugin(pi, _THREADS) as plugin,
         tempfile.NamedTemporaryFile("r", suffix=".log") as log,
     ):
-        _run_counted(pi, str(plugin), words, environment=environment, stdin="", log=log.name)
+        _run_counted(pi, str(plugin), words, environment=environment, log=log.name)
         return log.read()
 
 
@@ -174,7 +171,6 @@ def _run_counted(
     words: Sequence[object],
     *,
     environment: Mapping[str, str],
-    stdin: str,
     log: str,
 ) -> str:
     """Run `words` with a plugin, whose words go to the file `log`; what it printed."""
@@ -193,7 +189,7 @@ def _run_counted(
     done = subprocess.run(
         [*command, str(pi.root) + program, *arguments],
         cwd="/",  # python -m and -c look for modules in the working directory first
-        input=stdin,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,

@@ -16,6 +16,7 @@ from tests.emulated_pi.releases import RELEASES
 
 __all__ = [
     "board_install",
+    "guest_words",
     "inference_instructions",
     "install_alone",
     "peak_memory",
@@ -25,25 +26,8 @@ __all__ = [
     "site_packages",
 ]
 
+_GUEST = Path(__file__).with_name("guest.py")
 _SMALLEST = Path(__file__).with_name("smallest.py")
-
-_INFERENCES = """
-import sys
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(sys.argv[1], num_threads=1)
-interpreter.allocate_tensors()
-(details,) = interpreter.get_input_details()
-generator = np.random.default_rng(0)
-pixels = generator.integers(0, 256, details["shape"])
-if details["dtype"] == np.float32:
-    values = (pixels / 255).astype(np.float32)
-else:
-    values = (pixels - 128).astype(np.int8)
-for _ in range(int(sys.argv[2])):
-    interpreter.set_tensor(details["index"], values)
-    interpreter.invoke()
-"""
 # A program, a module or a script, and where its process ends the most memory it ever had.
 _PEAK = """
 import atexit, os, runpy, sys
@@ -59,12 +43,17 @@ run(sys.argv[0], run_name="__main__")
 """
 
 
+def guest_words(files: Sequence[Path], *, threads: int, unmarked: int, marked: int) -> list[object]:
+    """The command on a board that runs inferences of each file; see guest.py."""
+    return ["/usr/bin/python3", _GUEST, threads, unmarked, marked, *files]
+
+
 def inference_instructions(board: str, model: Path) -> int:
     """Of one inference of `model`, one thread, on bookworm: a third of 4 inferences less 1."""
     pi = emulated_pi("bookworm", board)
 
     def total(inferences: int) -> int:
-        words = ["/usr/bin/python3", "-c", _INFERENCES, model, inferences]
+        words = guest_words([model], threads=1, unmarked=inferences, marked=0)
         return count(pi, *words, environment={"PYTHONPATH": str(site_packages(pi))})[0]
 
     return round((total(4) - total(1)) / 3)

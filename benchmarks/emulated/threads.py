@@ -20,34 +20,13 @@ from typing import NamedTuple
 from benchmarks import run
 from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.instruction_counter import ran_by_threads
-from benchmarks.emulated.measures import site_packages
+from benchmarks.emulated.measures import guest_words, site_packages
 from tests.emulated_pi import emulated_pi
 
 __all__ = ["Inference", "count_threads"]
 
 # From a YIELD, bytes: the loop in which a thread of the pool waits is shorter.
 _NEAR_YIELD = 128
-_GUEST = """
-import os, sys
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-path, threads, inferences = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-interpreter = Interpreter(path, num_threads=threads)
-interpreter.allocate_tensors()
-(details,) = interpreter.get_input_details()
-pixels = np.random.default_rng(0).integers(0, 256, details["shape"])
-if details["dtype"] == np.float32:
-    values = (pixels / 255).astype(np.float32)
-else:
-    values = (pixels - 128).astype(np.int8)
-interpreter.set_tensor(details["index"], values)
-interpreter.invoke()
-interpreter.invoke()
-os.getppid()
-for _ in range(inferences):
-    interpreter.invoke()
-    os.getppid()
-"""
 
 
 class Inference(NamedTuple):
@@ -86,7 +65,7 @@ def count_threads(board: str, path: Path, threads: int, inferences: int) -> list
     pi = emulated_pi("bookworm", board)
     log = ran_by_threads(
         pi,
-        ["/usr/bin/python3", "-c", _GUEST, path, threads, inferences],
+        guest_words([path], threads=threads, unmarked=2, marked=inferences),
         environment={"PYTHONPATH": str(site_packages(pi))},
     )
     return [_inference(blocks) for blocks in _between_marks(log)]

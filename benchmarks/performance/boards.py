@@ -98,7 +98,6 @@ def _counted(board: str, row: Row, packages: Path | None, pixels: Path) -> dict[
     begun, ended = instruction_counter.marked(
         pi,
         ["/usr/bin/python3", _ENGINES, "marks", answer, row.engine, pixels, *row.files],
-        stdin="",
         cache_bytes=cache,
         environment={"PYTHONPATH": ":".join(map(str, places)), "OMP_NUM_THREADS": "1"},
     )
