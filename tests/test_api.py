@@ -53,12 +53,9 @@ _PUBLIC = [
 # Prints what importing tinyedge brought in besides, and the seconds it took.
 _IMPORTED = """
 import sys
-from time import perf_counter
 before = set(sys.modules)
-start = perf_counter()
 import tinyedge
-seconds = perf_counter() - start
-print(seconds, *sorted(set(sys.modules) - before))
+print(*sorted(set(sys.modules) - before))
 """
 
 
@@ -127,22 +124,9 @@ def test_importing_it_loads_nothing_else() -> None:
         text=True,
         check=True,
     )
-    _, *modules = done.stdout.split()
-    assert set(modules) <= {"importlib", "importlib._bootstrap", "tinyedge", "warnings"}
-
-
-def test_the_least_of_several_imports_takes_under_five_milliseconds() -> None:
-    seconds = []
-    for _ in range(5):
-        done = subprocess.run(
-            [sys.executable, "-c", _IMPORTED],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        seconds.append(float(done.stdout.split()[0]))
-    assert min(seconds) < 0.005
+    modules = set(done.stdout.split())
+    assert "tinyedge" in modules
+    assert modules <= {"importlib", "importlib._bootstrap", "tinyedge", "warnings"}
 
 
 def test_a_path_an_array_and_an_image_are_classified_alike(
