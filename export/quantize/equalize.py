@@ -86,6 +86,10 @@ class _EqualizedWeights(Mapping[int, FoldedLayer]):
             _equalized(folded.kernel, input_scale, output_scale), bias.astype(np.float32)
         )
 
+    def __contains__(self, index: object) -> bool:
+        # Mapping's own computes the layer's weights to see whether it can.
+        return index in self._weights
+
     def __iter__(self) -> Iterator[int]:
         return iter(self._weights)
 
