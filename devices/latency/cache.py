@@ -18,16 +18,16 @@ from typing import NamedTuple
 from tinyedge.devices.latency.roofline import LINE_BYTES
 from tinyedge.tflite.model import Operator, Subgraph
 
-__all__ = ["COPIES_NOTHING", "missed_lines"]
+__all__ = ["COPIES_NOTHING", "POOLS", "missed_lines", "taps"]
 
 COPIES_NOTHING = frozenset(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"))
 """They give out what came in, where it is."""
+POOLS = frozenset(("AVERAGE_POOL_2D", "MAX_POOL_2D"))
 
 _BLOCK_BYTES = 4096
 """Of what is computed, the cache is taken to hold whole blocks."""
 _POINTER_BYTES = 8
-_KERNELS_BEHIND_POINTERS = frozenset(("CONV_2D", "DEPTHWISE_CONV_2D"))
-_POOLS_BEHIND_POINTERS = frozenset(("AVERAGE_POOL_2D", "MAX_POOL_2D"))
+_CONVOLUTIONS = frozenset(("CONV_2D", "DEPTHWISE_CONV_2D"))
 
 
 class _Piece(NamedTuple):
@@ -58,6 +58,18 @@ def missed_lines(graph: Subgraph, cache_bytes: int) -> Iterator[tuple[Operator, 
                     total -= held.pop(next(iter(held)))
             if inference:
                 yield operator, missed / LINE_BYTES
+
+
+def taps(graph: Subgraph, operator: Operator) -> int:
+    """How many pixels an output pixel of a convolution or a pool is made of; 1 of others."""
+    if operator.name in _CONVOLUTIONS:
+        return math.prod(graph.tensors[operator.inputs[1]].shape[1:3])
+    if operator.name in POOLS:
+        height, width = operator.options["filter_h"], operator.options["filter_w"]
+        assert isinstance(height, int)
+        assert isinstance(width, int)
+        return height * width
+    return 1
 
 
 def _computes(graph: Subgraph, operator: Operator) -> bool:
@@ -139,17 +151,8 @@ def _narrowest_gap(taken: Sequence[tuple[int, int]], count: int) -> int:
 
 def _pointer_bytes(graph: Subgraph, operator: Operator) -> int:
     """Of the pointers that a kernel of several taps goes through."""
-    if operator.name in _KERNELS_BEHIND_POINTERS:
-        taps = math.prod(graph.tensors[operator.inputs[1]].shape[1:3])
-    elif operator.name in _POOLS_BEHIND_POINTERS:
-        height, width = operator.options["filter_h"], operator.options["filter_w"]
-        assert isinstance(height, int)
-        assert isinstance(width, int)
-        taps = height * width
-    else:
-        taps = 1
-    pixels = math.prod(graph.tensors[operator.outputs[0]].shape[:-1])
-    return _POINTER_BYTES * taps * pixels if taps > 1 else 0
+    pixels, each = math.prod(graph.tensors[operator.outputs[0]].shape[:-1]), taps(graph, operator)
+    return _POINTER_BYTES * each * pixels if each > 1 else 0
 
 
 def _block_count(size: int) -> int:

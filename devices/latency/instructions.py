@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tinyedge.devices.latency.cache import COPIES_NOTHING, missed_lines
+from tinyedge.devices.latency.cache import COPIES_NOTHING, POOLS, missed_lines, taps
 from tinyedge.devices.latency.roofline import LINE_BYTES, cycles_of_a_line
 from tinyedge.devices.profile import Profile, find_profile
 from tinyedge.errors import DeviceError
@@ -37,7 +37,6 @@ __all__ = [
 _FILE = Path(__file__).with_name("instructions.json")
 _ANY_PI = ("pi3", "pi4", "pi5")
 """One of each core; a Zero 2 W has a Pi 3's, and its memory is as fast beside it."""
-_POOLS = frozenset(("AVERAGE_POOL_2D", "MAX_POOL_2D"))
 # Of an operator that was not counted: as its like.
 _LIKE = {
     **dict.fromkeys(("ABS", "NEG", "RELU", "RELU6", "RELU_N1_TO_1", "PRELU"), "LEAKY_RELU"),
@@ -184,12 +183,9 @@ def operator_terms(graph: Subgraph, operator: Operator) -> dict[str, float]:
         terms["copies"] = float(len(graph.computed_inputs(operator)) * pixels)
     if operator.name in ("PAD", "SLICE"):
         terms["copies"] = float(_copies(graph.tensors[operator.inputs[0]].shape, output.shape))
-    if operator.name in _POOLS:
-        height, width = operator.options["filter_h"], operator.options["filter_w"]
-        assert isinstance(height, int)
-        assert isinstance(width, int)
-        taps = float(height * width)
-        terms |= {"taps": taps * pixels, "window": taps * terms["vectors"]}
+    if operator.name in POOLS:
+        window = float(taps(graph, operator))
+        terms |= {"taps": window * pixels, "window": window * terms["vectors"]}
     return terms
 
 
@@ -205,29 +201,27 @@ def _weighted_terms(graph: Subgraph, operator: Operator) -> dict[str, float]:
     """Of a kernel; XNNPACK multiplies whole tiles, of so many pixels, filters and channels."""
     shape = graph.tensors[operator.inputs[1]].shape
     output = graph.tensors[operator.outputs[0]].shape
-    pixels = math.prod(output[:-1])
+    pixels, window = math.prod(output[:-1]), taps(graph, operator)
     if operator.name == "DEPTHWISE_CONV_2D":
-        taps = math.prod(shape[1:3])
-        return {"pixels": float(pixels), "products": float(pixels * taps * _whole(shape[-1], 8))}
+        return {"pixels": float(pixels), "products": float(pixels * window * _whole(shape[-1], 8))}
     filters, channels = shape[0], shape[-1]
-    taps = math.prod(shape[1:-1])
     whole_pixels = _whole(pixels, _PIXEL_TILE) if pixels > 1 else pixels
     terms = {
         "pixels": float(pixels),
-        "taps": float(pixels * taps),
+        "taps": float(pixels * window),
         # Of one pixel there is another kernel, and of one tap a kernel without pointers to pixels.
-        "single": float(_whole(filters, 8) * _whole(channels, 4) * taps * (pixels == 1)),
-        "indirect": float(whole_pixels * (taps > 1)),
+        "single": float(_whole(filters, 8) * _whole(channels, 4) * window * (pixels == 1)),
+        "indirect": float(whole_pixels * (window > 1)),
     }
     for tile in _FILTER_TILES:
         results = whole_pixels * _whole(filters, tile)
         terms |= {
             f"results_{tile}": float(results),
-            f"indirect_results_{tile}": float(results * (taps > 1)),
-            f"tap_results_{tile}": float(results * taps),
+            f"indirect_results_{tile}": float(results * (window > 1)),
+            f"tap_results_{tile}": float(results * window),
         }
         for step in _CHANNEL_STEPS:
-            products = results * taps * _whole(channels, step)
+            products = results * window * _whole(channels, step)
             terms[f"products_{tile}x{step}"] = float(products)
     return terms
 
