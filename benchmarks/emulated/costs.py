@@ -123,15 +123,15 @@ def non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDA
     # that brings nothing is let be until another has.
     idle: list[int] = []
     sizes = np.linalg.norm(terms, axis=0)
-    # A term may be 0 in all shapes of a kind.
-    scaled = terms / np.where(sizes, sizes, 1)
+    sizes[sizes == 0] = 1  # A term may be 0 in all shapes of a kind.
+    scaled = terms / sizes
     while True:
         residual = wanted - scaled @ found
         gradient = scaled.T @ residual
         gradient[[*active, *idle]] = -np.inf
         best = int(np.argmax(gradient))
         if gradient[best] <= 1e-9:
-            return np.asarray(found / np.where(sizes, sizes, 1), np.float64)
+            return np.asarray(found / sizes, np.float64)
         active.append(best)
         while True:
             trial = np.zeros_like(found)

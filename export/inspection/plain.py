@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.darknet.layer_names import FormKind, named_form
+from tinyedge.darknet.layer_names import FormKind, operator_form
 from tinyedge.errors import ModelError
 from tinyedge.tflite.model import Operator, Subgraph, Tensor
 from tinyedge.tflite.quantization import QuantParams
@@ -36,7 +36,7 @@ def with_plain_convolutions(graph: Subgraph, source: str) -> Subgraph:
         ModelError: a convolution bears the name of a form, and does not have it.
     """
     tensors, operators = list(graph.tensors), list[Operator]()
-    for form, group in groupby(graph.operators, lambda operator: _form(graph, operator)):
+    for form, group in groupby(graph.operators, lambda operator: operator_form(graph, operator)):
         if form is None:
             operators += group
             continue
@@ -48,15 +48,6 @@ def with_plain_convolutions(graph: Subgraph, source: str) -> Subgraph:
                 " the file was not made by tinyedge export"
             ) from error
     return Subgraph(tuple(tensors), tuple(operators), graph.inputs, graph.outputs)
-
-
-def _form(graph: Subgraph, operator: Operator) -> tuple[str, FormKind] | None:
-    """The convolution, by its output, and its form that an operator is a part of."""
-    for index in (*operator.outputs, *operator.inputs):
-        found = named_form(graph.tensors[index].name) if index >= 0 else None
-        if found is not None:
-            return found
-    return None
 
 
 def _plain(

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyedge.darknet.layer_names import FormKind, form_name, named_form, named_layer
+from tinyedge.darknet.layer_names import FormKind, form_name, named_layer, operator_form
 from tinyedge.devices.latency.instructions import file_cost
 from tinyedge.devices.profile import Profile
 from tinyedge.export.tflite.editor import ModelEditor
@@ -219,11 +219,10 @@ def written_forms(content: bytes) -> dict[int, FormKind]:
     for operator in graph.operators:
         if operator.name != "CONV_2D":
             continue
-        for index in (*operator.inputs, *operator.outputs):
-            written = named_form(graph.tensors[index].name) if index >= 0 else None
-            layer = None if written is None else named_layer(written[0])
-            if written is not None and layer is not None:
-                found[layer[0]] = written[1]
+        written = operator_form(graph, operator)
+        layer = None if written is None else named_layer(written[0])
+        if written is not None and layer is not None:
+            found[layer[0]] = written[1]
     return found
 
 
@@ -416,14 +415,15 @@ def _space_to_depth(editor: ModelEditor, convolution: _Convolution, form: Form) 
     filters, _, _, channels = editor.shape(operator.inputs[1])
     output = int(operator.outputs[0])
     rows = editor.shape(output)[1]
-    values = form.outputs * form.parts * stride * channels
+    step = form.outputs * stride * channels
+    values = form.parts * step
     writer = _Writer(editor, operator, "space_to_depth")
     image = writer.padded_rows(convolution, _pixels_right(editor, convolution, form))
     padded = editor.shape(image)[1]
     constants = _beside(editor, convolution, form, writer.prefix)
     parts = []
     for part in range(divided.number):
-        begin = (0, 0, part * form.outputs * stride * channels)
+        begin = (0, 0, part * step)
         cut = writer.cut(image, begin, (1, padded, divided.groups_read * values))
         grouped = writer.reshape(cut, (1, padded, divided.groups_read, values))
         shape = (1, rows, divided.groups, form.outputs * filters)

@@ -18,8 +18,8 @@ __all__ = [
     "bias_layer",
     "form_name",
     "layer_name",
-    "named_form",
     "named_layer",
+    "operator_form",
     "operator_layer",
 ]
 
@@ -74,10 +74,19 @@ def form_name(convolution: str, kind: FormKind) -> str:
     return f"{convolution.partition(';')[0]}/{kind}"
 
 
-def named_form(tensor: str) -> tuple[str, FormKind] | None:
+def _named_form(tensor: str) -> tuple[str, FormKind] | None:
     """The convolution and the form that a tensor's name begins with, or None."""
     for kind in get_args(FormKind):
         convolution, found, _ = tensor.partition(f"/{kind}/")
         if found:
             return convolution, kind
+    return None
+
+
+def operator_form(graph: Subgraph, operator: Operator) -> tuple[str, FormKind] | None:
+    """The convolution, by its output, and the form of it that an operator is a part of, or None."""
+    for index in (*operator.outputs, *operator.inputs):
+        found = _named_form(graph.tensors[index].name) if index >= 0 else None
+        if found is not None:
+            return found
     return None

@@ -4,7 +4,6 @@ TFLiteConverter folds constants behind a layer into its weights, fixes the scale
 outputs, and writes operators that copy their integers: what the quantizer writes must respect it.
 """
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -18,6 +17,7 @@ from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network
 from tinyedge.darknet.weights import ConvolutionalWeights, Weights
 from tinyedge.export.build.fold import fold
+from tinyedge.export.check import run_file
 from tinyedge.export.inspection.graph import read_graph
 from tinyedge.export.inspection.match import match_float_weights
 from tinyedge.export.inspection.requantize import INPUT
@@ -147,16 +147,6 @@ def float_by_converter(network: Network, weights: Weights) -> bytes:
     return convert_float(build_keras_model(network, fold(network, weights)))
 
 
-def float_answers(content: bytes, given: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    source, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    for pixels in given:
-        interpreter.set_tensor(source["index"], pixels[np.newaxis])
-        interpreter.invoke()
-        yield interpreter.get_tensor(result["index"]).reshape(-1)
-
-
 def by_converter(network: Network, weights: Weights) -> bytes:
     require_tensorflow()
     from tinyedge.export.build.model import build_keras_model
@@ -186,7 +176,8 @@ def test_without_its_rounding_it_is_the_float_file(name: str) -> None:
     constants = match_float_weights(graphs[0], graphs[1], ("float", "int8")).constants
     simulation = Simulation(graphs[1], constants, "int8")
     everything = range(INPUT, len(graphs[1].operators))
-    for pixels, wanted in zip(given, float_answers(float_file, given), strict=True):
+    wanted_answers = run_file(float_file, given, no_progress("")).answers
+    for pixels, wanted in zip(given, wanted_answers, strict=True):
         run = simulation.run(pixels[np.newaxis], float_ops=everything)
         found = simulation.output(run)
         assert np.linalg.norm(found - wanted) < 1e-4 * np.linalg.norm(wanted)
