@@ -28,7 +28,7 @@ from tinyedge.modelcard import (
 _TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 _REAL = st.floats(allow_nan=False, allow_infinity=False)
 _MEAN, _STD = st.floats(-1e6, 1e6), st.floats(1e-6, 1e6)
-_ABOVE_0 = st.floats(0, exclude_min=True, allow_infinity=False)
+_ABOVE_0 = st.floats(2.0**-126, allow_infinity=False)
 _SHA256 = st.one_of(st.just(""), st.text("0123456789abcdef", min_size=64, max_size=64))
 
 

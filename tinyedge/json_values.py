@@ -186,12 +186,14 @@ def several(check: ValueCheck, count: int | None = None) -> ValueCheck:
 
 
 def by_name(check: ValueCheck) -> ValueCheck:
-    """A dictionary of what `check` makes of each value of an object."""
+    """A dictionary of what `check` makes of each value of an object, by a `text`."""
 
     def check_all(value: object) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError("an object")
-        return {name: _part(check, f"[{shortened(name)}]", item) for name, item in value.items()}
+        return {
+            text(name): _part(check, f"[{shortened(name)}]", item) for name, item in value.items()
+        }
 
     return check_all
 

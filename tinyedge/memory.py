@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["available_memory", "give_back_memory", "share_heaps"]
+__all__ = ["available_memory", "give_back_memory", "physical_memory", "share_heaps"]
 
 # Where Linux tells about memory: of the system and of this process, of its control groups.
 _PROC = Path("/proc")
@@ -28,6 +28,11 @@ def available_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int | None
     """
     found = [*_free_in_system(proc), *_free_in_cgroups(proc, cgroups), *_free_addresses(proc)]
     return max(0, min(found)) if found else None
+
+
+def physical_memory() -> int:
+    """The bytes of memory that this machine has, whoever may take them."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def share_heaps() -> None:
@@ -63,7 +68,7 @@ def _free_in_system(proc: Path) -> Iterator[int]:
         return
     # Not of Linux: what there is at all, where even that is known.
     with contextlib.suppress(ValueError, OSError, AttributeError):
-        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        yield physical_memory()
 
 
 def _free_in_cgroups(proc: Path, cgroups: Path) -> Iterator[int]:

@@ -288,6 +288,9 @@ def _check_together(card: ModelCard) -> None:
         raise ValueError(f"{card.check.agreement} of {card.check.images} images agree")
 
 
+# What no file of scores in float32 becomes infinite by; Darknet refuses a smaller one, too.
+_LEAST_TEMPERATURE = 2.0**-126
+
 _PIXELS = integer(1, 65_535)
 _COUNT = integer(0, 2**31 - 1)
 
@@ -313,7 +316,7 @@ _CARD: Mapping[str, ValueCheck] = {
     "fit": one_of(Fit),
     "quantization": one_of(TensorType),
     "softmax_groups": _COUNT,
-    "temperature": real(0.0, open_end=True),
+    "temperature": real(_LEAST_TEMPERATURE),
     "labels": optional(several(text)),
     "ids": optional(several(text)),
     "cfg_sha256": sha256,

@@ -140,15 +140,37 @@ def test_another_size_needs_no_size_in_the_cfg() -> None:
     assert build_network(sections, size=(3, 2)).input == Shape(2, 3, 1)
 
 
-@pytest.mark.parametrize("size", [(0, 4), (4, -1)])
-def test_no_size_at_all(size: tuple[int, int]) -> None:
-    with pytest.raises(CfgError, match=rf"^\S*pools\.cfg: cannot build for {size[0]}x{size[1]}"):
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((0, 4), "0x4"),
+        ((4, -1), "4x-1"),
+        ((2**31, 4), "2147483648x4"),
+        ((4, 10**5000), "4xan integer of 16610 bits"),
+    ],
+)
+def test_no_size_at_all(size: tuple[int, int], said: str) -> None:
+    with pytest.raises(CfgError, match=rf"^\S*pools\.cfg: cannot build for {said} pixels$"):
         read_network(VALID / "pools.cfg", size=size)
+
+
+def test_a_size_is_of_whole_numbers() -> None:
+    with pytest.raises(TypeError):
+        read_network(VALID / "pools.cfg", size=(4.0, 4.0))  # type: ignore[arg-type]
+    assert read_network(VALID / "pools.cfg", size=(np.int64(12), np.int64(8))).input[:2] == (8, 12)
 
 
 def test_a_size_beyond_memory_is_refused_at_once() -> None:
     with pytest.raises(CfgError, match=r"this machine has [\d,]+ bytes of memory"):
-        read_network(VALID / "pools.cfg", size=(10**30, 10**30))
+        read_network(VALID / "pools.cfg", size=(10**9, 10**9))
+
+
+def test_what_grows_beyond_memory_is_refused_before_its_numbers_cannot_be_written() -> None:
+    """Python writes no integer of more than 4,300 digits: 19 more for each of these layers."""
+    text = "[net]\nheight=1\nwidth=1\nchannels=1\n" + "[upsample]\nstride=2147483647\n" * 1000
+    said = r"^a\.cfg:5: the network needs 0 bytes of weights and, in layer 0 \[upsample\], "
+    with pytest.raises(CfgError, match=said):
+        build_network(parse_cfg(text, "a.cfg"))
 
 
 def test_a_matrix_beyond_any_file_is_refused_at_its_line() -> None:

@@ -101,6 +101,13 @@ def test_a_class_without_a_line_has_its_index_for_a_name(tmp_path: Path) -> None
         assert read_labels(listed(tmp_path, b"3 d\n0 a\n1 b\n"), 4) == ("a", "b", "2", "d")
 
 
+def test_a_line_alone_does_not_name_millions_of_classes(tmp_path: Path) -> None:
+    """They would take all memory: a file from a stranger may have as many outputs as it likes."""
+    for outputs in (1 << 21, 10**10):
+        with pytest.raises(DatasetError, match="names 1 class, the network has"):
+            read_labels(listed(tmp_path, f"{outputs - 1} last\n".encode()), outputs)
+
+
 @pytest.mark.real_data
 def test_of_darknets_lists_the_first_thousand_are_imagenet() -> None:
     with warnings.catch_warnings():

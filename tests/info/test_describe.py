@@ -9,6 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tests.support.linear_model import write_linear_model
 from tests.support.tflite_writer import Op, T, constant, packed, write_model
+from tinyedge.darknet.layer_names import named_layer
 from tinyedge.errors import DatasetError, ModelError
 from tinyedge.info import report
 from tinyedge.info.describe import describe, label_lines
@@ -133,3 +134,14 @@ def test_the_precision_of_one_layer_or_none(
     text = report.as_text(describe(path), width=80)
     assert "\x1b" not in text
     assert f"\nprecision       {said}" in text if said else "\nprecision" not in text
+
+
+def test_a_name_that_all_tensors_bear_is_looked_at_once(tmp_path: Path) -> None:
+    """It may be megabytes long, and there may be a hundred thousand operators."""
+    shared = T((1, 4), "float32", name="x" * 1000)
+    operators = [Op("RELU", [shared], [shared])]
+    operators += [Op("RELU", [number], [shared]) for number in range(50)]
+    path = write(tmp_path / "m.tflite", *operators)
+    named_layer.cache_clear()
+    assert len(describe(path).layers) == 51
+    assert named_layer.cache_info().misses == 1

@@ -15,6 +15,7 @@ from tests.support import strangers
 from tests.support.edgetpu_models import PASSING, with_floats
 from tests.support.exports import Models
 from tests.support.tflite_writer import Op, T, constant, packed, write_model
+from tinyedge.memory import physical_memory
 from tinyedge.tflite.check import check_tflite
 from tinyedge.tflite.flatbuffer import FlatbufferError
 
@@ -93,6 +94,21 @@ def _metadata() -> Any:
     metadata = schema.MetadataT()
     metadata.name, metadata.buffer = "min_runtime_version", 99
     return metadata
+
+
+_LONG = (1, 2**31 - 1)
+_OF_A_MEMORY = physical_memory() // (2 * _LONG[1]) + 1
+
+
+def _states() -> list[Any]:
+    """Tensors that no operator writes, and a runtime makes all the same."""
+    found = []
+    for _ in range(_OF_A_MEMORY):
+        state = schema.TensorT()
+        state.name, state.type, state.isVariable = "state", schema.TensorType.FLOAT32, True
+        state.shape = list(_LONG)
+        found.append(state)
+    return found
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
@@ -233,6 +249,20 @@ REFUSED: dict[str, tuple[bytes, str]] = {
                 Op("TANH", [source], [T((1, 2**31 - 1), "float32")])
                 for source in (T((1, 2**31 - 1), "float32"), 0)
             ]
+        ),
+        "more than this machine's memory",
+    ),
+    "more states than memory": (
+        changed(convolution(), lambda model: model.subgraphs[0].tensors.extend(_states())),
+        "more than this machine's memory",
+    ),
+    "more memory for a type that NumPy lacks": (
+        write_model(
+            *(
+                Op("CAST", [number - 1 if number else T(_LONG)], [T(_LONG, "bfloat16")])
+                for number in range(_OF_A_MEMORY)
+            ),
+            outputs=range(_OF_A_MEMORY),
         ),
         "more than this machine's memory",
     ),

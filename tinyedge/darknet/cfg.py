@@ -20,7 +20,7 @@ from tinyedge.errors import CfgError, TinyedgeWarning
 from tinyedge.files import read_bytes
 from tinyedge.text import Option, counted, cut
 
-__all__ = ["Option", "Section", "parse_cfg", "read_cfg"]
+__all__ = ["LARGEST_INTEGER", "Option", "Section", "parse_cfg", "read_cfg"]
 
 # string_to_layer_type() and is_network() in parser.c.
 _CANONICAL = {
@@ -36,8 +36,8 @@ _CANONICAL = {
 }
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-# The engine keeps every integer of a .cfg in a C int.
-_LARGEST = 2**31 - 1
+LARGEST_INTEGER = 2**31 - 1
+"""The engine keeps every integer of a .cfg in a C int."""
 _LARGEST_FLOAT = (2 - 2**-23) * 2.0**127
 # What C's atoi() and strtod() find at the beginning of a text.
 _C_INTEGER = re.compile(r"[\v\f\r]*([+-]?)([0-9]+)")
@@ -170,8 +170,8 @@ class Section:
             raise self.error("is not an integer", option)
         # The length first: Python refuses to convert thousands of digits.
         digits = text.lstrip("+-").lstrip("0") or "0"
-        if len(digits) > 10 or int(digits) > _LARGEST:
-            raise self.error(f"is beyond {_LARGEST}, the largest integer of a .cfg", option)
+        if len(digits) > 10 or int(digits) > LARGEST_INTEGER:
+            raise self.error(f"is beyond {LARGEST_INTEGER}, the largest integer of a .cfg", option)
         return -int(digits) if text.startswith("-") else int(digits)
 
 

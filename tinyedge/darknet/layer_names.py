@@ -7,6 +7,7 @@ names of what it fuses by semicolons. What a form of a convolution adds to a fil
 """
 
 import re
+from functools import lru_cache
 from typing import Literal, get_args
 
 from tinyedge.darknet.layers import Layer
@@ -45,6 +46,8 @@ def activation_name(layer: Layer, activation: str) -> str:
     return f"{layer_name(layer)}_{activation}"
 
 
+# The operators of a strange file may all name one tensor whose name is megabytes long.
+@lru_cache(1024)
 def named_layer(tensor: str) -> tuple[int, str] | None:
     """Number and kind of the layer that a tensor's name begins with, or None."""
     found = _NAMED.search(tensor)

@@ -1,5 +1,6 @@
 """A network: frozen layers with their shapes, built from the sections of a .cfg."""
 
+import operator
 import os
 import warnings
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge.darknet.activations import ACTIVATIONS
-from tinyedge.darknet.cfg import Section, read_cfg
+from tinyedge.darknet.cfg import LARGEST_INTEGER, Section, read_cfg
 from tinyedge.darknet.layers import (
     LAYER_TYPES,
     BuildContext,
@@ -30,6 +31,8 @@ from tinyedge.darknet.options import (
     refuse_options,
 )
 from tinyedge.errors import CfgError, TinyedgeWarning
+from tinyedge.memory import physical_memory
+from tinyedge.text import shortened
 from tinyedge.tflite.flatbuffer import MOST_BYTES
 
 __all__ = ["Footprint", "Network", "build_network", "read_network"]
@@ -179,6 +182,7 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
     shape = _input(net, size)
     note_options(net, NET_OPTIONS, warned)
     layers: list[Layer] = []
+    most = physical_memory() // _FLOAT_BYTES
     for section in rest:
         layer_type = LAYER_TYPES.get(section.name)
         if layer_type is None:
@@ -188,6 +192,9 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
         refuse_options(section, layer_type.options)
         layers.append(layer_type.parse(section, BuildContext(shape, layers)))
         note_options(section, layer_type.options, warned)
+        if layers[-1].output.elements > most:
+            # Behind it extents may grow to numbers that nobody can write.
+            _check_memory(Network(net.source, shape, tuple(layers)))
     if not layers:
         raise net.error("has no layer behind it")
     if size is None:
@@ -203,9 +210,10 @@ def _input(net: Section, size: tuple[int, int] | None) -> Shape:
     if size is None:
         height = net.integer("height", minimum=1)
         return Shape(height, net.integer("width", minimum=1), channels)
-    width, height = size
-    if width < 1 or height < 1:
-        raise CfgError(f"{net.source}: cannot build for {width}x{height} pixels")
+    width, height = map(operator.index, size)
+    if not (1 <= width <= LARGEST_INTEGER and 1 <= height <= LARGEST_INTEGER):
+        asked = f"{shortened(width)}x{shortened(height)}"
+        raise CfgError(f"{net.source}: cannot build for {asked} pixels")
     return Shape(height, width, channels)
 
 
@@ -256,7 +264,7 @@ def _is_foreign(layer: Layer) -> bool:
 
 def _check_memory(network: Network) -> None:
     """Refuse what cannot run here: weights, and the largest layer's input and output."""
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    available = physical_memory()
     for layer in network.layers:
         # Of no .weights file, but the exported ones hold it, at most as large as any FlatBuffer.
         if isinstance(layer, Normalization):

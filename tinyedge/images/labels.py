@@ -39,6 +39,8 @@ _IMAGENET_LISTS = (IMAGENET_NAMES_SHA256, IMAGENET_IDS_SHA256)
 _SHOWN = 5
 # No network has more classes than an integer of so many digits counts.
 _MOST_DIGITS = 10
+# Of which not all need be named: one line of a strange file would name thousands of millions.
+_MOST_INDEXED = 1 << 20
 _INDEXED = r"([0-9]{1,10})[\s,;:]+(\S.*)"
 _HEADING = (
     r"(?i)#?\s*(?:(?:id|index|class[_ ]?id)[\s,;:]+)?"
@@ -199,6 +201,8 @@ def _by_index(lines: tuple[str, ...], most: int) -> tuple[str, ...] | None:
     if not names or len(names) < len(lines) or len(set(names.values())) < len(names):
         return None
     count = max(names) + 1
+    if count > _MOST_INDEXED:
+        return None
     if count != most and not (count == most + 1 and names.get(0, "").lower() in _BACKGROUND):
         return None
     return tuple(names.get(index, str(index)) for index in range(count))

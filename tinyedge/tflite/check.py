@@ -7,12 +7,12 @@ enough is measured: `python -m tests.fuzz runtime` gives a runtime what passes o
 """
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from tinyedge.errors import ModelError
+from tinyedge.memory import physical_memory
 from tinyedge.text import shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, Verifier, root_table
 from tinyedge.tflite.model import IDENTIFIER, Operator, Subgraph, Tensor, TfliteModel, parse_tflite
@@ -124,7 +124,7 @@ def _check_tensor(tensor: Tensor) -> None:
     if not (tensor.has_numbers or tensor.type in ("int4", "int2", "uint4", "bfloat16")):
         raise FlatbufferError(f"a tensor is of type {tensor.type}, which is not supported")
     if tensor.stored is not None:
-        wanted = tensor.bytes if tensor.has_numbers else _packed_bytes(tensor)
+        wanted = _bytes(tensor)
         if len(tensor.stored) != wanted:
             raise FlatbufferError(
                 f"a constant of shape {shortened(shape)} and type {tensor.type} has"
@@ -134,7 +134,10 @@ def _check_tensor(tensor: Tensor) -> None:
         _check_qparams(tensor.qparams, tensor)
 
 
-def _packed_bytes(tensor: Tensor) -> int:
+def _bytes(tensor: Tensor) -> int:
+    """Of a tensor's numbers, those too that numpy lacks the type of."""
+    if tensor.has_numbers:
+        return tensor.bytes
     bits = {"int4": 4, "uint4": 4, "int2": 2, "bfloat16": 16}[tensor.type]
     return -(-tensor.elements * bits // 8)
 
@@ -193,19 +196,21 @@ def _check_operator(graph: Subgraph, operator: Operator) -> None:
 
 
 def _check_memory(graph: Subgraph) -> None:
-    """The computed tensors that must be there at one time fit into the machine."""
+    """The computed tensors that must be there at one time, and all states, fit into the machine."""
     last_read = {n: at for at, op in enumerate(graph.operators) for n in op.inputs}
     last_read |= dict.fromkeys(graph.outputs, len(graph.operators))
     ends: dict[int, int] = {}
-    live = most = sum(graph.tensors[n].bytes for n in graph.inputs)
+    states = (tensor for tensor in graph.tensors if tensor.variable)
+    given = (graph.tensors[n] for n in graph.inputs)
+    live = most = sum(map(_bytes, (*given, *states)))
     for at, operator in enumerate(graph.operators):
         for number in operator.outputs:
-            live += graph.tensors[number].bytes
-            end = last_read.get(number, at)
-            ends[end] = ends.get(end, 0) + graph.tensors[number].bytes
+            size, end = _bytes(graph.tensors[number]), last_read.get(number, at)
+            live += size
+            ends[end] = ends.get(end, 0) + size
         most = max(most, live)
         live -= ends.pop(at, 0)
-    if most > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+    if most > physical_memory():
         raise FlatbufferError(
             f"its tensors take {most / 1e6:,.0f} MB, more than this machine's memory"
         )
