@@ -199,9 +199,31 @@ def test_what_cannot_be_resumed_or_shared_is_said_before_the_work(tmp_path: Path
         (("--resume", "--html", tmp_path / "x.html"), f"is no journal {tmp_path}/x.html.journal"),
         (("--workers", 2, "--threads", cores), f"2 workers of {cores} threads each are more than"),
         (("--journal", a), "is read by this command and would be lost"),
+        (("--html", "/"), "/: a page is an .html file"),
+        (("--html", "."), ".: a page is an .html file"),
         (("--journal", data / "0" / "0000.png"), "is no journal that tinyedge wrote"),
     ):
         done = run_as_user("compare", f, a, "--data", data, *words)
         assert (done.returncode, done.stdout) == (2, "")
         assert said in " ".join(done.stderr.split()), done.stderr
     assert not list(tmp_path.glob("*.journal"))
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    """The journal is deleted when all is done, and one table would replace the other."""
+    data = photos(tmp_path / "data", 8)
+    f, a, _ = models(tmp_path)
+    table = tmp_path / "table.csv"
+    (tmp_path / "link").symlink_to(tmp_path)
+    again = tmp_path / "link" / "table.csv"
+    page = tmp_path / "page.html"
+    for first, second, words in (
+        ("csv", "journal", ("--csv", table, "--journal", again)),
+        ("flips", "csv", ("--flips", again, "--csv", table)),
+        ("html", "journal", ("--html", page, "--journal", page)),
+    ):
+        done = run_as_user("compare", f, a, "--data", data, *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"error: --{first} and --{second} name one file, {words[3]}" in done.stderr
+    assert not table.exists()
+    assert not page.exists()

@@ -1,5 +1,6 @@
 """``tinyedge compare``."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,12 +162,13 @@ def command(
     tables = [(flips, flips_csv), (csv_file, answers_csv)]
     written = {path: table for path, table in tables if path is not None}
     context.with_resource(own_temporaries())
+    _check_distinct(flips=flips, csv=csv_file, html=html, journal=journal)
     for path in written:
         check_table_file(path)
+    inspected = _checked_page(html, layers, (float_file, *others), data, labels, ids, *written)
     journal = _journal(journal, [*written, *([html] if html else [])], resume=resume)
     for path in (*written, *([journal] if journal else [])):
         check_is_no_input(path, float_file, *others, data, labels, ids)
-    inspected = _checked_page(html, layers, (float_file, *others), data, labels, ids, *written)
     profile = running_profile(device)
     said_mean, said_std = said_of_pixels(mean, std, pixels)
     models = open_models(
@@ -256,6 +258,18 @@ def _checked_page(
     of_float, *of_others = map(file_sha256, models)
     inspected.check_is_of(of_float, of_others)
     return inspected
+
+
+def _check_distinct(**outputs: Path | None) -> None:
+    """Raise a UsageError where two of these options name one file, of which one would be lost."""
+    seen: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        place = os.path.join(os.path.realpath(path.parent), path.name)
+        if place in seen:
+            raise click.UsageError(f"--{seen[place]} and --{option} name one file, {path}")
+        seen[place] = option
 
 
 def _journal(named: Path | None, written: "Iterable[Path]", *, resume: bool) -> Path | None:
