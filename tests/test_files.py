@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import resource
 import stat
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tinyedge.files import (
+    check_writable,
     reproducible_tar,
     reproducible_zip,
     unlisted,
@@ -251,3 +253,15 @@ def test_an_error_while_a_file_is_written_names_it(tmp_path: Path) -> None:
     )
     assert done.stdout == f"File too large {tmp_path}/name\n" * 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(tmp_path: Path) -> None:
+    dangling, loop = tmp_path / "dangling", tmp_path / "loop"
+    dangling.symlink_to(tmp_path / "nowhere")
+    loop.symlink_to(loop)
+    for folder in (dangling, loop, dangling / "deeper"):
+        with pytest.raises(OSError, match=re.escape(str(folder))) as caught:
+            check_writable(folder)
+        assert caught.value.filename == str(folder)
+    check_writable(tmp_path / "a" / "b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "loop"]

@@ -237,14 +237,18 @@ def test_a_rename_that_fails_undoes_those_before_it(
     assert (tmp_path / "a").read_text() == "old"
 
 
-_NONE = '[["../a", "../b", null], 3, [1, 2, 3], ["\\u0000", "x", null]]'
+_NONE = (
+    '[["../a", "../b", null], 3, [1, 2, 3], ["\\u0000", "x", null], ["\\ud800", "\\ud800", null]]'
+)
 
 
 def test_a_record_that_is_none_harms_nobody(tmp_path: Path) -> None:
-    for number, text in enumerate(("", "[", "3", _NONE)):
+    for number, text in enumerate(("", "[", "3", "[" * 100_000, _NONE)):
         stale = tmp_path / f".tinyedge-1-{number}"
         stale.mkdir()
         (stale / "renames.json").write_text(text)
+    (tmp_path / ".tinyedge-1-pipe").mkdir()
+    os.mkfifo(tmp_path / ".tinyedge-1-pipe" / "renames.json")
     (tmp_path / "a").write_text("mine")
     sweep(tmp_path)
     assert everything_in(tmp_path) == ["a"]

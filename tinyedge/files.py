@@ -275,7 +275,8 @@ def check_writable(folder: Path) -> None:
     """
     from tinyedge.temporary import temporary_folder
 
-    there = next(at for at in (folder, *folder.absolute().parents) if at.exists())
+    # A link that leads nowhere is there, and no folder can be made in its place.
+    there = next(at for at in (folder, *folder.absolute().parents) if os.path.lexists(at))
     try:
         with temporary_folder(there):
             pass

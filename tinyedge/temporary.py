@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tinyedge.json_values import parse_json
 from tinyedge.system import interrupts_held
 
 __all__ = ["OnDisk", "own_temporaries", "put_into_place", "sweep", "temporary_folder"]
@@ -31,6 +32,8 @@ __all__ = ["OnDisk", "own_temporaries", "put_into_place", "sweep", "temporary_fo
 _PREFIX = ".tinyedge-"
 _LOCK = "lock"
 _RENAMES = "renames.json"
+# Of that: ten thousand renames.
+_MOST_BYTES = 1 << 20
 _ASIDE = "aside"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -97,7 +100,8 @@ def sweep(where: Path) -> None:
         with os.scandir(where) as entries:
             names = [entry.path for entry in entries if entry.name.startswith(_PREFIX)]
         for name in names:
-            with contextlib.suppress(OSError), interrupts_held():
+            # What stands in one may name what no file can be called (ValueError).
+            with contextlib.suppress(OSError, ValueError), interrupts_held():
                 _sweep(Path(name))
 
 
@@ -185,7 +189,9 @@ def _write_down(folder: Path, marks: Sequence[tuple[str, str, _Mark]]) -> None:
 
 def _make_the_rest(folder: Path) -> None:
     try:
-        marks = json.loads((folder / _RENAMES).read_text(encoding="utf-8"))
+        # It may be a pipe, which nobody writes.
+        with open(os.open(folder / _RENAMES, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+            marks = parse_json(stream.read(_MOST_BYTES))
     except (FileNotFoundError, ValueError):
         return
     for entry in marks if isinstance(marks, list) else ():

@@ -261,6 +261,27 @@ def test_a_set_is_not_made_of_itself(tmp_path: Path) -> None:
     assert files(output) == before
 
 
+def test_a_link_to_itself_is_no_folder(tmp_path: Path) -> None:
+    pool, loop = photos(tmp_path / "pool", _=2), tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert f"{loop}: no such folder or manifest" in refused(loop, "-o", tmp_path / "set")
+    assert f"{loop}: no such folder or manifest" in refused(
+        pool, "-o", tmp_path / "set", "--data", loop
+    )
+    assert f"error: {loop}: " in refused(pool, "-o", loop)
+
+
+def test_a_jpeg_larger_than_pillow_opens_is_copied_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is decoded smaller may be, whatever its name; its copy has a suffix."""
+    photo(1).save(tmp_path / "shot", "JPEG")
+    (tmp_path / "list").write_text(f"{tmp_path / 'shot'}\n")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    (copy,) = built(tmp_path / "list", "-o", tmp_path / "set")["chosen"]
+    assert Path(copy["path"]).suffix == ".jpg"
+
+
 def test_names_may_be_no_text(tmp_path: Path) -> None:
     pool = photos(tmp_path / "pool", a=2, b=2)
     (pool / "b").rename(pool / os.fsdecode(b"b\xff"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pwd
 import re
 import socket
 import ssl
@@ -436,6 +437,22 @@ def test_without_platformdirs_the_cache_is_where_that_would_say(
     said = cache_folder()
     monkeypatch.setitem(sys.modules, "platformdirs", None)
     assert cache_folder() == said
+
+
+@pytest.mark.parametrize("packages", [{}, {"platformdirs": None}])
+def test_a_cache_in_a_home_that_nobody_knows_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, packages: dict[str, None]
+) -> None:
+    """As of a service's user; a folder called ~ would be made else."""
+    for name, module in packages.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: {}[uid])
+    for named in ("~nobody-of-that-name/cache", "~/cache", ""):
+        monkeypatch.setenv("TINYEDGE_CACHE", named)
+        with pytest.raises(FetchError, match="there is no folder for the cache"):
+            cache_folder()
 
 
 def test_the_zoo_imports_nothing_of_the_export_extra() -> None:

@@ -26,7 +26,8 @@ __all__ = ["MANIFEST", "check_output", "file_names", "manifest", "write"]
 
 MANIFEST = "manifest.json"
 _LONGEST_NAME = 200  # bytes of a file's name, of the 255 that systems take
-_SUFFIXES = {"MPO": ".jpg", "JPEG": ".jpg", "TIFF": ".tif"}
+_SUFFIXES = {"TIFF": ".tif"}
+_JPEG = b"\xff\xd8\xff"
 
 
 def check_output(output: Path, *sources: Path | None) -> None:
@@ -39,9 +40,9 @@ def check_output(output: Path, *sources: Path | None) -> None:
     """
     if output.exists() and not output.is_dir():
         raise DatasetError(f"{output} is a file; -o names a folder")
-    place = output.resolve()
+    place = Path(os.path.realpath(output))
     for source in filter(None, sources):
-        found = source.resolve()
+        found = Path(os.path.realpath(source))
         if place == found or place in found.parents or found in place.parents:
             raise DatasetError(
                 f"{output} would lie in {source}, or around it, and be read for photos the next"
@@ -65,10 +66,10 @@ def write(choice: CalibrationChoice, output: Path) -> None:
             that was looked at lies in the folder, and would be lost.
         OSError: it cannot be written.
     """
-    place = output.resolve()
+    place = Path(os.path.realpath(output))
     looked_at = [photo.path for photo in choice.pool] + [each.path for each in choice.left_out]
     for path in looked_at:
-        if place in path.resolve().parents:
+        if place in Path(os.path.realpath(path)).parents:
             raise DatasetError(
                 f"{output} would be replaced, and {path} in it is one of the photos to choose"
                 " among; name another folder"
@@ -140,7 +141,11 @@ def _folder_name(label: str) -> str:
 def _suffix(photo: Photo) -> str:
     from PIL import Image
 
-    with Image.open(io.BytesIO(_content(photo))) as image:
+    content = _content(photo)
+    # One that may be decoded smaller alone is too large for Image.open.
+    if content.startswith(_JPEG):
+        return ".jpg"
+    with Image.open(io.BytesIO(content)) as image:
         return _SUFFIXES.get(image.format or "", f".{image.format}".lower())
 
 

@@ -114,7 +114,8 @@ def is_read_from(folder: Path, source: Path) -> bool:
         OSError: a folder cannot be read.
     """
     above: list[Path] = []
-    for each in (folder.resolve(), *folder.resolve().parents):
+    place = Path(os.path.realpath(folder))
+    for each in (place, *place.parents):
         above.append(each)
         # Behind a folder that no search enters nothing is found, but from inside.
         if is_passed_over(each.name):

@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyedge.errors import TinyedgeWarning
+from tinyedge.errors import FetchError, TinyedgeWarning
 from tinyedge.files import file_sha256, write_together
 
 __all__ = ["RemoteFile", "cache_folder", "mismatch", "pin"]
@@ -57,15 +57,25 @@ def cache_folder() -> Path:
 
     Where platformdirs, which knows the platforms, is not installed, as on a board, that is
     ``$XDG_CACHE_HOME/tinyedge`` or ``~/.cache/tinyedge`` (freedesktop.org's base directories).
+
+    Raises:
+        FetchError: it is in a home that the system does not know.
     """
     named = os.environ.get("TINYEDGE_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
+    try:
+        folder = Path(named) if named else _platforms_cache()
+        return folder.expanduser().absolute()
+    except RuntimeError as error:  # Python's, and platformdirs', of a home
+        raise FetchError(
+            f"there is no folder for the cache ({error}): name one in TINYEDGE_CACHE"
+        ) from error
+
+
+def _platforms_cache() -> Path:
     try:
         import platformdirs
     except ModuleNotFoundError:
-        caches = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-        return Path(caches).expanduser().absolute() / "tinyedge"
+        return Path(os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache") / "tinyedge"
     return Path(platformdirs.user_cache_path("tinyedge"))
 
 

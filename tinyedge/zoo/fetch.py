@@ -93,8 +93,7 @@ def fetch(
     Raises:
         FetchError: a download failed, a file has no public address, or the cache cannot be
             written; it says which address and where to put the file.
-        MissingPackageError: something must be downloaded and pooch is not installed, or the cache
-            cannot be found.
+        MissingPackageError: something must be downloaded and pooch is not installed.
     """
     _fetch_files(model, list(model.remote_files()), progress=progress, retries=retries)
     return _files(model, lambda images: images.unpack(keep=keep))

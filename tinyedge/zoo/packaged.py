@@ -60,8 +60,7 @@ class PackagedImages:
         """Where they are on this machine; None where they have to be unpacked first.
 
         Raises:
-            FetchError: this install has none, or its archive is damaged.
-            MissingPackageError: the cache cannot be found, see `cache_folder`.
+            FetchError: this install has none, or its archive is damaged; or see `cache_folder`.
         """
         if self._files.is_dir():
             return self._files
@@ -75,8 +74,8 @@ class PackagedImages:
         process, and a TinyedgeWarning says so; with `keep` that is an error.
 
         Raises:
-            FetchError, MissingPackageError: as of `find`; or the cache cannot be written, or holds
-                another image among these.
+            FetchError: as of `find`; or the cache cannot be written, or holds another image among
+                these.
         """
         if self._files.is_dir():
             return self._files

@@ -112,6 +112,17 @@ def test_a_watched_folder_gets_no_copies(
     assert sorted(path.name for path in photos.iterdir()) == ["a", "b", "link"]
 
 
+def test_a_link_to_itself_is_no_folder_for_copies(
+    model: Path, photos: Path, tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for words in ((photos,), ("--watch", photos)):
+        result = run(model, *words, "--save", loop)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"error: {loop}: " in result.stderr
+
+
 @pytest.mark.parametrize("place", [".copies", "@eaDir/copies"])
 def test_a_folder_that_no_watch_enters_may_have_them(
     model: Path, photos: Path, tmp_path: Path, place: str
