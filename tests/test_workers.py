@@ -27,6 +27,13 @@ def test_threads_are_what_the_workers_leave() -> None:
         share_cores(1000, workers=2, threads=CORES)
 
 
+@pytest.mark.parametrize("workers", [0, -1])
+def test_without_a_worker_nothing_is_done(workers: int) -> None:
+    for threads in (None, 1):
+        with pytest.raises(ValueError, match=f"^{workers} workers: at least 1 is needed"):
+            share_cores(1000, workers=workers, threads=threads)
+
+
 def test_photos_of_few_bytes_are_decoded_here(tmp_path: Path) -> None:
     """Of as many bytes as cost seconds, workers do; a missing file is told of where it is read."""
     small, large = tmp_path / "small", tmp_path / "large"

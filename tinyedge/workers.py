@@ -55,8 +55,10 @@ def share_cores(
         most_threads: no worker gets more unasked.
 
     Raises:
-        ValueError: more was asked for than there are cores.
+        ValueError: more was asked for than there are cores, or no worker.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"{workers} workers: at least 1 is needed")
     cores = len(os.sched_getaffinity(0))
     if workers is None:
         free = available_memory()

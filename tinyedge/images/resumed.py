@@ -29,7 +29,8 @@ class ResumedImages(ImageSource):
     def __init__(self, source: ImageSource, journal: Journal) -> None:
         self._source, self._journal = source, journal
         self._before = Counter(_read(journal.entries))
-        self._given: dict[SourceImage, _Answered] = {}
+        # By the object that was given: an image that is named twice is two.
+        self._given: dict[int, _Answered] = {}
         self.before = self._before.total()
         self.count = None if source.count is None else max(0, source.count - self.before)
 
@@ -52,7 +53,7 @@ class ResumedImages(ImageSource):
                 self._before[found] -= 1
                 return False
             # As it is before it is read: what is written into it meanwhile counts as a change.
-            self._given[image] = found
+            self._given[id(image)] = found
         return True
 
     def answered(self, image: SourceImage) -> None:
@@ -61,7 +62,7 @@ class ResumedImages(ImageSource):
         Raises:
             OSError: that cannot be.
         """
-        if (found := self._given.pop(image, None)) is not None:
+        if (found := self._given.pop(id(image), None)) is not None:
             name, size, modified = found
             self._journal.append({"image": name, "size": size, "modified": modified})
 
