@@ -20,6 +20,9 @@ from tests.support.commands import ROOT, need_programs, run_as_user, watched
 from tests.support.dask_cluster import DaskCluster, dask_cluster
 from tests.support.interrupted import interrupted
 from tests.support.linear_model import Rows, write_linear_model
+from tinyedge.cluster import Cluster
+from tinyedge.cluster import cluster as connected
+from tinyedge.shipping import shipped_file
 
 pytestmark = pytest.mark.long
 
@@ -112,6 +115,27 @@ def test_shipped_files_need_not_be_there(
     assert (done.returncode, done.stdout) == (2, "")
     assert "not on this worker" in done.stderr or "no such file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_commands_do_not_take_each_others_files(cluster: DaskCluster) -> None:
+    cluster.add_worker()
+    with (
+        connected(cluster.address) as one,
+        connected(cluster.address) as other,
+        one.files_shipped({"a": b"of one"}) as first,
+    ):
+        with other.files_shipped({"a": b"of the other"}) as second:
+            assert content_of(one, first) == b"of one"
+            assert content_of(other, second) == b"of the other"
+        assert content_of(one, first) == b"of one"
+        with pytest.raises(FileNotFoundError):
+            content_of(other, second)
+
+
+def content_of(cluster: Cluster, ship: str) -> bytes:
+    """Of the file "a" that its worker holds: by its path, as the worker has not these tests."""
+    path: Path = cluster.executor.submit(shipped_file, ship, "a").result()
+    return path.read_bytes()
 
 
 def test_a_worker_that_is_lost_and_one_that_is_slow_change_nothing(

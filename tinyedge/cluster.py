@@ -37,26 +37,29 @@ class Cluster:
         self.executor: Executor = client.get_executor(pure=False)
 
     @contextlib.contextmanager
-    def files_shipped(self, contents: Mapping[str, bytes]) -> Iterator[None]:
+    def files_shipped(self, contents: Mapping[str, bytes]) -> Iterator[str]:
         """Have every worker, those that come later too, hold these files while the block runs.
 
+        Yields the name of the ship, by which `tinyedge.shipping.shipped_file` finds them.
+
         Args:
-            contents: by the name that `tinyedge.shipping.shipped_file` finds each by.
+            contents: by the name that it finds each by.
 
         Raises:
             WorkerError: a worker cannot hold them.
         """
-        from tinyedge.shipping import SHIPPED, Ship
+        from tinyedge.shipping import Ship
 
+        ship = Ship(contents)
         try:
-            self._client.register_plugin(Ship(contents))
+            self._client.register_plugin(ship)
         except Exception as error:
             raise WorkerError(f"the workers do not take the models: {error}") from error
         try:
-            yield
+            yield ship.name
         finally:
             with contextlib.suppress(Exception):
-                self._client.unregister_worker_plugin(SHIPPED)
+                self._client.unregister_worker_plugin(ship.name)
 
 
 @contextlib.contextmanager

@@ -5,43 +5,46 @@ another Python, such as a board's, cannot run.
 """
 
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-__all__ = ["SHIPPED", "Ship", "shipped_file"]
-
-SHIPPED = "tinyedge-shipped"
-"""The plugin's name, and the folder's inside of a worker's own."""
+__all__ = ["Ship", "shipped_file"]
 
 
 class Ship(WorkerPlugin):  # type: ignore[misc]
-    """Has a worker hold files, by the names that `shipped_file` finds them by."""
+    """Has a worker hold files, by the names that `shipped_file` finds them by.
 
-    name = SHIPPED
+    Attributes:
+        name: the plugin's, and the folder's inside of a worker's own; no other ship's, for several
+            commands may use one scheduler, and each removes what it sent.
+    """
+
     idempotent = False
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
+        self.name = f"tinyedge-shipped-{secrets.token_hex(8)}"
         self._contents = dict(contents)
 
     def setup(self, worker: Worker) -> None:
         """Write them; the worker calls this once, before it is given work that needs them."""
-        folder = _folder(worker)
+        folder = _folder(worker, self.name)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         for name, content in self._contents.items():
             (folder / name).write_bytes(content)
 
     def teardown(self, worker: Worker) -> None:
         """Remove them."""
-        shutil.rmtree(_folder(worker), ignore_errors=True)
+        shutil.rmtree(_folder(worker, self.name), ignore_errors=True)
 
 
-def shipped_file(name: str) -> Path:
-    """Where the worker that calls this holds one of them."""
-    return _folder(get_worker()) / name
+def shipped_file(ship: str, name: str) -> Path:
+    """Where the worker that calls this holds one of the files of the ship of that name."""
+    return _folder(get_worker(), ship) / name
 
 
-def _folder(worker: Worker) -> Path:
-    return Path(worker.local_directory) / SHIPPED
+def _folder(worker: Worker, ship: str) -> Path:
+    return Path(worker.local_directory) / ship

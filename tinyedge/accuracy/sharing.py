@@ -104,8 +104,9 @@ def share_with_cluster(
 
             contents = [model.path.read_bytes() for model in models]
             names = [f"{bytes_sha256(content)}.tflite" for content in contents]
-            stack.enter_context(found.files_shipped(dict(zip(names, contents, strict=True))))
-            finders = [partial(shipped_file, name) for name in names]
+            shipped = found.files_shipped(dict(zip(names, contents, strict=True)))
+            ship_name = stack.enter_context(shipped)
+            finders = [partial(shipped_file, ship_name, name) for name in names]
         work = _work(models, threads or 1, finders)
         batch = _batch(images, found.threads, most=_A_THREAD * found.threads)
         each = counted(threads or 1, "thread")
