@@ -171,7 +171,9 @@ def opened_parent(path: str | Path) -> Iterator[tuple[str, int | None]]:
         os.close(parent)
 
 
-def write_together(contents: Mapping[Path, Content], *, executables: Collection[str] = ()) -> None:
+def write_together(
+    contents: Mapping[Path, Content], *, executables: Collection[str] = (), swept: bool = False
+) -> None:
     """Write every file, or none of them.
 
     A target's content is that of a file or, for a folder, those of its files by their paths
@@ -179,7 +181,8 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
     when all are there are they renamed into place, replacing what stood there before. A process
     that is killed between two renames leaves every file whole, and the next that writes there
     makes the rest of the renames; see `tinyedge.temporary`. `executables` are paths inside the
-    folders of files that may be executed.
+    folders of files that may be executed. `swept` says that what killed runs left has been cleared
+    up: to look for it takes longer than to write where there are ten thousands of files.
 
     Raises:
         OSError: a folder cannot be made, or the disk is full; the targets are as they were.
@@ -195,7 +198,7 @@ def write_together(contents: Mapping[Path, Content], *, executables: Collection[
             place = target.parent
             if place not in folders:
                 place.mkdir(parents=True, exist_ok=True)
-                folders[place] = stack.enter_context(temporary_folder(place))
+                folders[place] = stack.enter_context(temporary_folder(place, swept=swept))
             check_replaceable(target, folder=not isinstance(content, bytes))
             staged = folders[place] / str(number)
             with _errors_naming(target):

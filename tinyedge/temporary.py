@@ -62,15 +62,16 @@ class OnDisk:
 
 
 @contextlib.contextmanager
-def temporary_folder(where: Path) -> Iterator[Path]:
+def temporary_folder(where: Path, *, swept: bool = False) -> Iterator[Path]:
     """A folder in `where` for this user alone, gone with all it holds after the block.
 
-    Those that killed runs left in `where` are swept first.
+    Those that killed runs left in `where` are swept first, unless that was done.
 
     Raises:
         OSError: it cannot be made.
     """
-    sweep(where)
+    if not swept:
+        sweep(where)
     with contextlib.ExitStack() as stack:
         with interrupts_held():
             folder, lock = _made(where)

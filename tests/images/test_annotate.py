@@ -1,10 +1,13 @@
 """Copies of images with their answers on them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tinyedge.images.annotate import annotated, shown_in_ascii
+from tinyedge.images.annotate import AnnotatedCopies, annotated, shown_in_ascii
+from tinyedge.images.stream import SourceImage
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,14 @@ def test_a_long_line_ends_within_the_image() -> None:
     shown = np.asarray(Image.fromarray(np.asarray(annotated(pixels, ["x" * 5000]))))
     # No letter is in the margin, where the ground or the image is.
     assert shown[:20, -5:].max() <= 200
+
+
+def test_what_killed_runs_left_is_looked_for_once(tmp_path: Path) -> None:
+    """Not for each copy: that is to read the folder, which has fifty thousand names perhaps."""
+    stale = tmp_path / ".tinyedge-1-killed"
+    stale.mkdir()
+    copies = AnnotatedCopies(tmp_path)
+    assert not stale.exists()
+    stale.mkdir()
+    saved = copies.save(SourceImage("a", np.zeros((4, 4, 3), np.uint8)), ["a"])
+    assert sorted(tmp_path.iterdir()) == [stale, saved]

@@ -63,7 +63,8 @@ class AnnotatedCopies:
         target = self.folder / f"{_stem(image.name)}-{bytes_sha256(identity + raw)[:16]}.jpg"
         stream = io.BytesIO()
         annotated(content, lines).save(stream, "JPEG", quality=_QUALITY)
-        write_together({target: stream.getvalue()})
+        # `check_writable` has swept.
+        write_together({target: stream.getvalue()}, swept=True)
         return target
 
 
