@@ -1,6 +1,5 @@
 """Every device profile, and how a model would run by it on this machine."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +182,7 @@ def _delegate(profile: Profile) -> tuple[str | None, str]:
         return None, "none: the CPU alone"
     # In a process of its own: what somebody's library does when it is loaded is its affair.
     load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
-    done = children.run([sys.executable, "-c", load, profile.delegate])
+    done = children.run(children.python("-c", load, profile.delegate))
     if done.returncode == 0:
         return profile.delegate, f"{profile.delegate}: loads"
     if done.returncode < 0:

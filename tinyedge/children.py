@@ -13,7 +13,7 @@ from typing import IO
 
 from tinyedge.system import check_interrupted, interrupts_held
 
-__all__ = ["child", "die_with_parent", "run", "stop_children"]
+__all__ = ["child", "die_with_parent", "python", "run", "stop_children"]
 
 # Becomes the program behind its first argument, and has the kernel kill that when this process
 # dies, even of SIGKILL: prctl(2), PR_SET_PDEATHSIG. A process of its own does it, because what runs
@@ -33,6 +33,15 @@ _PATIENCE = 2.0
 
 _running: set["subprocess.Popen[bytes]"] = set()
 _lock = threading.Lock()
+
+
+def python(*words: object) -> list[str]:
+    """The command by which this Python runs a program or, after ``-m``, a module.
+
+    It imports nothing from the folder it is run in, where Python by itself looks first: strangers'
+    files may lie there.
+    """
+    return [sys.executable, "-P", *map(str, words)]
 
 
 def run(

@@ -107,10 +107,8 @@ def time_operators(classifier: "Classifier", runs: int) -> OperatorTimes:
         DeviceError: the profiler crashes or cannot be had.
     """
     model = classifier.path
-    command = [sys.executable, "-m", "tinyedge.devices.bench.profiler"]
-    done = children.run(
-        [*command, str(_library(classifier)), str(model), str(classifier.threads), str(runs)]
-    )
+    words = (_library(classifier), model, classifier.threads, runs)
+    done = children.run(children.python("-m", "tinyedge.devices.bench.profiler", *words))
     what = f"the operators of {model} cannot be timed by {classifier.runtime}"
     if -done.returncode in INTERRUPTS:
         name = signal.Signals(-done.returncode).name

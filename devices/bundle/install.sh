@@ -106,7 +106,7 @@ start_service() {
     fi
     # Not of $prefix/bin: Python looks for its environment beside the folder it is started from.
     # shellcheck disable=SC2086 # one word or two
-    text=$(as_user "$prefix/current/bin/python" -m tinyedge.devices.bundle.service \
+    text=$(as_user "$prefix/current/bin/python" -P -m tinyedge.devices.bundle.service \
         "$prefix" "$service" $kind) || fail "tinyedge is installed, its service is not (see above)"
     mkdir -p "$folder" && printf '%s\n' "$text" >"$folder/.$unit.$$" &&
         mv -f "$folder/.$unit.$$" "$folder/$unit" ||
@@ -140,10 +140,11 @@ sums=$(cd "$here" && sha256sum -c SHA256SUMS 2>&1) || {
     fail "this bundle is damaged or incomplete: copy it here again"
 }
 
-# Is this the board? A command of that name may be a shim that only says it is not there.
+# Is this the board? A command of that name may be a shim that only says it is not there. -I, as -P
+# below, which Python has since 3.11: the folder this is run in is no place to import from.
 python='' found=''
 for candidate in "python$python_version" python3; do
-    seen=$("$candidate" -c 'import platform, struct, sys
+    seen=$("$candidate" -I -c 'import platform, struct, sys
 print("%d.%d" % sys.version_info[:2], platform.machine(), 8 * struct.calcsize("P"))' 2>/dev/null) ||
         continue
     found=$seen
@@ -166,7 +167,7 @@ esac
 for package in $debian_packages; do
     module=${package#python3-}
     [ "$module" != pil ] || module=PIL
-    "$python" -c "import $module" 2>/dev/null ||
+    "$python" -P -c "import $module" 2>/dev/null ||
         fail "there is no wheel of $package for this board: sudo apt install $debian_packages"
 done
 
@@ -212,7 +213,7 @@ trap undo EXIT
 trap 'exit 2' HUP INT PIPE TERM
 
 say "installing tinyedge for $device into $prefix"
-"$python" -m venv --without-pip @VENV_OPTIONS@ "$version" >&2 ||
+"$python" -P -m venv --without-pip @VENV_OPTIONS@ "$version" >&2 ||
     fail "no virtual environment could be made; if Python lacks venv: sudo apt install python3-venv"
 # pip runs out of its own wheel, so that the board needs neither pip nor ensurepip.
 set -- "$here"/wheels/pip-*.whl
@@ -224,7 +225,7 @@ cp -R "$here/models" "$here/selftest" "$here/profile" "$here/bundle.json" "$here
     "$version/" || fail "the models could not be copied (see above)"
 # Of the other packages the self-test compiles what it imports, the rest is never used; of tinyedge
 # all, for users who may not write here.
-"$version/bin/python" -m compileall -q "$version"/lib/python*/site-packages/tinyedge >&2 ||
+"$version/bin/python" -P -m compileall -q "$version"/lib/python*/site-packages/tinyedge >&2 ||
     fail "tinyedge could not be compiled (see above)"
 "$version/bin/tinyedge" selftest "$version" || {
     status=$?

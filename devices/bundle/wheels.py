@@ -1,6 +1,5 @@
 """The wheels a board needs beside tinyedge's own, chosen and downloaded by pip."""
 
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -101,7 +100,7 @@ def _download(
             *("--constraint", str(limits), "--dest", str(folder / "wheels")),
             *(() if dependencies else ("--no-deps",)),
         ]
-        done = children.run([sys.executable, "-m", "pip", "download", *words, *requirements])
+        done = children.run(children.python("-m", "pip", "download", *words, *requirements))
         if done.returncode != 0:
             raise FetchError(
                 f"pip has no wheels for Python {target.python} on {target.architecture}:"

@@ -37,9 +37,11 @@ exec python3 -c "$1" "$2" "$3" </dev/null
 """
 """`PROBE_PYTHON`, PREFIX, a set of images: what the board is and has, as JSON."""
 
-# Of any Python since 2.7: too old a one is to say so.
+# Of any Python since 2.7: too old a one is to say so. Nothing is imported from the login's folder.
 PROBE_PYTHON = """
-import hashlib, json, os, platform, struct, sys, tempfile
+import sys
+sys.path = [place for place in sys.path if place]
+import hashlib, json, os, platform, struct, tempfile
 def content(*parts):
     try:
         with open(os.path.join(*parts), "rb") as stream:
@@ -170,7 +172,9 @@ exec python3 -c "$1" "$2" </dev/null
 # All that can fail is tried before a link moves. Killed between the two, `before` leads to what is
 # in use and `.other` to what was: the next goes on from there.
 ROLLBACK_PYTHON = """
-import json, os, subprocess, sys
+import sys
+sys.path = [place for place in sys.path if place]
+import json, os, subprocess
 prefix = os.path.abspath(os.path.expanduser(sys.argv[1]))
 def fail(reason):
     sys.exit("error: %s" % reason)

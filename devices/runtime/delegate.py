@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,9 +24,9 @@ def why_not(library: str, model: Path, runtimes: Sequence[RuntimeName]) -> str |
 
     It is tried in a process of its own, for a library built against another TFLite crashes.
     """
-    command = [sys.executable, "-m", "tinyedge.devices.runtime.probe", library, str(model)]
+    command = children.python("-m", "tinyedge.devices.runtime.probe", library, model, *runtimes)
     try:
-        done = children.run([*command, *runtimes], timeout=_PATIENCE)
+        done = children.run(command, timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         return (
             f"{library} did not finish one inference within {_PATIENCE} seconds; unplug the"

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +96,7 @@ def try_file(model: Path, *, tensor_bytes: int) -> Trial:
     # What its end lacks to the next 16 would count as taken.
     size -= size % 16
     try:
-        done = children.run(
-            [sys.executable, "-P", "-c", _TRY, str(model), str(size)], timeout=_PATIENCE
-        )
+        done = children.run(children.python("-c", _TRY, model, size), timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         return Trial(None, None, f"it did not end within {_PATIENCE} seconds")
     said = done.stdout.splitlines()

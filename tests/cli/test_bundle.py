@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 
 from tests.support import strangers
 from tests.support.bundles import board_environment, install, installed, selftest_of
-from tests.support.commands import need_programs, run_as_user, run_in_process
+from tests.support.commands import need_programs, run_as_user, run_in_process, set_traps
 from tests.support.exports import Models
 from tests.support.once import made_once
 from tinyedge import __version__
@@ -50,7 +50,9 @@ def made(fashion_models: Models, shared: Path) -> Path:
 def prefix(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where that bundle was installed without a network."""
     folder = tmp_path_factory.mktemp("board") / "tiny edge"
-    done = install(made, folder)
+    # Beside files that are called as what its programs import: none of them counts.
+    traps = set_traps(tmp_path_factory.mktemp("traps"))
+    done = install(made, folder, cwd=traps)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulated_pi import EmulatedPi
-from tests.support.commands import run_as_user, run_in_process
+from tests.support.commands import run_as_user, run_in_process, set_traps
 from tinyedge.devices.profile import profile_names
 
 pytestmark = pytest.mark.usefixtures("own")
@@ -154,6 +154,14 @@ def test_a_users_shell_sees_the_users_profiles(own: Path) -> None:
 
 
 @pytest.mark.pi_emulated
+def test_what_lies_in_the_folder_it_runs_in_is_not_imported(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own / "mine.toml").write_text('description = "x"\nthreads = 1\ndelegate = "libc.so.6"\n')
+    monkeypatch.chdir(set_traps(tmp_path))
+    assert _rows()["mine"]["delegate_reason"] == "libc.so.6: loads"
+
+
 @pytest.mark.parametrize(
     ("release", "board", "wanted"),
     [

@@ -20,13 +20,17 @@ def offline() -> list[str]:
 
 
 def install(
-    bundle: Path, *words: object, before: tuple[str, ...] = (), **variables: str
+    bundle: Path,
+    *words: object,
+    before: tuple[str, ...] = (),
+    cwd: str | Path = "/",
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the bundle's installer with no network; `before` are words put before the shell."""
+    """Run the bundle's installer in `cwd` with no network; `before` are words before the shell."""
     return subprocess.run(
         [*offline(), *before, "sh", str(bundle / "install.sh"), *map(str, words)],
         env={**board_environment(), **variables},
-        cwd="/",
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=False,

@@ -111,3 +111,18 @@ def pip(*words: object) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+_TRAPS = (
+    *("compileall", "ctypes", "hashlib", "json", "numpy", "pathlib", "pip", "platform"),
+    *("statistics", "struct", "subprocess", "tempfile", "tflite_micro", "tinyedge", "typing"),
+    "venv",
+)
+
+
+def set_traps(folder: Path) -> Path:
+    """Modules in `folder`, called as those that tinyedge needs, that end who imports them."""
+    for name in _TRAPS:
+        text = f"raise SystemExit({name + ' is imported from the folder it runs in'!r})\n"
+        (folder / f"{name}.py").write_text(text)
+    return folder

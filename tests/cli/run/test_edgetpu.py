@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import run_as_user
+from tests.support.commands import run_as_user, set_traps
 from tests.support.delegates import built, profile
 from tests.support.exports import Models
 from tests.support.tflite_writer import Op, T, write_model
+from tinyedge.devices.runtime.delegate import why_not
 from tinyedge.modelcard import append_card, read_card
 
 
@@ -89,6 +90,15 @@ def test_a_delegate_of_no_use_is_said_and_the_cpu_answers(
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert said in done.stderr
+
+
+def test_what_lies_in_the_folder_it_runs_in_is_not_imported_by_a_delegates_trial(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = built(tmp_path)
+    monkeypatch.chdir(set_traps(tmp_path))
+    model = files / "net_coral_edgetpu.tflite"
+    assert why_not(str(library), model, ["ai-edge-litert"]) is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.support.commands import run_as_user, run_in_process
+from tests.support.commands import run_as_user, run_in_process, set_traps
 from tests.support.exports import Models
 from tinyedge.cli import main
 from tinyedge.darknet.layer_names import operator_layer
@@ -73,6 +73,15 @@ def test_operators_are_those_of_the_file(
     assert 0 < times["fastest_ms"] <= times["inference_ms"]
     assert times["sum_ms"] == pytest.approx(sum(row["ms"] for row in rows))
     assert all(row["xnnpack"] for row in rows)
+
+
+def test_what_lies_in_the_folder_it_runs_in_is_not_imported(
+    fashion_models: Models, bags: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(set_traps(tmp_path))
+    words = ("--bench", 1, "--operators", "--json")
+    done = run_in_process("run", fashion_models.int8_model.absolute(), bags[0].absolute(), *words)
+    assert json.loads(done.stdout)["operators"]["runs"] == 1
 
 
 def test_operators_of_a_convolution_in_another_form_are_of_its_layer(
