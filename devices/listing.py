@@ -17,7 +17,7 @@ from tinyedge.devices.profile import (
 from tinyedge.devices.runtime.runtimes import Choice, choose_runtime, runtime_advice
 from tinyedge.errors import DeviceError
 from tinyedge.table import WIDTH, Column, table
-from tinyedge.text import counted
+from tinyedge.text import counted, size_text
 
 __all__ = ["Device", "as_json", "as_text", "list_devices"]
 
@@ -135,7 +135,6 @@ def _rows(device: Device) -> list[tuple[str, ...]]:
     if device.profile is None:
         return [(name, device.error or "")]
     profile = device.profile
-    memory = "-" if profile.memory is None else f"{profile.memory / 1e6:,.0f} MB"
     runtime = f"{device.runtime or 'no runtime'} ({device.runtime_reason})"
     delegate = f"; delegate {device.delegate_reason}" if profile.delegate else ""
     threads = (
@@ -144,7 +143,10 @@ def _rows(device: Device) -> list[tuple[str, ...]]:
         else f"; {counted(device.threads, 'thread')} ({device.threads_reason})"
     )
     used = f"{runtime}{threads}{delegate}"
-    rows: list[tuple[str, ...]] = [(name, profile.description, _cpu(profile), memory), ("", used)]
+    rows: list[tuple[str, ...]] = [
+        (name, profile.description, _cpu(profile), _memory(profile)),
+        ("", used),
+    ]
     return [*rows, ("", str(device.file))] if device.file else rows
 
 
@@ -191,13 +193,21 @@ def _delegate(profile: Profile) -> tuple[str | None, str]:
     return None, f"none: {last[0].removeprefix('OSError: ')}"
 
 
+def _memory(profile: Profile) -> str:
+    if profile.memory is None:
+        return "-"
+    # A microcontroller has less than a board's are rounded to.
+    return f"{profile.memory / 1e6:,.0f} MB" if profile.memory >= 1e7 else size_text(profile.memory)
+
+
 def _cpu(profile: Profile) -> str:
     """Such as ``4 x Cortex-A76, 2.4 GHz, int8 dot product``."""
     if profile.cpu is None:
         return "-"
     parts = [profile.cpu if profile.cores is None else f"{profile.cores} x {profile.cpu}"]
-    if profile.clock is not None:
-        parts.append(f"{profile.clock / 1e9:.1f} GHz")
+    clock = profile.clock
+    if clock is not None:
+        parts.append(f"{clock / 1e9:.1f} GHz" if clock >= 1e9 else f"{clock / 1e6:.0f} MHz")
     if profile.dot_product:
         parts.append("int8 dot product")
     return ", ".join(parts)

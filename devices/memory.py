@@ -5,6 +5,7 @@ import warnings
 from tinyedge.darknet.network import Network
 from tinyedge.devices.profile import Profile
 from tinyedge.errors import TinyedgeWarning
+from tinyedge.text import size_text
 
 __all__ = ["check_memory"]
 
@@ -27,7 +28,7 @@ def check_memory(network: Network, device: Profile) -> None:
     )
     warnings.warn(
         f"{network.source}: the float file needs at least {in_float}, more than a"
-        f" {device.description} has, {device.memory / 1e6:.1f} MB; {verdict}",
+        f" {device.description} has, {size_text(device.memory)}; {verdict}",
         TinyedgeWarning,
         stacklevel=2,
     )

@@ -12,6 +12,7 @@ from tinyedge.devices.latency.instructions import costs_are_known
 from tinyedge.devices.memory import check_memory
 from tinyedge.devices.profile import Profile
 from tinyedge.table import WIDTH, folded
+from tinyedge.text import size_text
 
 __all__ = ["DeviceCosts", "as_json", "as_text", "device_costs"]
 
@@ -45,7 +46,7 @@ def as_text(network: Network, costs: DeviceCosts | None = None, *, width: int = 
     lines = [summary.as_text(network, width=width)]
     if costs is not None:
         memory = costs.profile.memory
-        said = "unknown" if memory is None else f"{memory / 1e6:.1f} MB"
+        said = "unknown" if memory is None else size_text(memory)
         lines.append(f"{costs.profile.name}: memory {said}")
         lines += [f"  {name:<7} needs at least {need}" for name, need in costs.needs.items()]
         if costs.profile.microcontroller:

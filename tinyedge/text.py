@@ -16,6 +16,7 @@ __all__ = [
     "printable_lines",
     "shortened",
     "shown_name",
+    "size_text",
 ]
 
 # What moves a terminal's cursor, sets its title or ends a line (C0, DEL, C1, U+2028, U+2029), what
@@ -46,6 +47,11 @@ class Option(NamedTuple):
 def counted(number: int, noun: str) -> str:
     """``1 thread``, ``2 threads``: the number and the noun, with an s but after 1."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def size_text(count: int) -> str:
+    """So many bytes, such as ``4.2 MB`` or, of less than one, ``98.8 kB``."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
 
 
 def cut(text: str, most: int) -> str:

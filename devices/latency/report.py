@@ -5,7 +5,7 @@ from dataclasses import asdict
 from tinyedge.devices.latency.error import latency_error
 from tinyedge.devices.latency.estimates import LatencyEstimates
 from tinyedge.devices.latency.roofline import latency_text, port_milliseconds, ports_text
-from tinyedge.text import counted
+from tinyedge.text import counted, size_text
 
 __all__ = ["as_json", "as_text"]
 
@@ -30,7 +30,7 @@ def as_text(estimates: LatencyEstimates) -> str:
         ]
         streamed = max(latency.streamed_bytes for latency in estimates.edge_tpu.values())
         if streamed:
-            lines.append(f"  {streamed / 1e6:.1f} MB of parameters cross the bus each time")
+            lines.append(f"  {size_text(streamed)} of parameters cross the bus each time")
     return "\n".join(lines)
 
 

@@ -89,6 +89,15 @@ def test_json_has_the_numbers_and_the_reasons(own: Path) -> None:
     assert (settings["description"], settings["clock"], settings["memory"]) == ("mine", 9e8, None)
 
 
+def test_a_microcontrollers_numbers_are_not_rounded_to_nothing(own: Path) -> None:
+    text = 'description = "x"\nthreads = 1\nmicrocontroller = true\ncpu = "Cortex-M4"\n'
+    (own / "small.toml").write_text(f"{text}clock = 16_000_000\nmemory = 262_144\n")
+    (own / "larger.toml").write_text(f"{text}clock = 600_000_000\nmemory = 8_388_608\n")
+    lines = [" ".join(line.split()) for line in run_in_process("devices").stdout.splitlines()]
+    assert "small x Cortex-M4, 16 MHz 262.1 kB" in lines
+    assert "larger x Cortex-M4, 600 MHz 8.4 MB" in lines
+
+
 def test_a_broken_profile_hides_no_other(own: Path) -> None:
     (own / "broken.toml").write_text('description = "x"\nthreads = 0\n')
     (own / "a-name-of-some-length.toml").write_text('description = "whole"\nthreads = 1\n')
@@ -145,6 +154,14 @@ def test_a_delegate_is_tried(own: Path, tmp_path: Path) -> None:
     )
 
 
+def test_what_lies_in_the_folder_it_runs_in_is_not_imported(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own / "mine.toml").write_text('description = "x"\nthreads = 1\ndelegate = "libc.so.6"\n')
+    monkeypatch.chdir(set_traps(tmp_path))
+    assert _rows()["mine"]["delegate_reason"] == "libc.so.6: loads"
+
+
 def test_a_users_shell_sees_the_users_profiles(own: Path) -> None:
     (own / "mine.toml").write_text('description = "mine"\nthreads = 1\n')
     done = run_as_user("devices")
@@ -154,14 +171,6 @@ def test_a_users_shell_sees_the_users_profiles(own: Path) -> None:
 
 
 @pytest.mark.pi_emulated
-def test_what_lies_in_the_folder_it_runs_in_is_not_imported(
-    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (own / "mine.toml").write_text('description = "x"\nthreads = 1\ndelegate = "libc.so.6"\n')
-    monkeypatch.chdir(set_traps(tmp_path))
-    assert _rows()["mine"]["delegate_reason"] == "libc.so.6: loads"
-
-
 @pytest.mark.parametrize(
     ("release", "board", "wanted"),
     [

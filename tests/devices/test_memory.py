@@ -34,16 +34,19 @@ def test_what_fits_or_may_fit_is_passed_in_silence(memory: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory", "verdict"),
-    [(42_719, "the int8 file may fit with"), (10_679, "nor does the int8 file fit with")],
+    ("memory", "has", "verdict"),
+    [
+        (42_719, "42.7 kB", "the int8 file may fit with"),
+        (10_679, "10.7 kB", "nor does the int8 file fit with"),
+    ],
 )
-def test_what_does_not_is_told_with_the_numbers(memory: int, verdict: str) -> None:
+def test_what_does_not_is_told_with_the_numbers(memory: int, has: str, verdict: str) -> None:
     with pytest.warns(TinyedgeWarning) as told:
         check_memory(NETWORK, BOARD._replace(memory=memory))
     assert str(told[0].message) == (
-        "small.cfg: the float file needs at least 0.0 MB (0.0 MB of weights, 0.0 MB of"
-        f" activations), more than a board has, 0.0 MB; {verdict} 0.0 MB (0.0 MB of weights,"
-        " 0.0 MB of activations)"
+        "small.cfg: the float file needs at least 42.7 kB (1.1 kB of weights, 41.6 kB of"
+        f" activations), more than a board has, {has}; {verdict} 10.7 kB (0.3 kB of weights,"
+        " 10.4 kB of activations)"
     )
 
 
@@ -79,5 +82,7 @@ def test_export_warns_before_the_work(tmp_path: Path) -> None:
     # Its largest layer takes and gives 160x120 pixels of 3 + 5 numbers.
     words = ("export", *toy.source(), "--size", "160x120", "--float-only", "--device", crumb)
     result = run_in_process(*words, "-o", tmp_path / "out")
-    assert "more than a crumb has, 0.1 MB; nor does the int8 file fit with 0.2 MB" in result.stderr
+    assert (
+        "more than a crumb has, 65.5 kB; nor does the int8 file fit with 173.0 kB" in result.stderr
+    )
     assert (tmp_path / "out" / "toy_float.tflite").is_file()

@@ -32,7 +32,7 @@ from tinyedge.darknet.options import (
 )
 from tinyedge.errors import CfgError, TinyedgeWarning
 from tinyedge.memory import physical_memory
-from tinyedge.text import shortened
+from tinyedge.text import shortened, size_text
 from tinyedge.tflite.flatbuffer import MOST_BYTES
 
 __all__ = ["Footprint", "Network", "build_network", "read_network"]
@@ -79,8 +79,8 @@ class Footprint:
 
     def __str__(self) -> str:
         return (
-            f"{self.total / 1e6:.1f} MB ({self.weight_bytes / 1e6:.1f} MB of weights,"
-            f" {self.activation_bytes / 1e6:.1f} MB of activations)"
+            f"{size_text(self.total)} ({size_text(self.weight_bytes)} of weights,"
+            f" {size_text(self.activation_bytes)} of activations)"
         )
 
 
