@@ -18,7 +18,9 @@ __all__ = [
     "Profile",
     "RuntimeName",
     "check_runs_models",
+    "device_tree_model",
     "find_profile",
+    "profile_file",
     "profile_files",
     "profile_names",
     "read_profile",
@@ -151,7 +153,22 @@ def profile_names() -> list[str]:
     return list(profile_files())
 
 
-def find_profile(name_or_path: str) -> Profile:
+def profile_file(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of the profile of that name, or at that path; a name comes first.
+
+    Raises:
+        DeviceError: there is no profile of that name, and it is no path.
+    """
+    name = os.fspath(name_or_path)
+    files = profile_files()
+    if name in files:
+        return files[name]
+    if name.endswith(".toml") or os.path.lexists(name):
+        return Path(name)
+    raise DeviceError(f"unknown device {shortened(name)}; known: {', '.join(files)}")
+
+
+def find_profile(name_or_path: str | os.PathLike[str]) -> Profile:
     """The profile of that name, or of the file at that path.
 
     ``pi``, ``host`` and ``coral-usb`` have the numbers of the board this runs on, as far as a
@@ -160,14 +177,8 @@ def find_profile(name_or_path: str) -> Profile:
     Raises:
         DeviceError: there is none of that name, or its file does not describe a device.
     """
-    files = profile_files()
-    is_path = name_or_path.endswith(".toml") or os.path.lexists(name_or_path)
-    if is_path and name_or_path not in files:
-        return read_profile(Path(name_or_path))
-    if name_or_path not in files:
-        raise DeviceError(f"unknown device {shortened(name_or_path)}; known: {', '.join(files)}")
-    profile = read_profile(files[name_or_path])
-    board = running_board() if name_or_path in _ANY_BOARD else None
+    profile = read_profile(profile_file(name_or_path))
+    board = running_board() if os.fspath(name_or_path) in _ANY_BOARD else None
     if board is None:
         return profile
     if system_architecture() == "armv7l":  # the 32-bit Raspberry Pi OS
@@ -197,7 +208,7 @@ def running_board() -> Profile | None:
     Of several that match, the one with the longest ``device_tree_model``, a user's before ours.
     """
     boards: list[tuple[int, bool, Profile]] = []
-    if _device_tree_model() is None:
+    if device_tree_model() is None:
         return None
     for name, path in profile_files().items():
         try:
@@ -216,11 +227,11 @@ def this_machine_is(profile: Profile) -> bool:
         return False
     if profile.device_tree_model is None:
         return True
-    model = _device_tree_model()
+    model = device_tree_model()
     return model is not None and model.startswith(profile.device_tree_model)
 
 
-def _device_tree_model() -> str | None:
+def device_tree_model() -> str | None:
     """What this machine's kernel calls the board; None where there is no device tree."""
     try:
         return _DEVICE_TREE_MODEL.read_bytes().rstrip(b"\0").decode("utf-8", "replace")

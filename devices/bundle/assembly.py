@@ -13,7 +13,7 @@ from tinyedge.devices.bundle.board_wheel import board_wheel
 from tinyedge.devices.bundle.reference import Reference, reference
 from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, requirement_lines
-from tinyedge.devices.profile import check_runs_models, find_profile, profile_files
+from tinyedge.devices.profile import check_runs_models, find_profile, profile_file
 from tinyedge.devices.selftest import FORMAT, MANIFEST, BundledModel
 from tinyedge.errors import DatasetError
 from tinyedge.files import bytes_sha256
@@ -114,7 +114,7 @@ def assemble(
     wheels = download_wheels(target)
     files |= _packages(wheels, online=online)
     profile_name = f"profile/{profile.name}.toml"
-    files[profile_name] = _profile_file(device).read_bytes()
+    files[profile_name] = profile_file(device).read_bytes()
     # int8 is what a board is for; a float model beside it is there to be compared with.
     preferred = next((entry["file"] for entry in entries if entry["quantized"]), entries[0]["file"])
     manifest = {
@@ -168,10 +168,6 @@ def _packages(wheels: BoardWheels, *, online: bool) -> dict[str, bytes]:
     files = {f"wheels/{name}": wheel for name, wheel in carried.items()}
     files["requirements.txt"] = requirement_lines({own: content, **others}).encode()
     return files
-
-
-def _profile_file(device: str) -> Path:
-    return Path(device) if device.endswith(".toml") else profile_files()[device]
 
 
 def _installer(

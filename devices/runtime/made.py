@@ -9,6 +9,7 @@ import numpy as np
 
 import tinyedge
 from tinyedge.accuracy.page.made import HowMade, MadeFrom, time_now
+from tinyedge.devices.profile import device_tree_model
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.devices.runtime.int8_speed import has_dot_product
 from tinyedge.modelcard import ModelCard
@@ -17,7 +18,6 @@ from tinyedge.text import counted
 __all__ = ["cpu_name", "how_made"]
 
 _CPUINFO = Path("/proc/cpuinfo")
-_BOARD = Path("/proc/device-tree/model")
 
 
 def how_made(models: Sequence[Classifier], sha256: Sequence[str], command: str) -> HowMade:
@@ -50,9 +50,8 @@ def how_made(models: Sequence[Classifier], sha256: Sequence[str], command: str) 
 
 def cpu_name(cpuinfo: str) -> str | None:
     """What the board, or the CPU, calls itself, with its architecture."""
-    try:
-        name = _BOARD.read_text(errors="replace").strip("\0\n ")
-    except OSError:
+    name = device_tree_model()
+    if name is None:
         found = re.search(r"^model name\s*: (.+)$", cpuinfo, re.MULTILINE)
         name = found[1] if found else platform.processor()
     return f"{name}, {platform.machine()}" if name else platform.machine() or None

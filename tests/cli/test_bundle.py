@@ -72,6 +72,15 @@ class TestContents:
         wheels = [path.name for path in (tmp_path / "out" / "wheels").glob("tinyedge*")]
         assert wheels == [f"tinyedge_darknet-{__version__}-py3-none-any.whl"]
 
+    def test_a_profile_in_a_file_without_a_suffix_is_taken(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        profile = tmp_path / "mine"
+        profile.write_text('description = "mine"\nthreads = 1\n')
+        words = ("--device", profile, "--online", "-o", tmp_path / "out")
+        run_in_process("bundle", fashion_models.int8_model, *words)
+        assert (tmp_path / "out" / "profile" / "mine.toml").read_bytes() == profile.read_bytes()
+
     def test_json_lists_what_is_there(self, fashion_models: Models, tmp_path: Path) -> None:
         result = run_in_process(
             "bundle", fashion_models.int8_model, "-o", tmp_path / "out", "--online", "--json"

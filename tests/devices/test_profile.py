@@ -10,6 +10,7 @@ import pytest
 from tinyedge.devices.profile import (
     Profile,
     find_profile,
+    profile_file,
     profile_names,
     running_board,
     system_architecture,
@@ -297,3 +298,22 @@ def test_threads_are_no_more_than_the_cores_allowed() -> None:
         assert many.usable_threads() == 1
     finally:
         os.sched_setaffinity(0, cores)
+
+
+def test_a_file_is_named_by_a_path_too_and_needs_no_suffix(tmp_path: Path) -> None:
+    for name in ("board.toml", "board"):
+        path = tmp_path / name
+        path.write_text(LEAST)
+        assert find_profile(path) == find_profile(str(path))
+        assert find_profile(path).name == "board"
+        assert profile_file(path) == profile_file(str(path)) == path
+
+
+def test_a_name_comes_before_a_file_that_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pi4").write_text(LEAST)
+    monkeypatch.chdir(tmp_path)
+    assert profile_file("pi4").name == "pi4.toml"
+    assert profile_file("./pi4") == Path("pi4")
+    assert find_profile("./pi4").description == "a board"
