@@ -13,6 +13,7 @@ from tinyedge.devices.profile import RuntimeName, system_architecture
 from tinyedge.errors import MissingPackageError, TinyedgeWarning
 from tinyedge.installation import pip_advice
 from tinyedge.system import native_output_hidden
+from tinyedge.text import MESSAGE, cut
 from tinyedge.tflite.check import check_tflite
 
 __all__ = [
@@ -148,10 +149,10 @@ def _runtime(name: RuntimeName) -> Runtime | str:
         with native_output_hidden():
             # The package says it too; importlib.metadata is slow to load, and to ask.
             version = getattr(importlib.import_module(package), "__version__", None)
-    except ImportError as error:
-        if error.name == package:
+    except Exception as error:  # a broken package may raise anything
+        if isinstance(error, ImportError) and error.name == package:
             return f"{name} is not installed"
-        return f"{name} does not import ({error})"
+        return f"{name} does not import ({_told(error)})"
     if version is None:  # a folder of that name, which Python takes for a package
         return f"{name} is not installed"
     # Its extension was built for numpy 1: the import succeeds, Interpreter() does not.
@@ -160,9 +161,14 @@ def _runtime(name: RuntimeName) -> Runtime | str:
     try:
         with native_output_hidden():
             module = importlib.import_module(RUNTIMES[name])
-    except ImportError as error:
-        return f"{name} {version} does not import ({error})"
-    return Runtime(name, version, module.Interpreter, module.load_delegate)
+        return Runtime(name, version, module.Interpreter, module.load_delegate)
+    except Exception as error:
+        return f"{name} {version} does not import ({_told(error)})"
+
+
+def _told(error: Exception) -> str:
+    text = cut(" ".join(str(error).split()), MESSAGE)
+    return text if isinstance(error, ImportError) else f"{type(error).__name__}: {text}"
 
 
 def find_runtime(order: Sequence[RuntimeName] = tuple(RUNTIMES)) -> Runtime:

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from tests.support.linear_model import write_linear_model
-from tinyedge.devices.runtime.runtimes import RUNTIMES, find_runtime, runtime_advice
+from tinyedge.devices.runtime.runtimes import (
+    RUNTIMES,
+    choose_runtime,
+    find_runtime,
+    runtime_advice,
+)
 from tinyedge.errors import MissingPackageError
 
 
@@ -29,7 +34,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     yield folder
-    sys.modules.pop("tflite_runtime", None)
+    for name in ("tflite_runtime", "tflite_runtime.interpreter"):
+        sys.modules.pop(name, None)
 
 
 def test_litert_comes_first() -> None:
@@ -78,6 +84,33 @@ def test_one_that_does_not_import_says_why(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(MissingPackageError) as refusal:
         find_runtime(["ai-edge-litert"])
     assert f"ai-edge-litert {version} does not import (" in str(refusal.value)
+
+
+@pytest.mark.parametrize("module", ["__init__.py", "interpreter.py"])
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("raise TypeError('Descriptors cannot\\n be created')", "TypeError: Descriptors cannot be"),
+        ("None.API", "AttributeError: 'NoneType' object has no attribute"),
+        ("raise OSError('libflatbuffers.so: cannot open')", "OSError: libflatbuffers.so"),
+        ("Interpreter = = 1", "SyntaxError: invalid syntax"),
+    ],
+)
+@pytest.mark.usefixtures("without_tflite_runtime")
+def test_one_that_breaks_when_it_is_imported_is_passed_over(
+    package: Path, monkeypatch: pytest.MonkeyPatch, module: str, line: str, reason: str
+) -> None:
+    monkeypatch.setattr(np, "__version__", "1.26.4")
+    (package / "__init__.py").write_text('__version__ = "2.14.0"\n')
+    with (package / module).open("a") as stream:
+        stream.write(f"{line}\n")
+    chosen = choose_runtime(["tflite-runtime", "ai-edge-litert"])
+    assert chosen.runtime is not None
+    assert chosen.runtime.name == "ai-edge-litert"
+    (said,) = chosen.passed_over
+    version = "" if module == "__init__.py" else " 2.14.0"
+    assert said.startswith(f"tflite-runtime{version} does not import ({reason}")
+    assert "\n" not in said
 
 
 @pytest.mark.skipif(int(np.__version__.split(".")[0]) < 2, reason="numpy 1 suits tflite-runtime")
