@@ -21,8 +21,8 @@ RELEASES: Mapping[Release, tuple[str, int]] = {"bookworm": ("3.11", 36), "trixie
 _LAST_32_BIT = (3, 11)
 _FIRST_PYTHON = (3, 11)
 # manylinux2014, below which no current package has wheels (PEP 599).
-_MOST_GLIBC = 999
 _FIRST_GLIBC = 17
+_MOST_GLIBC = 999
 
 
 @dataclass(frozen=True)

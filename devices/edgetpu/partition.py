@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from tinyedge.devices.edgetpu.constraints import CONSTRAINTS, Operation
 from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.tflite.macs import multiply_accumulates
-from tinyedge.tflite.model import Subgraph, TfliteModel
+from tinyedge.tflite.model import COMPILED, Subgraph, TfliteModel
 
-__all__ = ["COMPILED", "NEWEST_RUNTIME", "OpPlacement", "Partition", "partition"]
+__all__ = ["NEWEST_RUNTIME", "OpPlacement", "Partition", "partition"]
 
-# The custom operator that holds what was compiled for the Edge TPU.
-COMPILED = "edgetpu-custom-op"
 # Of libedgetpu 16.0, which no newer one follows.
 NEWEST_RUNTIME = 14
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tinyedge.devices.edgetpu.compiler import CompilerLog, differences
-from tinyedge.devices.edgetpu.partition import COMPILED, OpPlacement, Partition
+from tinyedge.devices.edgetpu.partition import OpPlacement, Partition
 from tinyedge.devices.edgetpu.rules import Rules
 from tinyedge.devices.latency.error import latency_error
 from tinyedge.devices.latency.roofline import (
@@ -15,8 +15,9 @@ from tinyedge.devices.latency.roofline import (
     usb_latencies,
 )
 from tinyedge.table import WIDTH, Column, paragraph, table
-from tinyedge.text import counted, printable
+from tinyedge.text import counted, cut, printable
 from tinyedge.tflite.metadata import Metadata, metadata_told
+from tinyedge.tflite.model import COMPILED
 
 __all__ = ["as_json", "as_text"]
 
@@ -252,8 +253,7 @@ def _layer(tensor: str) -> str:
 
 def _plain(name: str) -> str:
     """A name from the file as a terminal can show it, no longer than half a line."""
-    shown = printable(name)
-    return shown if len(shown) <= WIDTH // 2 else shown[: WIDTH // 2 - 3] + "..."
+    return cut(printable(name), WIDTH // 2)
 
 
 def _size(size: int) -> str:

@@ -50,7 +50,7 @@ from tinyedge.tflite.metadata import (
     Normalization,
     sound_metadata,
 )
-from tinyedge.tflite.model import parse_tflite, read_tflite_bytes
+from tinyedge.tflite.model import COMPILED, parse_tflite, read_tflite_bytes
 from tinyedge.tflite.quantization import QuantParams
 
 __all__ = ["Classification", "Classifier", "Prediction", "open_models"]
@@ -325,7 +325,7 @@ class Classifier:
             ) from error
         scores = np.asarray(found, np.float64)
         if self._output["dtype"] != np.float32:
-            scale, zero_point = self._output["quantization"]
+            scale, zero_point = _scale(self._output)
             scores = (scores - zero_point) * scale
         return Inference(scores, 1000 * (perf_counter() - start))
 
@@ -527,8 +527,6 @@ def _interpreter(runtime: Runtime, content: bytes, file: RunnableFile, threads: 
     except FlatbufferError as error:
         raise ModelError(f"{file.path}: no .tflite file that can be run: {error}") from error
     except RUNTIME_ERRORS as error:
-        from tinyedge.devices.edgetpu.partition import COMPILED
-
         reason = _reason(error)
         if COMPILED in reason:
             raise ModelError(
@@ -609,9 +607,12 @@ def _class_count(tensor: TensorDetails, model: Path) -> int:
 
 
 def _quantization(tensor: TensorDetails) -> QuantParams | None:
-    """Of an integer input; None of a float one. Integers without a scale are numbers themselves."""
+    """Of an integer input; None of a float one."""
     kind = tensor["dtype"]
-    if kind == np.float32:
-        return None
+    return None if kind == np.float32 else QuantParams.per_tensor(*_scale(tensor), kind)
+
+
+def _scale(tensor: TensorDetails) -> tuple[float, int]:
+    """The scale and zero point of integers; without a scale they are numbers themselves."""
     scale, zero_point = tensor["quantization"]
-    return QuantParams.per_tensor(float(scale) or 1.0, int(zero_point), kind)
+    return float(scale) or 1.0, int(zero_point)

@@ -81,9 +81,8 @@ def _with_delegate(model: Path, profile: Profile, delegate: str, *, require: boo
 
 def _is_compiled(model: Path) -> bool:
     """Whether the file holds an operator that only an Edge TPU runs."""
-    from tinyedge.devices.edgetpu.partition import COMPILED
     from tinyedge.tflite.check import check_named
-    from tinyedge.tflite.model import read_tflite_bytes
+    from tinyedge.tflite.model import COMPILED, read_tflite_bytes
 
     operators = check_named(read_tflite_bytes(model), model).subgraphs[0].operators
     return any(operator.custom and operator.name == COMPILED for operator in operators)

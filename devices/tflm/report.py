@@ -9,7 +9,7 @@ from tinyedge.devices.tflm.interpreter import Arena, Trial
 from tinyedge.devices.tflm.kernels import OperatorKernel
 from tinyedge.installation import pip_advice
 from tinyedge.table import WIDTH, Column, paragraph, table
-from tinyedge.text import counted, printable
+from tinyedge.text import counted, cut, printable
 from tinyedge.tflite.metadata import Metadata, metadata_told
 
 __all__ = ["Findings", "as_json", "as_text"]
@@ -120,18 +120,13 @@ def _table(operators: Sequence[OperatorKernel], width: int) -> str:
     """A row for each group of operators that fare alike, in the order they first run."""
     if not operators:
         return "no operators"
-    groups = Counter((_plain(each.operator), each.reason) for each in operators)
+    # No name from the file is longer than half a line.
+    groups = Counter((cut(printable(each.operator), WIDTH // 2), each.reason) for each in operators)
     rows = [
         (name, str(count), "yes" if reason is None else "no", reason or "")
         for (name, reason), count in groups.items()
     ]
     return table(_COLUMNS, rows, width=width)
-
-
-def _plain(name: str) -> str:
-    """A name from the file as a terminal can show it, no longer than half a line."""
-    shown = printable(name)
-    return shown if len(shown) <= WIDTH // 2 else shown[: WIDTH // 2 - 3] + "..."
 
 
 def _help(operators: Sequence[OperatorKernel]) -> str | None:

@@ -15,7 +15,15 @@ from tinyedge.errors import ModelError
 from tinyedge.memory import physical_memory
 from tinyedge.text import shortened
 from tinyedge.tflite.flatbuffer import FlatbufferError, Table, Verifier, root_table
-from tinyedge.tflite.model import IDENTIFIER, Operator, Subgraph, Tensor, TfliteModel, parse_tflite
+from tinyedge.tflite.model import (
+    COMPILED,
+    IDENTIFIER,
+    Operator,
+    Subgraph,
+    Tensor,
+    TfliteModel,
+    parse_tflite,
+)
 from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.rules import OPERATOR_RULES, OperatorError, check_operator
 
@@ -24,7 +32,6 @@ __all__ = ["check_named", "check_tflite"]
 # Numbers of fields in the schema.
 _BUFFERS, _METADATA, _SIGNATURES = 4, 6, 7
 _EXTERNAL_BUFFERS, _EXTERNAL_GROUPS = 9, 8
-_COMPILED = "edgetpu-custom-op"
 # What these are given is not in the file's tensors alone.
 _STATEFUL = ("HASHTABLE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "RANDOM_")
 _CALLING = frozenset(
@@ -185,7 +192,7 @@ def _named(number: int, operator: Operator) -> str:
 
 def _check_operator(graph: Subgraph, operator: Operator) -> None:
     if operator.custom:
-        if operator.name != _COMPILED:
+        if operator.name != COMPILED:
             raise OperatorError("no runtime has this custom operator")
         return
     if operator.name.startswith(_STATEFUL) or operator.name in _CALLING:

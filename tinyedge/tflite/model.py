@@ -20,6 +20,7 @@ from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS, OptionValue, read_options
 
 __all__ = [
+    "COMPILED",
     "IDENTIFIER",
     "Operator",
     "Subgraph",
@@ -31,6 +32,8 @@ __all__ = [
     "read_tflite_bytes",
 ]
 
+COMPILED = "edgetpu-custom-op"
+"""The custom operator that holds what was compiled for the Edge TPU."""
 IDENTIFIER = b"TFL3"
 """What stands in the 4th to 8th byte of every .tflite."""
 _SCHEMA_VERSION = 3

@@ -21,6 +21,7 @@ from tests.support.foreign import (
     write_grey,
     write_photos,
 )
+from tests.support.tflite_writer import TYPES, Op, T, constant, write_model
 from tinyedge.devices.runtime.classifier import Classifier, open_models
 from tinyedge.errors import ModelError, TinyedgeWarning
 
@@ -160,6 +161,30 @@ class TestPixels:
             # So flat a photo rounds to nothing: bars alone.
             expected = (127.5 - np.array(scale.mean)) / np.array(scale.std)
             assert inputs.reshape(-1) == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_output_of_integers_without_a_scale_is_told_as_it_is(tmp_path: Path) -> None:
+    """As uint8 scores that a CAST makes: there is nothing to multiply them by."""
+    image = T((1, 1, 1, 3), "float32")
+    sums = T((1, 3), "float32")
+    path = written(
+        tmp_path / "m.tflite",
+        write_model(
+            Op("RESHAPE", [image, constant([1, 3], "int32")], [sums]),
+            Op(
+                "CAST",
+                [0],
+                [T((1, 3), "uint8", scale=0)],
+                "CastOptions",
+                {"inDataType": TYPES["float32"], "outDataType": TYPES["uint8"]},
+            ),
+        ),
+    )
+    classifier, _ = notes(path, mean=0.0, std=1.0)
+    pixels = np.array([[[7, 200, 31]]], np.uint8)
+    found = classifier.classify(pixels)
+    assert found.scores.tolist() == [7, 200, 31]
+    assert found[0].index == 1
 
 
 class TestLabels:
