@@ -265,8 +265,10 @@ class _Stream:
         frame, self._frame = self._frame, None
         if frame is None:
             raise DeviceError(f"{self.name}: the stream has ended")
-        if not self._ended:
-            self._came.clear()
+        self._came.clear()
+        # The end that came just before would be waited for without an end.
+        if self._ended:
+            self._came.set()
         return frame
 
     def close(self) -> None:

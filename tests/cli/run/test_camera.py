@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import socket
+import threading
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,9 @@ from tests.support.linear_model import write_linear_model
 from tests.support.mjpeg import mjpeg_server, shown_at
 from tests.support.running import Running
 from tinyedge.cli import main
+from tinyedge.devices.camera import open_camera
 from tinyedge.devices.runtime.classifier import Classifier
+from tinyedge.errors import DeviceError
 from tinyedge.system import INTERRUPTS
 
 
@@ -266,3 +270,20 @@ def test_what_may_be_secret_of_an_address_is_not_shown(
     assert (done.returncode, done.stdout) == (2, "")
     assert f"error: {shown} " in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_the_end_of_a_stream_just_when_a_frame_is_taken_is_not_missed() -> None:
+    """What the stream's thread does between two steps of this one, done there by this one."""
+    with mjpeg_server([(255, 0)], frames_a_second=20, seconds=60) as address:
+        stream = open_camera(address(""))
+
+        class EndsFirst(threading.Event):
+            def clear(self) -> None:
+                stream.close()
+                super().clear()
+
+        vars(stream)["_came"] = EndsFirst()
+        looks = count()
+        assert stream.frame(lambda: False) is not None
+        with pytest.raises(DeviceError, match="the stream has ended"):
+            stream.frame(lambda: next(looks) > 10)
