@@ -73,7 +73,7 @@ def float_beside(int8: "Classifier") -> Path | None:
         return None
     try:
         card = read_card(beside)
-    except TinyedgeError:
+    except (TinyedgeError, OSError):
         return None
     made_from = int8.card.weights_sha256
     return beside if card is not None and made_from and card.weights_sha256 == made_from else None

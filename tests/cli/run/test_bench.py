@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.commands import run_as_user, run_in_process
+from tests.support.exports import Models
 from tests.support.terminal import run_on_a_terminal
 from tinyedge.cli import main
 
@@ -107,6 +109,22 @@ def test_int8_that_is_slower_than_the_float_file_beside_it_is_explained(
     monkeypatch.setattr("tinyedge.devices.runtime.int8_speed._LEAST_MILLISECONDS", -1e9)
     said = run_in_process(*words).stderr
     assert re.fullmatch(r"note: int8 takes [\d.]+ ms here, float [\d.]+ ms: .+\n", said)
+
+
+@pytest.mark.parametrize("damage", ["no .tflite", "cut short"])
+def test_what_is_wrong_with_the_float_file_beside_it_is_nothing_to_the_int8_ones_times(
+    fashion_models: Models, bags: Path, tmp_path: Path, damage: str
+) -> None:
+    int8 = shutil.copy(fashion_models.int8_model, tmp_path)
+    beside = Path(shutil.copy(fashion_models.float_model, tmp_path))
+    content = beside.read_bytes()
+    if damage == "no .tflite":  # its card stands behind and is whole
+        beside.write_bytes(content[:4] + b"none" + content[8:])
+    else:
+        beside.write_bytes(content[: len(content) // 2])
+    result = run_in_process("run", int8, bags, "--bench", 1, "--json")
+    assert json.loads(result.stdout)["steady_ms"]["runs"] == 1
+    assert result.stderr == ""
 
 
 def test_a_terminal_sees_how_far_it_is(model: Path, bags: Path) -> None:
