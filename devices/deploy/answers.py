@@ -1,6 +1,7 @@
 """What a board answers, believed only after every value that is used was checked."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast, get_args
@@ -273,6 +274,16 @@ def _matching(pattern: str, what: str) -> ValueCheck:
     return check
 
 
+def _folder(value: object) -> str:
+    """An absolute path, which may have bytes that are no text, as any file's name may."""
+    found: str = _matching(r"/[^\0\r\n]{0,4000}", "a folder")(value)
+    try:
+        os.fsencode(found)
+    except UnicodeEncodeError:
+        raise ValueError("a folder") from None
+    return found
+
+
 def _pointer_bits(value: object) -> int:
     if value not in (32, 64) or type(value) is not int:
         raise ValueError("32 or 64")
@@ -280,7 +291,7 @@ def _pointer_bits(value: object) -> int:
 
 
 _FACTS: Mapping[str, ValueCheck] = {
-    "prefix": _matching(r"/[^\0\r\n]{0,4000}", "a folder"),
+    "prefix": _folder,
     "python": _matching(r"\d{1,2}\.\d{1,3}", "a version such as 3.11"),
     "machine": _matching(r"[A-Za-z0-9._-]{1,40}", "a CPU's name"),
     "bits": _pointer_bits,

@@ -56,6 +56,7 @@ REASONS = {
     "an infinite number": "its answer is no JSON (Out of range float values",
     "control characters": rf"{DAMAGED}board is '\x1b]0;title\x07', not a line of at most 200",
     "half a surrogate pair": rf"{DAMAGED}board is '\ud800', not a text",
+    "half a surrogate pair in its folder": rf"{DAMAGED}prefix is '/tmp/\ud800', not a folder",
     "no UTF-8": "its answer is no JSON (Expecting value: line 1 column 1 (char 0)): ",
     "NUL bytes": r"its answer is no JSON (Expecting value: line 1 column 1 (char 0)): '\x00\x00",
     "gigabytes for an answer": TOO_MUCH,

@@ -156,6 +156,10 @@ ODD_BOARDS: Mapping[str, OddBoard] = {
         "python3 prints \\ud800",
         python=_prints(repr(_FACTS.replace('"board": null', r'"board": "\ud800"'))),
     ),
+    "half a surrogate pair in its folder": OddBoard(
+        "python3 prints \\ud800",
+        python=_prints(repr(_FACTS.replace("/tmp/x", r"/tmp/\ud800"))),
+    ),
     "no UTF-8": OddBoard("python3 prints ff fe", python="printf '\\377\\376{\\n'\n"),
     "NUL bytes": OddBoard("python3 prints them", python="head -c 4096 /dev/zero\n"),
     "gigabytes for an answer": OddBoard("python3 runs yes", python="exec yes\n"),

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     "--data",
     type=PATH,
     metavar="DIR",
-    help="Labelled photos to compare on, on each board; MODEL is a float and an int8 file.",
+    help="Labelled photos to compare on, on each board; MODEL is a float and an int8 or mixed"
+    " file.",
 )
 @budget_option(
     "--max-drop",
@@ -169,13 +170,13 @@ def command(
                 comparing=comparing,
             )
     kind: CardKind = "int8" if comparing is None else comparing.kind
-    if html is not None:
-        _write_page(html, reports, models, command_line(context), max_drop=max_drop, kind=kind)
     show(
         as_json,
         lambda: report.as_text(reports, kind=kind, width=output_width()),
         lambda: report.as_json(reports),
     )
+    if html is not None:
+        _write_page(html, reports, models, command_line(context), max_drop=max_drop, kind=kind)
     for board in reports:
         if board.fault is not None:
             raise board.fault
