@@ -175,6 +175,19 @@ def test_images_in_a_list_must_all_be_readable(
         )
 
 
+def test_an_image_that_is_none_is_an_image_error_and_a_label_that_is_none_a_dataset_error(
+    fashion_models: Models, fashion_images: Path
+) -> None:
+    models = fashion_models.float_model, fashion_models.int8_model
+    for name in (str(fashion_images), "a\0b", "nowhere.png"):
+        with pytest.raises(tinyedge.ImageError):
+            tinyedge.compare(*models, [name])
+    bag = min((fashion_images / "Bag").iterdir())
+    for index in (10, -1, 2**70):
+        with pytest.raises(tinyedge.DatasetError, match=f"its label is class {index}, the models"):
+            tinyedge.compare(*models, [tinyedge.LabelledImage(bag, index)])
+
+
 def test_export_model_is_what_the_command_calls(toy: Toy, tmp_path: Path) -> None:
     words = ("--calib", toy.photos, "--count", PHOTOS, "--labels", toy.labels)
     run_in_process("export", *toy.source(), *words, "--keras", "-o", tmp_path / "command")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyedge.errors import TinyedgeError
 from tinyedge.files import file_sha256
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.modelcard import ModelCard
@@ -71,5 +72,5 @@ def _digests(paths: Sequence[Path]) -> list[bytes]:
 def _digest(path: Path) -> bytes:
     try:
         return bytes.fromhex(file_sha256(path))
-    except OSError:  # a dangling link, no permission: loading the image says so
+    except (OSError, TinyedgeError):  # a dangling link, no permission, a folder: loading it says so
         return bytes(_BYTES)

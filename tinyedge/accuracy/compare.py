@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -241,10 +241,9 @@ def _paths_and_labels(
         return ImagePaths(image for image in images if isinstance(image, Path)), None
     if labelled < len(images):
         raise ValueError(f"{labelled} of the {len(images)} images have labels; all must, or none")
-    both = LabelledImages(
-        (image.path, image.index) for image in images if isinstance(image, LabelledImage)
-    )
-    check_labels(both, classes)
+    found = cast(Sequence[LabelledImage], images)
+    check_labels(found, classes)
+    both = LabelledImages(found)
     return both.paths, both.indices
 
 
