@@ -222,7 +222,9 @@ def test_what_somebody_else_wrote_since_is_not_overwritten(tmp_path: Path) -> No
 def test_a_rename_that_fails_undoes_those_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Those in other folders, too."""
     (tmp_path / "a").write_text("old")
+    (tmp_path / "z").mkdir()
     place = temporary._place
 
     def failing(staged: Path, target: Path) -> Any:
@@ -232,9 +234,31 @@ def test_a_rename_that_fails_undoes_those_before_it(
 
     monkeypatch.setattr(temporary, "_place", failing)
     with pytest.raises(OSError, match="No space left"):
-        write_together({tmp_path / name: b"new" for name in "abc"})
-    assert everything_in(tmp_path) == ["a"]
+        write_together({tmp_path / name: b"new" for name in ("a", "b", "z/c", "z/d")})
+    assert everything_in(tmp_path) == ["a", "z"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_killed_between_two_folders_each_is_completed_by_the_next_that_writes_there(
+    tmp_path: Path,
+) -> None:
+    program = (
+        "import os, signal\nfrom pathlib import Path\nfrom tinyedge import files, temporary\n"
+        "place = temporary._place\n"
+        "def killed(staged, target):\n"
+        "    if target.name == 'b':\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return place(staged, target)\n"
+        "temporary._place = killed\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "files.write_together({folder / name: b'new' for name in ('x/a', 'y/b')})\n"
+    )
+    with Running(program=program) as writer:
+        assert writer.end()[0] == -signal.SIGKILL
+    assert (tmp_path / "x" / "a").exists()
+    assert not (tmp_path / "y" / "b").exists()
+    for folder in ("x", "y"):
+        sweep(tmp_path / folder)
+    assert everything_in(tmp_path) == ["x", "x/a", "y", "y/b"]
 
 
 _NONE = (
@@ -272,5 +296,5 @@ def test_all_temporaries_of_a_command_are_in_one_folder(
 def test_a_name_may_be_as_long_as_the_system_lets_it(tmp_path: Path) -> None:
     with temporary_folder(tmp_path) as folder:
         (folder / "0").touch()
-        put_into_place(folder, [("0", "n" * 255)])
+        put_into_place({folder: [("0", "n" * 255)]})
     assert everything_in(tmp_path) == ["n" * 255]

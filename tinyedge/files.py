@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from tinyedge.errors import TinyedgeError
-from tinyedge.system import check_interrupted, interrupts_held
+from tinyedge.system import check_interrupted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -207,9 +207,7 @@ def write_together(
                 else:
                     _write_folder(staged, content, executables)
             renames.setdefault(place, []).append((staged.name, target.name))
-        with interrupts_held():
-            for place, names in renames.items():
-                put_into_place(folders[place], names)
+        put_into_place({folders[place]: names for place, names in renames.items()})
 
 
 def check_replaceable(target: Path, *, folder: bool = False) -> None:

@@ -19,7 +19,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -106,27 +106,31 @@ def sweep(where: Path) -> None:
                 _sweep(Path(name))
 
 
-def put_into_place(folder: Path, renames: Sequence[tuple[str, str]]) -> None:
-    """Rename what stands in a temporary folder to where it belongs, beside the folder: all of it.
+def put_into_place(renames: Mapping[Path, Sequence[tuple[str, str]]]) -> None:
+    """Rename what stands in temporary folders to where it belongs, beside each folder: all of it.
 
-    What stood there is replaced. Where this process is killed meanwhile, the next `sweep` makes the
-    rest of the renames, but for targets that somebody else has changed since.
+    What stood there is replaced. Where this process is killed meanwhile, the next `sweep` of each
+    place makes the rest of its renames, but for targets that somebody else has changed since.
 
     Args:
-        folder: made by `temporary_folder`.
-        renames: names in it, and those they get.
+        renames: of each folder made by `temporary_folder`, names in it and those they get.
 
     Raises:
         OSError: one cannot be made; those before it are undone, but for files that were replaced
             on a file system that cannot exchange two names.
     """
-    marks = [(name, target, _mark(folder.parent / target)) for name, target in renames]
+    marks = {
+        folder: [(name, target, _mark(folder.parent / target)) for name, target in names]
+        for folder, names in renames.items()
+    }
     with interrupts_held(), contextlib.ExitStack() as undo:
         # One rename alone is made or not.
-        if len(marks) > 1:
-            _write_down(folder, marks)
-        for name, target, _ in marks:
-            undo.callback(_place(folder / name, folder.parent / target))
+        if sum(map(len, marks.values())) > 1:
+            for folder, marked in marks.items():
+                _write_down(folder, marked)
+        for folder, marked in marks.items():
+            for name, target, _ in marked:
+                undo.callback(_place(folder / name, folder.parent / target))
         undo.pop_all()
 
 

@@ -72,7 +72,7 @@ def _download(file: RemoteFile, retries: int, progress: Progress) -> None:
             registry.fetch(name, downloader=_downloader(file, progress))
             # Temporary files are their owner's alone; a cache may be shared.
             (folder / name).chmod(0o644)
-            put_into_place(folder, [(name, name)])
+            put_into_place({folder: [(name, name)]})
     except (requests.exceptions.RequestException, ValueError) as error:
         raise FetchError(
             f"cannot download {file.url}: {_reason(error)};"

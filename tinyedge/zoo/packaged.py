@@ -140,7 +140,7 @@ class _Archive:
                 path = folder / place.name / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            put_into_place(folder, [(place.name, place.name)])
+            put_into_place({folder: [(place.name, place.name)]})
 
 
 def _read_archive(path: Path) -> _Archive:
