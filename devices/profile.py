@@ -12,6 +12,7 @@ from tinyedge.text import is_plain_name, shortened
 from tinyedge.toml import read_toml
 
 __all__ = [
+    "MOST_THREADS",
     "Architecture",
     "InputType",
     "ModelKind",
@@ -34,6 +35,9 @@ Architecture = Literal["aarch64", "armv7l", "x86_64"]
 RuntimeName = Literal["ai-edge-litert", "tflite-runtime", "tensorflow"]
 InputType = Literal["int8", "uint8"]
 ModelKind = Literal["float", "int8", "coral"]
+
+MOST_THREADS = 1024
+"""Of a runtime: where the system gives no more of them runtimes crash."""
 
 _FOLDER = Path(__file__).parent
 # The kernel publishes the board's name here; absent on machines without a device tree.
@@ -295,7 +299,7 @@ _KEYS = {
     "cache": _whole(2**10, 2**40, "bytes"),
     "memory": _whole(2**16, 2**50, "bytes"),
     "memory_bandwidth": _whole(10**6, 10**14, "bytes a second"),
-    "threads": _whole(1, 1024, "threads", required=True),
+    "threads": _whole(1, MOST_THREADS, "threads", required=True),
     "runtimes": _some_of(*get_args(RuntimeName)),
     "delegate": _Key(_text, "the name or path of a shared library"),
     "input_type": _one_of(*get_args(InputType)),

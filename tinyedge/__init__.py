@@ -292,7 +292,7 @@ def compare_models(
                 workers=workers,
                 threads=threads,
                 most_threads=profile.usable_threads(),
-                one_process=any(model.delegate is not None for model in opened),
+                only_here=next((model.only_here for model in opened if model.only_here), None),
             )
         shared = stack.enter_context(sharing)
         if started is not None:

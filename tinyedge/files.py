@@ -26,6 +26,7 @@ __all__ = [
     "check_replaceable",
     "check_writable",
     "file_sha256",
+    "is_own_stream",
     "list_of",
     "open_bytes",
     "opened_parent",
@@ -58,6 +59,8 @@ _ZIP_PLAIN = 20
 _MOST_OF_A_STREAM = 2**31
 _ANY_SIZE = 2**63
 _OWN_STREAM = "/dev/(?:stdin|fd/([0-9]{1,6}))"
+# In /dev/shm are files.
+_OF_A_PROCESS = "/(dev/(?!shm/)|proc/)"
 # What pipes gave, by their device and inode: they can be read once, and a model's card, graph and
 # sha256 are asked for one after the other.
 _read_from_pipes: dict[tuple[int, int], bytes] = {}
@@ -142,6 +145,11 @@ def open_bytes(
         stream.close()
         raise
     return stream
+
+
+def is_own_stream(path: str | Path) -> bool:
+    """Whether what stands at `path` may be another file for each process, as ``/dev/stdin`` is."""
+    return re.match(_OF_A_PROCESS, str(path)) is not None
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from tinyedge.errors import TinyedgeError
 from tinyedge.files import read_text
 from tinyedge.text import MESSAGE, cut
 
-__all__ = ["read_toml"]
+__all__ = ["MOST_BYTES", "read_toml"]
 
-# A profile or an inventory of a hundred boards has a few KB.
-_MOST_BYTES = 2**18
+MOST_BYTES = 2**18
+"""Of a TOML file: a profile or an inventory of a hundred boards has a few KB."""
 # The parser's time grows with the square of them.
 _MOST_DOTS = 20
 _MOST_DIGITS = 18
@@ -37,7 +37,7 @@ def read_toml(path: Path, *, what: str, error: type[TinyedgeError]) -> dict[str,
             integer of thousands of digits, a key of many dots or tables nested too deep for Python.
         OSError: there is none, or it cannot be read.
     """
-    text = read_text(path, limit=_MOST_BYTES, what=what, error=error)
+    text = read_text(path, limit=MOST_BYTES, what=what, error=error)
     plain = _plain(text)
     if plain is not None:
         return plain

@@ -13,7 +13,7 @@ from tinyedge.devices.bench.profiler import Profile, ProfiledOperator
 from tinyedge.devices.runtime.runtimes import RUNTIMES
 from tinyedge.errors import DeviceError, ModelError
 from tinyedge.system import INTERRUPTS
-from tinyedge.tflite.model import Subgraph, read_tflite
+from tinyedge.tflite.model import Subgraph, file_for_programs, read_tflite
 
 if TYPE_CHECKING:
     from tinyedge.devices.runtime.classifier import Classifier
@@ -107,8 +107,9 @@ def time_operators(classifier: "Classifier", runs: int) -> OperatorTimes:
         DeviceError: the profiler crashes or cannot be had.
     """
     model = classifier.path
-    words = (_library(classifier), model, classifier.threads, runs)
-    done = children.run(children.python("-m", "tinyedge.devices.bench.profiler", *words))
+    with file_for_programs(model) as file:
+        words = (_library(classifier), file, classifier.threads, runs)
+        done = children.run(children.python("-m", "tinyedge.devices.bench.profiler", *words))
     what = f"the operators of {model} cannot be timed by {classifier.runtime}"
     if -done.returncode in INTERRUPTS:
         name = signal.Signals(-done.returncode).name

@@ -15,10 +15,11 @@ from tinyedge.devices.bundle.target import Target
 from tinyedge.devices.bundle.wheels import BoardWheels, download_wheels, requirement_lines
 from tinyedge.devices.profile import check_runs_models, find_profile, profile_file
 from tinyedge.devices.selftest import FORMAT, MANIFEST, BundledModel
-from tinyedge.errors import DatasetError
-from tinyedge.files import bytes_sha256
+from tinyedge.errors import DatasetError, DeviceError
+from tinyedge.files import bytes_sha256, read_bytes
 from tinyedge.text import is_plain_name
 from tinyedge.tflite.model import read_tflite_bytes
+from tinyedge.toml import MOST_BYTES
 
 __all__ = ["CHECKSUMS", "INSTALLER", "Bundle", "answer", "assemble"]
 
@@ -114,7 +115,9 @@ def assemble(
     wheels = download_wheels(target)
     files |= _packages(wheels, online=online)
     profile_name = f"profile/{profile.name}.toml"
-    files[profile_name] = profile_file(device).read_bytes()
+    files[profile_name] = read_bytes(
+        profile_file(device), limit=MOST_BYTES, what="a device profile", error=DeviceError
+    )
     # int8 is what a board is for; a float model beside it is there to be compared with.
     preferred = next((entry["file"] for entry in entries if entry["quantized"]), entries[0]["file"])
     manifest = {

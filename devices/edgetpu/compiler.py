@@ -15,6 +15,7 @@ from pathlib import Path
 from tinyedge import children
 from tinyedge.devices.edgetpu.partition import Partition
 from tinyedge.temporary import temporary_folder
+from tinyedge.tflite.model import file_for_programs
 
 __all__ = [
     "MAPPED",
@@ -109,9 +110,10 @@ def run_compiler(
     The log says in `failure` where the compiler cannot be run, is killed or does not end.
     Returns the log and its text.
     """
-    with temporary_folder(Path(tempfile.gettempdir())) as folder:
+    made_in = temporary_folder(Path(tempfile.gettempdir()))
+    with made_in as folder, file_for_programs(model) as file:
         oldest = [] if runtime is None else ["-m", str(runtime)]
-        command = [str(compiler), "-s", *oldest, "-o", str(folder), str(model.resolve())]
+        command = [str(compiler), "-s", *oldest, "-o", str(folder), str(file.resolve())]
         try:
             done = children.run(command, timeout=_TIMEOUT, stderr=subprocess.STDOUT)
         except subprocess.TimeoutExpired:

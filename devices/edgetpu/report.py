@@ -1,5 +1,6 @@
 """What is known of a model on the Edge TPU, as text and as JSON."""
 
+import shlex
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -231,7 +232,7 @@ def _compiler(model: Path, partition: Partition, log: CompilerLog | None) -> str
         return (
             "edgetpu_compiler is not on the PATH, so all of this is predicted from its published"
             " rules; to be sure, on a Debian x86-64 machine with Coral's package type:"
-            f" edgetpu_compiler -s {model.name}"
+            f" {shlex.join(['edgetpu_compiler', '-s', model.name])}"
         )
     if not log.ran:
         return f"edgetpu_compiler is of no use: {log.failure}; all of this is predicted"

@@ -79,9 +79,9 @@ def shared_among(
     """
     if workers == 1 or (workers is None and (images is None or images < _FEWEST_SHARED)):
         return None
-    if classifier.delegate is not None:
+    if classifier.only_here is not None:
         if workers is not None:
-            raise ValueError(f"{workers} workers cannot share one accelerator")
+            raise ValueError(f"{workers} workers {classifier.only_here}")
         return None
     # Here, because a board answers few images without it.
     from tinyedge.workers import share_cores

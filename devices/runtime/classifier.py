@@ -19,7 +19,7 @@ from tinyedge.accuracy.model import (
     is_probability,
     probabilities,
 )
-from tinyedge.devices.profile import Profile, check_runs_models, find_profile
+from tinyedge.devices.profile import MOST_THREADS, Profile, check_runs_models, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
 from tinyedge.devices.runtime.pixels import (
     PixelEncoding,
@@ -37,6 +37,7 @@ from tinyedge.devices.runtime.runtimes import (
     runs_int8_without_xnnpack,
 )
 from tinyedge.errors import AnswerError, ModelError, TinyedgeWarning
+from tinyedge.files import is_own_stream
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.labels import class_names, labels_in_metadata, read_labels
 from tinyedge.images.load import ImageLike, load_input
@@ -157,7 +158,7 @@ class Classifier:
         Args:
             model: a .tflite that tinyedge exported; any other image classifier needs `fit`.
             device: what it runs on: a profile, its name such as ``pi4``, or its .toml file.
-            threads: of the runtime, at least 1 [default: the device's].
+            threads: of the runtime, 1 to 1,024 [default: the device's].
             fit: how images are fitted to the input.
             labels: a text file of class names, one per line.
             ids: the same with WordNet ids.
@@ -244,6 +245,15 @@ class Classifier:
                 " a threshold is for one output"
             )
         return EVEN if threshold is None else threshold
+
+    @property
+    def only_here(self) -> str | None:
+        """Why workers cannot run it, in words that go on after "workers"; None where they can."""
+        if self.delegate is not None:
+            return "cannot share one accelerator"
+        if is_own_stream(self.path):
+            return f"cannot read {self.path}, which is another file for each"
+        return None
 
     def opener(
         self, threads: int, find: Callable[[], Path] | None = None, *, named: bool = False
@@ -488,8 +498,9 @@ def _check_arguments(
     for name, given, allowed in choices:
         if given is not None and given not in allowed:
             raise ValueError(f"{name}: {given!r} is none of {', '.join(allowed)}")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}, not 1 or more")
+    # Of an integer: a runtime takes no other number, and crashes of too many threads.
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
+        raise ValueError(f"threads is {threads!r}, not a whole number from 1 to {MOST_THREADS:,}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"threshold is {threshold}; a probability is 0 to 1")
 

@@ -10,6 +10,7 @@ from tinyedge import children
 from tinyedge.devices.edgetpu.usb import Accelerator, find_accelerators
 from tinyedge.devices.profile import RuntimeName
 from tinyedge.system import INTERRUPTS
+from tinyedge.tflite.model import file_for_programs
 
 __all__ = ["why_not"]
 
@@ -24,9 +25,10 @@ def why_not(library: str, model: Path, runtimes: Sequence[RuntimeName]) -> str |
 
     It is tried in a process of its own, for a library built against another TFLite crashes.
     """
-    command = children.python("-m", "tinyedge.devices.runtime.probe", library, model, *runtimes)
+    probe = children.python("-m", "tinyedge.devices.runtime.probe", library)
     try:
-        done = children.run(command, timeout=_PATIENCE)
+        with file_for_programs(model) as file:
+            done = children.run([*probe, str(file), *runtimes], timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         return (
             f"{library} did not finish one inference within {_PATIENCE} seconds; unplug the"

@@ -64,9 +64,11 @@ def _with_delegate(model: Path, profile: Profile, delegate: str, *, require: boo
         if reason is None:
             return RunnableFile(model, delegate, _card(model))
     else:
+        import shlex
+
         reason = (
             f"{model} is not compiled for the Edge TPU (on a Debian x86-64 machine with Coral's"
-            f" package: edgetpu_compiler {model.name})"
+            f" package: {shlex.join(['edgetpu_compiler', model.name])})"
         )
     if require:
         raise DeviceError(reason)

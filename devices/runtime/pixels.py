@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from tinyedge.errors import ModelError
+from tinyedge.text import shortened
 from tinyedge.tflite.metadata import PIXELS, UNIT_PIXELS, Normalization
 from tinyedge.tflite.quantization import QuantParams
 
@@ -57,18 +60,25 @@ def named_normalization(
             "a mean without a std, or the other way round: what a pixel becomes is"
             " (pixel - mean) / std, with pixels from 0 to 255"
         )
-    numbers = [
-        tuple(float(each) for each in (given if isinstance(given, Sequence) else (given,)))
-        for given in (mean, std)
-    ]
-    for name, each in zip(("mean", "std"), numbers, strict=True):
-        if len(each) not in (1, 3) or any(not abs(number) < _MOST for number in each):
-            raise ModelError(f"{name} is {_given_as(each)}: it is one number, or three, of RGB")
+    numbers = [_numbers(name, given) for name, given in (("mean", mean), ("std", std))]
     if min(numbers[1]) <= 0:
         raise ModelError(f"std is {_given_as(numbers[1])}: it is above 0")
     found = Normalization(*numbers)
     if not found.is_finite:
         raise ModelError(f"std is {_given_as(numbers[1])}, which makes pixels infinite")
+    return found
+
+
+def _numbers(name: str, given: float | Sequence[float]) -> tuple[float, ...]:
+    try:
+        # A list, a tuple, an array, or one number alone.
+        found = tuple(map(float, np.ravel(given)))
+    except (TypeError, ValueError, OverflowError):
+        raise ModelError(
+            f"{name} is {shortened(given)}: it is one number, or three, of RGB"
+        ) from None
+    if len(found) not in (1, 3) or any(not abs(number) < _MOST for number in found):
+        raise ModelError(f"{name} is {_given_as(found)}: it is one number, or three, of RGB")
     return found
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyedge import children
+from tinyedge.tflite.model import file_for_programs
 
 __all__ = ["Arena", "Trial", "is_installed", "try_file"]
 
@@ -91,12 +92,13 @@ def try_file(model: Path, *, tensor_bytes: int) -> Trial:
         model: of which `tinyedge.tflite.check.check_tflite` says nothing.
         tensor_bytes: as of `tensor_arena_bytes`, for the size of the arena to try it with.
     """
-    # Plans may be worse than the best, and structures grow with operators and channels.
-    size = 2 * tensor_bytes + model.stat().st_size + 2**20
-    # What its end lacks to the next 16 would count as taken.
-    size -= size % 16
     try:
-        done = children.run(children.python("-c", _TRY, model, size), timeout=_PATIENCE)
+        with file_for_programs(model) as file:
+            # Plans may be worse than the best, and structures grow with operators and channels.
+            size = 2 * tensor_bytes + file.stat().st_size + 2**20
+            # What its end lacks to the next 16 would count as taken.
+            size -= size % 16
+            done = children.run(children.python("-c", _TRY, file, size), timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         return Trial(None, None, f"it did not end within {_PATIENCE} seconds")
     said = done.stdout.splitlines()

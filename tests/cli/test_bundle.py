@@ -81,6 +81,16 @@ class TestContents:
         run_in_process("bundle", fashion_models.int8_model, *words)
         assert (tmp_path / "out" / "profile" / "mine.toml").read_bytes() == profile.read_bytes()
 
+    def test_a_profile_may_come_through_a_pipe(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        words = ("--device", "/dev/stdin", "--online", "-o", tmp_path / "out")
+        command = [sys.executable, "-m", "tinyedge", "bundle", fashion_models.int8_model, *words]
+        profile = 'description = "mine"\nthreads = 1\n'
+        done = subprocess.run(command, input=profile.encode(), capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out" / "profile" / "stdin.toml").read_text() == profile
+
     def test_json_lists_what_is_there(self, fashion_models: Models, tmp_path: Path) -> None:
         result = run_in_process(
             "bundle", fashion_models.int8_model, "-o", tmp_path / "out", "--online", "--json"

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,24 @@ def test_the_package_has_the_last_word(tmp_path: Path) -> None:
     assert "does not run the file: " in text
     assert "arena at least 32 bytes, an estimate by rule" in text
     assert "pip install" not in text
+
+
+def test_a_file_that_comes_through_a_pipe_is_tried_as_any_other(fashion_models: Models) -> None:
+    need_package("tflite_micro")
+    model = fashion_models.int8_model
+    command = [
+        sys.executable,
+        "-m",
+        "tinyedge",
+        "check",
+        "/dev/stdin",
+        "--device",
+        "tflm",
+        "--json",
+    ]
+    done = subprocess.run(command, input=model.read_bytes(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {**json.loads(done.stdout), "model": str(model)} == checked(model)
 
 
 @pytest.mark.usefixtures("without_package")

@@ -36,7 +36,7 @@ def share(
     workers: int | Executor | None,
     threads: int | None,
     most_threads: int,
-    one_process: bool,
+    only_here: str | None,
 ) -> Iterator[Workers | None]:
     """The workers for a comparison while the block runs; None where one process does it all.
 
@@ -46,7 +46,8 @@ def share(
         workers: how many there shall be, None for what is of use; or who has them.
         threads: of the runtime in each; None for what the cores leave.
         most_threads: no worker gets more unasked.
-        one_process: whether an accelerator is used, which serves one process at a time.
+        only_here: why no other process can run them, in words that go on after "workers"; None
+            where others can.
 
     Raises:
         ValueError: more are asked for than there are cores, or than can use what is there.
@@ -57,10 +58,10 @@ def share(
         described = f"{counted(threads or 1, 'thread')} in each of an executor's workers"
         yield Workers(workers, work, _IN_A_BATCH, _IN_FLIGHT, described)
         return
-    if one_process and workers not in (None, 1):
-        raise ValueError(f"{workers} workers cannot share one accelerator")
+    if only_here and workers not in (None, 1):
+        raise ValueError(f"{workers} workers {only_here}")
     divided = share_cores(
-        images, workers=1 if one_process else workers, threads=threads, most_threads=most_threads
+        images, workers=1 if only_here else workers, threads=threads, most_threads=most_threads
     )
     if divided.workers == 1:
         yield None

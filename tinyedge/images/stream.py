@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from tinyedge.errors import DatasetError
+from tinyedge.files import is_own_stream
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.find import find_images
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["STDIN", "ImageSource", "NamedImages", "SourceImage", "WhenUnreadable"]
 
 STDIN = "-"
-# What stands there is another file for each process.
-_OWN_STREAMS = ("/dev/", "/proc/")
 
 WhenUnreadable = Literal["raise", "skip", "retry"]
 
@@ -97,7 +96,7 @@ class NamedImages(ImageSource):
         """
         self._found = [None if name == STDIN else find_images([name]) for name in names]
         self._named = {Path(name) for name in names}
-        if STDIN not in names and not any(name.startswith(_OWN_STREAMS) for name in names):
+        if STDIN not in names and not any(map(is_own_stream, names)):
             self.count = sum(len(paths) for paths in self._found if paths is not None)
         self._stdin = stdin
         self._null = null
@@ -123,7 +122,7 @@ class NamedImages(ImageSource):
     def take_waiting(self) -> SourceImage | None:
         """The image of the next of them."""
         following = None if self._came is None else self._came.following()
-        if self._came is None or following is None or str(following).startswith(_OWN_STREAMS):
+        if self._came is None or following is None or is_own_stream(following):
             return None
         return _found_on_stdin(next(self._came))
 

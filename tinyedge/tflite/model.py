@@ -4,8 +4,9 @@ The numbers of fields are those of TFLite's public schema, version 3
 (tensorflow/compiler/mlir/lite/schema/schema.fbs).
 """
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.errors import ModelError
-from tinyedge.files import read_bytes
+from tinyedge.files import is_own_stream, read_bytes
 from tinyedge.tflite.flatbuffer import MOST_BYTES, FlatbufferError, Table, root_table
 from tinyedge.tflite.quantization import QuantParams
 from tinyedge.tflite.schema import OPS_WITH_WEIGHTS, OptionValue, read_options
@@ -26,6 +27,7 @@ __all__ = [
     "Subgraph",
     "Tensor",
     "TfliteModel",
+    "file_for_programs",
     "parse_named",
     "parse_tflite",
     "read_tflite",
@@ -215,6 +217,28 @@ def read_tflite_bytes(path: Path) -> bytes:
     if not content:
         raise ModelError(f"{path} is empty")
     return content
+
+
+@contextlib.contextmanager
+def file_for_programs(path: Path) -> Iterator[Path]:
+    """Where programs that this process runs find a .tflite file while the block runs.
+
+    It is the file itself, or a copy of one that comes on a stream of this process.
+
+    Raises:
+        ModelError, OSError: such a stream cannot be read, or the copy not written.
+    """
+    if not is_own_stream(path):
+        yield path
+        return
+    import tempfile
+
+    from tinyedge.temporary import temporary_folder
+
+    with temporary_folder(Path(tempfile.gettempdir())) as folder:
+        copy = folder / "model.tflite"
+        copy.write_bytes(read_tflite_bytes(path))
+        yield copy
 
 
 def parse_named(content: bytes, source: Path | str) -> TfliteModel:

@@ -116,3 +116,31 @@ def test_a_model_may_come_through_a_pipe(photos: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert f"{photos}/b.png" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("words", [(), ("--bench", 1, "--operators")])
+def test_what_comes_through_a_pipe_is_run_by_whoever_has_it(
+    tmp_path: Path, words: tuple[object, ...]
+) -> None:
+    """Not by workers, which so many photos would have; a profiler gets a copy."""
+    for number in range(64):
+        write_image(tmp_path / "photos" / f"{number}.png", 255, 128)
+    command = [sys.executable, "-m", "tinyedge", "run", "/dev/stdin", tmp_path / "photos"]
+    done = subprocess.run(
+        [*map(str, command), "--fit", "stretch", "--json", *map(str, words)],
+        input=_LOGARITHM,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == (1 if words else 64)
+
+
+def test_workers_that_cannot_have_the_model_are_refused(photos: Path) -> None:
+    command = [sys.executable, "-m", "tinyedge", "run", "/dev/stdin", photos, "--workers", 2]
+    done = subprocess.run(
+        [*map(str, command), "--fit", "stretch"], input=_LOGARITHM, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    said = b"error: 2 workers cannot read /dev/stdin, which is another file for each\n"
+    assert done.stderr.endswith(said)

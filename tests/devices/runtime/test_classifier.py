@@ -379,8 +379,11 @@ class TestOneOutput:
         [
             ({"fit": "squeeze"}, "fit: 'squeeze' is none of crop, letterbox, stretch"),
             ({"delegate": "gpu"}, "delegate: 'gpu' is none of preferred, required, exact"),
-            ({"threads": 0}, "threads is 0, not 1 or more"),
-            ({"threads": -2}, "threads is -2, not 1 or more"),
+            ({"threads": 0}, "threads is 0, not a whole number from 1 to 1,024"),
+            ({"threads": -2}, "threads is -2, not a whole number from 1 to 1,024"),
+            ({"threads": 1025}, "threads is 1025, not a whole number from 1 to 1,024"),
+            ({"threads": 2.0}, "threads is 2.0, not a whole number from 1 to 1,024"),
+            ({"threads": "2"}, "threads is '2', not a whole number from 1 to 1,024"),
             ({"threshold": 2}, "threshold is 2; a probability is 0 to 1"),
         ],
     )
@@ -423,8 +426,8 @@ class TestOneOutput:
 
     def test_a_temperature_that_makes_infinities_of_scores(self, tmp_path: Path) -> None:
         model = write_linear_model(tmp_path / "m.tflite", ((9.0, 1.0),), temperature=1e-308)
-        with pytest.raises(AnswerError, match="answers with infinite scores"):
-            Classifier(model).classify(write_image(tmp_path / "white.png", 255))
+        with pytest.raises(ModelError, match=r"temperature is 1e-308, not a number"):
+            Classifier(model)
 
     def test_a_step_of_int8_beyond_is_rounding(self, tmp_path: Path) -> None:
         model = write_linear_model(

@@ -3,6 +3,7 @@
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +145,9 @@ class TestPixels:
             (0.0, 0.0, "std is 0: it is above 0"),
             (float("nan"), 1.0, "mean is nan"),
             (0.0, float("inf"), "std is inf"),
+            ("black", 1.0, "mean is 'black': it is one number, or three"),
+            ([None], 1.0, r"mean is \[None\]: it is one number, or three"),
+            (0.0, 10**400, "std is an integer of 1329 bits: it is one number, or three"),
         ],
     )
     def test_what_is_no_mean_or_std(
@@ -152,6 +156,12 @@ class TestPixels:
         path = written(tmp_path / "a.tflite", float_model(UNIT))
         with pytest.raises(ModelError, match=why):
             notes(path, mean=mean, std=std)
+
+    @pytest.mark.parametrize("kind", [list, tuple, np.array, np.float32])
+    def test_a_mean_and_a_std_may_be_lists_or_arrays(self, tmp_path: Path, kind: Any) -> None:
+        path = written(tmp_path / "a.tflite", float_model(IMAGENET))
+        classifier, _ = notes(path, mean=kind(IMAGENET.mean), std=kind(IMAGENET.std))
+        check_answers(classifier, 1e-5)
 
     def test_a_letterbox_has_grey_bars_on_every_scale(self, tmp_path: Path) -> None:
         for scale in (UNIT, SIGNED, BYTES, IMAGENET):
