@@ -1,6 +1,7 @@
 """Comparisons worked by hand: models whose scores are the pixels, in photos of three pixels."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.linear_model import Rows, write_image, write_linear_model
 from tinyedge.accuracy.budgets import Budgets
-from tinyedge.accuracy.compare import Comparisons, compare, compare_models
+from tinyedge.accuracy.compare import Comparisons, compare_models
 from tinyedge.accuracy.gates import worst_verdict
 from tinyedge.accuracy.result import (
     ClassName,
@@ -37,6 +38,17 @@ PHOTOS = [
     (2, (10, 10, 10)),  # a tie of all, a tie of 1 and 2: 0, 1, both wrong
     (2, (0, 0, 9)),  # 2, 2
 ]
+
+
+def compare(
+    float_model: Classifier,
+    int8_model: Classifier,
+    images: Sequence[LabelledImage | Path],
+    **how: Any,
+) -> Comparison:
+    """Of one model with the reference, in this thread."""
+    (found,) = compare_models(float_model, [int8_model], images, **how).each
+    return found
 
 
 def photos(folder: Path) -> list[LabelledImage]:

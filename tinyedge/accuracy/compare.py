@@ -56,7 +56,7 @@ from tinyedge.system import Interrupted
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["Agreement", "Comparisons", "Workers", "compare", "compare_models"]
+__all__ = ["Agreement", "Comparisons", "Workers", "compare_models"]
 
 _NO_LABELS = (
     "these images have no labels, so no drop of top-1 can be measured: for --max-drop give a folder"
@@ -127,29 +127,6 @@ class Comparisons:
     def verdict(self) -> Verdict | None:
         """The worst of all."""
         return worst_verdict(found.verdict for found in self.each)
-
-
-def compare(
-    float_model: ScoringModel,
-    int8_model: ScoringModel,
-    images: Sequence[LabelledImage | Path],
-    *,
-    budgets: Budgets = Budgets(),  # noqa: B008  # a constant
-    top_k: int = 5,
-    skip_unreadable: bool = True,
-    progress: Progress = no_progress,
-) -> Comparison:
-    """`compare_models` of one model with the reference, in this thread."""
-    (found,) = compare_models(
-        float_model,
-        [int8_model],
-        images,
-        budgets=budgets,
-        top_k=top_k,
-        skip_unreadable=skip_unreadable,
-        progress=progress,
-    ).each
-    return found
 
 
 def compare_models(
