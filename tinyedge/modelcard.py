@@ -288,7 +288,7 @@ def _check_together(card: ModelCard) -> None:
         raise ValueError(f"{card.check.agreement} of {card.check.images} images agree")
 
 
-# What no file of scores in float32 becomes infinite by; Darknet refuses a smaller one, too.
+# Float32's own least: divided by it scores of float32 are numbers of float64 still.
 _LEAST_TEMPERATURE = 2.0**-126
 
 _PIXELS = integer(1, 65_535)

@@ -319,7 +319,7 @@ class Classifier:
             ModelError: the runtime cannot run the model.
         """
         found = self._answer(inputs)
-        check_finite(found.scores, self.card, self.path)
+        check_finite(found.scores, self.path)
         return found
 
     def _answer(self, inputs: NDArray[np.generic]) -> Inference:

@@ -84,14 +84,11 @@ def probabilities(scores: NDArray[np.float64], card: ModelCard) -> NDArray[np.fl
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True)).reshape(-1)
 
 
-def check_finite(scores: NDArray[np.float64], card: ModelCard, path: Path) -> None:
+def check_finite(scores: NDArray[np.float64], path: Path) -> None:
     """Refuse scores of the model at `path` from which no probabilities can be made.
 
     Raises:
-        AnswerError: some are infinite or NaN, or are once they are divided by the card's
-            temperature.
+        AnswerError: some are infinite or NaN.
     """
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(scores / card.temperature).all()
-    if not finite:
+    if not np.isfinite(scores).all():
         raise AnswerError(f"{path} answers with infinite scores or NaN")

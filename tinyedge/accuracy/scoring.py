@@ -120,7 +120,7 @@ def _scoring(openers: Sequence[Callable[[], ScoringModel]]) -> Scoring:
 def _finite(model: ScoringModel, image: str, pixels: NDArray[np.float32]) -> Inference:
     try:
         inference = model.infer(model.spec.encode(pixels)[np.newaxis])
-        check_finite(inference.scores, model.card, model.path)
+        check_finite(inference.scores, model.path)
     except AnswerError as error:
         raise AnswerError(f"{image}: {error}") from error
     if model.classes == 1 and not is_probability(inference.scores[0]):

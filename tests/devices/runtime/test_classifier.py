@@ -429,6 +429,12 @@ class TestOneOutput:
         with pytest.raises(ModelError, match=r"temperature is 1e-308, not a number"):
             Classifier(model)
 
+    def test_the_least_temperature_of_a_card_makes_no_infinities(self, tmp_path: Path) -> None:
+        least, most = 2.0**-126, (2 - 2**-23) * 2.0**127
+        model = write_linear_model(tmp_path / "m.tflite", ((most, -most),), temperature=least)
+        found = Classifier(model).classify(write_image(tmp_path / "white.png", 255))
+        assert [one.probability for one in found] == [1, 0]
+
     def test_a_step_of_int8_beyond_is_rounding(self, tmp_path: Path) -> None:
         model = write_linear_model(
             tmp_path / "m.tflite", ((1 + 1 / 256,),), softmax_groups=0, labels=("cat", "dog")
