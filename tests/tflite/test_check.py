@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
 
 from tests.support import strangers
 from tests.support.edgetpu_models import PASSING, with_floats
@@ -22,6 +23,7 @@ from tinyedge.tflite.flatbuffer import FlatbufferError
 _IMAGE = T((1, 4, 4, 8))
 _OUTPUT = T((1, 4, 4, 2))
 _KERNEL = constant(np.ones((2, 3, 3, 8)))
+_FOUR = T((4,), "float32")
 _BIAS = replace(constant([1, 1], "int32"), scale=1 / 256)
 
 
@@ -38,6 +40,14 @@ def convolution(
 
 def integers(*numbers: int) -> T:
     return constant(numbers, "int32")
+
+
+def integer(number: int) -> T:
+    return constant(number, "int32")
+
+
+def real(number: float) -> T:
+    return constant(number, "float32")
 
 
 def changed(op: Op, change: Callable[[Any], object]) -> bytes:
@@ -77,6 +87,34 @@ def test_a_file_of_any_operator_passes(name: str) -> None:
 @pytest.mark.parametrize("name", ["ADD", "MEAN", "PAD", "RESIZE_BILINEAR", "SOFTMAX", "SPLIT"])
 def test_a_file_of_floats_passes(name: str) -> None:
     check_tflite(write_model(with_floats(PASSING[name])))
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "outputs"),
+    [
+        ("RANGE", [integer(1), integer(9), integer(2)], [T((4,), "int32")]),
+        ("RANGE", [integer(9), integer(1), integer(-2)], [T((4,), "int32")]),
+        ("RANGE", [real(0), real(0.4), real(0.1)], [_FOUR]),
+        ("SCATTER_ND", [constant([[0], [2]], "int32"), T((2,), "float32"), integers(4)], [_FOUR]),
+        ("UNSORTED_SEGMENT_MAX", [T((3, 2), "float32"), integers(0, 1, 1), integer(2)],
+         [T((2, 2), "float32")]),
+        ("MATRIX_DIAG", [T((1, 4), "float32")], [T((1, 4, 4), "float32")]),
+        ("DILATE", [_FOUR, integers(3), real(0)], [T((10,), "float32")]),
+        ("GATHER_ND", [T((4, 5, 6), "float32"), constant([[0, 1]] * 3, "int32")],
+         [T((3, 6), "float32")]),
+        ("EMBEDDING_LOOKUP", [integers(0, 2, 1), T((3, 5), "float32")], [T((3, 5), "float32")]),
+    ],
+)  # fmt: skip
+def test_what_a_number_says_of_a_length_is_what_the_runtime_makes(
+    name: str, inputs: list[T], outputs: list[T]
+) -> None:
+    content = write_model(Op(name, inputs, outputs))
+    check_tflite(content)
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    (output,) = interpreter.get_output_details()
+    assert interpreter.get_tensor(output["index"]).shape == outputs[0].shape
 
 
 def test_files_of_tinyedge_and_of_tensorflows_converter_pass(fashion_models: Models) -> None:
@@ -252,6 +290,70 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         ),
         "more than this machine's memory",
     ),
+    **{
+        f"{name}, a length beyond its output's: {said}": (
+            write_model(Op(name, inputs, outputs)),
+            said,
+        )
+        for name, inputs, outputs, said in (
+            (
+                "RANGE",
+                [integer(0), integer(2**31 - 1), integer(1)],
+                [T((4,), "int32")],
+                "it counts from 0 to 2147483647 by 1",
+            ),
+            ("RANGE", [real(0), real(1), real(0)], [T((4,), "float32")], "steps of 0"),
+            (
+                "SCATTER_ND",
+                [integers(0), _FOUR, integers(2**31 - 1)],
+                [_FOUR],
+                "comes .2147483647",
+            ),
+            (
+                "SPARSE_TO_DENSE",
+                [integers(0), integers(2**31 - 1), real(1), real(0)],
+                [_FOUR],
+                "comes .2147483647",
+            ),
+            (
+                "UNSORTED_SEGMENT_SUM",
+                [_FOUR, integers(0, 0, 0, 0), integer(2**31 - 1)],
+                [_FOUR],
+                "comes .2147483647",
+            ),
+            (
+                "MULTINOMIAL",
+                [T((1, 4), "float32"), integer(2**31 - 1)],
+                [T((1, 4), "int32")],
+                "comes .1, 2147483647",
+            ),
+            (
+                "NON_MAX_SUPPRESSION_V4",
+                [T((4, 4), "float32"), _FOUR, integer(2**31 - 1), real(0.5), real(0.1)],
+                [T((4,), "int32"), T((), "int32")],
+                "comes .2147483647",
+            ),
+            (
+                "MATRIX_DIAG",
+                [T((1, 99999), "float32")],
+                [T((1, 4), "float32")],
+                "comes .1, 99999, 99999",
+            ),
+            ("DILATE", [_FOUR, integers(99999), real(0)], [_FOUR], "comes .299998"),
+            (
+                "GATHER_ND",
+                [T((9, 99999), "float32"), constant([[0]] * 999, "int32")],
+                [_FOUR],
+                "comes .999, 99999",
+            ),
+            (
+                "EMBEDDING_LOOKUP",
+                [integers(*[0] * 999), T((9, 99999), "float32")],
+                [_FOUR],
+                "comes .999, 99999",
+            ),
+        )
+    },
     "more states than memory": (
         changed(convolution(), lambda model: model.subgraphs[0].tensors.extend(_states())),
         "more than this machine's memory",

@@ -6,6 +6,7 @@ from tinyedge.tflite.rules.call import (
     EIGHT_BIT,
     QUANTIZED,
     OperatorCall,
+    OperatorError,
     Shape,
     broadcast,
     ranks,
@@ -22,6 +23,8 @@ __all__ = [
     "chosen_rows",
     "compared",
     "converted",
+    "counted_up",
+    "drawn",
     "filled",
     "flipped",
     "largest",
@@ -33,10 +36,12 @@ __all__ = [
     "rank_of",
     "real_unchanged",
     "reduced",
+    "segmented",
     "shape_of",
     "squared_difference",
     "subtracted",
     "summed",
+    "suppressed",
     "top",
     "unchanged",
 ]
@@ -229,3 +234,40 @@ def filled(call: OperatorCall) -> list[Shape]:
     require(call.kind(1) == call.outputs[0].type, f"it fills with {call.kind(1)}")
     require(min(target, default=1) >= 1, f"its shape is {shown(target)}")
     return [target]
+
+
+# What these give is as long as a number says when they run.
+
+
+def counted_up(call: OperatorCall) -> list[Shape | None]:
+    start, limit, delta = (_number(call, position) for position in range(3))
+    require(delta != 0 and all(map(math.isfinite, (start, limit, delta))), f"steps of {delta}")
+    count = -((start - limit) // delta)
+    # The kernel counts floats in float32.
+    fits = abs(count - call.outputs[0].elements) <= 1
+    require(fits, f"it counts from {start} to {limit} by {delta}")
+    return [None]
+
+
+def _number(call: OperatorCall, position: int) -> float:
+    """The one number of a constant input."""
+    data = call.tensor(position).data()
+    if data is None or data.size != 1:
+        raise OperatorError(f"input {position}, which says what it does, is no constant number")
+    number: float = data.item()
+    return number
+
+
+def drawn(call: OperatorCall) -> list[Shape]:
+    (count,) = call.fixed(1, 1)
+    return [(*call.shape(0)[:-1], count)]
+
+
+def segmented(call: OperatorCall) -> list[Shape]:
+    (count,) = call.fixed(2, 1)
+    return [(count, *call.shape(0)[len(call.shape(1)) :])]
+
+
+def suppressed(call: OperatorCall) -> list[Shape]:
+    (count,) = call.fixed(2, 1)
+    return [*[(count,)] * (len(call.outputs) - 1), ()]

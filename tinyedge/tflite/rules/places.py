@@ -17,17 +17,23 @@ __all__ = [
     "blocked",
     "broadcasted",
     "concatenated",
+    "diagonal",
+    "dilated",
     "expanded",
     "from_batches",
     "gathered",
+    "gathered_places",
+    "looked_up",
     "mirrored",
     "packed",
     "padded",
     "reshaped",
     "resized",
+    "scattered",
     "sliced",
     "split",
     "split_unequally",
+    "spread_out",
     "squeezed",
     "strided",
     "tiled",
@@ -319,3 +325,40 @@ def _batch_blocks(call: OperatorCall) -> tuple[tuple[int, ...], list[tuple[int, 
     blocks = call.fixed(1, spatial)
     require(call.shape(1) == (spatial,) and min(blocks) >= 1, f"blocks of {shown(blocks)}")
     return blocks, _pairs(call, 2, spatial)
+
+
+def scattered(call: OperatorCall) -> list[Shape]:
+    return [call.fixed(2)]
+
+
+def spread_out(call: OperatorCall) -> list[Shape]:
+    return [call.fixed(1)]
+
+
+def gathered_places(call: OperatorCall) -> list[Shape]:
+    same_types(call)
+    shape, places = call.shape(0), call.shape(1)
+    require(bool(places) and 0 < places[-1] <= len(shape), f"places {shown(places)}")
+    return [(*places[:-1], *shape[places[-1] :])]
+
+
+def looked_up(call: OperatorCall) -> list[Shape]:
+    ranks(call, 1)
+    shape = call.shape(1)
+    require(len(shape) >= 1, "it looks up in a single number")
+    return [(*call.shape(0), *shape[1:])]
+
+
+def diagonal(call: OperatorCall) -> list[Shape]:
+    same_types(call)
+    shape = call.shape(0)
+    require(len(shape) >= 1, "its input is a single number")
+    return [(*shape, shape[-1])]
+
+
+def dilated(call: OperatorCall) -> list[Shape]:
+    same_types(call)
+    shape = call.shape(0)
+    steps = call.fixed(1, len(shape))
+    require(min(steps, default=1) >= 1, f"it dilates by {shown(steps)}")
+    return [tuple((side - 1) * step + 1 for side, step in zip(shape, steps, strict=True))]
