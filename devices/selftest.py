@@ -146,6 +146,12 @@ def _model(value: object) -> None:
         field(value, name, check)
 
 
+def _models(value: object) -> None:
+    """Raise a ValueError unless there is one: of none all would pass."""
+    if not several(_model)(value):
+        raise ValueError("a list of models")
+
+
 def _file(value: object) -> None:
     """Raise a ValueError unless it is a path that stays inside the bundle."""
     path = PurePosixPath(text(value))
@@ -165,7 +171,7 @@ _MODEL_CHECKS: dict[str, ValueCheck] = {
     "quantized": truth,
     "runtime": several(text, 2),
 }
-_CHECKS: dict[str, ValueCheck] = {"profile": _file, "model": _file, "models": several(_model)}
+_CHECKS: dict[str, ValueCheck] = {"profile": _file, "model": _file, "models": _models}
 
 
 def selftest(bundle: Path) -> list[Outcome]:

@@ -132,7 +132,7 @@ def compare(
         unlabelled: take the images of a folder or list without labels, whatever they are called.
         device: what a model given by its path runs on: the name of a device profile, the path of
             its .toml, or a profile.
-        threads: of the runtime for such a model, at least 1; the device's where not given.
+        threads: of the runtime for such a model, 1 to 1,024; the device's where not given.
         fit: how images are fitted to its input; overrides its card.
         labels: a text file of class names, one a line; overrides its card.
         ids: a text file of WordNet ids, one a line; overrides its card.

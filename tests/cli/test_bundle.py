@@ -352,7 +352,7 @@ class TestInstaller:
         tools.mkdir()
         for name in ("python3", "python3.11"):
             (tools / name).write_text(
-                f"#!/bin/sh\ncase $2 in *platform*) echo 3.11 {machine} 32 ;; *) exit 9 ;; esac\n"
+                f"#!/bin/sh\ncase $* in *platform*) echo 3.11 {machine} 32 ;; *) exit 9 ;; esac\n"
             )
             (tools / name).chmod(0o755)
         done = install(out, tmp_path / "board", PATH=f"{tools}:{os.environ['PATH']}")

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.support.bundles import selftest_of, without_times
-from tests.support.commands import run_in_process
+from tests.support.commands import need_programs, run_in_process
 from tests.support.exports import Models
 from tests.support.html_page import ParsedPage
 from tests.support.json_page import faults
@@ -65,6 +65,30 @@ def closed_port() -> int:
 def files(folder: Path) -> list[str]:
     """The names in a folder, hidden ones too; none where there is no folder."""
     return sorted(os.listdir(folder)) if folder.exists() else []
+
+
+def test_what_came_of_the_boards_is_told_though_the_page_cannot_be_written(
+    fashion_models: Models, tmp_path: Path
+) -> None:
+    need_programs("prlimit")
+    page = tmp_path / "boards.html"
+    words = (
+        "--host",
+        "nobody@127.0.0.1",
+        "--ssh-option",
+        f"Port={closed_port()}",
+        "--device",
+        "host",
+    )
+    command = ["prlimit", "--fsize=1000", sys.executable, "-m", "tinyedge", "deploy", *words]
+    model = str(fashion_models.int8_model)
+    done = subprocess.run(
+        [*command, model, "--json", "--html", page], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["boards"][0]["failed_at"] == "connect"
+    assert done.stderr == f"error: {page}: File too large\n"
+    assert files(tmp_path) == []
 
 
 def test_one_of_two_boards_fails_and_the_other_is_served(
