@@ -380,6 +380,14 @@ def test_roots_login_gets_no_service_unless_asked(
     assert "--root goes with --service" in result.stderr
 
 
+@pytest.mark.parametrize("folder", ["incoming", "~/incoming", "./incoming", ""])
+def test_a_services_folder_is_named_by_its_whole_path(fashion_models: Models, folder: str) -> None:
+    """It was taken for one of the installer's own folder, where photos to compare on lie, too."""
+    result = deploy(fashion_models.int8_model, "--host", "pi@kitchen", "--service", folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--service names a folder of the board by its whole path, such as" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -68,7 +68,9 @@ if TYPE_CHECKING:
     help="Where to install on a board.",
 )
 @click.option(
-    "--service", metavar="FOLDER", help="Have a service watch this folder of a board for photos."
+    "--service",
+    metavar="FOLDER",
+    help="Have a service watch this folder of a board for photos; its whole path.",
 )
 @click.option(
     "--root",
@@ -134,6 +136,11 @@ def command(
 
     if root and service is None:
         raise click.UsageError("--root goes with --service")
+    # The installer runs in a folder of its own there, and no shell opens a ~ for it.
+    if service is not None and not service.startswith("/"):
+        raise click.UsageError(
+            "--service names a folder of the board by its whole path, such as /home/pi/incoming"
+        )
     if max_drop is not None and data is None:
         raise click.UsageError("--max-drop judges the drop on photos: give --data")
     if rollback and (models or data is not None or service is not None or online):
