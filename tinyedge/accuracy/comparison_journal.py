@@ -110,13 +110,16 @@ def _parts(value: object, *checks: ValueCheck) -> Iterator[Any]:
 
 
 def _row(value: object) -> Recorded:
-    number, answers, divergences = _parts(value, _COUNT, several(_answer), several(real()))
+    number, answers, divergences = _parts(value, _COUNT, several(_answer), several(_DIVERGENCE))
     return number, ImageAnswers(answers, divergences)
 
 
 def _answer(value: object) -> Answer:
-    return Answer(*_parts(value, _COUNT, optional(_COUNT), truth, real()))
+    return Answer(*_parts(value, _COUNT, optional(_COUNT), truth, _SCORE))
 
 
 _COUNT = integer(0, 2**31 - 1)
+# Far beyond scores of float32 by the least temperature of a card; their cubes add up to a number.
+_MOST = 1e90
+_SCORE, _DIVERGENCE = real(-_MOST, _MOST), real(0.0, _MOST)
 _ROWS = several(_row)
