@@ -93,7 +93,7 @@ class BlockStatistics:
     def values(self, places: NDArray[np.integer]) -> Floats:
         """A copy of `pre_activation` at places, from 0, among those that count."""
         places = places if self.chosen is None else self.chosen[places]
-        return np.asarray(self.pre_activation[places], np.float32)
+        return np.asarray(self.pre_activation.take(places, axis=0), np.float32)
 
     def sampled_rows(self, most: int) -> Floats:
         """At most so many rows (rows, channels), evenly spaced; of an averaged block, pixels."""

@@ -21,7 +21,13 @@ from tinyedge.accuracy.statistics import kl_divergence
 from tinyedge.darknet.layers import Softmax
 from tinyedge.export.quantize.blocks import Block
 from tinyedge.export.quantize.config import QuantizerConfig
-from tinyedge.export.quantize.fake_quantize import CURVES, FakeQuantizer, activate, channel_sums
+from tinyedge.export.quantize.fake_quantize import (
+    CURVES,
+    FakeQuantizer,
+    RoundingGradient,
+    activate,
+    channel_sums,
+)
 from tinyedge.export.quantize.observe import BlockStatistics
 from tinyedge.tflite.quantization import XNNPACK_SLOPE_ONE, QuantParams
 
@@ -281,19 +287,24 @@ class _BlockLearner:
         upstream = found * output_scale
         upstream -= wanted
         upstream *= self._weight * output_scale * (2 / wanted.size)
-        by_output_scale = channel_sums(upstream, found)
-        by_quantizer: list[tuple[FakeQuantizer, NDArray[np.float64]]] = []
+        roundings: list[RoundingGradient] = []
+        last = behind if self.average is None else average
+        by_found = channel_sums(upstream, found) if last is None else None
         if average is not None:
-            by_quantizer.append((average.quantizer, average.gradient(upstream)))
+            roundings.append(average.gradient(upstream))
         if self.average is not None:
             upstream = np.repeat(upstream[:, np.newaxis] * (1 / pixels), pixels, axis=1)
         if behind is not None:
-            by_quantizer.append((behind.quantizer, behind.gradient(upstream)))
+            roundings.append(behind.gradient(upstream))
         multiply_by_slope(upstream)
         if before is not None:
-            by_quantizer.append((before.quantizer, before.gradient(upstream)))
-        by_output_scale -= channel_sums(upstream, divided)
-        return _Gradients(power, by_output_scale, by_quantizer)
+            roundings.append(before.gradient(upstream))
+        # The roundings at either end have these sums already.
+        if by_found is None:
+            by_found = roundings[0].by_rounded
+        by_divided = channel_sums(upstream, divided) if before is None else roundings[-1].by_values
+        by_quantizer = [(each.quantizer, each.by_variables) for each in roundings]
+        return _Gradients(power, by_found - by_divided, by_quantizer)
 
     def qparams(self, output: QuantParams) -> BlockQuantParams:
         """What was learned."""

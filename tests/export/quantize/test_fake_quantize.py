@@ -85,7 +85,8 @@ def test_gradients_are_those_of_tensorflow() -> None:
     quantizer = FakeQuantizer(QuantParams.per_tensor(0.03, 17))
     quantizer.variables[1] = 17.3
     rounding = quantizer(values())
-    np.testing.assert_allclose(rounding.gradient(upstream), np.array(wanted[:2]), rtol=1e-3)
+    gradient = rounding.gradient(upstream)
+    np.testing.assert_allclose(gradient.by_variables, np.array(wanted[:2]), rtol=1e-3)
     # And the gradient by the values is what upstream has become.
     np.testing.assert_allclose(upstream, wanted[2].numpy(), atol=1e-6)
 
@@ -96,5 +97,8 @@ def test_a_gradient_worked_by_hand() -> None:
     assert rounding.rounded.tolist() == [[0.5, 0.5]]
     upstream = np.array([[1.0, 2.0]], np.float32)
     # By the scale: 1 (0.5 / 0.5 - 0.4 / 0.5) + 2 (0.5 / 0.5), times the scale, 0.5.
-    assert rounding.gradient(upstream) == pytest.approx([0.5 * (0.2 + 2), -0.5 * 2], rel=1e-6)
+    gradient = rounding.gradient(upstream)
+    assert gradient.by_variables == pytest.approx([0.5 * (0.2 + 2), -0.5 * 2], rel=1e-6)
+    assert gradient.by_rounded == pytest.approx([0.5, 1.0], rel=1e-6)
+    assert gradient.by_values == pytest.approx([0.4, 0.0], rel=1e-6)
     assert upstream.tolist() == [[1.0, 0.0]]
