@@ -27,13 +27,6 @@ __all__ = ["Cost", "cost_of", "export_section", "main"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FASHION = _ROOT / "calib_data" / "fashion"
-_NARROW = {
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "OPENBLAS_CORETYPE": "Haswell",
-    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
-    " AVX512_SPR",
-}
-"""What keeps oneDNN, OpenBLAS and NumPy from AVX-512; LiteRT's XNNPACK has no such switch."""
 
 
 class Cost(NamedTuple):
@@ -59,7 +52,7 @@ def cost_of(words: Sequence[object], sources: Path = _ROOT, *, narrow: bool = Fa
     Raises:
         SystemExit: it failed; what it said is shown.
     """
-    environment = {"PYTHONPATH": str(sources)} | (_NARROW if narrow else {})
+    environment = {"PYTHONPATH": str(sources)} | (_narrow() if narrow else {})
     ended = run_apart([sys.executable, "-m", "tinyedge", "export", *words], sources, environment)
     if ended.code:
         raise SystemExit(ended.complaint)
@@ -93,6 +86,18 @@ def measured(calib: Path, against: Path | None, rounds: int) -> dict[str, Any]:
         "machine": f"{machine()}, {os.cpu_count()} cores",
         "earlier": None if against is None else against.resolve().name,
         "rows": found,
+    }
+
+
+def _narrow() -> dict[str, str]:
+    """What keeps oneDNN, OpenBLAS and NumPy from AVX-512; LiteRT's XNNPACK has no such switch."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", ())
+    # NumPy ignores a name that its build does not dispatch by, and these changed in 2.4.
+    wide = [name for name in found if "512" in name or name == "X86_V4"]
+    return {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(wide),
     }
 
 
