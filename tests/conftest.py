@@ -34,9 +34,11 @@ for _number, _action in (
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _action)
 
-# Subprocesses run in other folders; a relative cache means the one beside the checkout.
-# pytest-xdist says to its workers how wide a terminal is that they do not have.
+# pytest-xdist says to its workers how wide a terminal is that they do not have; without it, readline,
+# which pytest imports, says it to C's environment alone, which subprocesses inherit.
 os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
+# Subprocesses run in other folders; a relative cache means the one beside the checkout.
 if os.environ.get("TINYEDGE_CACHE"):
     os.environ["TINYEDGE_CACHE"] = str(Path(os.environ["TINYEDGE_CACHE"]).resolve())
 
