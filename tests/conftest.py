@@ -34,8 +34,8 @@ for _number, _action in (
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _action)
 
-# pytest-xdist says to its workers how wide a terminal is that they do not have; without it, readline,
-# which pytest imports, says it to C's environment alone, which subprocesses inherit.
+# pytest-xdist says to its workers how wide a terminal is that they do not have; without it,
+# readline, which pytest imports, says it to C's environment alone, which subprocesses inherit.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")
 # Subprocesses run in other folders; a relative cache means the one beside the checkout.
