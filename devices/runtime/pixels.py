@@ -77,8 +77,12 @@ def _numbers(name: str, given: float | Sequence[float]) -> tuple[float, ...]:
         raise ModelError(
             f"{name} is {shortened(given)}: it is one number, or three, of RGB"
         ) from None
-    if len(found) not in (1, 3) or any(not abs(number) < _MOST for number in found):
+    if len(found) not in (1, 3):
         raise ModelError(f"{name} is {_given_as(found)}: it is one number, or three, of RGB")
+    if any(not abs(number) < _MOST for number in found):
+        raise ModelError(
+            f"{name} is {_given_as(found)}: its numbers are between {-_MOST:,.0f} and {_MOST:,.0f}"
+        )
     return found
 
 
