@@ -16,6 +16,8 @@ __all__ = ["ExportRequest", "FileKind", "FilePrecision"]
 FilePrecision = Literal["integer", "mixed"]
 FileKind = Literal["float", "int8", "mixed", "coral", "keras", "saved_model"]
 
+# NumPy's, Keras's and the card's alike.
+_LARGEST_SEED = 2**32 - 1
 _NAME_ENDS: dict[FileKind, str] = {
     "float": "_float.tflite",
     "int8": "_int8.tflite",
@@ -94,6 +96,8 @@ class ExportRequest:
             raise ValueError(f"calibration_count is {self.calibration_count}, not 1 or more")
         if not self.latency_budget > 0:
             raise ValueError(f"latency_budget is {self.latency_budget}, not above 0")
+        if not 0 <= self.seed <= _LARGEST_SEED:
+            raise ValueError(f"seed is {self.seed}, not 0 to {_LARGEST_SEED}")
         for name, value, allowed in (
             ("precision", self.precision, get_args(FilePrecision)),
             ("quantizer", self.quantizer, get_args(Quantizer)),

@@ -158,6 +158,14 @@ def test_compare_is_what_the_command_calls(fashion_models: Models, fifty: Path) 
     assert found.verdict == printed["verdict"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "why"), [({"resume": True}, "a journal"), ({"ship": True}, "the scheduler")]
+)
+def test_what_would_be_passed_over_is_an_error(asked: dict[str, bool], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        tinyedge.compare_models(["a.tflite", "b.tflite"], "photos", **asked)  # type: ignore[arg-type]
+
+
 def test_images_in_a_list_must_all_be_readable(
     fashion_models: Models, fashion_images: Path, tmp_path: Path
 ) -> None:

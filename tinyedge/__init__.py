@@ -233,7 +233,7 @@ def compare_models(
         WorkerError: a worker ended, or has another tinyedge.
         DatasetError: as `compare` raises; or the journal is of another comparison.
         ValueError: as `compare` raises; or there are fewer than two models, or more workers than
-            cores.
+            cores; or `resume` without a journal, or `ship` without a scheduler.
         OSError: a file cannot be read, or the journal cannot be written.
     """
     import contextlib
@@ -252,6 +252,10 @@ def compare_models(
 
     if len(models) < 2:
         raise ValueError(f"{len(models)} models: a comparison is of two at least")
+    if resume and journal is None:
+        raise ValueError("resume goes on with a journal: name it")
+    if ship and scheduler is None:
+        raise ValueError("ship sends files to a scheduler's workers: name the scheduler")
     profile = device if isinstance(device, Profile) else find_profile(device)
     opened = open_models(
         models,

@@ -239,6 +239,8 @@ def test_prepare_warns_of_a_device_that_is_too_small(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"seed": -1}, "seed is -1, not 0 to 4294967295"),
+        ({"seed": 2**32}, "seed is 4294967296, not 0 to 4294967295"),
         ({"quantizer": "best"}, "quantizer: 'best' is none of tuned, default"),
         ({"input_type": "float32"}, "input_type: 'float32' is none of int8, uint8"),
         ({"fit": "zoom"}, "fit: 'zoom' is none of crop, letterbox, stretch"),
