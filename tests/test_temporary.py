@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -196,22 +197,27 @@ def test_another_users_are_left_alone(tmp_path: Path) -> None:
     assert theirs.exists()
 
 
+def write_until_killed(folder: Path, names: Sequence[str]) -> None:
+    """Write files of these paths together, in a process that is killed before b is in its place."""
+    program = (
+        "import os, signal\nfrom pathlib import Path\nfrom tinyedge import files, temporary\n"
+        "place = temporary._place\n"
+        "def killed(staged, target):\n"
+        "    if target.name == 'b':\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return place(staged, target)\n"
+        "temporary._place = killed\n"
+        f"folder = Path({str(folder)!r})\n"
+        f"files.write_together({{folder / name: b'new' for name in {tuple(names)!r}}})\n"
+    )
+    with Running(program=program) as writer:
+        assert writer.end()[0] == -signal.SIGKILL
+
+
 def test_what_somebody_else_wrote_since_is_not_overwritten(tmp_path: Path) -> None:
     """A set half in place, of which a user changed one file before the next run."""
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text("old")
-    program = (
-        "import os, signal\nfrom pathlib import Path\nfrom tinyedge import files, temporary\n"
-        "place, count = temporary._place, 0\n"
-        "def killed(*words):\n    global count\n    count += 1\n"
-        "    if count == 2:\n        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return place(*words)\n"
-        "temporary._place = killed\n"
-        f"folder = Path({str(tmp_path)!r})\n"
-        "files.write_together({folder / name: b'new' for name in 'abc'})\n"
-    )
-    with Running(program=program) as writer:
-        assert writer.end()[0] == -signal.SIGKILL
+    write_until_killed(tmp_path, ("a", "b", "c"))
     assert [(tmp_path / name).read_text() for name in "abc"] == ["new", "old", "old"]
     (tmp_path / "b").write_text("mine!")
     sweep(tmp_path)
@@ -242,18 +248,7 @@ def test_a_rename_that_fails_undoes_those_before_it(
 def test_killed_between_two_folders_each_is_completed_by_the_next_that_writes_there(
     tmp_path: Path,
 ) -> None:
-    program = (
-        "import os, signal\nfrom pathlib import Path\nfrom tinyedge import files, temporary\n"
-        "place = temporary._place\n"
-        "def killed(staged, target):\n"
-        "    if target.name == 'b':\n        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return place(staged, target)\n"
-        "temporary._place = killed\n"
-        f"folder = Path({str(tmp_path)!r})\n"
-        "files.write_together({folder / name: b'new' for name in ('x/a', 'y/b')})\n"
-    )
-    with Running(program=program) as writer:
-        assert writer.end()[0] == -signal.SIGKILL
+    write_until_killed(tmp_path, ("x/a", "y/b"))
     assert (tmp_path / "x" / "a").exists()
     assert not (tmp_path / "y" / "b").exists()
     for folder in ("x", "y"):
