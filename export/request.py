@@ -8,7 +8,7 @@ from tinyedge.darknet.batch_norm import BATCH_NORM_FORMULAS
 from tinyedge.devices.profile import InputType, Profile
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS, Fit
-from tinyedge.modelcard import BatchNormFormula, Quantizer, Rewrite
+from tinyedge.modelcard import LARGEST_SEED, BatchNormFormula, Quantizer, Rewrite
 from tinyedge.zoo.models import SourceFiles
 
 __all__ = ["ExportRequest", "FileKind", "FilePrecision"]
@@ -16,8 +16,6 @@ __all__ = ["ExportRequest", "FileKind", "FilePrecision"]
 FilePrecision = Literal["integer", "mixed"]
 FileKind = Literal["float", "int8", "mixed", "coral", "keras", "saved_model"]
 
-# NumPy's, Keras's and the card's alike.
-_LARGEST_SEED = 2**32 - 1
 _NAME_ENDS: dict[FileKind, str] = {
     "float": "_float.tflite",
     "int8": "_int8.tflite",
@@ -96,8 +94,8 @@ class ExportRequest:
             raise ValueError(f"calibration_count is {self.calibration_count}, not 1 or more")
         if not self.latency_budget > 0:
             raise ValueError(f"latency_budget is {self.latency_budget}, not above 0")
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise ValueError(f"seed is {self.seed}, not 0 to {_LARGEST_SEED}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed is {self.seed}, not 0 to {LARGEST_SEED}")
         for name, value, allowed in (
             ("precision", self.precision, get_args(FilePrecision)),
             ("quantizer", self.quantizer, get_args(Quantizer)),

@@ -37,6 +37,7 @@ from tinyedge.tflite.flatbuffer import MOST_BYTES
 from tinyedge.tflite.metadata import LABELS_FILE, Normalization
 
 __all__ = [
+    "LARGEST_SEED",
     "BatchNormFormula",
     "CalibrationSource",
     "CardKind",
@@ -288,6 +289,8 @@ def _check_together(card: ModelCard) -> None:
         raise ValueError(f"{card.check.agreement} of {card.check.images} images agree")
 
 
+LARGEST_SEED = 2**32 - 1
+"""Of what is drawn at random: NumPy's and Keras's alike."""
 # Float32's own least: divided by it scores of float32 are numbers of float64 still.
 _LEAST_TEMPERATURE = 2.0**-126
 
@@ -324,7 +327,7 @@ _CARD: Mapping[str, ValueCheck] = {
     "quantizer": optional(one_of(Quantizer)),
     "rewrites": several(one_of(Rewrite)),
     "lowerings": several(text),
-    "seed": optional(integer(0, 2**32 - 1)),
+    "seed": optional(integer(0, LARGEST_SEED)),
     "calibration": optional(one_of(CalibrationSource)),
     "calibration_sha256": several(sha256),
     "calibration_shift": optional(real(0.0)),
