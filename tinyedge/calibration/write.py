@@ -19,6 +19,7 @@ from tinyedge.files import (
     write_together,
 )
 from tinyedge.images.encoded import MOST_BYTES
+from tinyedge.images.headers import JPEG_BEGINNING
 from tinyedge.images.walk import is_image_name, is_passed_over
 from tinyedge.text import shortened
 
@@ -27,7 +28,6 @@ __all__ = ["MANIFEST", "check_output", "file_names", "manifest", "write"]
 MANIFEST = "manifest.json"
 _LONGEST_NAME = 200  # bytes of a file's name, of the 255 that systems take
 _SUFFIXES = {"TIFF": ".tif"}
-_JPEG = b"\xff\xd8\xff"
 
 
 def check_output(output: Path, *sources: Path | None) -> None:
@@ -143,7 +143,7 @@ def _suffix(photo: Photo) -> str:
 
     content = _content(photo)
     # One that may be decoded smaller alone is too large for Image.open.
-    if content.startswith(_JPEG):
+    if content.startswith(JPEG_BEGINNING):
         return ".jpg"
     with Image.open(io.BytesIO(content)) as image:
         return _SUFFIXES.get(image.format or "", f".{image.format}".lower())

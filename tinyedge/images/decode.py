@@ -21,7 +21,7 @@ from tinyedge.errors import ImageError
 from tinyedge.files import open_bytes
 from tinyedge.images.encoded import MOST_BYTES, EncodedImage
 from tinyedge.images.fit import reduction, take_columns
-from tinyedge.images.headers import exif_orientation, read_jpeg_header, webp_size
+from tinyedge.images.headers import JPEG_BEGINNING, exif_orientation, read_jpeg_header, webp_size
 from tinyedge.images.spec import InputSpec
 from tinyedge.images.unfinished import ends_unwritten
 from tinyedge.memory import available_memory
@@ -40,7 +40,6 @@ _ORIENTATION_TAG = 0x0112
 # Orientations whose stored rows are the columns of the image seen.
 _SIDEWAYS = (5, 6, 7, 8)
 _JPEG = "JPEG"
-_JPEG_BEGINNING = b"\xff\xd8\xff"
 
 # To RGB and to grey; of others it is tried.
 _CONVERTIBLE = frozenset(("1", "L", "P", "LA", "RGB", "RGBA", "CMYK"))
@@ -258,7 +257,7 @@ def _header(stream: BinaryIO, path: Path | EncodedImage) -> Image.Image:
     if (size := webp_size(beginning)) is not None:
         _check_memory(str(path), size, _WEBP_BYTES * size[0] * size[1])
     try:
-        if beginning.startswith(_JPEG_BEGINNING):
+        if beginning.startswith(JPEG_BEGINNING):
             # Image.open refuses large ones, which can be decoded smaller.
             return _Jpeg(stream, "")
         return Image.open(stream, formats=_FORMATS)

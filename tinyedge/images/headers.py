@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 __all__ = [
+    "JPEG_BEGINNING",
     "JpegHeader",
     "WebpChunk",
     "exif_orientation",
@@ -12,6 +13,9 @@ __all__ = [
     "webp_chunks",
     "webp_size",
 ]
+
+JPEG_BEGINNING = b"\xff\xd8\xff"
+"""Of every JPEG's bytes."""
 
 # ITU-T T.81, table B.1. 0xC4, 0xC8 and 0xCC among the frames' codes are no frames.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
