@@ -1,6 +1,7 @@
 """Every device profile, and how a model would run by it on this machine."""
 
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,22 @@ _COLUMNS = (
     Column("CPU", fit="shorten", most=42),
     Column("memory"),
 )
+# A Raspberry Pi Zero takes a second to start Python and to load libedgetpu.
+_PATIENCE = 10
+# What a library prints goes nowhere, however much it is; one that ends the process says nothing.
+_LOAD = """
+import ctypes, os, sys
+told = os.fdopen(os.dup(1), "w")
+nowhere = os.open(os.devnull, os.O_WRONLY)
+for stream in (1, 2):
+    os.dup2(nowhere, stream)
+try:
+    ctypes.CDLL(sys.argv[1])
+except OSError as error:
+    print(error, file=told)
+else:
+    print("loads", file=told)
+"""
 _FIRMWARE = "its firmware runs models; tinyedge check says what it takes"
 
 
@@ -64,11 +81,13 @@ class Device:
 def list_devices() -> list[Device]:
     """Every profile, shipped or the user's, by name; one that cannot be read has its error.
 
-    Starts the first runtime that works, and a process for each delegate, which tries to load it.
+    Starts the first runtime that works, and a process for each delegate, which tries to load it,
+    for 10 seconds at most.
     """
     own = user_folder()
     here = _name_of_this_machine()
     choices: dict[tuple[RuntimeName, ...], Choice] = {}
+    failures: dict[str, str | None] = {}
     found = []
     for name, path in profile_files().items():
         file = path if path.parent == own else None
@@ -83,7 +102,10 @@ def list_devices() -> list[Device]:
         if profile.runtimes not in choices:
             choices[profile.runtimes] = choose_runtime(profile.runtimes)
         runtime, runtime_reason = _runtime(choices[profile.runtimes], profile)
-        delegate, delegate_reason = _delegate(profile)
+        library = profile.delegate
+        if library is not None and library not in failures:
+            failures[library] = _why_not_loaded(library)
+        delegate, delegate_reason = _delegate(library, failures)
         found.append(
             Device(
                 name=name,
@@ -178,19 +200,29 @@ def _threads_reason(profile: Profile) -> str:
     return f"the profile's {profile.threads}; {counted(usable, 'core')} here"
 
 
-def _delegate(profile: Profile) -> tuple[str | None, str]:
+def _delegate(library: str | None, failures: Mapping[str, str | None]) -> tuple[str | None, str]:
     """The profile's delegate if this machine can load it, and what to say of it."""
-    if profile.delegate is None:
+    if library is None:
         return None, "none: the CPU alone"
-    # In a process of its own: what somebody's library does when it is loaded is its affair.
-    load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
-    done = children.run(children.python("-c", load, profile.delegate))
-    if done.returncode == 0:
-        return profile.delegate, f"{profile.delegate}: loads"
+    failure = failures[library]
+    return (library, f"{library}: loads") if failure is None else (None, failure)
+
+
+def _why_not_loaded(library: str) -> str | None:
+    """What is wrong where a delegate's library cannot be loaded here; None where it can.
+
+    In a process of its own: what somebody's library does when it is loaded is its affair.
+    """
+    try:
+        done = children.run(children.python("-c", _LOAD, library), timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"{library}: cannot be loaded within {_PATIENCE} seconds"
     if done.returncode < 0:
-        return None, f"{profile.delegate}: crashes when it is loaded (signal {-done.returncode})"
-    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-    return None, f"none: {last[0].removeprefix('OSError: ')}"
+        return f"{library}: crashes when it is loaded (signal {-done.returncode})"
+    said = done.stdout.strip()
+    if not said:
+        return f"{library}: ends the process that loads it (exit code {done.returncode})"
+    return None if said == "loads" else f"none: {said}"
 
 
 def _memory(profile: Profile) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.emulated_pi import EmulatedPi
 from tests.support.commands import run_as_user, run_in_process, set_traps
+from tests.support.delegates import built
 from tinyedge.devices.profile import profile_names
 
 pytestmark = pytest.mark.usefixtures("own")
@@ -152,6 +153,38 @@ def test_a_delegate_is_tried(own: Path, tmp_path: Path) -> None:
         f"none: {tmp_path / 'libnone.so'}: cannot open shared object file:"
         " No such file or directory"
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("for (;;) pause();", "cannot be loaded within 1 seconds"),
+        ("signal(SIGTERM, SIG_IGN); for (;;) pause();", "cannot be loaded within 1 seconds"),
+        ("for (;;) write(2, said, sizeof said);", "cannot be loaded within 1 seconds"),
+        ("abort();", "crashes when it is loaded (signal 6)"),
+        ("exit(0);", "ends the process that loads it (exit code 0)"),
+        ("write(1, said, sizeof said);", "loads"),
+    ],
+    ids=["blocks", "stubborn", "talks", "crashes", "exits", "says"],
+)
+def test_a_library_may_do_what_it_likes_when_it_is_loaded(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    source = tmp_path / "library.c"
+    source.write_text(
+        "#include <signal.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+        "static char said[65536];\n"
+        f"__attribute__((constructor)) static void loaded(void) {{ {code} }}\n"
+    )
+    library = built(tmp_path, source=source)
+    for name in ("one", "other"):
+        (own / f"{name}.toml").write_text(
+            f'description = "x"\nthreads = 1\ndelegate = "{library}"\n'
+        )
+    monkeypatch.setattr("tinyedge.devices.listing._PATIENCE", 1)
+    rows = _rows()
+    found = {(rows[name]["delegate"], rows[name]["delegate_reason"]) for name in ("one", "other")}
+    assert found == {(str(library) if said == "loads" else None, f"{library}: {said}")}
 
 
 def test_what_lies_in_the_folder_it_runs_in_is_not_imported(
