@@ -1,13 +1,16 @@
 """Programs that tinyedge runs, and what is left of them when it ends, by whatever end."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import copy_sources, set_traps
 from tests.support.running import Running
 from tinyedge import children
 from tinyedge.exit_codes import ExitCode
@@ -48,6 +51,33 @@ def test_what_cannot_be_executed_is_an_oserror(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no program")
     with pytest.raises(PermissionError):
         children.run([str(tmp_path / "text")])
+
+
+def test_a_module_is_of_the_tinyedge_that_runs_it_installed_or_not(tmp_path: Path) -> None:
+    copy_sources(tmp_path / "copy")
+    set_traps(tmp_path)
+    (tmp_path / "copy/devices/bench/told.py").write_text(
+        "import json, sys, tinyedge\n"
+        "print(json.dumps([__name__, tinyedge.__file__, __file__, *sys.argv[1:]]))\n"
+    )
+    program = (
+        "import os, sys\n"
+        "sys.path.insert(0, 'copy')\n"
+        "from tinyedge import children\n"
+        "done = children.run(children.own_module('tinyedge.devices.bench.told', 'a', 1))\n"
+        "print(done.stdout + done.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    package = tmp_path / "copy/tinyedge"
+    told = [str(package / "__init__.py"), str(package / "devices/bench/told.py")]
+    assert json.loads(done.stdout) == ["__main__", *told, "a", "1"]
 
 
 def test_one_that_does_not_end_is_stopped_with_those_it_started(tmp_path: Path) -> None:

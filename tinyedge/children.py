@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+import tinyedge
 from tinyedge.system import check_interrupted, interrupts_held
 
-__all__ = ["child", "die_with_parent", "python", "run", "stop_children"]
+__all__ = ["child", "die_with_parent", "own_module", "python", "run", "stop_children"]
 
 # Becomes the program behind its first argument, and has the kernel kill that when this process
 # dies, even of SIGKILL: prctl(2), PR_SET_PDEATHSIG. A process of its own does it, because what runs
@@ -27,6 +28,16 @@ try:
     os.execvp(sys.argv[2], sys.argv[2:])
 except OSError as error:
     sys.exit(sys.argv[1] + " " + str(error.errno))
+"""
+# Runs a module as -m does, of the package in the file behind its first argument.
+_OWN = """
+import importlib.util, runpy, sys
+_, file, name, *words = sys.argv
+spec = importlib.util.spec_from_file_location("tinyedge", file)
+sys.modules["tinyedge"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["tinyedge"])
+sys.argv = ["", *words]
+runpy.run_module(name, run_name="__main__", alter_sys=True)
 """
 # Long enough for a Python to end its own temporary folders, seconds.
 _PATIENCE = 2.0
@@ -42,6 +53,15 @@ def python(*words: object) -> list[str]:
     files may lie there.
     """
     return [sys.executable, "-P", *map(str, words)]
+
+
+def own_module(name: str, *words: object) -> list[str]:
+    """The command by which this Python runs a module of this very tinyedge.
+
+    Python finds another one, or none, where this was imported from a checkout that is not
+    installed.
+    """
+    return python("-c", _OWN, tinyedge.__file__, name, *words)
 
 
 def run(

@@ -109,7 +109,7 @@ def time_operators(classifier: "Classifier", runs: int) -> OperatorTimes:
     model = classifier.path
     with file_for_programs(model) as file:
         words = (_library(classifier), file, classifier.threads, runs)
-        done = children.run(children.python("-m", "tinyedge.devices.bench.profiler", *words))
+        done = children.run(children.own_module("tinyedge.devices.bench.profiler", *words))
     what = f"the operators of {model} cannot be timed by {classifier.runtime}"
     if -done.returncode in INTERRUPTS:
         name = signal.Signals(-done.returncode).name

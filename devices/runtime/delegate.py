@@ -25,7 +25,7 @@ def why_not(library: str, model: Path, runtimes: Sequence[RuntimeName]) -> str |
 
     It is tried in a process of its own, for a library built against another TFLite crashes.
     """
-    probe = children.python("-m", "tinyedge.devices.runtime.probe", library)
+    probe = children.own_module("tinyedge.devices.runtime.probe", library)
     try:
         with file_for_programs(model) as file:
             done = children.run([*probe, str(file), *runtimes], timeout=_PATIENCE)
