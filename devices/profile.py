@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from tinyedge.errors import DeviceError
+from tinyedge.system import MOST_THREADS
 from tinyedge.text import is_plain_name, shortened
 from tinyedge.toml import read_toml
 
 __all__ = [
-    "MOST_THREADS",
     "Architecture",
     "InputType",
     "ModelKind",
@@ -35,9 +35,6 @@ Architecture = Literal["aarch64", "armv7l", "x86_64"]
 RuntimeName = Literal["ai-edge-litert", "tflite-runtime", "tensorflow"]
 InputType = Literal["int8", "uint8"]
 ModelKind = Literal["float", "int8", "coral"]
-
-MOST_THREADS = 1024
-"""Of a runtime: where the system gives no more of them runtimes crash."""
 
 _FOLDER = Path(__file__).parent
 # The kernel publishes the board's name here; absent on machines without a device tree.

@@ -8,7 +8,8 @@ from tinyedge.darknet.batch_norm import BATCH_NORM_FORMULAS
 from tinyedge.devices.profile import InputType, Profile
 from tinyedge.export.quantize.reorder import REWRITES
 from tinyedge.images.spec import FITS, Fit
-from tinyedge.modelcard import LARGEST_SEED, BatchNormFormula, Quantizer, Rewrite
+from tinyedge.json_values import LARGEST_SEED
+from tinyedge.modelcard import BatchNormFormula, Quantizer, Rewrite
 from tinyedge.zoo.models import SourceFiles
 
 __all__ = ["ExportRequest", "FileKind", "FilePrecision"]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, get_args
 from tinyedge.text import shortened
 
 __all__ = [
+    "LARGEST_SEED",
     "ValueCheck",
     "as_object",
     "by_name",
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 ValueCheck = Callable[[object], Any]
+
+LARGEST_SEED = 2**32 - 1
+"""An integer's limit: the seeds of NumPy and of Keras alike."""
 
 
 class _PartError(ValueError):

@@ -19,6 +19,7 @@ from tinyedge.errors import ModelError
 from tinyedge.files import open_bytes, reproducible_zip, zip_member
 from tinyedge.images.spec import Fit
 from tinyedge.json_values import (
+    LARGEST_SEED,
     ValueCheck,
     as_object,
     by_name,
@@ -37,7 +38,6 @@ from tinyedge.tflite.flatbuffer import MOST_BYTES
 from tinyedge.tflite.metadata import LABELS_FILE, Normalization
 
 __all__ = [
-    "LARGEST_SEED",
     "BatchNormFormula",
     "CalibrationSource",
     "CardKind",
@@ -289,8 +289,6 @@ def _check_together(card: ModelCard) -> None:
         raise ValueError(f"{card.check.agreement} of {card.check.images} images agree")
 
 
-LARGEST_SEED = 2**32 - 1
-"""Of what is drawn at random: NumPy's and Keras's alike."""
 # Float32's own least: divided by it scores of float32 are numbers of float64 still.
 _LEAST_TEMPERATURE = 2.0**-126
 

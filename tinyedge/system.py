@@ -1,4 +1,4 @@
-"""The process and its system: native output hidden, and signals that ask it to end."""
+"""The process and its system: threads, native output hidden, and signals that ask it to end."""
 
 import contextlib
 import os
@@ -12,6 +12,7 @@ from types import FrameType, ModuleType
 
 __all__ = [
     "INTERRUPTS",
+    "MOST_THREADS",
     "Interrupted",
     "StopRequest",
     "check_interrupted",
@@ -27,6 +28,8 @@ __all__ = [
 
 INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """The signals that ask a program to end: of a terminal that closes, of Ctrl-C, of the system."""
+MOST_THREADS = 1024
+"""Of a runtime: where the system gives no more of them runtimes crash."""
 
 # Of a second signal within so many seconds of the first nothing comes: who presses Ctrl-C twice
 # gets no half-made cleaning up. One that comes later ends a cleaning up that hangs.

@@ -19,7 +19,7 @@ from tinyedge.accuracy.model import (
     is_probability,
     probabilities,
 )
-from tinyedge.devices.profile import MOST_THREADS, Profile, check_runs_models, find_profile
+from tinyedge.devices.profile import Profile, check_runs_models, find_profile
 from tinyedge.devices.runtime.model_file import DelegateUse, RunnableFile, runnable_file
 from tinyedge.devices.runtime.pixels import (
     PixelEncoding,
@@ -43,6 +43,7 @@ from tinyedge.images.labels import class_names, labels_in_metadata, read_labels
 from tinyedge.images.load import ImageLike, load_input
 from tinyedge.images.spec import FITS, Fit, InputSpec
 from tinyedge.modelcard import ModelCard, TensorType, read_card
+from tinyedge.system import MOST_THREADS
 from tinyedge.tflite.flatbuffer import FlatbufferError
 from tinyedge.tflite.head import Head, output_head
 from tinyedge.tflite.metadata import (

@@ -8,6 +8,7 @@ import click
 from tinyedge.cli.output import output_width, say, show, verbosity
 from tinyedge.cli.parameters import FIT, PATH, SOURCE, json_option, told_progress
 from tinyedge.exit_codes import CODE_OF_VERDICT
+from tinyedge.json_values import LARGEST_SEED
 
 if TYPE_CHECKING:
     from tinyedge.accuracy.statistics import Verdict
@@ -44,7 +45,7 @@ _CHECKING = ("weights", "batch_norm", "count", "fit")
 @click.option("--unlabelled", is_flag=True, help="Take no labels from DIR, whatever it is.")
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=2**32 - 1),
+    type=click.IntRange(0, LARGEST_SEED),
     default=0,
     show_default=True,
     help="Of what is drawn at random.",

@@ -19,6 +19,7 @@ from tinyedge.cli.parameters import (
     not_nan,
     told_progress,
 )
+from tinyedge.json_values import LARGEST_SEED
 
 if TYPE_CHECKING:
     from tinyedge.devices.profile import InputType
@@ -104,7 +105,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0, max=2**32 - 1),
+    type=click.IntRange(0, LARGEST_SEED),
     default=0,
     show_default=True,
     help="Of what the tuned quantizer draws at random.",

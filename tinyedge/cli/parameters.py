@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyedge.cli.output import output_width, say, set_verbosity, verbosity
+from tinyedge.system import MOST_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -195,11 +196,9 @@ def said_of_pixels(
     return PIXELS[pixels].mean, PIXELS[pixels].std
 
 
-# As many as a profile may have; the runtime crashes where the system gives it no more.
-_MOST_THREADS = 1024
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(1, _MOST_THREADS),
+    type=click.IntRange(1, MOST_THREADS),
     help="Threads of the runtime [default: the device's].",
 )
 # More than any machine has cores.
