@@ -103,12 +103,28 @@ def test_a_file_of_floats_passes(name: str) -> None:
         ("GATHER_ND", [T((4, 5, 6), "float32"), constant([[0, 1]] * 3, "int32")],
          [T((3, 6), "float32")]),
         ("EMBEDDING_LOOKUP", [integers(0, 2, 1), T((3, 5), "float32")], [T((3, 5), "float32")]),
+        ("BITWISE_XOR", [T((3, 1), "int32"), T((5,), "int32")], [T((3, 5), "int32")]),
+        ("RIGHT_SHIFT", [T((3, 1), "int32"), T((5,), "int32")], [T((3, 5), "int32")]),
+        ("STABLEHLO_ADD", [T((3, 5), "float32"), T((3, 5), "float32")], [T((3, 5), "float32")]),
+        ("BROADCAST_ARGS", [integers(3, 1), integers(2, 1, 5)], [T((3,), "int32")]),
+        ("BUCKETIZE", [T((3, 5), "float32")], [T((3, 5), "int32")]),
+        ("DYNAMIC_UPDATE_SLICE", [T((4, 5), "float32"), T((2, 5), "float32"), integers(1, 0)],
+         [T((4, 5), "float32")]),
+        ("REVERSE_SEQUENCE", [T((3, 5), "float32"), integers(1, 2, 3, 1, 2)],
+         [T((3, 5), "float32")]),
+        ("SVDF", [T((2, 3), "float32"), constant(np.ones((8, 3)), "float32"),
+                  constant(np.ones((8, 5)), "float32"), None,
+                  T((2, 40), "float32", variable=True)], [T((2, 4), "float32")]),
     ],
 )  # fmt: skip
-def test_what_a_number_says_of_a_length_is_what_the_runtime_makes(
+def test_what_is_said_of_a_length_is_what_the_runtime_makes(
     name: str, inputs: list[T], outputs: list[T]
 ) -> None:
-    content = write_model(Op(name, inputs, outputs))
+    options: dict[str, tuple[str, dict[str, object]]] = {
+        "REVERSE_SEQUENCE": ("ReverseSequenceOptions", {"seqDim": 0, "batchDim": 1}),
+        "SVDF": ("SVDFOptions", {"rank": 2}),
+    }
+    content = write_model(Op(name, inputs, outputs, *options.get(name, ())))
     check_tflite(content)
     interpreter = Interpreter(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
@@ -208,6 +224,23 @@ REFUSED: dict[str, tuple[bytes, str]] = {
             )
         ),
         "its radius is 1073741824",
+    ),
+    "filters of rank 0": (
+        write_model(
+            Op(
+                "SVDF",
+                [
+                    T((1, 3), "float32"),
+                    constant(np.ones((8, 3)), "float32"),
+                    constant(np.ones((8, 5)), "float32"),
+                    None,
+                    T((1, 40), "float32", variable=True),
+                ],
+                [_FOUR],
+                "SVDFOptions",
+            )
+        ),
+        "its filters .* of rank 0 do not fit",
     ),
     "split by 0": (
         write_model(Op("SPLIT", [integers(3), _IMAGE], [_IMAGE], "SplitOptions")),
@@ -341,6 +374,19 @@ REFUSED: dict[str, tuple[bytes, str]] = {
             ),
             ("DILATE", [_FOUR, integers(99999), real(0)], [_FOUR], "comes .299998"),
             (
+                "BITWISE_XOR",
+                [T((16384, 1), "int32"), T((1, 16384), "int32")],
+                [T((4,), "int32")],
+                "comes .16384, 16384",
+            ),
+            ("STABLEHLO_ADD", [T((99, 1), "float32"), _FOUR], [_FOUR], "of several shapes"),
+            (
+                "DYNAMIC_UPDATE_SLICE",
+                [T((99999,), "float32"), _FOUR, integers(0)],
+                [_FOUR],
+                "comes .99999",
+            ),
+            (
                 "GATHER_ND",
                 [T((9, 99999), "float32"), constant([[0]] * 999, "int32")],
                 [_FOUR],
@@ -352,6 +398,23 @@ REFUSED: dict[str, tuple[bytes, str]] = {
                 [_FOUR],
                 "comes .999, 99999",
             ),
+        )
+    },
+    **{
+        f"{name}, of which nothing is known": (
+            write_model(Op(name, inputs, [_FOUR], options, fields)),
+            f"{name}: of what it makes, and how much of it, nothing is known",
+        )
+        for name, inputs, options, fields in (
+            (
+                "CONV_3D",
+                [T((1, 9, 9, 9, 1), "float32"), constant(np.ones((1, 1, 1, 1, 256)), "float32")],
+                "Conv3DOptions",
+                {"strideD": 1, "strideW": 1, "strideH": 1},
+            ),
+            ("SEGMENT_SUM", [_FOUR, integers(0, 1, 2, 3)], None, None),
+            ("STABLEHLO_PAD", [_FOUR, real(0)], None, None),
+            ("WHERE", [_FOUR], None, None),
         )
     },
     "more states than memory": (

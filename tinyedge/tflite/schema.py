@@ -284,6 +284,9 @@ OPERATORS: Mapping[str, OperatorFacts] = MappingProxyType(
         "STRIDED_SLICE": OperatorFacts(options=OptionsTable(32, _STRIDED_SLICE), same_scale=True),
         "SUB": _sum(28),
         "SUM": OperatorFacts(options=_REDUCER),
+        "SVDF": OperatorFacts(
+            options=OptionsTable(6, {"rank": Option(0, "i"), "fused_activation": _activation(1)})
+        ),
         "TANH": OperatorFacts(fixed_output=True),
         "TILE": OperatorFacts(same_scale=True),
         "TRANSPOSE": OperatorFacts(same_scale=True),

@@ -41,14 +41,14 @@ class OperatorRule(NamedTuple):
 
 
 def check_operator(graph: Subgraph, operator: Operator) -> None:
-    """Hold an operator, whose tensors are all there, to its rule, if it has one.
+    """Hold an operator of the schema, whose tensors are all there, to its rule.
 
     Raises:
-        OperatorError: it breaks it.
+        OperatorError: it breaks it, or has none.
     """
     rule = OPERATOR_RULES.get(operator.name)
-    if rule is None or operator.custom:
-        return
+    if rule is None:
+        raise OperatorError("of what it makes, and how much of it, nothing is known here")
     least, most = rule.inputs
     found = len(operator.inputs)
     require(found >= least and (most is None or found <= most), f"it has {found} inputs")
@@ -121,7 +121,12 @@ _UNCHANGED = (
 )
 _PAIRWISE = (
     *("ATAN2", "DIV", "FLOOR_DIV", "FLOOR_MOD", "LOGICAL_AND", "LOGICAL_OR", "MAXIMUM"),
-    *("MINIMUM", "MUL", "POW"),
+    *("BITWISE_XOR", "MINIMUM", "MUL", "POW", "RIGHT_SHIFT"),
+)
+# They broadcast nothing.
+_STABLEHLO = (
+    *("STABLEHLO_ADD", "STABLEHLO_AND", "STABLEHLO_MAXIMUM", "STABLEHLO_MINIMUM"),
+    *("STABLEHLO_MULTIPLY", "STABLEHLO_OR", "STABLEHLO_SHIFT_LEFT"),
 )
 _COMPARISONS = ("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL")
 _REDUCERS = (
@@ -137,6 +142,7 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
     {
         **{name: _one(elements.unchanged) for name in _UNCHANGED},
         **{name: _two(elements.pairwise) for name in _PAIRWISE},
+        **{name: _moving(2, elements.summed) for name in _STABLEHLO},
         **{name: _two(elements.compared) for name in _COMPARISONS},
         **{name: _two(elements.reduced) for name in _REDUCERS},
         **{name: _moving(3, elements.segmented) for name in _SEGMENTS},
@@ -147,7 +153,9 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "AVERAGE_POOL_2D": _one(products.pool),
         "BATCH_MATMUL": _two(products.matrices),
         "BATCH_TO_SPACE_ND": _moving(3, places.from_batches),
+        "BROADCAST_ARGS": _moving(2, places.broadcasted_shape),
         "BROADCAST_TO": _moving(2, places.broadcasted),
+        "BUCKETIZE": _one(elements.converted, quantized=False),
         "CAST": _one(elements.converted, quantized=False),
         "CONCATENATION": OperatorRule((1, None), places.concatenated, quantized=False),
         "CONV_2D": OperatorRule((2, 3), products.convolution, optional=(2,)),
@@ -157,6 +165,7 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "DEPTH_TO_SPACE": _moving(1, places.unblocked),
         "DEQUANTIZE": _one(elements.converted),
         "DILATE": _moving(3, places.dilated),
+        "DYNAMIC_UPDATE_SLICE": _moving(3, places.overwritten),
         "EMBEDDING_LOOKUP": _moving(2, places.looked_up),
         "EXPAND_DIMS": _moving(2, places.expanded),
         "FAKE_QUANT": _one(elements.real_unchanged),
@@ -186,6 +195,7 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "RESHAPE": OperatorRule((1, 2), places.reshaped, empty=(1,), quantized=False),
         "RESIZE_BILINEAR": _moving(2, places.resized),
         "RESIZE_NEAREST_NEIGHBOR": _moving(2, places.resized),
+        "REVERSE_SEQUENCE": _moving(2, elements.unchanged),
         "REVERSE_V2": _moving(2, elements.flipped),
         "SCATTER_ND": _moving(3, places.scattered),
         "SELECT": _moving(3, elements.chosen_rows),
@@ -202,6 +212,7 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "STRIDED_SLICE": _moving(4, places.strided),
         "SQUARED_DIFFERENCE": _two(elements.squared_difference),
         "SUB": _two(elements.subtracted),
+        "SVDF": OperatorRule((5, 5), products.filtered, optional=(3,)),
         "TILE": _moving(2, places.tiled),
         "TOPK_V2": _moving(2, elements.top),
         "TRANSPOSE": _moving(2, places.transposed),
@@ -210,4 +221,4 @@ OPERATOR_RULES: Mapping[str, OperatorRule] = MappingProxyType(
         "ZEROS_LIKE": _one(elements.unchanged, quantized=False),
     }
 )
-"""By the schema's name; of an operator without a rule nothing is known."""
+"""By the schema's name; what has none is given to no runtime."""

@@ -16,6 +16,7 @@ from tinyedge.tflite.rules.elements import summed
 __all__ = [
     "blocked",
     "broadcasted",
+    "broadcasted_shape",
     "concatenated",
     "diagonal",
     "dilated",
@@ -25,6 +26,7 @@ __all__ = [
     "gathered_places",
     "looked_up",
     "mirrored",
+    "overwritten",
     "packed",
     "padded",
     "reshaped",
@@ -234,6 +236,24 @@ def broadcasted(call: OperatorCall) -> list[Shape]:
         f"{shown(call.shape(0))} does not become {shown(target)}",
     )
     return [target]
+
+
+def broadcasted_shape(call: OperatorCall) -> list[Shape]:
+    ranks(call, 1, 1)
+    return [(max(*call.shape(0), *call.shape(1)),)]
+
+
+def overwritten(call: OperatorCall) -> list[Shape]:
+    same_types(call)
+    shape, part = call.shape(0), call.shape(1)
+    require(
+        len(part) == len(shape)
+        and all(side <= whole for side, whole in zip(part, shape, strict=True)),
+        f"{shown(part)} is no part of {shown(shape)}",
+    )
+    require(call.kind(1) == call.kind(0), f"it puts {call.kind(1)} into {call.kind(0)}")
+    require(call.shape(2) == (len(shape),), "its place has other dimensions")
+    return [shape]
 
 
 def padded(call: OperatorCall) -> list[Shape]:

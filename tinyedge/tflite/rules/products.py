@@ -18,6 +18,7 @@ __all__ = [
     "convolution",
     "dense",
     "depthwise",
+    "filtered",
     "matrices",
     "pool",
     "transposed_convolution",
@@ -180,6 +181,23 @@ def dense(call: OperatorCall) -> list[Shape]:
         f"{elements} numbers come into weights of {inputs} columns",
     )
     return [(elements // inputs, outputs)]
+
+
+def filtered(call: OperatorCall) -> list[Shape]:
+    """What filters of some rank make of a row and of the rows before it."""
+    ranks(call, 2, 2, 2)
+    batch, inputs = call.shape(0)
+    filters, depth = call.shape(1)
+    timed, memory = call.shape(2)
+    rank = call.number("rank")
+    require(
+        depth == inputs and timed == filters and rank >= 1 and filters % rank == 0,
+        f"its filters {shown(call.shape(1))} and {shown(call.shape(2))} of rank {rank} do not fit",
+    )
+    if call.has(3):
+        require(call.shape(3) == (filters // rank,), "its bias does not fit its filters")
+    require(call.shape(4) == (batch, memory * filters), "its state does not fit its filters")
+    return [(batch, filters // rank)]
 
 
 def matrices(call: OperatorCall) -> list[Shape]:
