@@ -109,6 +109,7 @@ def compare(
     mean: "float | Sequence[float] | None" = None,
     std: "float | Sequence[float] | None" = None,
     threshold: float | None = None,
+    fast_resize: bool = False,
     progress: "Progress | None" = None,
 ) -> "Comparison":
     """Measure on images what int8 cost, as ``tinyedge compare`` does.
@@ -141,6 +142,8 @@ def compare(
         std: above 0, likewise.
         threshold: of a model of one output, the probability of class 1, 0 to 1, above which that
             is the answer; 0.5 where not given.
+        fast_resize: feed the int8 model photos that are resized as ``run --fast-resize`` does, and
+            the float one exactly: the result is the cost of both.
         progress: is told of every image.
 
     Raises:
@@ -169,6 +172,7 @@ def compare(
         mean=mean,
         std=std,
         threshold=threshold,
+        fast_resize=fast_resize,
         progress=progress,
     ).each
     return found
@@ -190,6 +194,7 @@ def compare_models(
     mean: "float | Sequence[float] | None" = None,
     std: "float | Sequence[float] | None" = None,
     threshold: float | None = None,
+    fast_resize: bool = False,
     workers: "int | Executor | None" = 1,
     scheduler: str | None = None,
     ship: bool = False,
@@ -216,6 +221,7 @@ def compare_models(
         mean: likewise.
         std: likewise.
         threshold: likewise.
+        fast_resize: likewise, of all but the first.
         workers: how many processes share the work, no more than there are cores for; None for as
             many as are of use; or an executor of processes that have tinyedge, such as Dask's. The
             program's main module must be one that can be imported without running.
@@ -250,8 +256,6 @@ def compare_models(
     from tinyedge.images.image_list import LabelledImage
     from tinyedge.progress import no_progress
 
-    if isinstance(models, str | os.PathLike):
-        raise ValueError(f"models is {models!r}, not the float model and those to compare with it")
     if len(models) < 2:
         raise ValueError(f"{len(models)} models: a comparison is of two at least")
     if resume and journal is None:
@@ -269,6 +273,7 @@ def compare_models(
         mean=mean,
         std=std,
         threshold=threshold,
+        fast_resize=fast_resize,
     )
     in_folder, top_k = False, None
     found: Sequence[LabelledImage | Path]

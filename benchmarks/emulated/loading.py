@@ -3,8 +3,8 @@
     python -m benchmarks.emulated.loading BOARD PHOTO
 
 A line a stage, millions, of the third time it runs in its process: Pillow's decoding alone, the
-pixels of the crop in NumPy alone, the whole fit behind the decoding, and all that
-`tinyedge.images.load.load_input` does for a network of 224x224 pixels in int8.
+pixels of the crop in NumPy alone, the whole fit behind the decoding, exactly and fast, and all that
+`tinyedge.images.load.load_input` does for a network of 224x224 pixels in int8, likewise.
 """
 
 import argparse
@@ -23,8 +23,10 @@ STAGES = (
     "Pillow's decoding",
     "the crop's pixels",
     "fit, pixels included",
+    "fast fit",
     "fit of an array",
     "all",
+    "all, fast",
 )
 """In the order of loading_guest.py."""
 

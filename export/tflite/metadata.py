@@ -15,7 +15,7 @@ from tinyedge.modelcard import ModelCard, labels_file
 from tinyedge.text import counted
 from tinyedge.tflite.head import Head, output_head
 from tinyedge.tflite.metadata import FIELD, IDENTIFIER, LABELS_FILE
-from tinyedge.tflite.model import parse_tflite
+from tinyedge.tflite.model import SCHEMA_VERSION, parse_tflite
 
 __all__ = ["add_metadata"]
 
@@ -204,7 +204,7 @@ def _with_buffer(content: bytes, name: str, data: bytes) -> bytes:
     ]
     _put_vtable(new, vtable, 4 + 4 * _MODEL_FIELDS, there)
     struct.pack_into("<i", new, table, table - vtable)
-    put(new, table + 4 + 4 * _VERSION, _SCHEMA_VERSION)
+    put(new, table + 4 + 4 * _VERSION, SCHEMA_VERSION)
     for field, position in places.items():
         at = table + 4 + 4 * field
         put(new, at, position - at)
@@ -226,7 +226,6 @@ def _with_buffer(content: bytes, name: str, data: bytes) -> bytes:
 
 # Fields of the schema's Model.
 _MODEL_FIELDS, _VERSION, _BUFFERS, _METADATA = 8, 0, 4, 6
-_SCHEMA_VERSION = 3
 
 
 def _put_vtable(new: bytearray, at: int, size: int, fields: Sequence[int]) -> None:

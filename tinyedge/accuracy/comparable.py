@@ -58,9 +58,10 @@ def check_forms_of_one_network(float_model: ScoringModel, int8_model: ScoringMod
             " would not be the cost of int8 alone; export both from one command"
         )
     if a.spec.in_pixels != b.spec.in_pixels:
+        sizes = {(model.spec.width, model.spec.height) for model in (a, b)}
         warnings.warn(
             f"{a.path} takes photos as {a.spec}, {b.path} as {b.spec}: their difference is that of"
-            " the size, too",
+            f" the {'size' if len(sizes) > 1 else 'resize'}, too",
             TinyedgeWarning,
             stacklevel=3,
         )

@@ -14,6 +14,7 @@ from tinyedge.cli.parameters import (
     budget_option,
     command_line,
     device_option,
+    fast_resize_option,
     fit_option,
     html_option,
     ids_option,
@@ -99,6 +100,9 @@ if TYPE_CHECKING:
 @device_option
 @threads_option
 @fit_option
+@fast_resize_option(
+    "Feed INT8 as `run --fast-resize` does, and FLOAT exactly: what both int8 and that cost."
+)
 @pixel_options
 @threshold_option
 @labels_option
@@ -128,6 +132,7 @@ def command(
     device: str,
     threads: int | None,
     fit: "Fit | None",
+    fast_resize: bool,
     mean: list[float] | None,
     std: list[float] | None,
     pixels: str | None,
@@ -181,6 +186,7 @@ def command(
         mean=said_mean,
         std=said_std,
         threshold=threshold,
+        fast_resize=fast_resize,
     )
 
     def show_so_far(found: "Comparisons") -> None:

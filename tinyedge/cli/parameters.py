@@ -38,6 +38,7 @@ __all__ = [
     "command_line",
     "count_option",
     "device_option",
+    "fast_resize_option",
     "fit_option",
     "html_option",
     "ids_option",
@@ -216,6 +217,11 @@ device_option = click.option(
     metavar="NAME",
     help="Device profile: a name or a .toml file.",
 )
+
+
+def fast_resize_option(text: str) -> "Callable[[Callable[..., None]], Callable[..., None]]":
+    """``--fast-resize``, with what it is for in this command."""
+    return click.option("--fast-resize", is_flag=True, help=text)
 
 
 def budget_option(

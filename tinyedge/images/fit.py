@@ -1,7 +1,8 @@
 """From an image's pixels to a network's input: crop, bars, resize, as Darknet does.
 
-The rules are those of Darknet's ``image.c``; to float32's last bits, its numbers too. An image
-becomes an integer input a few rows at a time, with float32 rows between and no float image.
+The rules are those of Darknet's ``image.c``; to float32's last bits, its numbers too, but where an
+input asks for a faster resize. An image becomes an integer input a few rows at a time, with float32
+rows between and no float image.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyedge.images.spec import InputSpec
+from tinyedge.images.spec import InputSpec, as_unit
 
 __all__ = ["Pixels", "fit_pixels", "reduction", "resize", "take_columns"]
 
@@ -28,6 +29,8 @@ _BLOCK = 32
 _OVERSAMPLING = 2
 # Of so many pixels all are taken at once: choosing costs more.
 _WHOLE = 1 << 20
+# Pixels at most that are given to another resize, which needs them all: 16 MB of RGB.
+_MOST_GIVEN = 1 << 22
 
 
 class Pixels(Protocol):
@@ -60,8 +63,10 @@ def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[n
         spec: the network's input.
 
     Returns:
-        (spec.height, spec.width, spec.channels): as its input has them, the
-        same to the bit as if the image in [0, 1] had been encoded whole.
+        (spec.height, spec.width, spec.channels): as its input has them, the same to the bit as if
+        the image in [0, 1] had been encoded whole. With `spec.resize` at most one level of 255
+        from that; of what is larger than it should be given, or less than two pixels wide or high,
+        the same.
     """
     rows, columns, channels = pixels.shape
     fitted: NDArray[np.generic] = np.empty((spec.height, spec.width, channels), spec.dtype)
@@ -70,7 +75,15 @@ def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[n
     source, target = _region(rows, columns, spec), _place(rows, columns, spec)
     # An image more than `width` times as wide as high rounds to nothing, as in C: bars alone.
     if target.height and target.width:
-        taps = _both_taps(source.height, source.width, target.height, target.width)
+        into, taps = fitted[target.slices], _both_taps(*source[2:], *target[2:])
+        if spec.resize is not None and _can_be_given(source, target):
+            given = _region_pixels(pixels, source)
+            levels = spec.resize(given, target.height, target.width)
+            into[:] = spec.encode_levels(_of_channels(levels, channels))
+            if taps.rows.first_weight[-1] == 1:
+                return fitted
+            # The last row is not what lies there; see `resize`.
+            into, taps = into[-1:], taps.last_row
         if isinstance(pixels, np.ndarray):
             take_rows = partial(_take_rows, pixels[source.slices])
         else:
@@ -79,7 +92,7 @@ def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[n
                 needed, column_taps = _compact(taps.columns)
                 taps = taps._replace(columns=column_taps)
             take_rows = partial(_part_rows, pixels, source.top, source.left + needed)
-        _resample_into(fitted[target.slices], take_rows, taps, spec.encode)
+        _resample_into(into, take_rows, taps, spec.encode)
     return fitted
 
 
@@ -184,9 +197,29 @@ class _BothTaps(NamedTuple):
     rows: _Taps
     columns: _Taps
 
+    @property
+    def last_row(self) -> "_BothTaps":
+        """Of the last target row alone."""
+        first, second, first_weight, second_weight = self.rows
+        rows = _Taps(first[-1:], second[-1:], first_weight[-1:], second_weight[-1:])
+        return _BothTaps(rows, self.columns)
+
 
 def _both_taps(height: int, width: int, target_height: int, target_width: int) -> _BothTaps:
     return _BothTaps(_row_taps(height, target_height), _column_taps(width, target_width))
+
+
+def _can_be_given(source: _Rectangle, target: _Rectangle) -> bool:
+    """Whether another resize makes of the source what Darknet's does, and in how much memory."""
+    sides = (*source[2:], *target[2:])
+    return min(sides) > 1 and source.height * source.width <= _MOST_GIVEN
+
+
+def _region_pixels(pixels: NDArray[np.uint8] | Pixels, region: _Rectangle) -> NDArray[np.uint8]:
+    if isinstance(pixels, np.ndarray):
+        return pixels[region.slices]
+    rows, columns = np.arange(region.height), np.arange(region.width)
+    return pixels.part(region.top + rows, region.left + columns)
 
 
 def _compact(taps: _Taps) -> tuple[NDArray[np.intp], _Taps]:
@@ -217,15 +250,17 @@ def _resample_into(
     start, channels = 0, target.shape[2]
     for block in _resampled(take_rows, taps):
         rows = target[start : start + len(block)]
-        rows[:] = encode(block if block.shape[2] == channels else _without_padding(block))
+        rows[:] = encode(_of_channels(block, channels))
         start += len(block)
 
 
-def _without_padding(block: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The first three samples of each pixel, a channel after the other: three are a short loop."""
-    kept = np.empty((*block.shape[:2], 3), np.float32)
-    for channel in range(3):
-        kept[:, :, channel] = block[:, :, channel]
+def _of_channels(pixels: NDArray[_Sample], channels: int) -> NDArray[_Sample]:
+    """So many first samples of each pixel, a channel after the other: three are a short loop."""
+    if pixels.shape[2] == channels:
+        return pixels
+    kept = np.empty((*pixels.shape[:2], channels), pixels.dtype)
+    for channel in range(channels):
+        kept[:, :, channel] = pixels[:, :, channel]
     return kept
 
 
@@ -289,7 +324,7 @@ def _row_taps(source: int, target: int) -> _Taps:
 
 
 def _unit(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
-    unit = pixels.astype(np.float32)
+    """A copy of float32 pixels, or of uint8 ones scaled."""
     if pixels.dtype == np.uint8:
-        unit /= 255
-    return unit
+        return as_unit(np.asarray(pixels, np.uint8))
+    return pixels.astype(np.float32)

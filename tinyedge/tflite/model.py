@@ -23,11 +23,14 @@ from tinyedge.tflite.schema import OPS_WITH_WEIGHTS, OptionValue, read_options
 __all__ = [
     "COMPILED",
     "IDENTIFIER",
+    "SCHEMA_VERSION",
+    "TYPES",
     "Operator",
     "Subgraph",
     "Tensor",
     "TfliteModel",
     "file_for_programs",
+    "operator_names",
     "parse_named",
     "parse_tflite",
     "read_tflite",
@@ -38,13 +41,14 @@ COMPILED = "edgetpu-custom-op"
 """The custom operator that holds what was compiled for the Edge TPU."""
 IDENTIFIER = b"TFL3"
 """What stands in the 4th to 8th byte of every .tflite."""
-_SCHEMA_VERSION = 3
-# The schema's TensorType, from 0.
-_TYPES = (
+SCHEMA_VERSION = 3
+"""Of the schema that is read and written here."""
+TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64"),
     *("int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16"),
     *("int4", "bfloat16", "int2", "uint4", "float8_e4m3fn", "float8_e5m2"),
 )
+"""The schema's TensorType, from 0."""
 # Of these a constant's bytes are simply its numbers, one after the other.
 _NUMPY_TYPES = frozenset(
     (
@@ -261,8 +265,8 @@ def parse_tflite(content: bytes) -> TfliteModel:
     """
     model = root_table(content, IDENTIFIER)
     version = model.number(0, "I")
-    if version != _SCHEMA_VERSION:
-        raise FlatbufferError(f"its schema is version {version}, not {_SCHEMA_VERSION}")
+    if version != SCHEMA_VERSION:
+        raise FlatbufferError(f"its schema is version {version}, not {SCHEMA_VERSION}")
     codes = [_code(table) for table in model.tables(1)]
     buffers = [_stored(table, content) for table in model.tables(4)]
     # Of a scale that is a NaN which signals, numpy would say that it cannot be cast.
@@ -274,7 +278,7 @@ def parse_tflite(content: bytes) -> TfliteModel:
 
 
 @cache
-def _operator_names() -> tuple[str, ...]:
+def operator_names() -> tuple[str, ...]:
     """The schema's builtin operators, from 0."""
     return tuple((Path(__file__).parent / "operators.txt").read_text("utf-8").split())
 
@@ -284,7 +288,7 @@ def _code(table: Table) -> tuple[str, bool, int]:
     # Files before the schema outgrew a byte have the first of the two alone.
     number = int(max(table.number(3, "i"), table.number(0, "b")))
     version = int(table.number(2, "i", 1))
-    names = _operator_names()
+    names = operator_names()
     if not 0 <= number < len(names):
         return f"OPERATOR_{number}", False, version
     if names[number] == "CUSTOM":
@@ -322,17 +326,17 @@ def _tensor(table: Table, buffers: list[memoryview | None]) -> Tensor:
     if len(shape) > _MOST_DIMENSIONS or min(shape, default=0) < 0:
         raise FlatbufferError("a tensor's shape is none")
     kind = int(table.number(1, "b"))
-    if not 0 <= kind < len(_TYPES):
+    if not 0 <= kind < len(TYPES):
         raise FlatbufferError(f"a tensor is of type {kind}, which this tinyedge does not know")
     buffer = int(table.number(2, "I"))
     if buffer >= len(buffers):
         raise FlatbufferError(f"a tensor's bytes are said to be in buffer {buffer} of none")
     return Tensor(
         name=table.text(3),
-        type=_TYPES[kind],
+        type=TYPES[kind],
         shape=shape,
         signature=signature or shape,
-        qparams=_qparams(table.table(4), _TYPES[kind], len(shape)),
+        qparams=_qparams(table.table(4), TYPES[kind], len(shape)),
         buffer=buffer,
         stored=buffers[buffer],
         variable=bool(table.number(5, "?", False)),

@@ -60,8 +60,9 @@ def test_int8_runs_and_is_said_to_be_slower_and_other(
     packages = {"PYTHONPATH": os.pathsep.join(map(str, (numpy_1, tflite_runtime)))}
     image = next((fashion_images / "Bag").iterdir())
 
-    def run(model: Path) -> list[str]:
-        done = run_as_user("run", model, image, "--device", board, environment=packages)
+    def run(model: Path, *options: str) -> list[str]:
+        words = ("run", model, image, "--device", board, *options)
+        done = run_as_user(*words, environment=packages)
         assert done.returncode == 0, done.stderr
         assert "  Bag" in done.stdout.splitlines()[1]
         return done.stderr.splitlines()
@@ -73,6 +74,11 @@ def test_int8_runs_and_is_said_to_be_slower_and_other(
     )
     assert run(fashion_models.int8_model) == [note, used]
     assert run(fashion_models.float_model) == [used]
+    exactly = (
+        "note: tflite-runtime 2.14.0 resizes without XNNPACK, and no faster: photos are resized"
+        " exactly"
+    )
+    assert run(fashion_models.float_model, "--fast-resize") == [exactly, used]
 
 
 def test_compare_says_so_once(

@@ -12,6 +12,7 @@ from tinyedge.cli.parameters import (
     PATH,
     command_line,
     device_option,
+    fast_resize_option,
     fit_option,
     html_option,
     json_option,
@@ -97,6 +98,9 @@ if TYPE_CHECKING:
 @workers_option
 @threads_option
 @fit_option
+@fast_resize_option(
+    "Resize photos in whole numbers: faster, each sample at most 1 of 255 from Darknet's."
+)
 @pixel_options
 @threshold_option
 @labels_option
@@ -126,6 +130,7 @@ def command(
     workers: int | None,
     threads: int | None,
     fit: "Fit | None",
+    fast_resize: bool,
     mean: list[float] | None,
     std: list[float] | None,
     pixels: str | None,
@@ -192,6 +197,7 @@ def command(
             std=said_std,
             threshold=threshold,
             delegate="required" if require_delegate else "preferred",
+            fast_resize=fast_resize,
         )
 
     if bench is not None:
