@@ -1,14 +1,25 @@
 """What a user asks ``tinyedge export`` for."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from tinyedge.darknet.batch_norm import BATCH_NORM_FORMULAS
 from tinyedge.devices.profile import InputType, Profile
 from tinyedge.export.quantize.reorder import REWRITES
-from tinyedge.images.spec import FITS, Fit
-from tinyedge.json_values import LARGEST_SEED
+from tinyedge.images.spec import Fit
+from tinyedge.json_values import (
+    LARGEST_SEED,
+    ValueCheck,
+    argument,
+    integer,
+    one_of,
+    optional,
+    real,
+    several,
+    text,
+)
 from tinyedge.modelcard import BatchNormFormula, Quantizer, Rewrite
 from tinyedge.zoo.models import SourceFiles
 
@@ -24,6 +35,32 @@ _NAME_ENDS: dict[FileKind, str] = {
     "coral": "_coral.tflite",
     "keras": ".keras",
     "saved_model": "_saved_model",
+}
+
+
+def _budget(value: object) -> None:
+    """Raise a ValueError unless it is a number above 0, or infinite."""
+    if value != math.inf:
+        real(0.0, open_end=True)(value)
+
+
+def _rewrites(value: object) -> None:
+    """Raise a ValueError unless it is a tuple of rewrites, or a list."""
+    several(one_of(Rewrite))([*value] if isinstance(value, tuple) else value)
+
+
+_CHECKS: Mapping[str, ValueCheck] = {
+    "calibration_count": integer(1),
+    "fit": one_of(Fit),
+    "batch_norm": optional(one_of(BatchNormFormula)),
+    "input_type": one_of(InputType),
+    "author": text,
+    "license": optional(text),
+    "precision": one_of(FilePrecision),
+    "latency_budget": _budget,
+    "quantizer": one_of(Quantizer),
+    "rewrites": _rewrites,
+    "seed": integer(0, LARGEST_SEED),
 }
 
 
@@ -91,22 +128,8 @@ class ExportRequest:
         Raises:
             ValueError: it is none of them.
         """
-        if self.calibration_count < 1:
-            raise ValueError(f"calibration_count is {self.calibration_count}, not 1 or more")
-        if not self.latency_budget > 0:
-            raise ValueError(f"latency_budget is {self.latency_budget}, not above 0")
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ValueError(f"seed is {self.seed}, not 0 to {LARGEST_SEED}")
-        for name, value, allowed in (
-            ("precision", self.precision, get_args(FilePrecision)),
-            ("quantizer", self.quantizer, get_args(Quantizer)),
-            ("input_type", self.input_type, get_args(InputType)),
-            ("fit", self.fit, FITS),
-            ("batch_norm", self.batch_norm, (None, *BATCH_NORM_FORMULAS)),
-            *(("rewrites", rewrite, REWRITES) for rewrite in self.rewrites),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name}: {value!r} is none of {', '.join(map(str, allowed))}")
+        for name, check in _CHECKS.items():
+            argument(name, getattr(self, name), check)
 
     @property
     def makes_mixed(self) -> bool:

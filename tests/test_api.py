@@ -166,6 +166,11 @@ def test_what_would_be_passed_over_is_an_error(asked: dict[str, bool], why: str)
         tinyedge.compare_models(["a.tflite", "b.tflite"], "photos", **asked)  # type: ignore[arg-type]
 
 
+def test_one_model_is_no_list_of_them() -> None:
+    with pytest.raises(ValueError, match=r"^models is 'float\.tflite', not the float model and"):
+        tinyedge.compare_models("float.tflite", "photos")
+
+
 def test_images_in_a_list_must_all_be_readable(
     fashion_models: Models, fashion_images: Path, tmp_path: Path
 ) -> None:
@@ -259,4 +264,7 @@ def test_read_network_takes_text_and_paths(toy: Toy) -> None:
     assert isinstance(network, tinyedge.Network)
     assert network == tinyedge.read_network(toy.cfg)
     assert tinyedge.read_network(toy.cfg, size=(16, 12)).input.width == 16
+    for size in ("16x12", ("16", "12"), (16,), 16, (16.0, 12.0)):
+        with pytest.raises(ValueError, match=r"^size is .*, not \(width, height\)$"):
+            tinyedge.read_network(toy.cfg, size=size)  # type: ignore[arg-type]
     assert tinyedge.read_card(toy.photos / "0" / "0.png") is None

@@ -256,6 +256,8 @@ def compare_models(
     from tinyedge.images.image_list import LabelledImage
     from tinyedge.progress import no_progress
 
+    if isinstance(models, str | os.PathLike):
+        raise ValueError(f"models is {models!r}, not the float model and those to compare with it")
     if len(models) < 2:
         raise ValueError(f"{len(models)} models: a comparison is of two at least")
     if resume and journal is None:

@@ -1,4 +1,4 @@
-"""JSON of strangers: parsed strictly, and each value checked for its type and range.
+"""JSON of strangers and arguments of callers: each value is checked for its type and range.
 
 A check makes a field of a JSON value, or raises a ValueError that says what the value should be
 ("an integer from 1 to 10"). `record` puts together those of an object's fields, and names the place
@@ -15,6 +15,7 @@ from tinyedge.text import shortened
 __all__ = [
     "LARGEST_SEED",
     "ValueCheck",
+    "argument",
     "as_object",
     "by_name",
     "field",
@@ -103,6 +104,16 @@ def field(content: object, name: str, check: ValueCheck) -> Any:
     return _part(check, f".{name}", content[name])
 
 
+def argument(name: str, value: object, check: ValueCheck) -> Any:
+    """What `check` makes of an argument that a caller gave; of NumPy's numbers as of Python's.
+
+    Raises:
+        ValueError: it is not as its check wants it; the message begins with `name`.
+    """
+    is_numpys = hasattr(value, "dtype") and getattr(value, "shape", None) == ()
+    return _part(check, f".{name}", value.item() if is_numpys else value)  # type: ignore[attr-defined]
+
+
 def text(value: object) -> str:
     """A string of Unicode characters: half a surrogate pair is none, and is written nowhere."""
     if not isinstance(value, str):
@@ -129,12 +140,13 @@ def truth(value: object) -> bool:
     return value
 
 
-def integer(low: int, high: int) -> ValueCheck:
-    """An integer from `low` to `high`; true and 1.0 are none."""
+def integer(low: int, high: int | None = None) -> ValueCheck:
+    """An integer from `low` to `high`, where there is one; true and 1.0 are none."""
 
     def check(value: object) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"an integer from {low} to {high}")
+        if type(value) is not int or value < low or (high is not None and value > high):
+            limit = f"of at least {low}" if high is None else f"from {low} to {high}"
+            raise ValueError(f"an integer {limit}")
         return value
 
     return check
@@ -148,12 +160,13 @@ def real(low: float = -math.inf, high: float = math.inf, *, open_end: bool = Fal
             number = float(value) if type(value) in (int, float) else math.nan  # type: ignore[arg-type]
         except OverflowError:
             number = math.inf
-        if not math.isfinite(number) or number < low or (open_end and number == low):
-            limit = "" if low == -math.inf else f" {'above' if open_end else 'of at least'} {low:g}"
-            raise ValueError(f"a number{limit}")
-        if number > high:
-            raise ValueError(f"a number of at most {high:g}")
-        return number
+        is_between = low <= number <= high and not (open_end and number == low)
+        if math.isfinite(number) and is_between:
+            return number
+        if math.isfinite(low) and math.isfinite(high):
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        limit = "" if low == -math.inf else f" {'above' if open_end else 'of at least'} {low:g}"
+        raise ValueError(f"a number{limit}")
 
     return check
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tinyedge.children import die_with_parent
 from tinyedge.errors import WorkerError
+from tinyedge.json_values import argument, integer, optional
 from tinyedge.memory import available_memory
 from tinyedge.system import untold
 from tinyedge.text import counted
@@ -57,8 +58,7 @@ def share_cores(
     Raises:
         ValueError: more was asked for than there are cores, or no worker.
     """
-    if workers is not None and workers < 1:
-        raise ValueError(f"{workers} workers: at least 1 is needed")
+    argument("workers", workers, optional(integer(1)))
     cores = len(os.sched_getaffinity(0))
     if workers is None:
         free = available_memory()

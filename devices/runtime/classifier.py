@@ -41,7 +41,8 @@ from tinyedge.files import is_own_stream
 from tinyedge.images.encoded import EncodedImage
 from tinyedge.images.labels import class_names, labels_in_metadata, read_labels
 from tinyedge.images.load import ImageLike, load_input
-from tinyedge.images.spec import FITS, Fit, InputSpec
+from tinyedge.images.spec import Fit, InputSpec
+from tinyedge.json_values import argument, integer, one_of, optional, real
 from tinyedge.modelcard import ModelCard, TensorType, read_card
 from tinyedge.system import MOST_THREADS
 from tinyedge.tflite.flatbuffer import FlatbufferError
@@ -116,7 +117,12 @@ class Classification(Sequence[Prediction]):
         return len(self.predictions)
 
     def reaching(self, least: float) -> "Classification":
-        """The same answer with those of its predictions whose probability is at least that."""
+        """The same answer with those of its predictions whose probability is at least that.
+
+        Raises:
+            ValueError: `least` is no number.
+        """
+        argument("least", least, real())
         kept = tuple(found for found in self.predictions if found.probability >= least)
         return Classification(kept, self.scores, self.milliseconds)
 
@@ -302,10 +308,9 @@ class Classifier:
             AnswerError: the model answers it with infinite scores or NaN.
             ModelError: the runtime cannot run the model; or see `ranked`.
             TypeError: `image` is nothing of that.
-            ValueError: `top` is less than 1.
+            ValueError: `top` is no integer of at least 1.
         """
-        if top < 1:
-            raise ValueError(f"top is {top}; at least one class is asked for")
+        argument("top", top, integer(1))
         inputs = self.preprocess(image)
         try:
             scores, milliseconds = self.infer(inputs)
@@ -510,15 +515,10 @@ def open_models(
 def _check_arguments(
     fit: str | None, threads: int | None, threshold: float | None, delegate: str
 ) -> None:
-    choices = (("fit", fit, FITS), ("delegate", delegate, get_args(DelegateUse)))
-    for name, given, allowed in choices:
-        if given is not None and given not in allowed:
-            raise ValueError(f"{name}: {given!r} is none of {', '.join(allowed)}")
-    # Of an integer: a runtime takes no other number, and crashes of too many threads.
-    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= MOST_THREADS):
-        raise ValueError(f"threads is {threads!r}, not a whole number from 1 to {MOST_THREADS:,}")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ValueError(f"threshold is {threshold}; a probability is 0 to 1")
+    argument("fit", fit, optional(one_of(Fit)))
+    argument("delegate", delegate, one_of(DelegateUse))
+    argument("threads", threads, optional(integer(1, MOST_THREADS)))
+    argument("threshold", threshold, optional(real(0, 1)))
 
 
 def _path(name: str) -> Path:

@@ -90,7 +90,7 @@ def test_a_gate_without_a_budget_has_no_verdict() -> None:
 
 
 @pytest.mark.parametrize("name", ["max_drop", "min_agreement", "max_kl"])
-@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, 1000.1])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, 1000.1, "1"])
 def test_what_is_no_budget_is_refused(name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{name} is {value}; a budget is 0 to"):
+    with pytest.raises(ValueError, match=f"{name} is {value!r}, not a number from 0 to"):
         Budgets(**{name: value}).check()

@@ -1,6 +1,7 @@
 """The stages of an export: what a user can mend falls in the first, without TensorFlow."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -239,22 +240,28 @@ def test_prepare_warns_of_a_device_that_is_too_small(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": -1}, "seed is -1, not 0 to 4294967295"),
-        ({"seed": 2**32}, "seed is 4294967296, not 0 to 4294967295"),
-        ({"quantizer": "best"}, "quantizer: 'best' is none of tuned, default"),
-        ({"input_type": "float32"}, "input_type: 'float32' is none of int8, uint8"),
-        ({"fit": "zoom"}, "fit: 'zoom' is none of crop, letterbox, stretch"),
+        ({"seed": -1}, "seed is -1, not an integer from 0 to 4294967295"),
+        ({"seed": 2**32}, "seed is 4294967296, not an integer from 0 to 4294967295"),
+        ({"seed": "1"}, "seed is '1', not an integer from 0 to 4294967295"),
+        ({"quantizer": "best"}, "quantizer is 'best', not one of tuned, default"),
+        ({"input_type": "float32"}, "input_type is 'float32', not one of int8, uint8"),
+        ({"fit": "zoom"}, "fit is 'zoom', not one of crop, letterbox, stretch"),
         (
             {"rewrites": ("all",)},
-            "rewrites: 'all' is none of pool-before-leaky, average-before-linear",
+            "rewrites[0] is 'all', not one of pool-before-leaky, average-before-linear",
         ),
-        ({"calibration_count": 0}, "calibration_count is 0, not 1 or more"),
+        ({"calibration_count": 0}, "calibration_count is 0, not an integer of at least 1"),
+        ({"calibration_count": "2"}, "calibration_count is '2', not an integer of at least 1"),
+        ({"latency_budget": "1"}, "latency_budget is '1', not a number above 0"),
+        ({"rewrites": "pool-before-leaky"}, "rewrites is 'pool-before-leaky', not a list"),
+        ({"author": 3}, "author is 3, not a text"),
+        ({"batch_norm": "in"}, "batch_norm is 'in', not one of inside, outside"),
     ],
 )
 def test_a_request_takes_what_is_listed_alone(
     request_: ExportRequest, changes: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         replace(request_, **changes)  # type: ignore[arg-type]  # wrong on purpose
 
 

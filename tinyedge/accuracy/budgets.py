@@ -5,6 +5,8 @@ The command line's options have these limits, and load no numpy for them.
 
 from typing import NamedTuple
 
+from tinyedge.json_values import argument, optional, real
+
 __all__ = ["MOST_KL", "Budgets"]
 
 MOST_KL = 1000
@@ -35,5 +37,7 @@ class Budgets(NamedTuple):
             (self.min_agreement, "min_agreement", 100, "percent"),
             (self.max_kl, "max_kl", MOST_KL, "nats"),
         ):
-            if value is not None and not 0 <= value <= most:
-                raise ValueError(f"{name} is {value}; a budget is 0 to {most:g} {unit}")
+            try:
+                argument(name, value, optional(real(0, most)))
+            except ValueError as error:
+                raise ValueError(f"{error} {unit}") from None

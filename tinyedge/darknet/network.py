@@ -173,6 +173,7 @@ def build_network(sections: Sequence[Section], *, size: tuple[int, int] | None =
         CfgError: a section tinyedge does not have, an option that is missing, no number or out of
             range, shapes that do not fit each other, tensors that do not fit this machine's
             memory, or more than 2,000 layers.
+        ValueError: `size` is no pair of integers.
     """
     net, *rest = sections
     if len(rest) > _MOST_LAYERS:
@@ -210,7 +211,10 @@ def _input(net: Section, size: tuple[int, int] | None) -> Shape:
     if size is None:
         height = net.integer("height", minimum=1)
         return Shape(height, net.integer("width", minimum=1), channels)
-    width, height = map(operator.index, size)
+    try:
+        width, height = map(operator.index, size)
+    except (TypeError, ValueError):
+        raise ValueError(f"size is {shortened(size)}, not (width, height)") from None
     if not (1 <= width <= LARGEST_INTEGER and 1 <= height <= LARGEST_INTEGER):
         asked = f"{shortened(width)}x{shortened(height)}"
         raise CfgError(f"{net.source}: cannot build for {asked} pixels")

@@ -236,8 +236,12 @@ class TestImages:
     def test_no_class_at_all_cannot_be_asked_for(
         self, classifier: Classifier, images: list[Path]
     ) -> None:
-        with pytest.raises(ValueError, match="top is 0"):
-            classifier.classify(images[0], top=0)
+        for top in (0, "2", 1.5, None):
+            with pytest.raises(ValueError, match=f"^top is {top!r}, not an integer of at least 1$"):
+                classifier.classify(images[0], top=top)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"^least is '0\.5', not a number$"):
+            classifier.classify(images[0]).reaching("0.5")  # type: ignore[arg-type]
+        assert len(classifier.classify(images[0], top=np.int64(2))) == 2  # type: ignore[arg-type]
 
     def test_an_answer_is_its_predictions_and_more(
         self, classifier: Classifier, images: list[Path]
@@ -377,14 +381,17 @@ class TestOneOutput:
     @pytest.mark.parametrize(
         ("given", "said"),
         [
-            ({"fit": "squeeze"}, "fit: 'squeeze' is none of crop, letterbox, stretch"),
-            ({"delegate": "gpu"}, "delegate: 'gpu' is none of preferred, required, exact"),
-            ({"threads": 0}, "threads is 0, not a whole number from 1 to 1,024"),
-            ({"threads": -2}, "threads is -2, not a whole number from 1 to 1,024"),
-            ({"threads": 1025}, "threads is 1025, not a whole number from 1 to 1,024"),
-            ({"threads": 2.0}, "threads is 2.0, not a whole number from 1 to 1,024"),
-            ({"threads": "2"}, "threads is '2', not a whole number from 1 to 1,024"),
-            ({"threshold": 2}, "threshold is 2; a probability is 0 to 1"),
+            ({"fit": "squeeze"}, "fit is 'squeeze', not one of crop, letterbox, stretch"),
+            ({"delegate": "gpu"}, "delegate is 'gpu', not one of preferred, required, exact"),
+            ({"threads": 0}, "threads is 0, not an integer from 1 to 1024"),
+            ({"threads": -2}, "threads is -2, not an integer from 1 to 1024"),
+            ({"threads": 1025}, "threads is 1025, not an integer from 1 to 1024"),
+            ({"threads": 2.0}, "threads is 2.0, not an integer from 1 to 1024"),
+            ({"threads": "2"}, "threads is '2', not an integer from 1 to 1024"),
+            ({"threads": True}, "threads is True, not an integer from 1 to 1024"),
+            ({"threshold": 2}, "threshold is 2, not a number from 0 to 1"),
+            ({"threshold": "0.5"}, "threshold is '0.5', not a number from 0 to 1"),
+            ({"threshold": np.nan}, "threshold is nan, not a number from 0 to 1"),
         ],
     )
     def test_an_argument_that_is_none_of_those_allowed(
