@@ -159,10 +159,9 @@ def collect_statistics(
         _check_finite(network, built, pixels, answers.numpy())
         if network.features is None:
             logits.append(answers.numpy())
-        for observer, windows, values, squares in zip(observers, *found, strict=True):
-            observer.update(windows, values, squares)
+        _update(observers, *found)
         # Before the next batch's are made.
-        del answers, found, windows, values, squares
+        del answers, found
         advance()
     give_back_memory()
     statistics = {each.block.layer.index: each.statistics() for each in observers}
@@ -178,6 +177,16 @@ def collect_statistics(
         blocks=statistics,
         logits=np.concatenate(logits) if logits else None,
     )
+
+
+def _update(
+    observers: Sequence["_BlockObserver"],
+    windows: Sequence[tf.Tensor | None],
+    values: Sequence[tf.Tensor],
+    squares: Sequence[tf.Tensor],
+) -> None:
+    for observer, *found in zip(observers, windows, values, squares, strict=True):
+        observer.update(*found)
 
 
 def _check_finite(network: Network, built: KerasNetwork, images: Floats, answers: Floats) -> None:

@@ -7,8 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.support.commands import run_as_user, run_in_process
+from tests.support.naive import random_weights
 from tests.support.toy import PHOTOS, Toy, write_toy
 from tinyedge.cli import main
+from tinyedge.darknet.network import read_network
+from tinyedge.darknet.weights import write_weights
+from tinyedge.modelcard import read_card
 
 HEADER = 16  # bytes before the floats of the toy's weights
 
@@ -63,6 +67,24 @@ def test_gradients_beyond_a_float_are_told_by_the_layer(toy: Toy, tmp_path: Path
     change(toy, 159, 179, 100)  # the kernels of the second convolution
     words = (*calibrated(toy, tmp_path / "out"), "--quantizer", "tuned")
     assert "how much layer 0 [convolutional] counts in the answers is beyond" in failed(*words)
+
+
+@pytest.mark.parametrize(
+    "layer", ["[avgpool]", "[maxpool]\nsize=2", "[local]\nfilters=2\nactivation=leaky"]
+)
+def test_a_network_without_a_convolution_has_an_int8_file(tmp_path: Path, layer: str) -> None:
+    photos = write_toy(tmp_path / "toy").photos
+    cfg, weights = tmp_path / "plain.cfg", tmp_path / "plain.weights"
+    cfg.write_text(f"[net]\nheight=4\nwidth=4\nchannels=3\n{layer}\n[avgpool]\n")
+    network = read_network(cfg)
+    write_weights(weights, network, random_weights(network, seed=1))
+    words = (cfg, "--weights", weights, "--calib", photos, "--count", PHOTOS)
+    run_in_process("export", *words, "-o", tmp_path / "out")
+    card = read_card(tmp_path / "out" / "plain_int8.tflite")
+    assert card is not None
+    assert card.check is not None
+    assert card.check.noise_db is not None
+    assert card.check.noise_db > 20
 
 
 @pytest.mark.long
