@@ -33,6 +33,7 @@ _ITERATIONS = 30
 _RATE = 0.2  # of Adam, for the logits of pixels; falls linearly to 0
 _COLOUR = 0.4  # of the noise's amplitude: photos vary less in colour than in brightness
 _CLASS_WEIGHT = 0.1  # of the cross-entropy, beside the sum of the layers' distances
+_COARSEST = 4  # cells of the noise along each side
 _FALL = 0.6  # amplitude over wavelength: about a photograph's 1 / f
 
 
@@ -132,11 +133,17 @@ def _noise(rng: np.random.Generator, size: Shape, count: int) -> Floats:
     """Smooth noise to begin with, the sum of octaves, as logits of pixels."""
     height, width, channels = size
     noise = np.zeros((count, height, width, channels), np.float32)
-    cells = 4
+    cells = _COARSEST
     while cells <= 2 * max(height, width):
-        grey = rng.standard_normal((count, cells, cells, 1))
-        colour = rng.standard_normal((count, cells, cells, channels))
+        rows, columns = min(cells, _finest(height)), min(cells, _finest(width))
+        grey = rng.standard_normal((count, rows, columns, 1))
+        colour = rng.standard_normal((count, rows, columns, channels))
         coarse = tf.constant(grey + _COLOUR * colour, tf.float32)
-        noise += tf.image.resize(coarse, (height, width)).numpy() * (4 / cells) ** _FALL
+        noise += tf.image.resize(coarse, (height, width)).numpy() * (_COARSEST / cells) ** _FALL
         cells *= 2
     return noise
+
+
+def _finest(side: int) -> int:
+    """The most cells along a side: as many along both would take the square of a long one."""
+    return max(_COARSEST, 1 << (2 * side).bit_length() - 1)

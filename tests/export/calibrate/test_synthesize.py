@@ -1,5 +1,6 @@
 """An int8 file calibrated on no photo, but on the statistics in the batch norms."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support.toy import CLASSES, HEIGHT, WIDTH, Toy, write_toy
 from tinyedge.accuracy.statistics import kl_divergence, top1
 from tinyedge.cli import main
 from tinyedge.darknet.cfg import parse_cfg
+from tinyedge.darknet.layers import Shape
 from tinyedge.darknet.network import build_network, read_network
 from tinyedge.darknet.weights import BatchNorm, ConvolutionalWeights, Weights, read_weights
 from tinyedge.devices.runtime.classifier import Classifier
@@ -162,3 +164,17 @@ def test_tiny_darknet_keeps_most_answers(
     # Measured: 0.905 and 0.077.
     assert np.mean(top1(ours) == top1(free)) >= 0.88
     assert np.mean(kl_divergence(ours, free)) < 0.1
+
+
+@pytest.mark.parametrize("size", [Shape(2, 2000, 1), Shape(2000, 2, 1)])
+def test_noise_for_a_long_image_takes_no_square_of_its_length(size: Shape) -> None:
+    require_tensorflow()
+    from tinyedge.export.calibrate.synthesize import smooth_noise
+
+    tracemalloc.start()
+    try:
+        smooth_noise(size, 1, seed=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000  # a grid as fine both ways has 2,048 x 2,048 numbers
