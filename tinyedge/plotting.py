@@ -1,9 +1,12 @@
 """Plots as .png files, by matplotlib, which is asked for before the work."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyedge.errors import ExportError
+from tinyedge.files import check_is_no_input, check_replaceable, check_writable
+from tinyedge.images.find import read_unlabelled
 from tinyedge.installation import export_package_missing
 
 if TYPE_CHECKING:
@@ -13,15 +16,30 @@ if TYPE_CHECKING:
 __all__ = ["check_plotting", "matplotlib"]
 
 
-def check_plotting(path: Path) -> None:
+def check_plotting(path: Path, *inputs: Path | None, photos: Path | None) -> None:
     """Say before the work whether a plot can be made at `path`.
+
+    Args:
+        path: of the plot.
+        inputs: files that the same command reads.
+        photos: a folder or manifest of those that it reads, or None.
 
     Raises:
         ExportError: the file's name does not end in .png.
+        DatasetError: something is at `path`, and there are no `photos`.
+        OSError: it cannot be written there, or is one of the inputs or photos.
         MissingPackageError: matplotlib is not installed; the message says what brings it.
     """
     if path.suffix.lower() != ".png":
         raise ExportError(f"{path}: a plot is a .png file")
+    check_replaceable(path)
+    check_writable(path.parent)
+    check_is_no_input(path, *inputs, photos)
+    if photos is not None and path.exists():
+        with warnings.catch_warnings():
+            # Who reads them for the work tells of what is left out.
+            warnings.simplefilter("ignore")
+            check_is_no_input(path, *read_unlabelled(photos))
     matplotlib()
 
 

@@ -78,7 +78,8 @@ def curve_plot(curve: Sequence[Mixed], chosen: float, title: str) -> bytes:
     axes.set_yscale("log")
     axes.set_xlabel("cycles of an inference, as a part of the integer file's")
     axes.set_ylabel("divergence from the float file")
-    axes.set_title(title, loc="left", fontsize=11)
+    # Of any name: between two dollars matplotlib would read a formula.
+    axes.set_title(title, loc="left", fontsize=11, parse_math=False)
     axes.grid(color="#e3e6ea", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     stream = io.BytesIO()

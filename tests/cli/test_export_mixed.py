@@ -1,5 +1,6 @@
 """``tinyedge export --precision mixed``, as a user types it."""
 
+import io
 import json
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.support.commands import run_as_user, run_in_process
 from tests.support.exports import Exported
 from tests.support.toy import write_toy
 from tinyedge.devices.latency.instructions import operator_precision
+from tinyedge.export.quantize.curve import curve_plot
+from tinyedge.export.quantize.precision import Mixed
 from tinyedge.export.tflite.mixed import mixed_file
 from tinyedge.modelcard import append_card
 from tinyedge.tflite.model import read_tflite
@@ -137,6 +140,29 @@ def test_the_curve_is_shown_and_drawn(tmp_path: Path) -> None:
     assert curve[0]["cycles"] <= 1
     assert all(point["boards"]["pi4"]["instructions"] > 1e6 for point in curve)
     with Image.open(plot) as image:
+        assert image.format == "PNG"
+
+
+def test_a_curve_that_cannot_be_drawn_is_said_before_the_work(tmp_path: Path) -> None:
+    toy = write_toy(tmp_path)
+    photo, folder = next(toy.photos.rglob("*.png")), tmp_path / "folder.png"
+    folder.mkdir()
+    before = photo.read_bytes()
+    words = (*toy.source(), "--calib", toy.photos, "--device", "pi4", "-o", tmp_path / "out")
+    for plot, why in (
+        (photo, "is read by this command and would be lost"),
+        (folder, "is a folder, not a file to replace"),
+    ):
+        done = run_as_user("export", *words, "--pareto", plot)
+        assert done.returncode == 2
+        assert done.stderr == f"error: {plot}: {why}\n"
+        assert not (tmp_path / "out").exists()
+    assert photo.read_bytes() == before
+
+
+def test_a_curve_is_drawn_of_any_name() -> None:
+    point = Mixed(b"", {}, (), ratio=1.0, divergence=0.1)
+    with Image.open(io.BytesIO(curve_plot([point], 1.0, r"price in $ or $\frac on pi4"))) as image:
         assert image.format == "PNG"
 
 

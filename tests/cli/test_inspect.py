@@ -154,6 +154,26 @@ def test_a_plot_that_cannot_be_made_is_said_before_the_work(
     assert "tensorflow" not in imported
 
 
+def test_a_plot_takes_the_place_of_nothing_that_is_read(
+    fashion_models: Models, fashion_images: Path, tmp_path: Path
+) -> None:
+    photos, folder = tmp_path / "photos", tmp_path / "folder.png"
+    photos.mkdir()
+    folder.mkdir()
+    photo = photos / "one.png"
+    photo.write_bytes(next(fashion_images.rglob("*.png")).read_bytes())
+    for plot, why in (
+        (photo, "is read by this command and would be lost"),
+        (folder, "is a folder, not a file to replace"),
+        (Path("/proc/none/plot.png"), ""),
+    ):
+        result = run(fashion_models, "--data", photos, "--plot", plot)
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f"error: {plot if why else plot.parent}: {why}")
+    assert photo.read_bytes() == next(fashion_images.rglob("*.png")).read_bytes()
+
+
 @pytest.mark.parametrize("missing", ["tensorflow", "keras"])
 def test_it_says_what_to_install(
     fashion_models: Models, fashion_images: Path, tmp_path: Path, missing: str

@@ -155,25 +155,24 @@ def command(
     from tinyedge.devices.profile import find_profile
     from tinyedge.export import report
     from tinyedge.export.quantize.reorder import REWRITES
-    from tinyedge.files import check_is_no_input, write_together
+    from tinyedge.files import write_together
     from tinyedge.temporary import own_temporaries
     from tinyedge.zoo.source import find_source
 
     click.get_current_context().with_resource(own_temporaries())
+    data_free = calib == Path("none")  # a folder of that name can be named by its full path
     if pareto is not None:
         if precision == "integer" or float_only:
             raise click.UsageError("--pareto goes with --precision mixed")
         precision = "mixed"
         from tinyedge.plotting import check_plotting
 
-        check_plotting(pareto)
-        check_is_no_input(pareto, *filter(None, (weights, labels, ids, calib)))
+        check_plotting(pareto, weights, labels, ids, photos=None if data_free else calib)
     profile = find_profile(device)
     with told_progress() as progress:
         found = find_source(source, progress=progress)
     if weights is None and found.files.weights is None:
         raise click.UsageError(f"{source} needs its weights: name them with --weights.")
-    data_free = calib == Path("none")  # a folder of that name can be named by its full path
     with told_progress() as progress:
         exported = tinyedge.export_model(
             found,

@@ -52,7 +52,7 @@ def command(
     """
     from tinyedge.devices.runtime.classifier import Classifier
     from tinyedge.export.tensorflow import require_tensorflow
-    from tinyedge.files import check_is_no_input, write_together
+    from tinyedge.files import write_together
     from tinyedge.images.find import evenly_spaced, read_unlabelled
     from tinyedge.temporary import own_temporaries
 
@@ -61,8 +61,7 @@ def command(
         from tinyedge.export.inspection.plot import inspection_plot
         from tinyedge.plotting import check_plotting
 
-        check_plotting(plot)
-        check_is_no_input(plot, float_file, int8_file, data)
+        check_plotting(plot, float_file, int8_file, photos=data)
     float_model, int8_model = (Classifier(file, fit=fit) for file in (float_file, int8_file))
     paths = evenly_spaced(read_unlabelled(data), count)
     with told_progress() as progress:
