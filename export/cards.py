@@ -12,7 +12,8 @@ from tinyedge.errors import ExportError, TinyedgeWarning
 from tinyedge.export.request import ExportRequest
 from tinyedge.files import file_sha256
 from tinyedge.images.labels import read_labels
-from tinyedge.modelcard import BatchNormFormula, ModelCard, Precision
+from tinyedge.modelcard import LARGEST_SIDE, BatchNormFormula, ModelCard, Precision
+from tinyedge.text import counted
 from tinyedge.tflite.metadata import UNIT_PIXELS
 
 __all__ = [
@@ -49,7 +50,8 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
     beside the .cfg where none was given.
 
     Raises:
-        ExportError: the network is not for images, or classifies nothing and is given labels.
+        ExportError: the network is not for images or of more pixels a side than a card holds, ends
+            in a softmax over an image, or classifies nothing and is given labels.
         DatasetError: labels or ids do not name every class.
         OSError: a file cannot be read.
     """
@@ -59,13 +61,24 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
             f"{files.cfg}: its input has {channels} channels;"
             " a network for photos has 3 (RGB) or 1 (grey)"
         )
-    if network.features is not None and (files.labels or files.ids):
+    if max(network.input.height, network.input.width) > LARGEST_SIDE:
+        raise ExportError(
+            f"{files.cfg}: its input is {network.input.width}x{network.input.height}; a .tflite"
+            f" file of tinyedge takes at most {LARGEST_SIDE:,} pixels a side"
+        )
+    softmax, features = network.softmax, network.features
+    if softmax is not None and features is not None:
+        raise ExportError(
+            f"{files.cfg}:{softmax.line}: [softmax] is over {features.width}x{features.height}"
+            f" pixels of {counted(features.channels, 'channel')}, not over a number a class: put an"
+            " [avgpool] before it, or give it an input (--size) that leaves one pixel there"
+        )
+    if features is not None and (files.labels or files.ids):
         raise ExportError(
             f"{files.cfg}: it ends without a head and classifies nothing; export it without"
             " labels and ids"
         )
     classes = network.output.elements
-    softmax = network.softmax
     if softmax is not None and classes == 1:
         warnings.warn(
             f"{files.cfg}:{softmax.line}: this softmax is over one score, and so 1 whatever the"
@@ -73,7 +86,7 @@ def read_facts(request: ExportRequest, network: Network, weights: Path) -> Sourc
             TinyedgeWarning,
             stacklevel=3,
         )
-    if files.labels is None and network.features is None:
+    if files.labels is None and features is None:
         _note_names(files.cfg)
     return SourceFacts(
         labels=read_labels(files.labels, classes) if files.labels else None,

@@ -240,6 +240,7 @@ def prepare(request: ExportRequest, *, workers: int | None = 1, progress: Progre
             `export`; what is left to fail later is TensorFlow's converter and a full disk.
     """
     _check_output(request)
+    _check_name(request)
     check_tensorflow_is_installed()
     if request.files.weights is None:
         raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
@@ -492,6 +493,17 @@ def _check_output(request: ExportRequest) -> None:
         check_replaceable(target, folder=kind == "saved_model")
         if kind == "saved_model":
             _check_saved_model(target)
+
+
+def _check_name(request: ExportRequest) -> None:
+    """Refuse a name that no file can say of itself: that of a .cfg may be any bytes."""
+    try:
+        request.name.encode()
+    except UnicodeEncodeError as error:
+        raise ExportError(
+            f"{request.files.cfg}: its name, which is the network's, is no UTF-8 text, as the files"
+            " are to hold it; rename it"
+        ) from error
 
 
 def _check_saved_model(folder: Path) -> None:

@@ -38,6 +38,7 @@ from tinyedge.tflite.flatbuffer import MOST_BYTES
 from tinyedge.tflite.metadata import LABELS_FILE, Normalization
 
 __all__ = [
+    "LARGEST_SIDE",
     "BatchNormFormula",
     "CalibrationSource",
     "CardKind",
@@ -292,7 +293,9 @@ def _check_together(card: ModelCard) -> None:
 # Float32's own least: divided by it scores of float32 are numbers of float64 still.
 _LEAST_TEMPERATURE = 2.0**-126
 
-_PIXELS = integer(1, 65_535)
+LARGEST_SIDE = 65_535
+"""Of an input, pixels."""
+_PIXELS = integer(1, LARGEST_SIDE)
 _COUNT = integer(0, 2**31 - 1)
 
 _CHECK: Mapping[str, ValueCheck] = {

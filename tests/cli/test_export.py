@@ -446,6 +446,37 @@ class TestRefusals:
             " a network for photos has 3 (RGB) or 1 (grey)\n"
         )
 
+    def test_more_pixels_a_side_than_the_card_can_say(self, toy: Toy, out: Path) -> None:
+        message = self.refusal(out, *toy.source(), "--float-only", "--size", "65536x2")
+        assert message == (
+            f"error: {toy.cfg}: its input is 65536x2; a .tflite file of tinyedge takes at most"
+            " 65,535 pixels a side\n"
+        )
+
+    def test_a_softmax_over_an_image(self, toy: Toy, out: Path, tmp_path: Path) -> None:
+        cfg = tmp_path / "image.cfg"
+        cfg.write_text(toy.cfg.read_text().replace("[avgpool]", ""))
+        line = cfg.read_text().split("\n").index("[softmax]") + 1
+        message = self.refusal(out, cfg, "--weights", toy.weights, "--float-only")
+        assert message == (
+            f"error: {cfg}:{line}: [softmax] is over {WIDTH}x{HEIGHT} pixels of {CLASSES} channels,"
+            " not over a number a class: put an [avgpool] before it, or give it an input (--size)"
+            " that leaves one pixel there\n"
+        )
+
+    def test_names_that_are_no_text(self, toy: Toy, out: Path, tmp_path: Path) -> None:
+        cfg = tmp_path / os.fsdecode(b"caf\xe9.cfg")
+        cfg.write_bytes(toy.cfg.read_bytes())
+        message = self.refusal(out, cfg, "--weights", toy.weights, "--float-only")
+        assert message == (
+            f"error: {tmp_path}/caf\\xe9.cfg: its name, which is the network's, is no UTF-8 text,"
+            " as the files are to hold it; rename it\n"
+        )
+        for option in ("--author", "--license"):
+            words = (*toy.source(), "--float-only", option, os.fsdecode(b"Ren\xe9"))
+            message = self.refusal(out, *words)
+            assert message.endswith(f"error: Invalid value for '{option}': no UTF-8 text.\n")
+
     def test_a_file_where_the_folder_should_be(self, toy: Toy, tmp_path: Path) -> None:
         out = tmp_path / "out"
         out.write_text("mine")

@@ -11,6 +11,7 @@ from tinyedge.cli.parameters import (
     PATH,
     SIZE,
     SOURCE,
+    a_text,
     count_option,
     device_option,
     ids_option,
@@ -113,8 +114,12 @@ if TYPE_CHECKING:
 @click.option("--float-only", is_flag=True, help="Make no int8 file; needs no photos.")
 @click.option("--keras", is_flag=True, help="Save the Keras model too.")
 @click.option("--saved-model", is_flag=True, help="Save a TensorFlow SavedModel too, a folder.")
-@click.option("--author", default="", help="Of the network, for the files' metadata.")
-@click.option("--license", "license_", default="", help="Of the network, likewise.")
+@click.option(
+    "--author", callback=a_text, default="", help="Of the network, for the files' metadata."
+)
+@click.option(
+    "--license", "license_", callback=a_text, default="", help="Of the network, likewise."
+)
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="OUT", help="Folder for the files."
 )

@@ -124,6 +124,15 @@ def not_nan(_: click.Context, __: click.Parameter, value: float | None) -> float
     return value
 
 
+def a_text(_: click.Context, __: click.Parameter, value: str) -> str:
+    """A click callback: a word of the command line may be any bytes, and a file holds text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter("no UTF-8 text.") from error
+    return value
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 fit_option = click.option("--fit", type=FIT, help="How photos are fitted; overrides the card's.")
 labels_option = click.option(
