@@ -124,6 +124,20 @@ def test_a_float_input_has_whole_levels_of_a_photo(tmp_path: Path) -> None:
     assert np.abs(found - exact).max() <= 0.63
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_photo_is_upright_first(tmp_path: Path, orientation: int, channels: int) -> None:
+    path = tmp_path / "photo.png"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(noise(50, 70, 3)).save(path, exif=exif)
+    specs = (
+        InputSpec(20, 30, channels, "crop", QuantParams.pixels(), resize=resize)
+        for resize in (None, LITERT)
+    )
+    assert levels_apart(*(load_input(path, spec) for spec in specs)) <= 1
+
+
 def test_equal_ones_are_of_one_runtime_and_go_to_other_processes() -> None:
     assert pickle.loads(pickle.dumps(LITERT)) == LITERT
     assert hash(FastResize("ai-edge-litert")) == hash(LITERT)
