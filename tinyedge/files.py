@@ -23,6 +23,7 @@ __all__ = [
     "Content",
     "bytes_sha256",
     "check_is_no_input",
+    "check_output_file",
     "check_replaceable",
     "check_writable",
     "file_sha256",
@@ -246,6 +247,18 @@ def check_is_no_input(target: Path, *inputs: Path | None) -> None:
     for each in inputs:
         if each is not None and target.exists() and each.exists() and target.samefile(each):
             raise OSError(errno.EINVAL, "is read by this command and would be lost", str(target))
+
+
+def check_output_file(target: Path, *inputs: Path | None) -> None:
+    """Say before the work whether `write_together` can put a file there; leaves no trace.
+
+    Raises:
+        OSError: it cannot, as of `check_replaceable` and `check_writable`; or `target` is one of
+            the `inputs`.
+    """
+    check_replaceable(target)
+    check_writable(target.parent)
+    check_is_no_input(target, *inputs)
 
 
 def with_list(files: Mapping[str, bytes]) -> dict[str, bytes]:

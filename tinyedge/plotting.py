@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyedge.errors import ExportError
-from tinyedge.files import check_is_no_input, check_replaceable, check_writable
+from tinyedge.files import check_is_no_input, check_output_file
 from tinyedge.images.find import read_unlabelled
 from tinyedge.installation import export_package_missing
 
@@ -32,9 +32,7 @@ def check_plotting(path: Path, *inputs: Path | None, photos: Path | None) -> Non
     """
     if path.suffix.lower() != ".png":
         raise ExportError(f"{path}: a plot is a .png file")
-    check_replaceable(path)
-    check_writable(path.parent)
-    check_is_no_input(path, *inputs, photos)
+    check_output_file(path, *inputs, photos)
     if photos is not None and path.exists():
         with warnings.catch_warnings():
             # Who reads them for the work tells of what is left out.

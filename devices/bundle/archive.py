@@ -10,6 +10,7 @@ from tinyedge.devices.selftest import MANIFEST, read_manifest
 from tinyedge.errors import DatasetError, TinyedgeError
 from tinyedge.files import (
     check_replaceable,
+    check_writable,
     read_text,
     reproducible_tar,
     reproducible_zip,
@@ -54,8 +55,10 @@ def check_output(output: Path) -> None:
     Raises:
         DatasetError: `output` is a folder that holds something else, or ends as an archive of a
             kind that is not written.
-        OSError: it is a folder where an archive is to be, or the other way round.
+        OSError: it is a folder where an archive is to be, or the other way round; or nothing can
+            be written there.
     """
+    check_writable(output.parent)
     if _is_archive(output):
         check_replaceable(output)
         return

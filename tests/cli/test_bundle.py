@@ -641,6 +641,15 @@ class TestBadInput:
         )
         assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
+    def test_what_cannot_be_written_is_said_before_the_work(
+        self, fashion_models: Models, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a file").touch()
+        for out in ("bundle", "bundle.zip"):
+            result = bundle(fashion_models.int8_model, "-o", tmp_path / "a file" / out)
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert result.stderr == f"error: {tmp_path / 'a file'}: Not a directory\n"
+
     def test_a_folder_with_somebodys_own_bundle_json_is_not_replaced(
         self, fashion_models: Models, tmp_path: Path
     ) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -238,6 +240,44 @@ def test_the_log_lies_beside_the_model_unless_that_cannot_be(
     result = check(model)
     assert result.exit_code == 0
     assert "the compiler's log cannot be kept" in result.stderr
+
+
+def test_a_log_that_cannot_be_is_said_before_the_work(compiler: Path, tmp_path: Path) -> None:
+    install(compiler, f"touch {tmp_path / 'ran'}; cat {_LOGS / 'all_mapped_16.log'}")
+    model = written(tmp_path, _RELU)
+    for log, said in (
+        (tmp_path, "is a folder, not a file to replace"),
+        (model / "x.log", "Not a directory"),
+        (Path("/proc/none/x.log"), "No such file or directory"),
+        (model, "is read by this command and would be lost"),
+    ):
+        result = check(model, "--log", log)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert said in result.stderr
+    assert not (tmp_path / "ran").exists()
+    assert check(model, "--log", tmp_path / "a new folder" / "x.log").exit_code == 0
+    assert (tmp_path / "ran").exists()
+
+
+def test_the_result_is_told_though_the_log_cannot_be_written(
+    compiler: Path, tmp_path: Path
+) -> None:
+    install(compiler, f"cat {_LOGS / 'all_mapped_16.log'}; yes | head -c 99999")
+    model = written(tmp_path, _RELU)
+    # No file may be longer here, as on a full disk.
+    program = (
+        "import resource, sys; from tinyedge.cli import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999)); main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "check", model, "--log", tmp_path / "x.log"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "edgetpu_compiler 16.0.384591198 maps 39 of 39" in done.stdout
+    assert done.stderr.startswith(f"error: {tmp_path / 'x.log'}: ")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,11 @@ def test_a_file_without_labels_writes_none(tmp_path: Path) -> None:
     assert not (tmp_path / "names").exists()
 
 
+def test_labels_that_cannot_be_written_are_said_first(model: Path, tmp_path: Path) -> None:
+    for target, said in ((tmp_path, "is a folder"), (model / "names", "Not a directory")):
+        assert said in refused("info", model, "--write-labels", target).stderr
+
+
 @pytest.mark.parametrize("command", [("summary",), ("export", "-o", "out")])
 def test_who_asks_elsewhere_is_sent_here(model: Path, command: tuple[str, ...]) -> None:
     result = refused(command[0], model, *command[1:])

@@ -10,7 +10,7 @@ import numpy as np
 from tinyedge.accuracy.compare import Comparisons
 from tinyedge.accuracy.observations import Observations
 from tinyedge.errors import DatasetError
-from tinyedge.files import check_replaceable, check_writable
+from tinyedge.files import check_output_file
 from tinyedge.text import printable
 
 __all__ = ["answers_csv", "check_table_file", "flips_csv", "names_of_files"]
@@ -30,8 +30,7 @@ def check_table_file(path: Path) -> None:
     """
     if path.suffix.lower() != ".csv":
         raise DatasetError(f"{path}: a table of answers is a .csv file")
-    check_replaceable(path)
-    check_writable(path.parent)
+    check_output_file(path)
 
 
 def answers_csv(found: Comparisons) -> bytes:

@@ -63,12 +63,12 @@ def command(
     from tinyedge.devices.edgetpu.partition import NEWEST_RUNTIME, partition
     from tinyedge.devices.edgetpu.rules import edgetpu_rules
     from tinyedge.devices.profile import find_profile
-    from tinyedge.files import check_is_no_input
+    from tinyedge.files import check_output_file
     from tinyedge.tflite.metadata import sound_metadata
     from tinyedge.tflite.model import read_tflite, read_tflite_bytes
 
     if log is not None:
-        check_is_no_input(log, model)
+        check_output_file(log, model)
     profile = find_profile(device)
     if profile.microcontroller:
         if runtime is not None or log is not None:
@@ -85,11 +85,9 @@ def command(
     found = partition(read_tflite(model), rules, runtime=runtime or NEWEST_RUNTIME)
     metadata = sound_metadata(read_tflite_bytes(model), model)
     compiler = find_compiler()
-    compiled = None
+    compiled, text = None, ""
     if compiler is not None and not found.compiled:
         compiled, text = run_compiler(compiler, model, runtime=runtime)
-        if compiled.ran:
-            _keep_log(text, log, model)
     show(
         as_json,
         lambda: report.as_text(
@@ -106,7 +104,10 @@ def command(
             **report.as_json(found, rules, compiled),
         },
     )
-    whole = compiled.whole if compiled is not None and compiled.ran else found.whole
+    whole = found.whole
+    if compiled is not None and compiled.ran:
+        _keep_log(text, log, model)
+        whole = compiled.whole
     context.exit(ExitCode.DONE if whole else ExitCode.FAILED)
 
 

@@ -212,12 +212,12 @@ def command(
 
     curve, boards = exported.curve, exported.boards
     firmware = device if profile.microcontroller else None
-    if pareto is not None:
-        title = f"{exported.card.name} on {', '.join(boards)}"
-        write_together({pareto: curve_plot(curve, latency_budget, title)})
     shown = [] if pareto is None else [curve_text(curve, boards, width=output_width())]
     show(
         as_json,
         lambda: "\n\n".join((*shown, report.as_text(exported, microcontroller=firmware))),
         lambda: {**report.as_json(exported), "pareto": curve_json(curve, boards)},
     )
+    if pareto is not None:
+        title = f"{exported.card.name} on {', '.join(boards)}"
+        write_together({pareto: curve_plot(curve, latency_budget, title)})

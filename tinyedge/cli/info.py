@@ -25,16 +25,17 @@ def command(*, model: Path, write_labels: Path | None, as_json: bool) -> None:
     layer by layer. Of a file that tinyedge did not export, what its TFLite Metadata and its graph
     say.
     """
-    from tinyedge.files import check_is_no_input, write_together
+    from tinyedge.files import check_output_file, write_together
     from tinyedge.info import report
     from tinyedge.info.describe import describe, label_lines
 
     if write_labels is not None:
-        check_is_no_input(write_labels, model)
+        check_output_file(write_labels, model)
     found = describe(model)
-    if write_labels is not None:
-        write_together({write_labels: label_lines(found).encode()})
-        say(f"{write_labels}: {len(found.labels or ())} labels", err=True)
+    lines = None if write_labels is None else label_lines(found)
     show(
         as_json, lambda: report.as_text(found, width=output_width()), lambda: report.as_json(found)
     )
+    if write_labels is not None and lines is not None:
+        write_together({write_labels: lines.encode()})
+        say(f"{write_labels}: {len(found.labels or ())} labels", err=True)

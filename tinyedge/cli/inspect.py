@@ -72,10 +72,10 @@ def command(
 
         done()
         inspection = inspect_files(float_model, int8_model, paths, workers=None, progress=progress)
-    if plot is not None:
-        write_together({plot: inspection_plot(inspection)})
     show(
         as_json,
         lambda: report.as_text(inspection, width=output_width()),
         lambda: report.as_json(inspection),
     )
+    if plot is not None:
+        write_together({plot: inspection_plot(inspection)})

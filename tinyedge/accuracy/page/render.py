@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyedge.errors import DatasetError
-from tinyedge.files import check_is_no_input, check_replaceable, check_writable
+from tinyedge.files import check_output_file
 from tinyedge.installation import report_package_missing
 from tinyedge.text import printable
 
@@ -26,9 +26,7 @@ def check_page(path: Path, *inputs: Path | None) -> None:
     """
     if path.suffix.lower() != ".html":
         raise DatasetError(f"{path}: a page is an .html file")
-    check_replaceable(path)
-    check_writable(path.parent)
-    check_is_no_input(path, *inputs)
+    check_output_file(path, *inputs)
     _environment()
 
 
