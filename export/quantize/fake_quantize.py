@@ -145,9 +145,9 @@ def _multiply(slopes: Floats, gradient: Floats) -> None:
 
 
 def _multiply_by_two_slopes(values: Floats, below: float, gradient: Floats) -> None:
-    # A tenth of the time of np.where.
+    # A tenth of the time of np.where, and a third of that of np.maximum with a number.
     slopes = (values > 0).astype(np.float32)
-    np.maximum(slopes, below, out=slopes)
+    np.clip(slopes, below, 1, out=slopes)
     gradient *= slopes
 
 

@@ -139,6 +139,8 @@ class Quantizer:
         self._input_type, self._seed, self._config = input_type, seed, config
         # As long as the converter is not found to choose a scale that stays.
         self._to_convert = images[:_FEW]
+        # Whether nothing but the operators is left of what the converter wrote.
+        self._replaces_all = False
         self.blocks = find_blocks(self._network)
         # The scales of a block depend on one another, and concatenated blocks share theirs.
         learnable = [block for block in self.blocks if is_learnable(block)]
@@ -168,7 +170,7 @@ class Quantizer:
             ExportError: TensorFlow's converter refuses the network.
         """
         self._learned = self._learn({}, progress, images)
-        return self._file(self._learned, (), progress)
+        return self._file(self._learned, (), None, progress)
 
     def rounded_layers(self, int8: bytes, mixed: bytes) -> frozenset[int]:
         """Numbers of the layers of which a mixed file, made of `int8`, rounds something."""
@@ -216,15 +218,21 @@ class Quantizer:
                 if not _is_kept(editor, operators[number].inputs[0], kept)
             }
         learned = self._learn(rounded, no_progress, None)
-        return widened_file(self._file(learned, reading_float, no_progress), widened, self.blocks)
+        earlier = int8 if self._replaces_all else None
+        made = self._file(learned, reading_float, earlier, no_progress)
+        return widened_file(made, widened, self.blocks)
 
     def _file(
         self,
         learned: "Mapping[tuple[int, ...], _Learned]",
         reading_float: Collection[int],
+        earlier: bytes | None,
         progress: Progress,
     ) -> bytes:
-        """The file of what was learned; layers `reading_float` read what is not rounded."""
+        """The file of what was learned; layers `reading_float` read what is not rounded.
+
+        `earlier` is as of `_converted`.
+        """
         network, statistics = self._network, self._statistics
         qparams = {
             block.layer.index: each
@@ -235,8 +243,7 @@ class Quantizer:
         output_scales = {index: each.output_scale for index, each in qparams.items()}
         weights = apply_equalization(network, self._weights, output_scales)
         done = Stage.CONVERT_TO_INT8.begin(progress)
-        assign_weights(self._built.model, network, weights)
-        editor, own = self._converted(qparams, weights)
+        editor, own = self._converted(qparams, weights, earlier)
         give_back_memory()
         done()
         operators = editor.require_layers(block.layer.index for block in self.blocks)
@@ -261,14 +268,21 @@ class Quantizer:
         return editor.content()
 
     def _converted(
-        self, qparams: Mapping[int, BlockQuantParams], weights: FoldedWeights
+        self,
+        qparams: Mapping[int, BlockQuantParams],
+        weights: FoldedWeights,
+        earlier: bytes | None,
     ) -> tuple[ModelEditor, Mapping[int, bool]]:
         """The converter's file with what was learned in it; and of each layer, if it has weights,
         whether they are its own there.
 
         The converter chooses operators and their order; its scales stay where nothing was learned.
+        Where none does, an `earlier` file is as good as its own, which takes a second or more.
         """
-        content = convert_int8(self._built.model, self._to_convert, input_type=self._input_type)
+        network, content = self._network, earlier
+        if content is None:
+            assign_weights(self._built.model, network, weights)
+            content = convert_int8(self._built.model, self._to_convert, input_type=self._input_type)
         editor = ModelEditor(content)
         operators = editor.require_layers(block.layer.index for block in self.blocks)
         # Where the converter folded a constant that comes behind into a layer's weights, what it
@@ -277,7 +291,9 @@ class Quantizer:
         for index, operator in operators.items():
             if index in weights:
                 folded = weights[index]
-                own[index] = editor.holds_weights(operator, folded.kernel, folded.bias)
+                own[index] = earlier is not None or editor.holds_weights(
+                    operator, folded.kernel, folded.bias
+                )
         editor.set_qparams(editor.int8_input(), QuantParams.pixels())
         for group in self._groups:
             if not all(own[block.layer.index] for block in group):
@@ -288,14 +304,17 @@ class Quantizer:
         # The logits' scale is chosen by the answers' KL divergence, not by their own error.
         if self._statistics.logits is not None:
             logits = choose_logit_qparams(
-                self._statistics.logits, self._network.softmax, margin=self._config.logit_margin
+                self._statistics.logits, network.softmax, margin=self._config.logit_margin
             )
             editor.set_qparams(editor.int8_output(), logits)
-        if len(self._to_convert) < len(self._images) and not editor.all_are_given():
+        all_are_given = editor.all_are_given()
+        if len(self._to_convert) < len(self._images) and not all_are_given:
             # Its scales are its images' ranges.
             self._to_convert = self._images
             del content, editor, operators
-            return self._converted(qparams, weights)
+            return self._converted(qparams, weights, None)
+        all_are_own = all(own.values()) and len(own) == len(editor.operators_with_bias())
+        self._replaces_all = all_are_given and all_are_own
         return editor, own
 
     def _learn(

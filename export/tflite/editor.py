@@ -184,11 +184,19 @@ class ModelEditor:
                 if entry.tensorIndex == old:
                     entry.tensorIndex = index
 
+    def operators_with_bias(self) -> list[OperatorT]:
+        """Those that multiply by weights and add a bias, in the order they run."""
+        return [
+            operator
+            for operator in self.operators
+            if self.op_name(operator) in OPS_WITH_WEIGHTS and len(operator.inputs) == 3
+        ]
+
     def layer_operators(self) -> dict[int, OperatorT]:
         """By Darknet's layer number, the operator that multiplies by its weights."""
         found: dict[int, OperatorT] = {}
         nameless = []
-        for operator in self._operators_with_bias():
+        for operator in self.operators_with_bias():
             layer = bias_layer(self.tensor_name(operator.inputs[2]))
             if layer is None:
                 nameless.append(operator)
@@ -216,7 +224,7 @@ class ModelEditor:
         known = {id(operator) for operator in found.values()}
         nameless = [
             operator
-            for operator in self._operators_with_bias()
+            for operator in self.operators_with_bias()
             if id(operator) not in known and not self._is_named(operator)
         ]
         if len(missing) != len(nameless) and missing:
@@ -257,7 +265,7 @@ class ModelEditor:
         computing = [name for name in names if name not in SHARED_SCALE_OPS]
         if len(computing) > producers or FIXED_OUTPUT_OPS.intersection(computing):
             return False
-        for operator in self._operators_with_bias():
+        for operator in self.operators_with_bias():
             if int(operator.inputs[0]) in shared:
                 self._keep_bias(operator)
         for each in shared:
@@ -482,7 +490,7 @@ class ModelEditor:
 
         With `aligned` its constants lie where the converter would have them, at multiples of 16.
         """
-        for operator in self._operators_with_bias():
+        for operator in self.operators_with_bias():
             if int(operator.inputs[2]) in self._biases:
                 self._requantize_bias(operator)
         self._graph.operators = self.operators
@@ -492,13 +500,6 @@ class ModelEditor:
         builder = (_AligningBuilder if aligned else flatbuffers.Builder)(size + (1 << 20))
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(memoryview(builder.Bytes)[builder.Head() :])
-
-    def _operators_with_bias(self) -> list[OperatorT]:
-        return [
-            operator
-            for operator in self.operators
-            if self.op_name(operator) in OPS_WITH_WEIGHTS and len(operator.inputs) == 3
-        ]
 
     def _laid_out(self, operator: OperatorT, kernel: NDArray[Number]) -> NDArray[Number]:
         """A kernel with its outputs last as the file has it."""

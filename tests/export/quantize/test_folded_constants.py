@@ -5,6 +5,7 @@ outputs, and writes operators that copy their integers: what the quantizer write
 """
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -25,6 +26,9 @@ from tinyedge.export.inspection.simulate import Simulation
 from tinyedge.export.quantize.config import QuantizerConfig
 from tinyedge.export.tensorflow import require_tensorflow
 from tinyedge.progress import no_progress
+
+if TYPE_CHECKING:
+    from tinyedge.export.quantize.quantizer import Quantizer
 
 CONFIG = QuantizerConfig(iterations=30, leaky_iterations=60, learning_rate=0.05)
 # How far the answers' error must lie below their spread over images, dB. Of those below, right
@@ -112,7 +116,7 @@ def answers(content: bytes, given: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def quantized(network: Network, weights: Weights) -> bytes:
+def quantizer_of(network: Network, weights: Weights) -> "Quantizer":
     require_tensorflow()
     from tinyedge.export.quantize.quantizer import Quantizer
     from tinyedge.export.quantize.reorder import REWRITES
@@ -126,7 +130,11 @@ def quantized(network: Network, weights: Weights) -> bytes:
         seed=0,
         progress=no_progress,
         config=CONFIG,
-    ).integer_file(no_progress)
+    )
+
+
+def quantized(network: Network, weights: Weights) -> bytes:
+    return quantizer_of(network, weights).integer_file(no_progress)
 
 
 def network_of(name: str) -> tuple[Network, Weights]:
@@ -181,6 +189,20 @@ def test_without_its_rounding_it_is_the_float_file(name: str) -> None:
         run = simulation.run(pixels[np.newaxis], float_ops=everything)
         found = simulation.output(run)
         assert np.linalg.norm(found - wanted) < 1e-4 * np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize(
+    "name", ["activation leaky", "activation mish", "squeeze and excite", "upsample with a scale"]
+)
+def test_the_same_file_is_made_again_whatever_the_one_before(name: str) -> None:
+    """Of that one, where nothing in it is the converter's own."""
+    quantizer = quantizer_of(*network_of(name))
+    from tinyedge.export.quantize.quantizer import widened_file
+
+    content = quantizer.integer_file(no_progress)
+    wider = widened_file(content, {0: 1.5}, quantizer.blocks)
+    assert quantizer.file_for(content) == content
+    assert quantizer.file_for(wider) == content
 
 
 DEAD = {
