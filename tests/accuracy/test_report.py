@@ -99,7 +99,7 @@ def test_text() -> None:
         "top-1             61.23 %     60.46 %",
         "top-5             83.08 %     82.92 %",
         "ties                    0           5   (several classes score highest)",
-        "file              4.24 MB     98.8 kB",
+        "file               4.2 MB     98.8 kB",
         "inference        12.35 ms     6.20 ms   (median)",
         # Rounded outward: -0.4511 to 1.9811.
         "drop         0.77 points of top-1, 95 % interval -0.46 to 1.99",
@@ -138,7 +138,7 @@ def test_text_without_labels() -> None:
         "images       650, without labels",
         "                    float        int8",
         "ties                    0           5   (several classes score highest)",
-        "file              4.24 MB     98.8 kB",
+        "file               4.2 MB     98.8 kB",
         "inference        12.35 ms     6.20 ms   (median)",
         "agreement    619 of 650 images, 95.23 %, 95 % interval 93.32 to 96.62",
         "KL           mean 0.0123 nats, 95 % interval 0.0102 to 0.015",

@@ -30,7 +30,7 @@ def test_the_table_and_totals_of_tiny_darknet(cache: Path) -> None:
     *table, blank, totals = result.stdout.splitlines()
     assert table == c_engine.layer_table(cache / "tiny" / "tiny.cfg")
     assert blank == ""
-    assert totals == ("983,048,192 operations (0.98 Bn), 1,046,488 parameters, 4.19 MB of weights")
+    assert totals == ("983,048,192 operations (0.98 Bn), 1,046,488 parameters, 4.2 MB of weights")
     assert result.stderr == ""
 
 

@@ -109,7 +109,7 @@ def test_the_text_is_the_table_and_the_totals() -> None:
     *table, between, totals = as_text(network).splitlines()
     assert table == layer_table(network)
     assert between == ""
-    assert totals == "2,592 operations (0.00 Bn), 176 parameters, 0.00 MB of weights"
+    assert totals == "2,592 operations (0.00 Bn), 176 parameters, 0.7 kB of weights"
 
 
 @pytest.mark.parametrize("name", [*OURS, *BEYOND])

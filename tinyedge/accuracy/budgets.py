@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from tinyedge.json_values import argument, optional, real
 
-__all__ = ["MOST_KL", "Budgets"]
+__all__ = ["MOST_KL", "UNITS", "Budgets"]
 
 MOST_KL = 1000
 """Nats, of a budget: e to the -1000 is no probability that any file holds."""
+
+UNITS = {"max_drop": "points", "min_agreement": "%", "max_kl": "nats"}
+"""Of each budget, by its name."""
 
 
 class Budgets(NamedTuple):
@@ -32,12 +35,9 @@ class Budgets(NamedTuple):
         Raises:
             ValueError: one is out of range.
         """
-        for value, name, most, unit in (
-            (self.max_drop, "max_drop", 100, "points"),
-            (self.min_agreement, "min_agreement", 100, "percent"),
-            (self.max_kl, "max_kl", MOST_KL, "nats"),
-        ):
+        for name, unit in UNITS.items():
+            most = MOST_KL if name == "max_kl" else 100
             try:
-                argument(name, value, optional(real(0, most)))
+                argument(name, getattr(self, name), optional(real(0, most)))
             except ValueError as error:
                 raise ValueError(f"{error} {unit}") from None

@@ -4,9 +4,10 @@ from tinyedge.accuracy.answers_table import names_of_files
 from tinyedge.accuracy.compare import Agreement, Comparisons
 from tinyedge.accuracy.report import as_json as one_as_json
 from tinyedge.accuracy.report import as_text as one_as_text
-from tinyedge.accuracy.report import file_size, points, said_of_gates
+from tinyedge.accuracy.report import points, said_of_gates
 from tinyedge.accuracy.result import Comparison
 from tinyedge.table import Column, folded, table
+from tinyedge.text import size_text
 
 __all__ = ["as_json", "as_text"]
 
@@ -105,7 +106,7 @@ def _first_lines(found: Comparisons, width: int) -> str:
         parts.append(f"top-1 {of_float.top1:.2f} %")
     if of_float.milliseconds is not None:
         parts.append(f"{of_float.milliseconds:.2f} ms")
-    parts.append(file_size(of_float.bytes))
+    parts.append(size_text(of_float.bytes))
     return folded(f"{text}\n{', '.join(parts)}", width=width)
 
 
@@ -133,7 +134,7 @@ def _cells(name: str, each: Comparison) -> list[str]:
         f"{each.agreement:.2f}",
         "-" if each.divergence is None else f"{each.divergence.mean:.3g}",
         "-" if time is None else f"{time:.2f} ms",
-        file_size(each.int8_model.bytes),
+        size_text(each.int8_model.bytes),
         each.verdict or "-",
     ]
 

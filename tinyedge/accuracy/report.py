@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from tinyedge.accuracy.budgets import UNITS
 from tinyedge.accuracy.distributions import Reliability
 from tinyedge.accuracy.gates import WORST_FIRST, Gate, GateName
 from tinyedge.accuracy.result import (
@@ -15,9 +16,9 @@ from tinyedge.accuracy.result import (
 )
 from tinyedge.accuracy.statistics import FEWEST_VALUES, Interval
 from tinyedge.table import paragraph
-from tinyedge.text import cut, printable
+from tinyedge.text import cut, printable, size_text
 
-__all__ = ["as_json", "as_text", "digits", "file_size", "points", "rounded", "said_of_gates"]
+__all__ = ["as_json", "as_text", "digits", "points", "rounded", "said_of_gates"]
 
 _WIDTH = 80
 _NAME_WIDTH = 13
@@ -44,7 +45,7 @@ def as_text(comparison: Comparison) -> str:
         ("", f"{'float':>12}{c.int8_model.kind:>12}"),
         *(_accuracy(c) if c.labelled else []),
         ("ties", _pair(c, lambda model: str(model.ties)) + f"   ({_tied(c)})"),
-        ("file", _pair(c, lambda model: file_size(model.bytes))),
+        ("file", _pair(c, lambda model: size_text(model.bytes))),
         *_inference(c),
         *(_lost(c) if c.labelled else []),
         ("agreement", _agreement(c)),
@@ -208,11 +209,6 @@ def _pair(c: Comparison, cell: Callable[[ModelResult], str]) -> str:
     return f"{cell(c.float_model):>12}{cell(c.int8_model):>12}"
 
 
-def file_size(count: int) -> str:
-    """Such as ``1.15 MB`` or ``98.8 kB``."""
-    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
-
-
 def points(low: float, high: float) -> str:
     """An interval in points or percent, its ends rounded outward to hundredths."""
     return f"{_down(low)} to {_up(high)}"
@@ -347,15 +343,15 @@ def said_of_gates(c: Comparison) -> list[str]:
     ]
 
 
-_MEASURES: dict[GateName, tuple[str, str]] = {
-    "max_drop": ("drop", " points"),
-    "min_agreement": ("agreement", " %"),
-    "max_kl": ("mean KL", " nats"),
+_MEASURES: dict[GateName, str] = {
+    "max_drop": "drop",
+    "min_agreement": "agreement",
+    "max_kl": "mean KL",
 }
 
 
 def _said_of(gate: Gate, images: int) -> str:
-    measure, unit = _MEASURES[gate.name]
+    measure, unit = _MEASURES[gate.name], UNITS[gate.name]
     budget = f"{gate.budget:.15g}"
     least = gate.name == "min_agreement"
     if gate.verdict == "inconclusive" or gate.interval is None:
@@ -374,7 +370,7 @@ def _said_of(gate: Gate, images: int) -> str:
     else:
         asked = f"{'within' if passed else 'over'} the budget of {budget}"
     verdict = "PASS" if passed else "FAIL"
-    return f"{verdict}: the {measure} is {bound}{unit}, {asked} (95 % confidence)"
+    return f"{verdict}: the {measure} is {bound} {unit}, {asked} (95 % confidence)"
 
 
 def _advice(gate: Gate) -> str:

@@ -4,6 +4,7 @@ import re
 
 from tinyedge.darknet.network import Network
 from tinyedge.table import WIDTH, folded
+from tinyedge.text import size_text
 
 __all__ = ["as_json", "as_text", "layer_table"]
 
@@ -26,7 +27,7 @@ def as_text(network: Network, *, width: int = WIDTH) -> str:
     """
     totals = (
         f"{network.operations:,} operations ({network.operations / 1e9:.2f} Bn),"
-        f" {network.parameters:,} parameters, {network.weight_bytes / 1e6:.2f} MB of weights"
+        f" {network.parameters:,} parameters, {size_text(network.weight_bytes)} of weights"
     )
     lines = layer_table(network)
     if max(map(len, lines)) > width:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyedge.accuracy import report
+from tinyedge.accuracy.budgets import UNITS
 from tinyedge.accuracy.compare import Comparisons
 from tinyedge.accuracy.distributions import Reliability, ReliabilityBin
 from tinyedge.accuracy.gates import Gate, GateName
@@ -19,6 +20,7 @@ from tinyedge.accuracy.page.pictures import Picture, picture
 from tinyedge.accuracy.page.render import rendered
 from tinyedge.accuracy.result import ClassResult, Comparison, Flip
 from tinyedge.accuracy.statistics import Interval
+from tinyedge.text import size_text
 
 __all__ = ["MOST_FLIPS_LISTED", "MOST_FLIPS_SHOWN", "comparison_page"]
 
@@ -156,7 +158,7 @@ def comparison_page(found: Comparisons, made: HowMade, layers: Layers | None = N
         made=made,
         most_shown=MOST_FLIPS_SHOWN,
         points=report.points,
-        file_size=report.file_size,
+        size_text=size_text,
     )
 
 
@@ -208,15 +210,15 @@ def _model(found: Comparisons, number: int, name: str, layers: Layers | None) ->
     )
 
 
-_TITLES: dict[GateName, tuple[str, str]] = {
-    "max_drop": ("Drop of top-1", " points"),
-    "min_agreement": ("Agreement", " %"),
-    "max_kl": ("Mean KL divergence", " nats"),
+_TITLES: dict[GateName, str] = {
+    "max_drop": "Drop of top-1",
+    "min_agreement": "Agreement",
+    "max_kl": "Mean KL divergence",
 }
 
 
 def _gate(gate: Gate) -> _GateShown:
-    title, unit = _TITLES[gate.name]
+    title, unit = _TITLES[gate.name], f" {UNITS[gate.name]}"
     measured = f"{gate.measured:.3g}" if gate.name == "max_kl" else f"{gate.measured:.2f}"
     if gate.interval is None:
         return _GateShown(title, f"{measured}{unit}; too few images for an interval", None, "")
