@@ -61,7 +61,7 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
-from tinyedge.export.tflite.forms import Form, choose_forms, in_forms, written_forms
+from tinyedge.export.tflite.forms import Form, choose_forms, forms_of, in_forms, written_forms
 from tinyedge.export.tflite.metadata import add_metadata
 from tinyedge.export.tflite.probabilities import append_softmax
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
@@ -348,8 +348,7 @@ def _quantized_files(
         return None, None, {}, ()
     if not request.makes_mixed:
         int8 = files.integer(progress)
-        chosen = choose_forms(int8, request.boards)
-        return int8, None, {name: each.form for name, each in chosen.items()}, ()
+        return int8, None, forms_of(choose_forms(int8, request.boards)), ()
     precisions = files.precisions(request.boards, progress)
     curve = precisions.curve(_CURVE_POINTS) if request.pareto else ()
     int8, mixed = files.fitted(precisions.choose(request.latency_budget), progress)

@@ -358,7 +358,8 @@ def export_model(
 ) -> "Exported":
     """Make float and int8 .tflite files of a Darknet network, as ``tinyedge export`` does.
 
-    All files are written, or none where anything fails. Equal arguments give equal bytes.
+    All files are written, or none where anything fails. Equal arguments give equal bytes. Where it
+    is the first to import TensorFlow, what the program holds then is frozen, as by `gc.freeze`.
 
     Args:
         source: the name of a model of the zoo, or the path of a .cfg; of a `Source`, its files.

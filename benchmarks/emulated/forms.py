@@ -18,7 +18,7 @@ from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.costs import count_contents
 from tinyedge.darknet.layer_names import named_layer
 from tinyedge.devices.profile import find_profile
-from tinyedge.export.tflite.forms import ChosenForm, Form, alone, choose_forms, in_forms
+from tinyedge.export.tflite.forms import ChosenForm, Form, alone, choose_forms, forms_of, in_forms
 from tinyedge.tflite.model import parse_tflite
 
 __all__: list[str] = []
@@ -68,7 +68,7 @@ def _distinct(
 
 
 def _written(content: bytes, forms: Mapping[str, ChosenForm]) -> bytes:
-    return in_forms(content, {name: chosen.form for name, chosen in forms.items()})
+    return in_forms(content, forms_of(forms))
 
 
 def _counted(contents: Sequence[bytes]) -> list[tuple[int, ...]]:

@@ -23,7 +23,7 @@ from tinyedge.devices.latency.instructions import (
 )
 from tinyedge.devices.profile import Profile
 from tinyedge.export.tflite.editor import ModelEditor
-from tinyedge.export.tflite.forms import ChosenForm, Form, choose_forms, in_forms
+from tinyedge.export.tflite.forms import ChosenForm, Form, choose_forms, forms_of, in_forms
 from tinyedge.export.tflite.mixed import (
     can_be_dequantized_before,
     can_be_hybrid,
@@ -212,7 +212,7 @@ class Precisions:
     @property
     def forms(self) -> dict[str, Form]:
         """Of the int8 file's convolutions on the boards; see `choose_forms`."""
-        return {name: chosen.form for name, chosen in self._chosen.items()}
+        return forms_of(self._chosen)
 
     def plans(self) -> list[Plan]:
         """Combinations that no other beats, the least divergence first; see `pareto_plans`.

@@ -43,6 +43,7 @@ __all__ = [
     "Form",
     "alone",
     "choose_forms",
+    "forms_of",
     "in_forms",
     "written_forms",
 ]
@@ -160,6 +161,11 @@ def choose_forms(content: bytes, boards: Sequence[Profile]) -> dict[str, ChosenF
         if chosen is not None:
             found[editor.output_name(operator)] = chosen
     return found
+
+
+def forms_of(chosen: Mapping[str, ChosenForm]) -> dict[str, Form]:
+    """What `in_forms` takes of what `choose_forms` gives."""
+    return {name: each.form for name, each in chosen.items()}
 
 
 def alone(content: bytes) -> dict[str, dict[Form | None, bytes]]:

@@ -14,7 +14,7 @@ from tinyedge.cli import main
 from tinyedge.darknet.layer_names import operator_layer
 from tinyedge.devices.bench import operators as operators_module
 from tinyedge.devices.profile import find_profile
-from tinyedge.export.tflite.forms import choose_forms, in_forms
+from tinyedge.export.tflite.forms import choose_forms, forms_of, in_forms
 from tinyedge.tflite.model import read_tflite
 
 # A description of a runtime's board, that the tests' environment has beside the usual one.
@@ -91,7 +91,7 @@ def test_operators_of_a_convolution_in_another_form_are_of_its_layer(
     chosen = choose_forms(plain, [find_profile("pi4")])
     assert chosen
     model = tmp_path / "formed.tflite"
-    model.write_bytes(in_forms(plain, {name: each.form for name, each in chosen.items()}))
+    model.write_bytes(in_forms(plain, forms_of(chosen)))
     words = ("--fit", "crop", "--bench", 1, "--operators", "--json")
     rows = json.loads(run_as_user("run", model, bags[0], *words).stdout)["operators"]["rows"]
     kernels = ("Convolution", "Fully Connected", "MAXIMUM")
