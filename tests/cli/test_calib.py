@@ -130,7 +130,7 @@ def test_labels_of_a_manifest_are_taken_or_not(tmp_path: Path) -> None:
     }
     listed.write_text("pool/000.png\twren\npool/001.png\t\n")
     assert ":2: no label; expected path<TAB>label" in refused(listed, "-o", tmp_path / "y")
-    for label in ("..", ".hidden", "x" * 300):
+    for label in ("..", ".hidden", "x" * 300, "manifest.json", "Tinyedge-Files.json"):
         listed.write_text(f"pool/000.png\t{label}\n")
         assert "cannot be the name of a folder" in refused(listed, "-o", tmp_path / "y")
     assert not (tmp_path / "y").exists()

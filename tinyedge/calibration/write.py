@@ -26,6 +26,7 @@ from tinyedge.text import shortened
 __all__ = ["MANIFEST", "check_output", "file_names", "manifest", "write"]
 
 MANIFEST = "manifest.json"
+_OWN_NAMES = {MANIFEST, *list_of([])}
 _LONGEST_NAME = 200  # bytes of a file's name, of the 255 that systems take
 _SUFFIXES = {"TIFF": ".tif"}
 
@@ -119,7 +120,7 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
         path = PurePosixPath(own)
         name, number = f"{folder}{own}", 1
         # Some file systems take names that differ in case for one.
-        while name.casefold() in taken or name.casefold() == MANIFEST:
+        while name.casefold() in taken:
             number += 1
             name = f"{folder}{path.stem}_{number}{path.suffix}"
         taken.add(name.casefold())
@@ -130,7 +131,8 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
 def _folder_name(label: str) -> str:
     # As the labels of a model are found again: see `tinyedge.images.labels.ClassNames`.
     name = label.replace("/", "_")
-    if is_passed_over(name) or "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME:
+    is_no_name = "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME
+    if is_no_name or is_passed_over(name) or name.casefold() in _OWN_NAMES:
         raise DatasetError(
             f"the label {shortened(label)} cannot be the name of a folder; with --unlabelled the"
             " set has none"
