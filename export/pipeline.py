@@ -7,8 +7,12 @@ the cards into them and writes them, all or none. Equal requests give equal byte
 the check of the photos alone.
 """
 
+import contextlib
+import errno
+import os
+import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -270,13 +274,14 @@ def convert(prepared: Prepared, *, progress: Progress) -> Converted:
     where there are none.
 
     Raises:
-        ExportError: TensorFlow's converter refuses the network.
+        ExportError: TensorFlow's converter refuses the network, or the disk is full that temporary
+            files are on.
         MissingPackageError: TensorFlow is not installed as it should be.
     """
     done = Stage.START_TENSORFLOW.begin(progress)
     require_tensorflow()
     done()
-    with deep_models(len(prepared.network.layers)):
+    with deep_models(len(prepared.network.layers)), _full_disks_told():
         return _converted(prepared, progress)
 
 
@@ -481,6 +486,21 @@ def check_photos(
         found = judge_calibration(model, statistics, images.inputs)
     done()
     return PhotoCheck(photos, weights, found)
+
+
+@contextlib.contextmanager
+def _full_disks_told() -> Iterator[None]:
+    """Say where a full disk is: of TensorFlow's own errors, and the system's, few name a file."""
+    try:
+        yield
+    except Exception as error:
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if os.strerror(number) in str(error):
+                raise ExportError(
+                    f"{tempfile.gettempdir()}: {os.strerror(number)}; the network is kept there for"
+                    " a while: make room, or name another folder in the environment variable TMPDIR"
+                ) from error
+        raise
 
 
 def _check_output(request: ExportRequest) -> None:

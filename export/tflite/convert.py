@@ -1,5 +1,6 @@
 """Keras model to .tflite bytes: float32, or full-integer by post-training quantization."""
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -90,6 +91,15 @@ class _Converter(lite.TFLiteKerasModelConverterV2):  # type: ignore[misc]  # it 
         self._give_back_memory()
         content: bytes = self._convert_and_export_metrics(_Converter._optimized, made)
         return content
+
+    def _freeze_keras_model(self) -> Any:
+        """Save the network once more: TensorFlow comes here where that failed, and forgot why.
+
+        What it does now works with no network of Keras 3, and says nothing of the disk that is full.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self._keras_model.export(folder, verbose=False)
+        return super()._freeze_keras_model()
 
     def _validate_inputs(self, *words: Any) -> None:
         super()._validate_inputs(*words)

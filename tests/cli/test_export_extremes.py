@@ -1,5 +1,9 @@
 """Networks at the ends of what floats and memory hold: a file, or one line that says where."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +89,23 @@ def test_a_network_without_a_convolution_has_an_int8_file(tmp_path: Path, layer:
     assert card.check is not None
     assert card.check.noise_db is not None
     assert card.check.noise_db > 20
+
+
+def test_a_full_disk_of_temporary_files_is_told_by_where_it_is(toy: Toy, tmp_path: Path) -> None:
+    # No file may have more than 2 blocks, which is as good as a full disk.
+    tinyedge = ("sh", "-c", 'ulimit -f 2; exec "$@"', "sh", sys.executable, "-m", "tinyedge")
+    words = (*tinyedge, "export", *calibrated(toy, tmp_path / "out"))
+    done = subprocess.run(
+        list(map(str, words)),
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    error = done.stderr.splitlines()[-1]
+    assert re.match(rf"error: {tmp_path}/[^/]+: File too large; the network is kept there", error)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.long
