@@ -95,7 +95,7 @@ class _Converter(lite.TFLiteKerasModelConverterV2):  # type: ignore[misc]  # it 
     def _freeze_keras_model(self) -> Any:
         """Save the network once more: TensorFlow comes here where that failed, and forgot why.
 
-        What it does now works with no network of Keras 3, and says nothing of the disk that is full.
+        What it does now works with no network of Keras 3, and says nothing of a full disk.
         """
         with tempfile.TemporaryDirectory() as folder:
             self._keras_model.export(folder, verbose=False)
