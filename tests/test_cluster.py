@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -130,6 +131,37 @@ def test_two_commands_do_not_take_each_others_files(cluster: DaskCluster) -> Non
         assert content_of(one, first) == b"of one"
         with pytest.raises(FileNotFoundError):
             content_of(other, second)
+
+
+_CANCELLED_AT_THEIR_END = """
+import operator, sys, threading
+from tinyedge.cluster import cluster
+ended = threading.Event()
+def busy():
+    while not ended.is_set():
+        sum(range(1000))
+with cluster(sys.argv[1]) as found:
+    for _ in range(2):
+        threading.Thread(target=busy).start()
+    for _ in range(50):
+        first, *others = [found.executor.submit(operator.truediv, 1, 0) for _ in range(3)]
+        assert isinstance(first.exception(), ZeroDivisionError)
+        for other in others:
+            other.cancel()
+    ended.set()
+    assert found.executor.submit(operator.truediv, 6, 3).result() == 2
+"""
+
+
+def test_work_may_be_cancelled_while_it_comes_to_its_end(cluster: DaskCluster) -> None:
+    cluster.add_worker()
+    done = subprocess.run(
+        [sys.executable, "-c", _CANCELLED_AT_THEIR_END, cluster.address],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def content_of(cluster: Cluster, ship: str) -> bytes:

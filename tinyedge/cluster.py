@@ -5,9 +5,10 @@ A Dask worker executes what it is sent, whoever sends it: docs/security.md says 
 
 import contextlib
 import pkgutil
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import tinyedge
 from tinyedge.errors import WorkerError
@@ -20,6 +21,43 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "cluster"]
 
 _PATIENCE = 30
+_Words = ParamSpec("_Words")
+_Result = TypeVar("_Result")
+
+
+class _Executor(Executor):
+    """A Dask client's executor, whose futures may be cancelled while they come to their end.
+
+    Of its own ones that fails in the client's event loop, which prints a traceback. What these are
+    cancelled of is left undone from `shutdown` on.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def submit(
+        self, fn: Callable[_Words, _Result], /, *args: _Words.args, **kwargs: _Words.kwargs
+    ) -> "Future[_Result]":
+        found: Future[_Result] = Future()
+        self._executor.submit(fn, *args, **kwargs).add_done_callback(partial(_hand_on, found))
+        return found
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        del cancel_futures
+        self._executor.shutdown(wait=wait)
+
+
+def _hand_on(found: "Future[_Result]", done: "Future[_Result]") -> None:
+    """Give a future what came of another."""
+    if done.cancelled():
+        found.cancel()
+    if not found.set_running_or_notify_cancel():
+        return
+    error = done.exception()
+    if error is None:
+        found.set_result(done.result())
+    else:
+        found.set_exception(error)
 
 
 class Cluster:
@@ -34,7 +72,7 @@ class Cluster:
         self._client = client
         found = client.scheduler_info(n_workers=-1)["workers"]
         self.threads = max(1, sum(int(worker["nthreads"]) for worker in found.values()))
-        self.executor: Executor = client.get_executor(pure=False)
+        self.executor: Executor = _Executor(client.get_executor(pure=False))
 
     @contextlib.contextmanager
     def files_shipped(self, contents: Mapping[str, bytes]) -> Iterator[str]:
