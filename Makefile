@@ -26,7 +26,7 @@ test-slow: .venv/developing
 check: .venv/developing
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	$(VENV)/mypy -p tinyedge
+	$(VENV)/mypy -p tinyedge -p benchmarks
 
 wheel: .venv/bin/python
 	$(PIP) wheel --no-deps --wheel-dir dist .

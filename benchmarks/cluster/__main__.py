@@ -111,9 +111,9 @@ def _scheduler() -> Iterator[tuple[int, str]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scheduler.json"
         words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-        words += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", file]
+        words += ["--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", "scheduler", *map(str, words)],
+            [sys.executable, "-m", "dask", "scheduler", *words],
             stderr=subprocess.DEVNULL,
         )
         try:

@@ -18,6 +18,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def _measure(parts: list[str], arguments: argparse.Namespace) -> None:
                     _keep(part, {"packages": measures.board_install(checkout), "peaks": peaks})
 
 
-def _spread(photos: list[Path]) -> list[Path]:
+def _spread(photos: Sequence[Path]) -> list[Path]:
     return [photos[i * len(photos) // _PHOTOS] for i in range(_PHOTOS)]
 
 

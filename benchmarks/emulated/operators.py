@@ -83,9 +83,10 @@ def _convolutions() -> Iterator[OperatorFile]:
                 yield _convolution(size, shape, precision)
         yield _convolution((7, 7), (3, 32, 40), precision, stride=2)
         yield _convolution((5, 5), (16, 32, 20), precision)
-    for size, shapes in (((1, 1), _PATCHES), ((3, 1), _COLUMNS)):
-        for shape in shapes:
-            yield _convolution(size, shape, "int8")
+    for shape in _PATCHES:
+        yield _convolution((1, 1), shape, "int8")
+    for shape in _COLUMNS:
+        yield _convolution((3, 1), shape, "int8")
 
 
 def _others_with_weights(precision: Precision) -> Iterator[OperatorFile]:

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
@@ -28,6 +28,9 @@ from benchmarks.fidelity.rows import Row, keep, kept, measured_apart, state_fold
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.progress import no_progress
+
+if TYPE_CHECKING:
+    from tinyedge.darknet.network import Network
 
 __all__ = ["dialect_path", "markdown"]
 
@@ -77,7 +80,7 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     write_weights(weights, network, random_weights(network, _SEED))
     _export(cfg, weights, photos, folder, float_only=True)
     image = _load(network, seen[-1:])
-    answer = run_file((folder / "net_float.tflite").read_bytes(), image, lambda: None).answers[0]
+    answer = run_file((folder / "net_float.tflite").read_bytes(), image, no_progress("")).answers[0]
     unknown = opencv_dnn.unknown(network)
     if unknown:
         behind = [layer for layer in network.layers if layer.kind not in ("softmax", "cost")]
@@ -90,8 +93,8 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     with patch("tinyedge.export.quantize.quantizer.Quantizer", fewer):
         _export(cfg, weights, photos, folder, size=(_SIZE, _SIZE))
     unseen = _load(small, seen[_CALIBRATION:])
-    right = run_file((folder / "net_float.tflite").read_bytes(), unseen, lambda: None).answers
-    found, scale = run_file((folder / "net_int8.tflite").read_bytes(), unseen, lambda: None)
+    right = run_file((folder / "net_float.tflite").read_bytes(), unseen, no_progress("")).answers
+    found, scale = run_file((folder / "net_int8.tflite").read_bytes(), unseen, no_progress(""))
     card = read_card(folder / "net_int8.tflite")
     assert card is not None
     assert card.check is not None
@@ -109,11 +112,12 @@ def measure(cfg: Path, photos: Path, folder: Path) -> Row:
     }
 
 
-def _load(network: Any, paths: Sequence[Path]) -> _Images:
+def _load(network: "Network", paths: Sequence[Path]) -> _Images:
     from tinyedge.images.load import load_float_input
     from tinyedge.images.spec import InputSpec
 
-    spec = InputSpec(*network.input, "crop")
+    shape = network.input
+    spec = InputSpec(shape.height, shape.width, shape.channels, "crop")
     return np.stack([load_float_input(path, spec) for path in paths])
 
 

@@ -78,7 +78,7 @@ def _answers(model: Path, data: Path, count: int | None) -> None:
     )
     answers, rules = Compared(), {np.float64: Compared(), np.float32: Compared()}
     equal = 0
-    classes: list[tuple[int, int, int, int]] = []
+    classes: list[tuple[int, ...]] = []
     by_kind: dict[str, Compared] = defaultdict(Compared)
     for number, photo in enumerate(photos):
         inputs = classifier.preprocess(photo.path)

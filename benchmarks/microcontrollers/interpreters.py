@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import flatbuffers
 import numpy as np
@@ -97,7 +97,7 @@ def steps(model: Path) -> Iterator[Step]:
 
 
 def leaky(
-    graph: Subgraph, step: Step, values: NDArray[np.int8], number: type[np.floating[Any]]
+    graph: Subgraph, step: Step, values: NDArray[np.generic], number: type[np.floating[Any]]
 ) -> NDArray[np.int8]:
     """LEAKY_RELU of int8 as TFLite defines it, its two factors computed in `number`.
 
@@ -110,12 +110,12 @@ def leaky(
     assert before is not None
     assert after is not None
     scales = [number(np.float32(each.scale)) for each in (before, after)]
-    alpha = number(np.float32(operator.options["alpha"]))
+    alpha = number(np.float32(cast(float, operator.options["alpha"])))
     same = float(number(scales[0] / scales[1]))
     small = float(number(number(scales[0] * alpha) / scales[1]))
     centred = values.astype(np.int64) - before.zero_point
     found = np.where(centred >= 0, _scaled(centred, same), _scaled(centred, small))
-    return np.clip(found + after.zero_point, -128, 127).astype(np.int8)
+    return np.asarray(np.clip(found + after.zero_point, -128, 127), np.int8)
 
 
 def _scaled(values: NDArray[np.int64], factor: float) -> NDArray[np.int64]:
@@ -127,4 +127,4 @@ def _scaled(values: NDArray[np.int64], factor: float) -> NDArray[np.int64]:
     high = np.trunc((products + nudge) / 2**31).astype(np.int64)
     rest = high & (2**right - 1)
     threshold = ((2**right - 1) >> 1) + (high < 0)
-    return (high >> right) + (rest > threshold)
+    return np.asarray((high >> right) + (rest > threshold), np.int64)

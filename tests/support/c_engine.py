@@ -42,7 +42,7 @@ def operations(cfg: Path) -> int:
 
 def predict(cfg: Path, weights: Path, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """The network's whole output for one image; a trailing softmax included, a cost not."""
-    return predict_each(cfg, weights, pixels[np.newaxis])[0]
+    return np.asarray(predict_each(cfg, weights, pixels[np.newaxis])[0])
 
 
 def predict_each(cfg: Path, weights: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -59,7 +59,7 @@ def layer_output(
     cfg: Path, weights: Path, pixels: NDArray[np.float32], index: int
 ) -> NDArray[np.float32]:
     """The output of layer `index` (from 0): that of the network cut off behind it."""
-    return layer_outputs(cfg, weights, pixels[np.newaxis], index)[0]
+    return np.asarray(layer_outputs(cfg, weights, pixels[np.newaxis], index)[0])
 
 
 def layer_outputs(

@@ -98,6 +98,10 @@ def _webp(path: Path) -> None:
     save(path, "RGB", (SIDE, SIDE), method=0)
 
 
+def _header_alone(path: Path) -> None:
+    path.write_bytes(webp_header(16_383, 16_383))
+
+
 # What each writes, by the name of its file.
 WORST: dict[str, Callable[[Path], None]] = {
     "wide_1bit.png": lambda path: write_png(path, PILLOWS_MOST, 1, bits=1, colour=_GREY),
@@ -119,7 +123,7 @@ WORST: dict[str, Callable[[Path], None]] = {
     "cmyk.jpg": lambda path: save(path, "CMYK", (WIDE, HIGH)),
     "progressive_cmyk.jpg": lambda path: save(path, "CMYK", (WIDE, HIGH), progressive=True),
     "grey.jpg": lambda path: save(path, "L", (WIDE, HIGH)),
-    "34_bytes.webp": lambda path: path.write_bytes(webp_header(16_383, 16_383)) and None,
+    "34_bytes.webp": _header_alone,
     "lossy.webp": _webp,
     "lossless.webp": lambda path: save(path, "RGB", (SIDE, SIDE), lossless=True),
     "palette.gif": lambda path: save(path, "P", (SIDE, SIDE)),

@@ -36,6 +36,7 @@ from tinyedge.darknet.layers import (
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import (
     BatchNorm,
+    ConnectedWeights,
     ConvolutionalWeights,
     LayerParameters,
     LocalWeights,
@@ -98,6 +99,7 @@ def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
                 out = _normalize(out, parameters.batch_norm, inside=inside)
             return out + parameters.biases[:, None, None]
         case Connected():
+            assert isinstance(parameters, ConnectedWeights)
             out = (parameters.weights.astype(np.float64) @ now.ravel())[:, None, None]
             if parameters.batch_norm is not None:
                 out = _normalize(out, parameters.batch_norm, inside=inside)
@@ -113,7 +115,7 @@ def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
         case LocalAvgPool():
             return _pool(layer, now)
         case AvgPool():
-            return now.mean(axis=(1, 2), keepdims=True)
+            return np.asarray(now.mean(axis=(1, 2), keepdims=True))
         case Crop():
             middle = now[:, layer.top :, layer.left :]
             middle = middle[:, : layer.output.height, : layer.output.width]
@@ -125,7 +127,7 @@ def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
         case Normalization():
             return _local_response(layer, now)
         case L2Norm():
-            return now / np.sqrt((now**2).sum(axis=0))
+            return np.asarray(now / np.sqrt((now**2).sum(axis=0)))
         case Route():
             parts = [np.split(outputs[source], layer.groups) for source in layer.sources]
             return np.concatenate([part[layer.group] for part in parts])
@@ -140,7 +142,7 @@ def pre_activation(  # noqa: PLR0911, PLR0912 - a case a layer
         case Softmax():
             runs = now.reshape(layer.groups, -1) / layer.temperature
             powers = np.exp(runs - runs.max(axis=1, keepdims=True))
-            return (powers / powers.sum(axis=1, keepdims=True)).reshape(now.shape)
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True)).reshape(now.shape)
     return now
 
 

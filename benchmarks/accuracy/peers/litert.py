@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ class LiteRTSession:
 
     def feed(self, image: NDArray[np.float32]) -> None:
         """Round to the input's steps where it is an integer."""
-        kind = self._input["dtype"]
+        kind: Any = self._input["dtype"]
         values = image
         if kind != np.float32:
             scale, zero_point = self._input["quantization"]
@@ -60,7 +61,7 @@ def quantize(
     from ai_edge_quantizer.utils import qsv_utils
 
     source = network / "float" / "model.tflite"
-    interpreter = find_runtime(["ai-edge-litert"]).load(source.read_bytes(), threads=1)
+    interpreter: Any = find_runtime(["ai-edge-litert"]).load(source.read_bytes(), threads=1)
     ((signature, tensors),) = interpreter.get_signature_list().items()
     (name,) = tensors["inputs"]
     samples = {signature: [{name: image[np.newaxis]} for image in calibration]}

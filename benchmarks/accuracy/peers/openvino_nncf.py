@@ -36,7 +36,7 @@ class OpenVINOSession:
 
     def scores(self) -> NDArray[np.float64]:
         """As they come out: float."""
-        return self._request.get_output_tensor(0).data.astype(np.float64).reshape(-1)
+        return np.asarray(self._request.get_output_tensor(0).data, np.float64).reshape(-1)
 
 
 def quantize(
