@@ -13,6 +13,7 @@ from tensorflow.lite.python.conversion_metadata_schema_py_generated import Model
 from tensorflow.lite.python.convert import deduplicate_readonly_buffers, mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
+from tinyedge.darknet.layer_names import named_layer
 from tinyedge.devices.profile import InputType
 from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import tensorflow_hushed
@@ -126,11 +127,22 @@ class _Converter(lite.TFLiteKerasModelConverterV2):  # type: ignore[misc]  # it 
 
         They are finite: TensorFlow's quantizer ends the process at an infinite one (SIGSEGV), as
         the logarithm in mish has where the logistic function before it is 0.
+
+        Raises:
+            ExportError: another layer makes what is infinite, or no number.
         """
         # TensorFlow would copy it first, to add tensors to recurrent layers: here are none.
         calibrated: bytes = Calibrator(content).calibrate(self.representative_dataset)
         editor = ModelEditor(calibrated)
-        return editor.content() if editor.bound_logarithms(_LEAST_LOGARITHM) else calibrated
+        is_bounded = editor.bound_logarithms(_LEAST_LOGARITHM)
+        if (name := editor.infinite()) is not None:
+            layer = named_layer(name)
+            where = name if layer is None else f"layer {layer[0]} [{layer[1]}]"
+            raise ExportError(
+                f"{where} makes numbers of the calibration images that no float32 holds: the"
+                " weights are damaged, or the images are none for this network"
+            )
+        return editor.content() if is_bounded else calibrated
 
     def _quantized(self, calibrated: bytes) -> bytes:
         quantized: bytes = mlir_quantize(
@@ -148,6 +160,8 @@ class _Converter(lite.TFLiteKerasModelConverterV2):  # type: ignore[misc]  # it 
 def _convert(converter: _Converter) -> bytes:
     try:
         return bytes(converter.convert())
+    except ExportError:
+        raise
     except Exception as error:  # the converter raises ConverterError, RuntimeError, ValueError ...
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(f"TensorFlow's converter refuses this network: {lines[0]}") from error

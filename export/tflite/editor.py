@@ -312,6 +312,21 @@ class ModelEditor:
                 stored.min = np.where(np.isfinite(low), low, np.float32(least))
         return found
 
+    def infinite(self) -> str | None:
+        """The name of the first tensor whose calibrated range no float32 has the width of, or None.
+
+        Of a file whose ranges are not turned into scales yet.
+        """
+        for operator in self.operators:
+            stored = self._graph.tensors[int(operator.outputs[0])].quantization
+            if stored is None or stored.min is None or stored.max is None:
+                continue
+            with np.errstate(over="ignore", invalid="ignore"):
+                width = np.asarray(stored.max, np.float32) - np.asarray(stored.min, np.float32)
+            if not np.isfinite(width).all():
+                return self.output_name(operator)
+        return None
+
     def holds_weights(
         self, operator: OperatorT, kernel: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> bool:

@@ -66,6 +66,19 @@ def test_values_beyond_what_int8_kernels_bear_are_told_by_the_layer(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_infinite_ends_no_process_but_is_told_by_the_layer(
+    toy: Toy, tmp_path: Path
+) -> None:
+    # Behind the second convolution numbers are infinite, and of one sign.
+    change(toy, 5, 10, 1e20)
+    change(toy, 155, 179, 1e20)
+    done = run_as_user("export", *calibrated(toy, tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: layer 1 [convolutional] makes numbers of the calibration images that no float32"
+    )
+
+
 def test_gradients_beyond_a_float_are_told_by_the_layer(toy: Toy, tmp_path: Path) -> None:
     toy.cfg.write_text(f"{toy.cfg.read_text()}temperature=2e-38\n")
     change(toy, 159, 179, 100)  # the kernels of the second convolution
