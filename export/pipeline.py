@@ -245,6 +245,7 @@ def prepare(request: ExportRequest, *, workers: int | None = 1, progress: Progre
     """
     _check_output(request)
     _check_name(request)
+    _check_budget(request)
     check_tensorflow_is_installed()
     if request.files.weights is None:
         raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
@@ -523,6 +524,15 @@ def _check_name(request: ExportRequest) -> None:
             f"{request.files.cfg}: its name, which is the network's, is no UTF-8 text, as the files"
             " are to hold it; rename it"
         ) from error
+
+
+def _check_budget(request: ExportRequest) -> None:
+    """Refuse to pass over what is asked of a file that is not made."""
+    if not request.makes_mixed and (request.pareto or request.latency_budget != 1):
+        raise ExportError(
+            "a latency budget and a Pareto curve are of a file in mixed precision, and none is"
+            " made: add --precision mixed, or leave them out"
+        )
 
 
 def _check_saved_model(folder: Path) -> None:

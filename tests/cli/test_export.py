@@ -453,6 +453,13 @@ class TestRefusals:
             " 65,535 pixels a side\n"
         )
 
+    @pytest.mark.parametrize("words", [("--precision", "mixed"), ("--input", "uint8")])
+    def test_words_for_a_file_that_is_not_made(
+        self, toy: Toy, out: Path, words: tuple[str, str]
+    ) -> None:
+        message = self.refusal(out, *toy.source(), "--float-only", *words)
+        assert "--float-only makes no file that --precision or --input is of" in message
+
     def test_a_softmax_over_an_image(self, toy: Toy, out: Path, tmp_path: Path) -> None:
         cfg = tmp_path / "image.cfg"
         cfg.write_text(toy.cfg.read_text().replace("[avgpool]", ""))

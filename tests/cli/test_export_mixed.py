@@ -166,6 +166,18 @@ def test_a_curve_is_drawn_of_any_name() -> None:
         assert image.format == "PNG"
 
 
+@pytest.mark.parametrize(
+    "words", [("--device", "host"), ("--device", "pi4", "--input", "uint8"), ("--float-only",)]
+)
+def test_a_budget_is_of_mixed_files(words: tuple[str, ...], tmp_path: Path) -> None:
+    toy = write_toy(tmp_path)
+    source = (*toy.source(), "--calib", toy.photos, "--latency-budget", "0.5")
+    done = run_as_user("export", *source, *words, "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "are of a file in mixed precision, and none is made" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_curve_is_of_mixed_files(tmp_path: Path) -> None:
     words = ("--pareto", tmp_path / "curve.png", "--precision", "integer", "-o", tmp_path)
     done = run_as_user("export", "fashion", *words)

@@ -173,6 +173,8 @@ def command(
         from tinyedge.plotting import check_plotting
 
         check_plotting(pareto, weights, labels, ids, photos=None if data_free else calib)
+    if float_only and (precision is not None or input_type is not None):
+        raise click.UsageError("--float-only makes no file that --precision or --input is of")
     profile = find_profile(device)
     with told_progress() as progress:
         found = find_source(source, progress=progress)
