@@ -13,7 +13,7 @@ layers one by one do: docs/fidelity.md has the numbers that the limits here were
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -23,7 +23,12 @@ from numpy.typing import NDArray
 from tinyedge.accuracy.statistics import kl_divergence, log_softmax, top1
 from tinyedge.darknet.layers import Softmax
 from tinyedge.darknet.network import Network
-from tinyedge.devices.runtime.runtimes import RUNTIME_ERRORS, Interpreter, find_runtime
+from tinyedge.devices.runtime.runtimes import (
+    RUNTIME_ERRORS,
+    Interpreter,
+    TensorDetails,
+    find_runtime,
+)
 from tinyedge.errors import ExportError, ModelError, TinyedgeWarning
 from tinyedge.modelcard import Check, CheckImages, ModelCard, Quantizer, Reference
 from tinyedge.progress import Advance
@@ -51,6 +56,8 @@ __all__ = [
     "noise_db",
     "parting",
     "raised",
+    "run_before",
+    "run_behind",
     "run_file",
     "spread",
     "told",
@@ -59,6 +66,8 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 Answers = NDArray[np.float64]
+# What a file's inputs are given, or its outputs give, as it is stored.
+Tensors = Sequence[NDArray[np.generic]]
 
 # The check is to take a small part of the export: large networks are run on few images.
 _MOST_IMAGES, _FEWEST_IMAGES, _KERAS_IMAGES, _LAYER_IMAGES = 50, 4, 4, 3
@@ -402,23 +411,28 @@ def run_file(content: bytes, images: Floats, advance: Advance) -> Ran:
     Raises:
         ExportError: the runtime does not run it.
     """
-    found = []
     with _running(content) as interpreter:
-        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        pixels, scores = (
-            None
-            if details["dtype"] == np.float32
-            else QuantParams.per_tensor(*details["quantization"], details["dtype"])
-            for details in (source, target)
-        )
-        for image in images:
-            values = image if pixels is None else pixels.quantize(image)
-            interpreter.set_tensor(source["index"], values[np.newaxis])
-            interpreter.invoke()
-            stored = interpreter.get_tensor(target["index"]).reshape(-1)
-            found.append(stored if scores is None else scores.dequantize(stored))
-            advance()
-    return Ran(np.asarray(found, np.float64), 0.0 if scores is None else scores.scale)
+        return _ran(interpreter, _pixels(interpreter, images), advance)
+
+
+def run_before(content: bytes, images: Floats) -> list[Tensors]:
+    """What the first part of a file gives out (`ModelEditor.split`) for each image.
+
+    Raises:
+        ExportError: the runtime does not run it.
+    """
+    with _running(content) as interpreter:
+        return list(_outputs(interpreter, _pixels(interpreter, images)))
+
+
+def run_behind(content: bytes, given: Iterable[Tensors], advance: Advance) -> Ran:
+    """Run the second part of a file on what the first gave out.
+
+    Raises:
+        ExportError: the runtime does not run it.
+    """
+    with _running(content) as interpreter:
+        return _ran(interpreter, given, advance)
 
 
 @contextlib.contextmanager
@@ -432,6 +446,40 @@ def _running(content: bytes) -> Iterator[Interpreter]:
     except RUNTIME_ERRORS as error:
         said = " ".join(str(error).split())
         raise ExportError(f"{runtime} does not run the converted file: {said}") from error
+
+
+def _pixels(interpreter: Interpreter, images: Floats) -> Iterator[Tensors]:
+    """Images as the file's input is to be given them."""
+    qparams = _qparams(interpreter.get_input_details()[0])
+    for image in images:
+        values = image if qparams is None else qparams.quantize(image)
+        yield [values[np.newaxis]]
+
+
+def _outputs(interpreter: Interpreter, given: Iterable[Tensors]) -> Iterator[Tensors]:
+    sources = [details["index"] for details in interpreter.get_input_details()]
+    targets = [details["index"] for details in interpreter.get_output_details()]
+    for tensors in given:
+        for index, values in zip(sources, tensors, strict=True):
+            interpreter.set_tensor(index, values)
+        interpreter.invoke()
+        yield [interpreter.get_tensor(index) for index in targets]
+
+
+def _ran(interpreter: Interpreter, given: Iterable[Tensors], advance: Advance) -> Ran:
+    qparams = _qparams(interpreter.get_output_details()[0])
+    found = []
+    for stored, *_ in _outputs(interpreter, given):
+        values = stored.reshape(-1)
+        found.append(values if qparams is None else qparams.dequantize(values))
+        advance()
+    return Ran(np.asarray(found, np.float64), 0.0 if qparams is None else qparams.scale)
+
+
+def _qparams(details: TensorDetails) -> QuantParams | None:
+    if details["dtype"] == np.float32:
+        return None
+    return QuantParams.per_tensor(*details["quantization"], details["dtype"])
 
 
 def _check(

@@ -12,9 +12,8 @@ import errno
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyedge.darknet.layer_names import FormKind, layer_name
-from tinyedge.darknet.layers import Connected, Convolutional
+from tinyedge.darknet.layers import Connected, Convolutional, Softmax
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
 from tinyedge.devices.edgetpu.partition import Partition
@@ -54,6 +53,8 @@ from tinyedge.export.check import (
     Probe,
     answers_divergence,
     make_probe,
+    run_before,
+    run_behind,
     run_file,
 )
 from tinyedge.export.edgetpu.lower import EdgeTpuFile, edge_tpu_file, placed, shortfall
@@ -65,6 +66,7 @@ from tinyedge.export.tensorflow import (
     require_tensorflow,
     tensorflow_hushed,
 )
+from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.export.tflite.forms import Form, choose_forms, forms_of, in_forms, written_forms
 from tinyedge.export.tflite.metadata import add_metadata
 from tinyedge.export.tflite.probabilities import append_softmax
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Converted",
+    "Divergence",
     "Exported",
     "Observed",
     "Prepared",
@@ -107,6 +110,7 @@ __all__ = [
 _BEST_FIRST: tuple[FileKind, ...] = ("mixed", "int8", "float")
 _NOISE_IMAGES = 4  # to check a float file on, which needs no photos
 _CURVE_POINTS = 12
+_silent = no_progress("")
 
 
 @dataclass
@@ -320,7 +324,10 @@ def observe(prepared: Prepared, progress: Progress) -> Observed:
     del folded
     aside = set_aside(len(images)) if _sets_aside(request) else None
     first = quantizer.integer_file(progress, None if aside is None else ~aside)
-    judge = partial(_divergence_from, float_tflite, network)
+
+    def judge(chosen: NDArray[np.float32]) -> Divergence:
+        return Divergence(float_tflite.read(), chosen, network.softmax)
+
     files = QuantizedFiles(network, quantizer, first, judge=judge, images=images, aside=aside)
     return Observed(saved, float_tflite, probe, files, shift)
 
@@ -653,18 +660,47 @@ def _calibration_images(
     return images, None
 
 
-def _divergence_from(
-    float_tflite: OnDisk, network: Network, images: NDArray[np.float32]
-) -> Callable[[bytes], float]:
-    """What tells how far a file's answers to these images are from the float file's."""
-    silent = no_progress("")
-    reference = run_file(float_tflite.read(), images, silent).answers
+class Divergence:
+    """The divergence of a file's answers from the float file's, the mean over some images."""
 
-    def divergence(content: bytes) -> float:
-        found = run_file(content, images, silent).answers
-        return answers_divergence(reference, found, network.softmax)
+    def __init__(
+        self, float_tflite: bytes, images: NDArray[np.float32], softmax: Softmax | None
+    ) -> None:
+        """Run the float file.
 
-    return divergence
+        Args:
+            float_tflite: the file.
+            images: (n, height, width, channels) in [0, 1].
+            softmax: what the network ends in.
+        """
+        self._images, self._softmax = images, softmax
+        self._reference = run_file(float_tflite, images, _silent).answers
+
+    def __call__(self, content: bytes) -> float:
+        """Of a file; see `answers_divergence`."""
+        return self._of(run_file(content, self._images, _silent).answers)
+
+    def behind(self, content: bytes, layers: Collection[int]) -> Callable[[bytes], float]:
+        """The same, of files that mostly differ from `content` in these layers alone.
+
+        What is before the first of them is run once.
+        """
+        parts = ModelEditor(content).split(layers)
+        if parts is None:
+            return self
+        before = parts.before
+        given = run_before(before, self._images)
+
+        def divergence(content: bytes) -> float:
+            parts = ModelEditor(content).split(layers)
+            if parts is None or parts.before != before:
+                return self(content)
+            return self._of(run_behind(parts.behind, given, _silent).answers)
+
+        return divergence
+
+    def _of(self, answers: NDArray[np.float64]) -> float:
+        return answers_divergence(self._reference, answers, self._softmax)
 
 
 def _tuned_quantizer(

@@ -5,7 +5,7 @@ on the others: what was calibrated on shows too little of what ranges cut off el
 images have a say in ranges and weights, as the choice needs them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -31,7 +31,7 @@ from tinyedge.progress import Progress
 
 __all__ = ["QuantizedFiles"]
 
-Judge = Callable[[NDArray[np.float32]], Callable[[bytes], float]]
+Judge = Callable[[NDArray[np.float32]], "_Divergence"]
 
 # What choosing precisions may take: multiplications and additions of all files that are run.
 _MOST_OPERATIONS, _FEWEST_ASIDE = 4e12, 8
@@ -55,6 +55,14 @@ class _Quantizes(Protocol):
         precision: Mapping[int, Precision] = ...,
         widened: Mapping[int, float] = ...,
     ) -> bytes: ...
+
+
+class _Divergence(Protocol):
+    """`tinyedge.export.pipeline.Divergence`, which runs files."""
+
+    def __call__(self, content: bytes) -> float: ...
+
+    def behind(self, content: bytes, layers: Collection[int]) -> Callable[[bytes], float]: ...
 
 
 class QuantizedFiles:
@@ -84,7 +92,7 @@ class QuantizedFiles:
         self._network, self._quantizer, self._first = network, quantizer, first
         self._judge, self._images = judge, images
         self._aside = aside
-        self._weighed: tuple[UnitGraph, Roundings, Callable[[bytes], float]] | None = None
+        self._weighed: tuple[UnitGraph, Roundings, _Divergence] | None = None
 
     def integer(self, progress: Progress) -> bytes:
         """The full-integer file."""
@@ -131,7 +139,7 @@ class QuantizedFiles:
     ) -> Mapping[int, float]:
         """What ranges of the layers are to be multiplied by, for what is `made` of an int8 file."""
         advance = Stage.CHOOSE_RANGES.begin(progress, ranges_tried())
-        divergence = self._divergence(ranges_tried())
+        divergence = self._divergence(ranges_tried()).behind(made(self._first), layers)
         return widened_ranges(
             self._first,
             self._quantizer.blocks,
@@ -140,7 +148,7 @@ class QuantizedFiles:
             advance,
         )
 
-    def _divergence(self, files: int) -> Callable[[bytes], float]:
+    def _divergence(self, files: int) -> _Divergence:
         """Of a file's answers, on as many images set aside as `files` files can be run on."""
         images = self._images if self._aside is None else self._images[self._aside]
         affordable = int(_MOST_OPERATIONS // (files * max(self._network.operations, 1)))

@@ -5,8 +5,8 @@ replace operators.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 import flatbuffers
 import numpy as np
@@ -33,7 +33,7 @@ from tinyedge.tflite.schema import (
     SHARED_SCALE_OPS,
 )
 
-__all__ = ["ModelEditor"]
+__all__ = ["ModelEditor", "Parts"]
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -50,6 +50,18 @@ _DTYPES: dict[int, np.dtype[np.generic]] = {
     getattr(schema.TensorType, name.upper()): np.dtype(name)
     for name in ("int8", "uint8", "int32", "int64")
 }
+
+
+class Parts(NamedTuple):
+    """A file in two.
+
+    Attributes:
+        before: the first part.
+        behind: the second, whose inputs are the outputs of the first, in the same order.
+    """
+
+    before: bytes
+    behind: bytes
 
 
 class ModelEditor:
@@ -473,12 +485,16 @@ class ModelEditor:
             self._write_qparams(new, qparams)
         return new
 
-    def extract(self, operators: Sequence[OperatorT]) -> bytes:
-        """A file of these operators alone; what they give out and do not read is its output."""
+    def extract(
+        self, operators: Sequence[OperatorT], outputs: Collection[int] | None = None
+    ) -> bytes:
+        """A file of these operators alone; what they give out and do not read is its output.
+
+        Or `outputs` are; these and its inputs stand in the order of their indices.
+        """
         part = copy.copy(self)
         part.operators = [copy.copy(operator) for operator in operators]
-        read = {int(index) for each in operators for index in each.inputs}
-        made = {int(index) for each in operators for index in each.outputs}
+        read, made = _read(operators), _made(operators)
         part._model, part._graph = copy.copy(self._model), copy.copy(self._graph)
         part._model.subgraphs = [part._graph]
         part._model.signatureDefs = part._model.metadata = None
@@ -487,9 +503,26 @@ class ModelEditor:
         part._graph.tensors = [copy.copy(tensor) for tensor in self._graph.tensors]
         stored = {each for each in read if self._stored(each) is not None}
         part._graph.inputs = np.array(sorted(read - made - stored), np.int32)
-        part._graph.outputs = np.array(sorted(made - read), np.int32)
+        given = made - read if outputs is None else outputs
+        part._graph.outputs = np.array(sorted(given), np.int32)
         part.drop_unused()
         return part.content()
+
+    def split(self, layers: Collection[int]) -> Parts | None:
+        """The file in two: what runs before any of these layers does, and the rest.
+
+        None where that cannot be: they are not there, nothing runs before them, or what does is
+        not all that the rest reads.
+        """
+        numbered = self.layer_operators()
+        first = {id(numbered[number]) for number in layers if number in numbered}
+        position = next((n for n, each in enumerate(self.operators) if id(each) in first), 0)
+        before, behind = self.operators[:position], self.operators[position:]
+        crossing = _made(before) & _read(behind)
+        outputs = {int(index) for index in self._graph.outputs}
+        if not crossing or _read(behind) & set(self.inputs) or not outputs <= _made(behind):
+            return None
+        return Parts(self.extract(before, crossing), self.extract(behind, outputs))
 
     def drop_unused(self) -> None:
         """Drop the tensors, constants and operator codes that no operator uses."""
@@ -646,6 +679,15 @@ class ModelEditor:
         for index, buffer in enumerate(self._model.buffers):
             if index not in held:
                 buffer.data = None
+
+
+def _read(operators: Iterable[OperatorT]) -> set[int]:
+    """The tensors that they read, constants among them."""
+    return {int(index) for each in operators for index in each.inputs if index >= 0}
+
+
+def _made(operators: Iterable[OperatorT]) -> set[int]:
+    return {int(index) for each in operators for index in each.outputs}
 
 
 class _AligningBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it carries no types

@@ -3,7 +3,7 @@
 Of a quantizer that says what it was asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,17 +74,28 @@ class Judge:
     """Counts what is int8, and keeps which images it was given and how many files it ran."""
 
     given: list[list[int]] = field(default_factory=list)
+    behind_layers: list[tuple[bytes, list[int]]] = field(default_factory=list)
     ran: int = 0
 
-    def __call__(self, images: NDArray[np.float32]) -> Callable[[bytes], float]:
+    def __call__(self, images: NDArray[np.float32]) -> "Divergence":
         self.given.append(images[:, 0, 0, 0].astype(int).tolist())
+        return Divergence(self)
 
-        def divergence(content: bytes) -> float:
-            self.ran += 1
-            tensors = parse_tflite(content).subgraphs[0].tensors
-            return 1 + sum(each.type == "int8" and not each.constant for each in tensors)
 
-        return divergence
+@dataclass
+class Divergence:
+    """Of files, as `Judge` says."""
+
+    judge: Judge
+
+    def __call__(self, content: bytes) -> float:
+        self.judge.ran += 1
+        tensors = parse_tflite(content).subgraphs[0].tensors
+        return 1 + sum(each.type == "int8" and not each.constant for each in tensors)
+
+    def behind(self, content: bytes, layers: Collection[int]) -> "Divergence":
+        self.judge.behind_layers.append((content, list(layers)))
+        return self
 
 
 def files(count: int, of: Network) -> tuple[QuantizedFiles, Quantizer, Judge]:
@@ -111,6 +122,8 @@ def test_of_many_the_integer_file_is_judged_on_those_set_aside_and_made_of_all()
     assert made.integer(no_progress) == of_all()
     assert quantizer.asked == [(FIRST, None, {}, {})]
     assert judge.given == [list(range(0, 120, 3))]
+    # Of no blocks there are no last layers.
+    assert judge.behind_layers == [(FIRST, [])]
 
 
 @pytest.mark.parametrize(("count", "judged"), [(30, range(30)), (120, range(0, 120, 3))])
