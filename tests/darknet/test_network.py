@@ -155,7 +155,7 @@ def test_no_size_at_all(size: tuple[int, int], said: str) -> None:
 
 
 def test_a_size_is_of_whole_numbers() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match=r"size is \(4.0, 4.0\), not \(width, height\)"):
         read_network(VALID / "pools.cfg", size=(4.0, 4.0))  # type: ignore[arg-type]
     assert read_network(VALID / "pools.cfg", size=(np.int64(12), np.int64(8))).input[:2] == (8, 12)
 
