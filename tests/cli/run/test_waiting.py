@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -201,7 +202,9 @@ def test_a_signal_to_all_processes_ends_a_burst_and_another_goes_on(
         answers = [command.answer() for _ in range(30)]
         pids = _workers(command.pid)
         for pid in pids:
-            os.kill(pid, number)
+            # On a busy machine the burst may have come to its end meanwhile.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
         command.send(number)
         code, stdout, stderr = command.end()
     assert code == 0, stderr
