@@ -121,17 +121,15 @@ def local_workers(count: int) -> Iterator[Executor]:
     """
     before = {child.pid for child in multiprocessing.active_children()}
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, context, initializer=die_with_parent)
+    with _of_no_concern_to_children():
+        pool = ProcessPoolExecutor(count, context, initializer=die_with_parent)
     # When its processes are gone the pool tells all work so, and stumbles over what was cancelled.
     with untold(threading, "excepthook", InvalidStateError):
         try:
             # All now and by this thread: they inherit its signal mask, and die with it.
-            held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
-            try:
+            with _of_no_concern_to_children():
                 for _ in range(count):
                     pool.submit(os.getpid)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, held)
             yield pool
         except BrokenProcessPool as error:
             raise WorkerError(
@@ -145,3 +143,16 @@ def local_workers(count: int) -> Iterator[Executor]:
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _of_no_concern_to_children() -> Iterator[None]:
+    """Processes started meanwhile, and multiprocessing's own, pass over what a terminal sends.
+
+    Not over SIGTERM, by which a pool ends its workers when one of them is gone.
+    """
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)

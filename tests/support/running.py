@@ -29,6 +29,8 @@ class Running:
             stderr=subprocess.PIPE,
             # Unbuffered, so that select tells of every line.
             bufsize=0,
+            # Of its own, which a signal can be sent to.
+            process_group=0,
             # A shell's background jobs, and so perhaps these tests, ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
@@ -74,6 +76,10 @@ class Running:
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)
+
+    def send_to_all(self, number: signal.Signals) -> None:
+        """Send a signal to it and to all that it started, at once, as a terminal does."""
+        os.killpg(self._process.pid, number)
 
     def end(self) -> tuple[int, str, str]:
         """Close stdin and wait: the exit code, and the rest of stdout and stderr."""
