@@ -73,6 +73,7 @@ from tinyedge.export.tflite.probabilities import append_softmax
 from tinyedge.export.tflite.verify import check_int8_supported, verify_lowered, verify_model
 from tinyedge.files import Content, check_replaceable, check_writable, unlisted, write_together
 from tinyedge.images.spec import Fit, InputSpec
+from tinyedge.json_values import text
 from tinyedge.memory import give_back_memory
 from tinyedge.modelcard import (
     BatchNormFormula,
@@ -525,8 +526,8 @@ def _check_output(request: ExportRequest) -> None:
 def _check_name(request: ExportRequest) -> None:
     """Refuse a name that no file can say of itself: that of a .cfg may be any bytes."""
     try:
-        request.name.encode()
-    except UnicodeEncodeError as error:
+        text(request.name)
+    except ValueError as error:
         raise ExportError(
             f"{request.files.cfg}: its name, which is the network's, is no UTF-8 text, as the files"
             " are to hold it; rename it"

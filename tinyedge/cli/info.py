@@ -32,10 +32,10 @@ def command(*, model: Path, write_labels: Path | None, as_json: bool) -> None:
     if write_labels is not None:
         check_output_file(write_labels, model)
     found = describe(model)
-    lines = None if write_labels is None else label_lines(found)
+    contents = {} if write_labels is None else {write_labels: label_lines(found).encode()}
     show(
         as_json, lambda: report.as_text(found, width=output_width()), lambda: report.as_json(found)
     )
-    if write_labels is not None and lines is not None:
-        write_together({write_labels: lines.encode()})
+    if write_labels is not None:
+        write_together(contents)
         say(f"{write_labels}: {len(found.labels or ())} labels", err=True)

@@ -34,6 +34,7 @@ __all__ = [
     "PATH",
     "SIZE",
     "SOURCE",
+    "a_text",
     "budget_option",
     "command_line",
     "count_option",
@@ -126,9 +127,11 @@ def not_nan(_: click.Context, __: click.Parameter, value: float | None) -> float
 
 def a_text(_: click.Context, __: click.Parameter, value: str) -> str:
     """A click callback: a word of the command line may be any bytes, and a file holds text."""
+    from tinyedge.json_values import text
+
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
+        text(value)
+    except ValueError as error:
         raise click.BadParameter("no UTF-8 text.") from error
     return value
 

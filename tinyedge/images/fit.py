@@ -19,6 +19,8 @@ __all__ = ["Pixels", "fit_pixels", "reduction", "resize", "take_columns"]
 _Sample = TypeVar("_Sample", bound=np.generic)
 # Of an image the rows of some positions, uint8 to be scaled to [0, 1] or float32.
 _TakeRows = Callable[[NDArray[np.intp]], NDArray[np.uint8] | NDArray[np.float32]]
+# Of pixels the numbers of an input.
+_Encode = Callable[[NDArray[np.float32]], NDArray[np.generic]]
 
 # Samples of a pixel of three channels that one behind it makes four bytes.
 _PADDED = 4
@@ -76,23 +78,14 @@ def fit_pixels(pixels: NDArray[np.uint8] | Pixels, spec: InputSpec) -> NDArray[n
     # An image more than `width` times as wide as high rounds to nothing, as in C: bars alone.
     if target.height and target.width:
         into, taps = fitted[target.slices], _both_taps(*source[2:], *target[2:])
-        if spec.resize is not None and _can_be_given(source, target):
-            given = _region_pixels(pixels, source)
-            levels = spec.resize(given, target.height, target.width)
-            into[:] = spec.encode_levels(_of_channels(levels, channels))
-            if taps.rows.first_weight[-1] == 1:
-                return fitted
-            # The last row is not what lies there; see `resize`.
-            into, taps = into[-1:], taps.last_row
-        if isinstance(pixels, np.ndarray):
-            take_rows = partial(_take_rows, pixels[source.slices])
+        if spec.resize is None or not _can_be_given(source, target):
+            _resample_region(into, pixels, source, taps, spec.encode)
         else:
-            needed = np.arange(source.width)
-            if source.height * source.width > _WHOLE:
-                needed, column_taps = _compact(taps.columns)
-                taps = taps._replace(columns=column_taps)
-            take_rows = partial(_part_rows, pixels, source.top, source.left + needed)
-        _resample_into(into, take_rows, taps, spec.encode)
+            levels = spec.resize(_region_pixels(pixels, source), target.height, target.width)
+            into[:] = spec.encode_levels(_of_channels(levels, channels))
+            if taps.rows.first_weight[-1] != 1:
+                # The last row is not what lies there; see `resize`.
+                _resample_region(into[-1:], pixels, source, taps.last_row, spec.encode)
     return fitted
 
 
@@ -236,11 +229,30 @@ def _part_rows(
     return pixels.part(top + rows, columns)
 
 
+def _resample_region(
+    target: NDArray[np.generic],
+    pixels: NDArray[np.uint8] | Pixels,
+    region: _Rectangle,
+    taps: _BothTaps,
+    encode: _Encode,
+) -> None:
+    """`_resample_into` of a part of an image."""
+    if isinstance(pixels, np.ndarray):
+        take_rows = partial(_take_rows, pixels[region.slices])
+    else:
+        needed = np.arange(region.width)
+        if region.height * region.width > _WHOLE:
+            needed, column_taps = _compact(taps.columns)
+            taps = taps._replace(columns=column_taps)
+        take_rows = partial(_part_rows, pixels, region.top, region.left + needed)
+    _resample_into(target, take_rows, taps, encode)
+
+
 def _resample_into(
     target: NDArray[np.generic],
     take_rows: _TakeRows,
     taps: _BothTaps,
-    encode: Callable[[NDArray[np.float32]], NDArray[np.generic]],
+    encode: _Encode,
 ) -> None:
     """`resize` to the shape of `target`, of float32 or of uint8 to be scaled to [0, 1]; encoded.
 
