@@ -1,4 +1,4 @@
-"""Silence below Python's streams, and none of it left over."""
+"""Silence below Python's streams, with none of it left over; signals that come at a bad moment."""
 
 import os
 import subprocess
@@ -17,6 +17,55 @@ with native_output_hidden():
     print("python")
 print("after")
 os.write(2, b"after\\n")
+"""
+
+# A pool of threads, to which the signal comes at one step of the interpreter after another.
+POINTS = """
+import os, signal, sys, time
+from concurrent.futures import ThreadPoolExecutor
+from tinyedge.system import Interrupted, interruptible
+
+def interrupted_at(point):
+    steps = 0
+
+    def step(frame, event, _):
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        steps += 1
+        if steps == point:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step
+
+    with interruptible(), ThreadPoolExecutor(2) as pool:
+        sys.settrace(step)
+        try:
+            list(pool.map(time.sleep, [0.0, 0.0, 0.001]))
+        finally:
+            sys.settrace(None)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+point = 1
+while True:
+    try:
+        interrupted_at(point)
+        break
+    except Interrupted:
+        point += 3
+print(point)
+"""
+# A wait that nothing ends but the signal.
+WAITING = """
+import os, signal, threading, time
+from tinyedge.system import Interrupted, interruptible
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+asked = threading.Condition()
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    with interruptible(), asked:
+        asked.wait()
+except Interrupted:
+    print(asked.acquire(blocking=False))
 """
 
 
@@ -61,3 +110,18 @@ def test_it_leaves_no_descriptor_open() -> None:
         with native_output_hidden():
             pass
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_signal_leaves_no_lock_taken_and_no_pool_waiting_whenever_it_comes() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", POINTS], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 1000
+
+
+def test_a_signal_ends_a_wait_for_a_lock() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

@@ -36,6 +36,11 @@ MOST_THREADS = 1024
 _GRACE = 5.0
 # After so many seconds an interrupt that got lost is raised again.
 _AGAIN = 0.3
+# Packages whose Python code takes locks that other threads wait for, or keeps books of threads and
+# processes: what is raised within it leaves a lock taken for good, or a book wrong.
+_TAKE_LOCKS = {"concurrent", "logging", "multiprocessing", "queue", "subprocess", "threading"}
+# After so many seconds it is seen whether such code has come further.
+_SOON = 0.02
 
 
 @contextlib.contextmanager
@@ -137,10 +142,11 @@ class _Interrupts:
         self.first: signal.Signals | None = None
         self.at = 0.0
         self.pending = False
+        self.due = False
+        self.stood: tuple[FrameType, int] | None = None
 
     def come(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
-        del frame
         now = time.monotonic()
         if self.first is not None and now - self.at < _GRACE:
             return
@@ -149,20 +155,32 @@ class _Interrupts:
         if self.held:
             self.pending = True
         else:
-            raise Interrupted(self.first)
+            self._raise_out_of(frame)
 
     def come_again(self, number: int, frame: FrameType | None) -> None:
-        """The timer's handler: raise what has got lost.
+        """The timer's handler: raise what has got lost, or was put off.
 
         Python drops an exception that is raised in a callback of a weak reference, in __del__ or
         in what native code calls, and goes on.
         """
-        del number, frame
+        del number
         if self.first is None:
             return
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
-        if not self.held and not _is_interrupted(sys.exc_info()[1]):
-            raise Interrupted(self.first)
+        if not self.held and (self.due or not _is_interrupted(sys.exc_info()[1])):
+            self._raise_out_of(frame)
+
+    def _raise_out_of(self, frame: FrameType | None) -> None:
+        """Raise, but put it off while code that takes locks is at work; it may wait, though."""
+        assert self.first is not None
+        stands = None if frame is None else (frame, frame.f_lasti)
+        self.due = stands != self.stood and _takes_locks(frame)
+        if self.due:
+            self.stood = stands
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+            return
+        self.stood = None
+        raise Interrupted(self.first)
 
     @contextlib.contextmanager
     def lost_and_raised_again(self) -> Iterator[None]:
@@ -177,6 +195,17 @@ class _Interrupts:
 
 
 _interrupts = _Interrupts()
+
+
+def _takes_locks(frame: FrameType | None) -> bool:
+    """Whether that is, or is called by, code of `_TAKE_LOCKS`, or enters or leaves a block."""
+    if frame is not None and frame.f_globals.get("__name__") == contextlib.__name__:
+        return True
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in _TAKE_LOCKS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_interrupted(error: BaseException | None) -> bool:
