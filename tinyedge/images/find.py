@@ -177,7 +177,8 @@ def read_images(
     except DatasetError as error:
         if not os.path.exists(source):
             raise
-        raise DatasetError(f"{error}; to compare without labels: --unlabelled") from error
+        named = "" if labels else "to name the classes: --labels FILE; "
+        raise DatasetError(f"{error}; {named}to compare without labels: --unlabelled") from error
 
 
 def read_named(source: Path, *, unlabelled: bool = False) -> list[NamedImage]:
