@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.naive import forward, random_weights
+from tinyedge.darknet.batch_norm import difference
 from tinyedge.darknet.cfg import parse_cfg
 from tinyedge.darknet.network import Network, build_network, read_network
 from tinyedge.darknet.weights import (
@@ -188,6 +189,11 @@ def read(file: Path, network: Network, formula: BatchNormFormula) -> Weights:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return read_weights(file, network, batch_norm=formula)
+
+
+def test_of_a_layer_whose_scales_are_all_0_the_formulas_say_the_same() -> None:
+    scales, mean, variance = np.array([[0, 0], [1, -2], [0, 4]], np.float32)
+    assert difference(scales, mean, variance) == 0
 
 
 def test_a_batch_norm_asked_for_where_there_is_none_is_said(tmp_path: Path) -> None:

@@ -176,8 +176,8 @@ def wilson_interval(hits: int, images: int) -> Interval:
         half = _Z * math.sqrt(hits * (images - hits) / images + _Z**2 / 4)
         return (centre + side * half) / (images + _Z**2)
 
-    low = 0.0 if hits == 0 else max(0.0, end(hits - _CONTINUITY, -1))
-    high = 1.0 if hits == images else min(1.0, end(hits + _CONTINUITY, 1))
+    low = 0.0 if hits == 0 else end(hits - _CONTINUITY, -1)
+    high = 1.0 if hits == images else end(hits + _CONTINUITY, 1)
     return Interval(100 * low, 100 * high)
 
 
