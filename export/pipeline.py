@@ -250,7 +250,7 @@ def prepare(request: ExportRequest, *, workers: int | None = 1, progress: Progre
     """
     _check_output(request)
     _check_name(request)
-    _check_budget(request)
+    _check_asked(request)
     check_tensorflow_is_installed()
     if request.files.weights is None:
         raise ExportError(f"{request.files.cfg} needs its weights: name them with --weights")
@@ -534,12 +534,19 @@ def _check_name(request: ExportRequest) -> None:
         ) from error
 
 
-def _check_budget(request: ExportRequest) -> None:
-    """Refuse to pass over what is asked of a file that is not made."""
+def _check_asked(request: ExportRequest) -> None:
+    """Refuse to pass over what is asked of a file that is not made, or tell of it."""
     if not request.makes_mixed and (request.pareto or request.latency_budget != 1):
         raise ExportError(
             "a latency budget and a Pareto curve are of a file in mixed precision, and none is"
             " made: add --precision mixed, or leave them out"
+        )
+    if request.float_only and request.device is not None and "coral" in request.device.files:
+        warnings.warn(
+            f"{request.device.name} is for a file for the Edge TPU, which the float file alone"
+            " cannot be made into: none is written",
+            TinyedgeWarning,
+            stacklevel=3,
         )
 
 

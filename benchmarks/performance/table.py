@@ -85,8 +85,9 @@ def clock_section(measured: Mapping[str, Any]) -> str:
         files and TFLiteConverter's. Ratios and shares are of the least times: other work stretches
         long inferences more than short ones. *Peak*: the share of the {speeds["int8"]:.0f} GMAC/s
         of int8, or {speeds["float"]:.0f} of float32, that one core did in the same rounds with
-        vectors that stay in registers; Winograd does fewer MAC than are counted here, and
-        OpenVINO's default is bfloat16 where a CPU has it. *Answer*: the photo's first class and its
+        vectors that stay in registers. Fewer MAC than are counted here do Winograd and, by a
+        twentieth, tinyedge's files, which average before the last convolution; OpenVINO's default
+        is bfloat16 where a CPU has it. *Answer*: the photo's first class and its
         probability; `*`: the class is not that of {FLOAT}. It tells nothing of a Pi."""
     lines = [
         "## On this machine's clock",

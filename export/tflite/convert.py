@@ -19,6 +19,7 @@ from tinyedge.errors import ExportError
 from tinyedge.export.tensorflow import tensorflow_hushed
 from tinyedge.export.tflite.editor import ModelEditor
 from tinyedge.memory import give_back_memory
+from tinyedge.tflite.model import parse_tflite
 
 __all__ = ["convert_float", "convert_int8"]
 
@@ -114,8 +115,17 @@ class _Converter(lite.TFLiteKerasModelConverterV2):  # type: ignore[misc]  # it 
         return model
 
     def _optimized(self, made: list[bytes]) -> bytes:
-        """Of a float file, which is taken out of the list, the one that is wanted."""
+        """Of a float file, which is taken out of the list, the one that is wanted.
+
+        Raises:
+            ExportError: it is to be quantized, and has no operator.
+        """
         if self.representative_dataset is not None:
+            if not parse_tflite(made[0]).subgraphs[0].operators:
+                raise ExportError(
+                    "no layer of the network computes anything, so there is nothing to quantize:"
+                    " make the float file alone with --float-only"
+                )
             made.append(self._calibrated(made.pop()))
             self._give_back_memory()
             made.append(self._quantized(made.pop()))

@@ -133,6 +133,10 @@ def test_labels_of_a_manifest_are_taken_or_not(tmp_path: Path) -> None:
     for label in ("..", ".hidden", "x" * 300, "manifest.json", "Tinyedge-Files.json"):
         listed.write_text(f"pool/000.png\t{label}\n")
         assert "cannot be the name of a folder" in refused(listed, "-o", tmp_path / "y")
+    listed.write_text("pool/000.png\tgrey/owl\npool/001.png\tgrey_owl\n")
+    assert "the labels 'grey/owl' and 'grey_owl' would share a folder" in " ".join(
+        refused(listed, "-o", tmp_path / "y").split()
+    )
     assert not (tmp_path / "y").exists()
 
 

@@ -460,6 +460,19 @@ class TestRefusals:
         message = self.refusal(out, *toy.source(), "--float-only", *words)
         assert "--float-only makes no file that --precision or --input is of" in message
 
+    @pytest.mark.parametrize(
+        "layers", ["[dropout]", "[dropout]\n[route]\nlayers=-1", "[upsample]\nstride=1"]
+    )
+    @pytest.mark.parametrize("quantizer", ["tuned", "default"])
+    def test_a_network_that_computes_nothing(
+        self, toy: Toy, out: Path, tmp_path: Path, quantizer: str, layers: str
+    ) -> None:
+        cfg, weights = tmp_path / "nothing.cfg", tmp_path / "nothing.weights"
+        cfg.write_text(f"[net]\nwidth={WIDTH}\nheight={HEIGHT}\nchannels=3\n{layers}\n")
+        weights.write_bytes(bytes(16))
+        words = (cfg, "--weights", weights, "--calib", toy.photos, "--quantizer", quantizer)
+        assert "no layer of the network computes anything" in self.refusal(out, *words)
+
     def test_a_softmax_over_an_image(self, toy: Toy, out: Path, tmp_path: Path) -> None:
         cfg = tmp_path / "image.cfg"
         cfg.write_text(toy.cfg.read_text().replace("[avgpool]", ""))

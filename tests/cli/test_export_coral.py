@@ -91,6 +91,14 @@ def test_three_files_and_what_to_type_next(tuned: tuple[Path, Result]) -> None:
     assert (card.quantization, card.lowerings) == ("int8", ("leaky-as-prelu",))
 
 
+def test_the_float_file_alone_is_none_for_the_edge_tpu(toy: Toy, tmp_path: Path) -> None:
+    words = ("export", toy.cfg, "--weights", toy.weights, "--float-only", "--device", "coral-usb")
+    result = CliRunner().invoke(main, [*map(str, words), "-o", str(tmp_path)])
+    assert result.exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["toy_float.tflite"]
+    assert "coral-usb is for a file for the Edge TPU" in result.stderr
+
+
 def test_check_agrees_and_compare_takes_it(tuned: tuple[Path, Result]) -> None:
     out, _ = tuned
     found = json.loads(run_in_process("check", "--json", out / "toy_coral.tflite").stdout)

@@ -108,10 +108,11 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
     """Where each photo of the set stands in its folder: its own name, made another where it must.
 
     Raises:
-        DatasetError: a label cannot be a folder's name.
+        DatasetError: a label cannot be a folder's name, or has that of another.
     """
     taken: set[str] = set()
     names = {}
+    _check_labels_apart(choice)
     for photo in sorted(choice.chosen, key=lambda each: (each.path.name, each.sha256)):
         folder = "" if photo.label is None else f"{_folder_name(photo.label)}/"
         own = photo.path.name
@@ -126,6 +127,18 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
         taken.add(name.casefold())
         names[photo] = name
     return names
+
+
+def _check_labels_apart(choice: CalibrationChoice) -> None:
+    by_folder: dict[str, str] = {}
+    for photo in choice.chosen:
+        if photo.label is not None:
+            other = by_folder.setdefault(_folder_name(photo.label), photo.label)
+            if other != photo.label:
+                raise DatasetError(
+                    f"the labels {shortened(other)} and {shortened(photo.label)} would share a"
+                    " folder; with --unlabelled the set has none"
+                )
 
 
 def _folder_name(label: str) -> str:
