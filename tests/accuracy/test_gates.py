@@ -46,6 +46,20 @@ def test_a_divergence_of_few_images_is_never_decided() -> None:
         assert (gate.verdict, gate.images_needed, gate.strictest) == ("inconclusive", 100, None)
 
 
+def test_what_is_decided_needs_no_more_images() -> None:
+    gates = [
+        gate
+        for budget in (0.0, 50.0)
+        for gate in (
+            drop_gate(99, 1, 500, budget),
+            agreement_gate(375, 500, 100 - budget),
+            kl_gate(DIVERGENCES, budget),
+        )
+    ]
+    assert [gate.verdict for gate in gates] == ["fail"] * 3 + ["pass"] * 3
+    assert [gate.images_needed for gate in gates] == [None] * 6
+
+
 @pytest.mark.parametrize("images", [1, 20, 650])
 def test_the_strictest_budget_is_the_last_that_passes(images: int) -> None:
     for changed in {0, images // 20, images // 2, images}:
@@ -69,6 +83,8 @@ def test_the_strictest_budget_is_the_last_that_passes(images: int) -> None:
 def test_what_was_measured_wrongly_is_undecided() -> None:
     gate = undecided(agreement_gate(1, 650, 99))
     assert (gate.verdict, gate.strictest) == ("inconclusive", None)
+    assert agreement_gate(615, 650, 95).images_needed is not None
+    assert undecided(agreement_gate(615, 650, 95)).images_needed is None
     assert undecided(agreement_gate(1, 650, None)).verdict is None
 
 
