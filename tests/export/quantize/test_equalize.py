@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.support.naive import forward, random_weights
 from tests.support.unfolded import unfolded
@@ -68,3 +69,26 @@ def test_concatenations_group_blocks() -> None:
     assert [[block.layer.index for block in group] for group in groups] == [
         [0], [2, 3], [5], [7], [8],
     ]  # fmt: skip
+
+
+def scaled_by_3(net: Network) -> dict[int, NDArray[np.float64]]:
+    blocks = [block for block in find_blocks(net) if block.equalizable]
+    return {block.layer.index: np.full(block.layer.output.channels, 3.0) for block in blocks}
+
+
+def test_equalization_stops_where_a_layer_has_other_channels() -> None:
+    net = network(HEAD.replace("9", "8") + LEAKY + LEAKY + "[reorg]\nstride=2\n" + LEAKY + LEAKY)
+    weights, scales = random_weights(net, seed=3), scaled_by_3(net)
+    assert sorted(scales) == [0, 3]
+    equalized = apply_equalization(net, fold(net, weights), scales)
+    pixels = np.random.default_rng(4).random(net.input, dtype=np.float32)
+    expected = forward(net, weights, pixels)
+    assert forward(net, unfolded(net, equalized), pixels) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_batchnorm_layers_weights_stay() -> None:
+    net = network(HEAD + LEAKY + LEAKY + "[batchnorm]\n" + LEAKY)
+    folded = fold(net, random_weights(net, seed=3))
+    kept = apply_equalization(net, folded, scaled_by_3(net))[2]
+    assert kept.kernel.tolist() == folded[2].kernel.tolist()
+    assert kept.bias.tolist() == folded[2].bias.tolist()
