@@ -308,6 +308,27 @@ def test_writing_what_does_not_fit(file: Path, network: Network) -> None:
     assert not file.exists()
 
 
+@pytest.mark.parametrize(
+    ("major", "minor", "layout", "transposed"),
+    [
+        (0, 1, "<3iI", False),
+        (0, 2, "<3iQ", False),
+        (1, 0, "<3iQ", False),
+        (999, 999, "<3iQ", False),
+        (1000, 0, "<3iI", False),
+        (0, 1000, "<3iI", False),
+        (1001, 0, "<3iI", True),
+        (0, 1001, "<3iI", True),
+    ],
+)
+def test_a_version_says_what_load_weights_of_darknets_parser_c_takes_it_for(
+    major: int, minor: int, layout: str, transposed: bool
+) -> None:
+    """``major*10 + minor >= 2 && major < 1000 && minor < 1000``, and beyond 1000 transposed."""
+    header = Header(major, minor)
+    assert (header.layout, header.transposed) == (layout, transposed)
+
+
 def test_every_float_is_in_its_place_in_plain_and_transposed_files(tmp_path: Path) -> None:
     file = tmp_path / "a.weights"
     sections = (
