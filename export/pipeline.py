@@ -454,7 +454,7 @@ def check_photos(
     """Measure how far photos are from what a network was trained on, by its batch norms.
 
     Args:
-        photos: a folder or manifest.
+        photos: a folder, pattern, image or manifest.
         cfg: the network's.
         weights: likewise.
         count: how many of the photos to use, spread evenly, at least 1.

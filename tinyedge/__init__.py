@@ -367,8 +367,8 @@ def export_model(
         weights: Darknet's .weights; the zoo's where not given.
         labels: a text file of class names, one a line; the zoo's where not given.
         ids: a text file of WordNet ids, one a line; the zoo's where not given.
-        calibration: a folder or manifest of photos to calibrate the int8 file with, such as the
-            network will see; the zoo's where not given.
+        calibration: a folder, pattern or manifest of photos to calibrate the int8 file with, such
+            as the network will see; the zoo's where not given.
         calibration_count: how many of them to use, spread evenly, at least 1.
         data_free: calibrate without photos, at a loss, by the statistics in the weights.
         size: (width, height), pixels, to build the network for in place of the cfg's.

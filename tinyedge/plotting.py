@@ -22,7 +22,7 @@ def check_plotting(path: Path, *inputs: Path | None, photos: Path | None) -> Non
     Args:
         path: of the plot.
         inputs: files that the same command reads.
-        photos: a folder or manifest of those that it reads, or None.
+        photos: a folder, pattern, image or manifest of those that it reads, or None.
 
     Raises:
         ExportError: the file's name does not end in .png.

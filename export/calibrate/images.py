@@ -63,7 +63,7 @@ def read_calibration_set(
     workers: int | None = 1,
     progress: Progress,
 ) -> CalibrationSet:
-    """Load `count` images spread evenly over `source`, a folder or manifest.
+    """Load `count` images spread evenly over `source`, a folder, pattern, image or manifest.
 
     Args:
         source: where the images are.

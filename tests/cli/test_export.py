@@ -296,12 +296,14 @@ class TestOptions:
         manifest.write_text(
             "".join(f"{photo.relative_to(toy.photos.parent)}\tx\n" for photo in photos)
         )
-        for name, calib in (("tree", toy.photos), ("list", manifest)):
+        pattern = toy.photos / "**" / "*.png"
+        for name, calib in (("tree", toy.photos), ("list", manifest), ("pattern", pattern)):
             words = ("export", *toy.source(), "--calib", calib, "--count", PHOTOS)
             result = run_in_process(*words, "-o", tmp_path / name)
             assert "calibrated on 6 images" in result.stdout
             assert result.stderr.splitlines() == [FEW_NOTE.format("6 images")]
         assert contents(tmp_path / "tree") == contents(tmp_path / "list")
+        assert contents(tmp_path / "tree") == contents(tmp_path / "pattern")
         card = card_of(tmp_path / "tree" / "toy_int8.tflite")
         assert card.calibration_sha256 == tuple(map(sha256, photos))
 

@@ -16,7 +16,9 @@ from tinyedge.files import file_sha256
 from tinyedge.images.find import (
     evenly_spaced,
     find_images,
+    read_images,
     read_labelled,
+    read_named,
     read_unlabelled,
 )
 from tinyedge.images.image_list import LabelledImage
@@ -133,6 +135,16 @@ def test_a_pattern_without_a_match(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         find_images([f"{tmp_path}/*"])
     assert str(caught.value) == f"{tmp_path}/*: no image matches this pattern"
+
+
+def test_a_pattern_or_an_image_is_what_is_asked_for_everywhere(tmp_path: Path) -> None:
+    touch(tmp_path, "b.jpg", "a.jpg", "notes.txt")
+    for given, found in ((tmp_path / "*.jpg", ["a.jpg", "b.jpg"]), (tmp_path / "b.jpg", ["b.jpg"])):
+        assert below(tmp_path, read_unlabelled(given)) == found
+        assert below(tmp_path, [image.path for image in read_named(given)]) == found
+        images = read_images(given, labels=["a"], ids=None, classes=1)
+        assert not any(isinstance(image, LabelledImage) for image in images)
+        assert below(tmp_path, images) == found
 
 
 # Manifests.

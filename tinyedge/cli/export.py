@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     "--calib",
     type=PATH,
     metavar="DIR",
-    help="Photos to calibrate with: a folder or manifest; 'none' makes do with the statistics in"
-    " the weights' batch norms, at a loss.",
+    help="Photos to calibrate with: a folder, a pattern in quotes, or a manifest; 'none' makes do"
+    " with the statistics in the weights' batch norms, at a loss.",
 )
 @count_option(200)
 @click.option(

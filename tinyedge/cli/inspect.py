@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="DIR",
     type=PATH,
-    help="Photos, labelled or not: a folder or a manifest.",
+    help="Photos, labelled or not: a folder, a pattern in quotes, or a manifest.",
 )
 @count_option(32)
 @fit_option

@@ -79,13 +79,18 @@ def find_images(sources: Sequence[str]) -> ImagePaths:
 
 
 def read_unlabelled(source: Path) -> ImagePaths:
-    """The images of a folder, sorted, or those a manifest or list holds, in its order.
+    """The images of a folder or pattern, sorted, or those a manifest or list holds, in its order.
+
+    Args:
+        source: a folder, pattern, image, manifest, list or .data file.
 
     Raises:
         DatasetError: no such folder or manifest, no image in it, a listed file is missing.
     """
     if os.path.isdir(source):
         return _images_in(source)
+    if (found := _pattern_or_image(source)) is not None:
+        return found
     if is_data_file(source):
         entries = _read_manifest(read_data_file(source).valid(), source.parent)
     else:
@@ -165,12 +170,11 @@ def read_images(
     if os.path.isdir(source):
         if unlabelled or _is_flat(source):
             return _images_in(source)
-    elif not os.path.exists(source):
-        if glob.has_magic(os.fspath(source)):
-            return _matching(os.fspath(source))
-    elif is_image_name(source.name):
-        return ImagePaths([source])
-    elif unlabelled or not (is_data_file(source) or _names_classes(source, labels, ids)):
+    elif (found := _pattern_or_image(source)) is not None:
+        return found
+    elif os.path.exists(source) and (
+        unlabelled or not (is_data_file(source) or _names_classes(source, labels, ids))
+    ):
         return read_unlabelled(source)
     try:
         return read_labelled(source, labels=labels, ids=ids, classes=classes)
@@ -202,12 +206,10 @@ def read_named(source: Path, *, unlabelled: bool = False) -> list[NamedImage]:
             _note_loose(source, loose)
             left_out.tell(source)
             return sorted(images, key=lambda image: image.path.as_posix())
-    if not os.path.exists(source) and glob.has_magic(os.fspath(source)):
-        return [NamedImage(path, None) for path in _matching(os.fspath(source))]
-    if os.path.isfile(source) and is_image_name(source.name):
-        return [NamedImage(source, None)]
     if unlabelled or os.path.isdir(source):
         return [NamedImage(path, None) for path in read_unlabelled(source)]
+    if (alone := _pattern_or_image(source)) is not None:
+        return [NamedImage(path, None) for path in alone]
     if is_data_file(source):
         data = read_data_file(source)
         entries, classes = _read_manifest(data.valid(), source.parent), data.classes()
@@ -277,6 +279,13 @@ def _images_in(folder: Path) -> ImagePaths:
         )
     left_out.tell(folder)
     return images
+
+
+def _pattern_or_image(source: Path) -> ImagePaths | None:
+    """What a pattern matches, or the image that `source` is; None of anything else."""
+    if not os.path.exists(source):
+        return _matching(os.fspath(source)) if glob.has_magic(os.fspath(source)) else None
+    return ImagePaths([source]) if is_image_name(source.name) else None
 
 
 def _matching(pattern: str) -> ImagePaths:
