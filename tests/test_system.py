@@ -68,6 +68,27 @@ except Interrupted:
     print(asked.acquire(blocking=False))
 """
 
+# All that a program does may be called by such code.
+CALLED = """
+import os, signal
+from concurrent.futures import Future
+from tinyedge.system import Interrupted, interruptible
+
+def work(_):
+    os.kill(os.getpid(), signal.SIGINT)
+    # Nowhere twice for long, which would look like a wait.
+    exec("while True:\\n " + "; ".join(["abs(1)"] * 10_000))
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+done = Future()
+done.set_result(None)
+try:
+    with interruptible():
+        done.add_done_callback(work)
+except Interrupted:
+    print("ended")
+"""
+
 
 def spoken(redirection: str = "", *, before: str = "") -> tuple[int, str, str]:
     done = subprocess.run(
@@ -125,3 +146,10 @@ def test_a_signal_ends_a_wait_for_a_lock() -> None:
         [sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
+def test_a_signal_ends_what_code_of_locks_has_called() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CALLED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")

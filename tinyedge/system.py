@@ -39,8 +39,9 @@ _AGAIN = 0.3
 # Packages whose Python code takes locks that other threads wait for, or keeps books of threads and
 # processes: what is raised within it leaves a lock taken for good, or a book wrong.
 _TAKE_LOCKS = {"concurrent", "logging", "multiprocessing", "queue", "subprocess", "threading"}
-# After so many seconds it is seen whether such code has come further.
-_SOON = 0.02
+# After so many seconds it is seen whether such code has come further, and after so many it has had
+# its time: the whole program may be called by it.
+_SOON, _TOO_LONG = 0.02, 2.0
 
 
 @contextlib.contextmanager
@@ -174,7 +175,8 @@ class _Interrupts:
         """Raise, but put it off while code that takes locks is at work; it may wait, though."""
         assert self.first is not None
         stands = None if frame is None else (frame, frame.f_lasti)
-        self.due = stands != self.stood and _takes_locks(frame)
+        is_early = time.monotonic() - self.at < _TOO_LONG
+        self.due = is_early and stands != self.stood and _takes_locks(frame)
         if self.due:
             self.stood = stands
             signal.setitimer(signal.ITIMER_REAL, _SOON)
