@@ -91,6 +91,27 @@ def test_running_out_of_room_in_the_second_file_spares_the_first(tmp_path: Path)
     assert everything_in(tmp_path) == before
 
 
+def test_of_folders_made_for_files_that_do_not_fit_none_is_left(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    before = everything_in(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        for contents in (
+            {"out/deep/file": b"n" * 200_000},
+            {"out/deep/first": b"new", "out/other/second": b"n" * 200_000},
+            {"there/in/first": b"new", "there/model": {"deep/er": b"n" * 200_000}},
+        ):
+            with pytest.raises(OSError, match="File too large"):
+                write_together({tmp_path / name: content for name, content in contents.items()})
+            assert everything_in(tmp_path) == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(OSError, match="File name too long"):
+        write_together({tmp_path / "out" / ("n" * 256) / "file": b"new"})
+    assert everything_in(tmp_path) == before
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
 def test_permissions_are_what_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
     previous = os.umask(umask)

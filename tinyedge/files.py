@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import itertools
 import json
 import os
 import re
@@ -194,7 +195,8 @@ def write_together(
     up: to look for it takes longer than to write where there are ten thousands of files.
 
     Raises:
-        OSError: a folder cannot be made, or the disk is full; the targets are as they were.
+        OSError: a folder cannot be made, or the disk is full; the targets are as they were, and no
+            folder is left that was made for them.
     """
     # Here, as below: who writes nothing, as a board that answers, needs none of it.
     from tinyedge.temporary import put_into_place, temporary_folder
@@ -206,6 +208,7 @@ def write_together(
         for number, (target, content) in enumerate(contents.items()):
             place = target.parent
             if place not in folders:
+                stack.callback(_remove_empty, _missing(place))
                 place.mkdir(parents=True, exist_ok=True)
                 folders[place] = stack.enter_context(temporary_folder(place, swept=swept))
             check_replaceable(target, folder=not isinstance(content, bytes))
@@ -217,6 +220,19 @@ def write_together(
                     _write_folder(staged, content, executables)
             renames.setdefault(place, []).append((staged.name, target.name))
         put_into_place({folders[place]: names for place, names in renames.items()})
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folder and those around it that are not there, the innermost first."""
+    around = (folder, *folder.parents)
+    return list(itertools.takewhile(lambda each: not os.path.lexists(each), around))
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove those of the folders, the innermost first, that are there and hold nothing."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def check_replaceable(target: Path, *, folder: bool = False) -> None:
