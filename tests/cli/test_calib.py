@@ -221,6 +221,30 @@ def test_copies_and_what_is_almost_the_same_and_broken_files_stay_out(tmp_path: 
     assert "broken.jpg is not an image" in loud
 
 
+def test_photos_of_data_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    pool, data = photos(tmp_path / "pool", _=3), photos(tmp_path / "data", _=1)
+    (data / "broken.png").write_bytes(b"no image")
+    words = ["calib", str(pool), "-o", str(tmp_path / "set"), "--data", str(data)]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0
+    told = " ".join(result.stderr.split())
+    assert f"note: {data}: 1 of its 2 files cannot be read, and the set is not kept apart" in told
+    assert "broken.png is not an image" in told
+    (data / "000.png").write_bytes(b"none either")
+    shutil.rmtree(tmp_path / "set")
+    told = " ".join(refused(*words[1:]).split())
+    assert f"{data}: none of its 2 files can be read, so no set can be kept apart from" in told
+    assert "000.png is not an image" in told
+    assert not (tmp_path / "set").exists()
+
+
+def test_where_none_can_be_chosen_the_first_is_told(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    told = " ".join(refused(tmp_path, "-o", tmp_path.parent / f"{tmp_path.name}-set").split())
+    assert "none of its 1 file can be chosen: 1 broken; " in told
+    assert "broken.png is not an image" in told
+
+
 def test_no_photo_of_data_is_chosen_nor_one_that_looks_like_it(tmp_path: Path) -> None:
     pool = photos(tmp_path / "pool", _=10)
     data = tmp_path / "val" / "class"

@@ -1,5 +1,6 @@
 """A calibration set chosen among photos: each once, apart from those to judge by, spread."""
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing
@@ -11,7 +12,7 @@ import numpy as np
 from tinyedge.calibration.duplicates import LeftOut, told_by_reason, unique
 from tinyedge.calibration.photos import Photo, look_at
 from tinyedge.calibration.spread import quotas, spread, standardized
-from tinyedge.errors import DatasetError
+from tinyedge.errors import DatasetError, TinyedgeWarning
 from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import NamedImage, read_named
 from tinyedge.progress import Advance, Progress
@@ -75,21 +76,26 @@ def choose(
             the program's main module anew.
         progress: is told of every photo.
 
+    Warns (TinyedgeWarning) of files of `data` that cannot be read.
+
     Raises:
-        DatasetError: see `read_named`; or no photo is left to choose.
+        DatasetError: see `read_named`; or no photo is left to choose, or none of `data` can be
+            read.
     """
     images = read_named(source, unlabelled=unlabelled)
     judged = [] if data is None else read_named(data, unlabelled=True)
     advance = progress("Looking at photos", len(images) + len(judged), unit="photos")
     with decoding_workers([image.path for image in (*images, *judged)], workers) as executor:
         photos, left_out = _looked_at(images, executor, advance)
-        photos_judged, _ = _looked_at(judged, executor, advance)
+        photos_judged, unread = _looked_at(judged, executor, advance)
+    if unread:
+        _tell_unread(data, len(judged), unread)
     pool, others = unique(photos, photos_judged)
     left_out += others
     if not pool:
         raise DatasetError(
             f"{source}: none of its {counted(len(images), 'file')} can be chosen:"
-            f" {told_by_reason(left_out)}"
+            f" {told_by_reason(left_out)}; {left_out[0]}"
         )
     return CalibrationChoice(
         source=source,
@@ -101,6 +107,21 @@ def choose(
         size=size,
         seed=seed,
         labelled=images[0].label is not None,
+    )
+
+
+def _tell_unread(data: Path | None, found: int, unread: Sequence[LeftOut]) -> None:
+    """Of photos to judge by that are no photos: what they show cannot be kept out of the set."""
+    if len(unread) == found:
+        raise DatasetError(
+            f"{data}: none of its {counted(found, 'file')} can be read, so no set can be kept apart"
+            f" from them; {unread[0]}"
+        )
+    warnings.warn(
+        f"{data}: {len(unread)} of its {counted(found, 'file')} cannot be read, and the set is not"
+        f" kept apart from what they show; {unread[0]}",
+        TinyedgeWarning,
+        stacklevel=3,
     )
 
 
