@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 
-from tinyedge.export.quantize.precision import Mixed
+from tinyedge.export.quantize.precision import LEAST_DIVERGENCE, Mixed
 from tinyedge.files import bytes_sha256
 from tinyedge.plotting import matplotlib
 from tinyedge.table import Column, table
@@ -68,8 +68,7 @@ def curve_plot(curve: Sequence[Mixed], chosen: float, title: str) -> bytes:
     engine(figure)
     axes = figure.subplots()
     ratios = [point.ratio for point in curve]
-    # Of equal files there is none: a logarithm has no 0.
-    divergences = [max(point.divergence, 1e-12) for point in curve]
+    divergences = [max(point.divergence, LEAST_DIVERGENCE) for point in curve]
     axes.step(ratios, divergences, where="post", color=_BLUE, linewidth=1)
     axes.plot(ratios, divergences, "o", color=_BLUE)
     axes.axvline(chosen, color=_GREY, linestyle="--", linewidth=1)

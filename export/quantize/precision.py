@@ -35,6 +35,7 @@ from tinyedge.modelcard import Precision
 from tinyedge.tflite.model import Subgraph, parse_tflite
 
 __all__ = [
+    "LEAST_DIVERGENCE",
     "Mixed",
     "Plan",
     "Precisions",
@@ -49,6 +50,8 @@ __all__ = [
 
 Divergence = Callable[[bytes], float]
 
+LEAST_DIVERGENCE = 1e-12
+"""What stands for none at all, as of equal files, where its logarithm is taken."""
 _MOST_PLANS = 64
 """Kept for each state; Tiny Darknet's best are the same with 400."""
 _MOST_STATES = 243
@@ -255,7 +258,7 @@ class Precisions:
         another beats in cycles and divergence are left out.
         """
         plans = self.plans()
-        foretold = np.log([plan.divergence for plan in plans])
+        foretold = np.log([max(plan.divergence, LEAST_DIVERGENCE) for plan in plans])
         wanted = np.linspace(foretold[0], foretold[-1], points)
         places = sorted({int(np.abs(foretold - each).argmin()) for each in wanted})
         integer = Mixed(self._int8, {}, self._costs_of_int8, 1.0, self._divergence(self._int8))

@@ -19,7 +19,7 @@ from tests.support.int8_chain import (
     leaky,
     tensor,
 )
-from tests.support.tflite_writer import Op, write_model
+from tests.support.tflite_writer import Op, T, constant, write_model
 from tinyedge.devices.latency.instructions import (
     conversion_cycles,
     file_cost,
@@ -228,3 +228,38 @@ def test_the_curve_falls_from_the_integer_file() -> None:
     assert divergences == sorted(divergences, reverse=True)
     assert all(point.divergence == divergence(point.content) for point in curve)
     assert set(curve[-1].precision.values()) == {"float32"}
+
+
+def wide_file() -> bytes:
+    """Two convolutions that take longer in float: 1x1, of 64 channels, on 16x16 pixels."""
+    source: T | int = T((1, 16, 16, 64), scale=PIXELS.scale, zero_point=PIXELS.zero_point)
+    ops = []
+    for layer in range(2):
+        kernel, bias = np.ones((64, 1, 1, 64), np.int8), np.zeros(64, np.int32)
+        inputs = [
+            source,
+            replace(constant(kernel), scale=(0.01,) * 64),
+            replace(
+                constant(bias, "int32"),
+                scale=(0.01 * PIXELS.scale,) * 64,
+                name=f"{layer}_convolutional/BiasAdd",
+            ),
+        ]
+        outputs = [T((1, 16, 16, 64), scale=PIXELS.scale, zero_point=PIXELS.zero_point)]
+        options = {"strideW": 1, "strideH": 1}
+        ops.append(Op("CONV_2D", inputs, outputs, "Conv2DOptions", options, version=3))
+        source = layer
+    return write_model(*ops)
+
+
+@pytest.mark.parametrize("least", [0.0, 1e-3])
+def test_the_curve_goes_on_to_a_file_without_any_divergence(least: float) -> None:
+    """As of a network so sure of its answers that the rounding of weights changes none."""
+
+    def divergence(file: bytes) -> float:
+        graph = parse_tflite(file).subgraphs[0]
+        return least + sum(t.type == "int8" and not t.constant for t in graph.tensors[3:])
+
+    curve = precisions(wide_file(), divergence).curve(6)
+    assert len(curve) > 2
+    assert curve[-1].divergence == least
