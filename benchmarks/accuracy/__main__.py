@@ -12,7 +12,6 @@ import argparse
 import datetime
 import importlib.metadata
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from benchmarks.accuracy.networks import (
 )
 from benchmarks.accuracy.peers.rows import BASELINE, FLOAT, GRAPH, ROWS, Row
 from benchmarks.accuracy.table import markdown
+from benchmarks.places import state
 from tinyedge.errors import TinyedgeWarning
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,9 @@ def main() -> None:
         help="do a network, a row, NETWORK/ROW, or the times alone (latency) again, nothing else",
     )
     parser.add_argument("--network", action="append", choices=NETWORKS, help="[default: all]")
-    parser.add_argument("--folder", type=Path, default=_state(), help="[default: %(default)s]")
+    parser.add_argument(
+        "--folder", type=Path, default=state() / "accuracy", help="[default: %(default)s]"
+    )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", TinyedgeWarning)
     _check_names(arguments.only or (), parser)
@@ -182,11 +184,6 @@ def _run(command: Sequence[object], place: Path) -> str:
             return ""
         log.seek(start)
         return (log.read().strip().splitlines() or [f"exit code {child.returncode}"])[-1]
-
-
-def _state() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tinyedge-benchmarks" / "accuracy"
 
 
 if __name__ == "__main__":

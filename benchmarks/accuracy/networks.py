@@ -1,13 +1,13 @@
 """The networks and images of the accuracy table, prepared as arrays every engine reads."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.places import imagenet
 from scripts import fashion_mnist
 from tinyedge.darknet.network import read_network
 from tinyedge.export.calibrate.images import read_calibration_set
@@ -61,7 +61,7 @@ NETWORKS = {
 def calibration_source(name: str) -> Path:
     """The folder `tinyedge export` calibrates on."""
     packaged = locate(MODELS[name]).calibration
-    return packaged or _imagenet() / "calib"
+    return packaged or imagenet() / "calib"
 
 
 def is_prepared(folder: Path) -> bool:
@@ -117,14 +117,6 @@ def _photos(
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     labels = None if files.labels is None else read_labels(files.labels, classes)
     ids = None if files.ids is None else read_labels(files.ids, classes)
-    found = read_labelled(_imagenet() / "val", labels=labels, ids=ids, classes=classes)
+    found = read_labelled(imagenet() / "val", labels=labels, ids=ids, classes=classes)
     images = [load_float_input(image.path, spec) for image in found]
     return np.stack(images), np.array([image.index for image in found])
-
-
-def _imagenet() -> Path:
-    """Beside the cache, where the tests look for it."""
-    cache = os.environ.get("TINYEDGE_CACHE")
-    if cache is None:
-        raise SystemExit("TINYEDGE_CACHE has to name the cache; imagenet/ lies beside it")
-    return Path(cache).absolute().parent / "imagenet"

@@ -8,15 +8,13 @@ outside the repository, and what is there is not measured again unless --only na
 ends the work in time: the page has what is measured by then, and the rest comes another time.
 """
 
-import argparse
 import datetime
 import json
-import os
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +23,7 @@ from benchmarks import run
 from benchmarks.accuracy.networks import is_prepared, prepare
 from benchmarks.calibration.rows import ROWS, Row, calibration_images
 from benchmarks.calibration.table import Result, markdown
+from benchmarks.rows import measured, row_arguments
 from tinyedge.accuracy import statistics
 from tinyedge.darknet.network import Network, read_network
 from tinyedge.darknet.weights import Weights, read_weights
@@ -55,24 +54,18 @@ class _Evaluation:
 
 def main() -> None:
     """Measure what is not measured yet and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path, help="write the page there [default: stdout]")
-    parser.add_argument("--only", action="append", choices=[row.name for row in ROWS])
-    parser.add_argument("--minutes", type=float, default=np.inf, help="begin no row after so many")
-    parser.add_argument("--folder", type=Path, default=_state(), help="[default: %(default)s]")
+    parser = row_arguments(__doc__.splitlines()[0], "calibration")
+    parser.add_argument("--only", action="append", choices=[row.name for row in ROWS], default=[])
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 60 * arguments.minutes
-    evaluation = None
-    for row in ROWS:
-        place = arguments.folder / f"{row.name}.json"
-        wanted = row.name in arguments.only if arguments.only else not place.is_file()
-        if wanted and time.monotonic() < end:
-            evaluation = evaluation or _prepared(arguments.folder)
-            result = _measure(row, evaluation, arguments.folder / "model.tflite")
-            place.write_text(json.dumps(asdict(result)), encoding="utf-8")
-    results = {row.name: _read(arguments.folder / f"{row.name}.json") for row in ROWS}
-    text = markdown({name: result for name, result in results.items() if result is not None})
+    folder: Path = arguments.folder
+    # Of the first row that is measured, if one is.
+    prepared = cache(partial(_prepared, folder))
+
+    def measure(row: Row) -> Result:
+        return _measure(row, prepared(), folder / "model.tflite")
+
+    minutes, only = arguments.minutes, arguments.only
+    text = markdown(measured(ROWS, Result, measure, folder, minutes=minutes, only=only))
     if arguments.output is None:
         print(text, end="")
     else:
@@ -146,18 +139,6 @@ def _scores(model: Path, images: NDArray[np.float32]) -> NDArray[np.float64]:
     classifier = Classifier(model, threads=_THREADS, fit="crop")
     inputs = (classifier.spec.encode(image)[np.newaxis] for image in images)
     return np.stack([classifier.logits(pixels) for pixels in inputs])
-
-
-def _read(path: Path) -> Result | None:
-    if not path.is_file():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return Result(**content)
-
-
-def _state() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tinyedge-benchmarks" / "calibration"
 
 
 if __name__ == "__main__":

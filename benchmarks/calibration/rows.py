@@ -1,12 +1,11 @@
 """The rows of the calibration page: which images each export is calibrated on."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.places import imagenet
 from tinyedge.darknet.network import Network
 from tinyedge.darknet.weights import Weights
 from tinyedge.export.build.fold import fold
@@ -83,7 +82,7 @@ def calibration_images(row: Row, network: Network, weights: Weights) -> NDArray[
         model = build_keras_model(network, fold(network, weights))
         statistics = batch_norm_statistics(network, weights)
         return synthesize_images(network, model, statistics, seed=0, progress=no_progress)
-    found = read_unlabelled(_imagenet() / row.folder)
+    found = read_unlabelled(imagenet() / row.folder)
     if row.draw is None:
         chosen = evenly_spaced(found, row.count)
     else:
@@ -94,11 +93,3 @@ def calibration_images(row: Row, network: Network, weights: Weights) -> NDArray[
     if row.reversed_channels:
         images = np.ascontiguousarray(images[..., ::-1])
     return images * np.float32(row.factor) + np.float32(row.shift)
-
-
-def _imagenet() -> Path:
-    """Beside the cache, where the tests look for it."""
-    cache = os.environ.get("TINYEDGE_CACHE")
-    if cache is None:
-        raise SystemExit("TINYEDGE_CACHE has to name the cache; imagenet/ lies beside it")
-    return Path(cache).absolute().parent / "imagenet"

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from benchmarks import run
-from benchmarks.calibration_sets.sets import imagenet
+from benchmarks.places import imagenet
 from tinyedge.calibration.photos import look_at
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 

@@ -1,7 +1,6 @@
 """The pools, and the sets that are drawn or chosen of them."""
 
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from benchmarks.places import imagenet
 from tinyedge.calibration.choose import choose
 from tinyedge.calibration.photos import look_at
 from tinyedge.calibration.spread import standardized
@@ -17,7 +17,7 @@ from tinyedge.files import file_sha256
 from tinyedge.images.find import read_unlabelled
 from tinyedge.progress import no_progress
 
-__all__ = ["ROWS", "SIZE", "Row", "imagenet", "make_pool", "make_set"]
+__all__ = ["ROWS", "SIZE", "Row", "make_pool", "make_set"]
 
 SIZE = 50
 _BURSTS = 4  # scenes that half of the bad pool shows
@@ -52,14 +52,6 @@ ROWS = (
     *(Row("bad", how, seed) for seed in range(1, 6) for how in ("random", "calib")),
     *(Row("good", "farthest", seed) for seed in range(1, 6)),
 )
-
-
-def imagenet() -> Path:
-    """Beside the cache, where the tests look for it."""
-    cache = os.environ.get("TINYEDGE_CACHE")
-    if cache is None:
-        raise SystemExit("TINYEDGE_CACHE has to name the cache; imagenet/ lies beside it")
-    return Path(cache).absolute().parent / "imagenet"
 
 
 def make_pool(pool: Literal["good", "bad"], folder: Path) -> list[Path]:

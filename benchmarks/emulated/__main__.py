@@ -15,7 +15,6 @@ instructions builds qemu once; see instruction_counter.py.
 import argparse
 import datetime
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from benchmarks.emulated import measures
 from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.outputs import compare_outputs
 from benchmarks.emulated.table import markdown
+from benchmarks.places import state
 from tinyedge.images.find import find_images
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -176,8 +176,7 @@ def _git(*words: str) -> str:
 
 
 def _store() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "tinyedge-benchmarks" / "emulated_board.json"
+    return state() / "emulated_board.json"
 
 
 def _load() -> dict[str, Any]:

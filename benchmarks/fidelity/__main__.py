@@ -18,8 +18,9 @@ from pathlib import Path
 from benchmarks import run
 from benchmarks.fidelity.dialect import dialect_path
 from benchmarks.fidelity.limits import limits_path
-from benchmarks.fidelity.rows import Row, keep, kept, measured_apart, state_folder
+from benchmarks.fidelity.rows import Row, keep, kept, measured_apart
 from benchmarks.fidelity.table import markdown
+from benchmarks.places import state
 from tests.support import c_engine
 from tests.support.shipped import CFGS, DARKNETS
 from tinyedge.files import file_sha256
@@ -37,15 +38,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if not c_engine.is_installed():
         parser.error("needs Debian's package darknet")
-    path = state_folder() / "fidelity.json"
+    path = state() / "fidelity.json"
     rows: dict[str, Row] = kept(path, {})
     for cfg in _paths(arguments.cfgs or DARKNETS):
         if arguments.fresh or not _is_finished(rows.get(cfg.stem), cfg):
             rows[cfg.stem] = _measure(cfg)
             keep(path, rows)
     # The table is of all there is, also of what was measured on another day.
-    dialect: list[Row] = kept(dialect_path(state_folder()), [])
-    limits: list[Row] = kept(limits_path(state_folder()), [])
+    dialect: list[Row] = kept(dialect_path(state()), [])
+    limits: list[Row] = kept(limits_path(state()), [])
     text = markdown([rows[name] for name in sorted(rows)], dialect, limits)
     if arguments.output is None:
         print(text, end="")

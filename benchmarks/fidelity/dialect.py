@@ -10,7 +10,6 @@ export, each in a process of its own. What was measured is kept, as by `benchmar
 import argparse
 import functools
 import json
-import os
 import sys
 import tempfile
 import warnings
@@ -24,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import run
-from benchmarks.fidelity.rows import Row, keep, kept, measured_apart, state_folder
+from benchmarks.fidelity.rows import Row, keep, kept, measured_apart
+from benchmarks.places import imagenet, state
 from tinyedge.errors import TinyedgeError, TinyedgeWarning
 from tinyedge.files import file_sha256
 from tinyedge.progress import no_progress
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="measure finished rows again")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    photos = arguments.photos or Path(os.environ["TINYEDGE_CACHE"]).parent / "imagenet" / "calib"
+    photos = arguments.photos or imagenet() / "calib"
     if arguments.one:
         warnings.simplefilter("ignore", TinyedgeWarning)
         with tempfile.TemporaryDirectory() as folder:
@@ -227,7 +227,7 @@ def main() -> None:
                 raise SystemExit(str(error)) from None
         print(json.dumps(row))
         return
-    path = dialect_path(state_folder())
+    path = dialect_path(state())
     before: list[Row] = kept(path, [])
     rows = {row["cfg"]: row for row in before}
     cfgs = [

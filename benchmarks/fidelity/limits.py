@@ -21,7 +21,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.fidelity.rows import Row, keep, state_folder
+from benchmarks.fidelity.rows import Row, keep
+from benchmarks.places import state
 from tinyedge.errors import ExportError, ModelError, TinyedgeWarning
 from tinyedge.modelcard import Quantizer
 from tinyedge.progress import no_progress
@@ -293,7 +294,7 @@ def main() -> None:
             for found in pool.map(_measure, range(start, min(count, start + _BATCH))):
                 rows += found
                 print(*found, sep="\n", flush=True)
-    keep(limits_path(state_folder()), rows)
+    keep(limits_path(state()), rows)
 
 
 if __name__ == "__main__":

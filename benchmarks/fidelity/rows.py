@@ -1,7 +1,6 @@
 """The rows of the page's tables: each measured in a process of its own, and kept in a cache."""
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,18 +9,12 @@ from typing import Any, TypeVar
 from benchmarks.apart import run_apart
 from tinyedge.files import file_sha256
 
-__all__ = ["Row", "keep", "kept", "measured_apart", "state_folder"]
+__all__ = ["Row", "keep", "kept", "measured_apart"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
 
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-def state_folder() -> Path:
-    """Where what was measured is kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tinyedge-benchmarks"
 
 
 def kept(path: Path, otherwise: T) -> T:

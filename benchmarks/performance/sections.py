@@ -1,10 +1,11 @@
 """docs/performance.md: parts that are written each alone, between marks of their own."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
+
+from benchmarks import places
 
 __all__ = ["SECTIONS", "keep", "load", "replace_section", "state", "write_section"]
 
@@ -44,8 +45,7 @@ def write_section(path: Path, name: str, text: str) -> None:
 
 def state() -> Path:
     """The folder for what is measured and made, in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "tinyedge-benchmarks" / "performance"
+    return places.state() / "performance"
 
 
 def load(folder: Path, name: str) -> Any:

@@ -10,7 +10,6 @@ pixels have.
 
 import argparse
 import datetime
-import os
 import platform
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from PIL import features
 from benchmarks import run
 from benchmarks.photo_loading.answers import NOISES, Answers, answers, enlarged
 from benchmarks.photo_loading.times import Times, times
+from benchmarks.places import imagenet
 from tinyedge.devices.runtime.classifier import Classifier
 from tinyedge.images.find import read_labelled
 
@@ -39,13 +39,12 @@ def main() -> None:
         "float": Classifier(arguments.float_model, threads=1),
         "int8": Classifier(arguments.int8_model, threads=1),
     }
-    data = Path(os.environ["TINYEDGE_CACHE"]).parent
     card = models["int8"].card
     images = read_labelled(
-        data / "imagenet" / "val", labels=card.labels, ids=card.ids, classes=card.classes
+        imagenet() / "val", labels=card.labels, ids=card.ids, classes=card.classes
     )[:: arguments.step]
     timed = {
-        noise: times(models["int8"], enlarged(data / "images" / _TIMED_PHOTO, noise))
+        noise: times(models["int8"], enlarged(imagenet().parent / "images" / _TIMED_PHOTO, noise))
         for noise in NOISES
     }
     answered = {noise: answers(models, images, noise) for noise in NOISES}

@@ -15,7 +15,6 @@ Instructions of a seed's files are counted in the emulated boards.
 import argparse
 import datetime
 import json
-import os
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 from benchmarks import run
 from benchmarks.emulated.cores import CORES
 from benchmarks.emulated.costs import count_contents
+from benchmarks.places import imagenet, state
 from benchmarks.precision.table import BEGIN, END, markdown
 from tinyedge.accuracy.statistics import is_tied, kl_divergence, top1
 from tinyedge.devices.latency.instructions import counted_boards
@@ -77,13 +77,14 @@ class Sample(NamedTuple):
 
 def main() -> None:
     """Measure what is not measured yet and write the end of the page."""
+    kept = state() / "precision"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", default="tiny", help="[default: %(default)s]")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--draws", nargs="*", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--counts", nargs="*", type=int, default=[0, 10, 25])
     parser.add_argument("--minutes", type=float, default=np.inf, help="begin none after so many")
-    parser.add_argument("--folder", type=Path, default=_state(), help="[default: %(default)s]")
+    parser.add_argument("--folder", type=Path, default=kept, help="[default: %(default)s]")
     parser.add_argument("-o", "--output", type=Path, help="the page [default: stdout]")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -109,9 +110,8 @@ def main() -> None:
 
 
 def _samples(seeds: Iterable[int], draws: Iterable[int], counts: Iterable[int]) -> Iterable[Sample]:
-    photos = Path(os.environ["TINYEDGE_CACHE"]).parent / "imagenet"
     calib, more, val = (
-        list(read_unlabelled(photos / name)) for name in ("calib", "calib_more", "val")
+        list(read_unlabelled(imagenet() / name)) for name in ("calib", "calib_more", "val")
     )
     for seed in seeds:
         files = sorted({*_FILES_OF_A_SEED, *(() if seed else _FILES_OF_THE_FIRST)})
@@ -191,11 +191,6 @@ def _compared(wanted: NDArray[np.float64], found: NDArray[np.float64]) -> dict[s
         "agreement": 100 * float(np.mean(top1(wanted) == top1(found))),
         "ties": int(np.count_nonzero(is_tied(found))),
     }
-
-
-def _state() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "tinyedge-benchmarks" / "precision"
 
 
 if __name__ == "__main__":
