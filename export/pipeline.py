@@ -85,6 +85,7 @@ from tinyedge.modelcard import (
 )
 from tinyedge.progress import Progress, no_progress
 from tinyedge.temporary import OnDisk
+from tinyedge.tflite.metadata import MOST_TEXT_BYTES
 
 if TYPE_CHECKING:
     import keras
@@ -249,7 +250,7 @@ def prepare(request: ExportRequest, *, workers: int | None = 1, progress: Progre
             `export`; what is left to fail later is TensorFlow's converter and a full disk.
     """
     _check_output(request)
-    _check_name(request)
+    _check_texts(request)
     _check_asked(request)
     check_tensorflow_is_installed()
     if request.files.weights is None:
@@ -523,8 +524,14 @@ def _check_output(request: ExportRequest) -> None:
             _check_saved_model(target)
 
 
-def _check_name(request: ExportRequest) -> None:
-    """Refuse a name that no file can say of itself: that of a .cfg may be any bytes."""
+def _check_texts(request: ExportRequest) -> None:
+    """Refuse what no file can say of itself: a .cfg's name may be any bytes, a text any length."""
+    for what, said in (("author", request.author), ("license", request.license)):
+        if said is not None and len(said.encode()) > MOST_TEXT_BYTES:
+            raise ExportError(
+                f"the {what} has more than {MOST_TEXT_BYTES:,} bytes, the most that is read of a"
+                " file's metadata; give a name or an address in place of the whole text"
+            )
     try:
         text(request.name)
     except ValueError as error:

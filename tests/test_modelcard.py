@@ -17,7 +17,14 @@ from tests.support.exports import Models
 from tests.support.linear_model import write_linear_model
 from tinyedge.errors import ModelError
 from tinyedge.json_values import as_object
-from tinyedge.modelcard import Check, ModelCard, Normalization, append_card, read_card
+from tinyedge.modelcard import (
+    MOST_CALIBRATION_PHOTOS,
+    Check,
+    ModelCard,
+    Normalization,
+    append_card,
+    read_card,
+)
 
 CARD = ModelCard(
     name="tiny",
@@ -96,6 +103,20 @@ def test_a_card_without_labels_comes_back_without(tmp_path: Path) -> None:
     assert read_card(path) == card
     assert not card.softmax
     assert card.label(7) == "7"
+
+
+def test_a_card_of_the_most_photos_and_classes_is_read(tmp_path: Path) -> None:
+    names = tuple(f"{number:05} {'x' * 30}" for number in range(21_842))
+    card = CARD._replace(
+        classes=len(names),
+        labels=names,
+        ids=tuple(f"n{number:08}" for number in range(len(names))),
+        calibration="photos",
+        calibration_sha256=("ab" * 32,) * MOST_CALIBRATION_PHOTOS,
+    )
+    path = tmp_path / "model.tflite"
+    path.write_bytes(append_card(b"model", card))
+    assert read_card(path) == card
 
 
 def test_the_model_stands_in_front_untouched() -> None:

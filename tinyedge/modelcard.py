@@ -39,6 +39,7 @@ from tinyedge.tflite.metadata import LABELS_FILE, Normalization
 
 __all__ = [
     "LARGEST_SIDE",
+    "MOST_CALIBRATION_PHOTOS",
     "BatchNormFormula",
     "CalibrationSource",
     "CardKind",
@@ -70,6 +71,8 @@ _FORMAT = 2
 _FORMATS_READ = (1, 2)
 _SIZE_LIMIT = 16 << 20
 """Bytes of a card's text; 21,842 classes with names and WordNet ids take 0.8 million."""
+MOST_CALIBRATION_PHOTOS = 200_000
+"""Whose sha256 a card has room for, 14 million bytes, beside all else that it says."""
 
 
 class Check(NamedTuple):

@@ -18,6 +18,7 @@ from tinyedge.images.evaluate import Unreadable, evaluate
 from tinyedge.images.find import evenly_spaced, read_unlabelled
 from tinyedge.images.load import load_float_input
 from tinyedge.images.spec import InputSpec
+from tinyedge.modelcard import MOST_CALIBRATION_PHOTOS
 from tinyedge.progress import Progress
 from tinyedge.text import counted
 from tinyedge.workers import decoding_workers
@@ -77,10 +78,16 @@ def read_calibration_set(
     and of what few cost.
 
     Raises:
-        DatasetError: there is no image that can be read.
+        DatasetError: there is no image that can be read, or more are chosen than a model card can
+            name.
     """
     found = read_unlabelled(source)
     chosen = evenly_spaced(found, count)
+    if len(chosen) > MOST_CALIBRATION_PHOTOS:
+        raise DatasetError(
+            f"{source}: {len(chosen):,} photos are more than the {MOST_CALIBRATION_PHOTOS:,} that a"
+            " model card can name: give a smaller --count"
+        )
     advance = Stage.READ_IMAGES.begin(progress, len(chosen))
     inputs: list[NDArray[np.float32]] = []
     used: list[Path] = []

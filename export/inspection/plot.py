@@ -86,8 +86,10 @@ def _draw_sensitivities(axes: "Axes", inspection: Inspection) -> None:
 def _draw_ratios(axes: "Axes", layers: tuple[InspectedLayer, ...]) -> None:
     axes.set_ylabel("signal to noise [dB]")
     columns = np.arange(len(layers))
-    # What has no error but float32's own is left out.
-    output = [layer.snr if layer.snr < _EXACT else np.nan for layer in layers]
+    # Left out is what has no error but float32's own, and what has no signal: no axis ends there.
+    output = [
+        layer.snr if np.isfinite(layer.snr) and layer.snr < _EXACT else np.nan for layer in layers
+    ]
     weights = [np.nan if layer.weight_snr is None else layer.weight_snr for layer in layers]
     axes.plot(columns, output, "o-", color=_BLUE, markersize=4, label="output, all errors so far")
     axes.plot(columns, weights, "s", color=_GREY, markersize=4, label="weights, their own")

@@ -55,8 +55,8 @@ def as_text(inspection: Inspection, *, width: int = WIDTH) -> str:
 def as_json(inspection: Inspection) -> dict[str, object]:
     """The same to compute with: dB, nats, percent from 0 to 100; never rounded.
 
-    An infinite ratio, of what has no error at all, is null; so are ``kl``, ``alone`` and
-    ``gives_back`` where the answers are no softmax over all classes.
+    An infinite ratio, of what has no error at all or no signal, is null; so are ``kl``, ``alone``
+    and ``gives_back`` where the answers are no softmax over all classes.
     """
     divergence = inspection.divergence
     return {

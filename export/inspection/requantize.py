@@ -26,6 +26,7 @@ def _requantizes(graph: Graph, operator: Operator) -> bool:
     if output is None:
         return False
     inputs = [graph.tensors[index].qparams for index in graph.computed_inputs(operator)]
-    if operator.name == "QUANTIZE" and inputs[0] is not None:
+    # Of a stranger's file it may read a constant, and nothing computed.
+    if operator.name == "QUANTIZE" and inputs and inputs[0] is not None:
         return inputs[0].shifted(output.dtype) != output
     return operator.name not in SAME_SCALE_OPS or any(qparams != output for qparams in inputs)

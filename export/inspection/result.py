@@ -53,7 +53,7 @@ class InspectedLayer:
         index: Darknet's number; None of the input, and of what has no number.
         kind: Darknet's name, such as ``convolutional``.
         snr: signal-to-noise ratio of what comes out, dB, all errors of earlier layers included;
-            infinite where it is without error.
+            infinite where it is without error, minus infinite where an error is all there is.
         cosine: of what comes out, float against int8.
         weight_snr: the same ratio of the weights, dB; None of a layer without weights.
         equalization_range: the least and the greatest equalization scale of a channel.

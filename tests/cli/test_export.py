@@ -499,6 +499,20 @@ class TestRefusals:
             message = self.refusal(out, *words)
             assert message.endswith(f"error: Invalid value for '{option}': no UTF-8 text.\n")
 
+    @pytest.mark.parametrize("what", ["author", "license"])
+    def test_texts_that_no_metadata_can_hold(self, toy: Toy, out: Path, what: str) -> None:
+        message = self.refusal(out, *toy.source(), "--float-only", f"--{what}", "é" * 32_769)
+        assert message.startswith(f"error: the {what} has more than 65,536 bytes")
+
+    def test_more_photos_than_a_card_can_name(self, toy: Toy, out: Path, tmp_path: Path) -> None:
+        photo, listed = min(toy.photos.rglob("*.png")), tmp_path / "list.txt"
+        listed.write_text(f"{photo}\n" * 200_001)
+        message = self.refusal(out, *toy.source(), "--calib", listed, "--count", 1_000_000)
+        assert message == (
+            f"error: {listed}: 200,001 photos are more than the 200,000 that a model card can name:"
+            " give a smaller --count\n"
+        )
+
     def test_a_file_where_the_folder_should_be(self, toy: Toy, tmp_path: Path) -> None:
         out = tmp_path / "out"
         out.write_text("mine")

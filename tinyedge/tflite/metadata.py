@@ -24,6 +24,7 @@ __all__ = [
     "FIELD",
     "IDENTIFIER",
     "LABELS_FILE",
+    "MOST_TEXT_BYTES",
     "PIXELS",
     "UNIT_PIXELS",
     "LabelFile",
@@ -47,7 +48,8 @@ _BUFFERS, _METADATA = 4, 6
 _AXIS_LABELS = 2
 _NORMALIZATION = 1
 
-_MOST_TEXT = 65_536
+MOST_TEXT_BYTES = 65_536
+"""Of each text in the metadata."""
 _MOST_FILES = 256
 _SHOWN = 60
 
@@ -219,8 +221,8 @@ def _metadata(root: Table) -> Metadata:
 
 
 def _text(table: Table, field: int) -> str:
-    if len(table.bytes(field)) > _MOST_TEXT:
-        raise FlatbufferError(f"a text has more than {_MOST_TEXT:,} bytes")
+    if len(table.bytes(field)) > MOST_TEXT_BYTES:
+        raise FlatbufferError(f"a text has more than {MOST_TEXT_BYTES:,} bytes")
     return table.text(field)
 
 
@@ -242,7 +244,7 @@ def _normalization(tensor: Table) -> Normalization | None:
 
 
 def _numbers(options: Table, field: int) -> tuple[float, ...]:
-    if len(options.bytes(field, 4)) > _MOST_TEXT:
+    if len(options.bytes(field, 4)) > MOST_TEXT_BYTES:
         raise FlatbufferError("a normalization is of more channels than an image has")
     numbers = np.array(options.numbers(field, "f"), np.float64)
     if not np.isfinite(numbers).all():
