@@ -12,6 +12,8 @@ XNNPACK_SLOPE_ONE = 256
 
 # A tensor whose values lie no farther apart holds nothing but what rounding left of zeros.
 _NOTHING = 1e-6
+# A bias has the product of its weights' scale and their input's, which has to be a float32 above 0.
+_LEAST_WEIGHT = 1e-25
 _Number = TypeVar("_Number", bound=np.generic)
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -74,10 +76,11 @@ class QuantParams:
     def symmetric(cls, largest: ArrayLike, axis: int) -> "QuantParams":
         """Per-channel int8 parameters of weights whose largest magnitudes are `largest`.
 
-        A channel of nothing but zeros gets the scale of a largest weight of 1.
+        A channel of nothing but zeros gets the scale of a largest weight of 1, and so does one of
+        what is left of weights that training had decay.
         """
         magnitudes = np.asarray(largest, np.float64)
-        scales = np.where(magnitudes > 0, magnitudes, 1.0) / np.iinfo(np.int8).max
+        scales = np.where(magnitudes > _LEAST_WEIGHT, magnitudes, 1.0) / np.iinfo(np.int8).max
         zeros = np.zeros(len(scales), np.int64)
         return cls(scales, zeros, np.dtype(np.int8), axis, narrow=True)
 

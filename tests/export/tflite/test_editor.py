@@ -129,6 +129,24 @@ def test_weights_are_laid_out_as_tflite_has_them() -> None:
         assert biased.values() == pytest.approx([10, 20])
 
 
+@pytest.mark.parametrize("left", [1e-30, 1e-38, 1e-42, 1e-45, 0.0])
+def test_what_is_left_of_decayed_weights_has_a_scale_that_a_file_can_hold(left: float) -> None:
+    """Decay goes on with the weights of a filter that no gradient reaches, down to no float32."""
+    editor = ModelEditor(write_model(convolution()))
+    # As narrow as an input's range may be: less counts as zeros.
+    assert editor.set_qparams(editor.int8_input(), QuantParams.from_range(0.0, 1e-6))
+    real = np.array([[[[1.0, left], [0.5, -left], [-1.0, 0.0]]]])
+    qparams = QuantParams.symmetric(np.abs(real).max(axis=(0, 1, 2)), axis=-1)
+    kernel, bias = qparams.quantize(real), np.array([1e-6, 0.0], np.float32)
+    editor.set_weights(editor.operators[0], kernel, qparams, bias)
+    graph = graph_of(editor)
+    _, weights, biased = (graph.tensors[index] for index in graph.operators[0].inputs)
+    for written, wanted in ((weights, np.moveaxis(real, -1, 0)), (biased, bias)):
+        assert written.qparams is not None
+        assert (written.qparams.scales > 0).all()
+        assert written.values() == pytest.approx(wanted, rel=0.01, abs=1e-12)
+
+
 def test_a_kernel_of_another_shape_is_refused() -> None:
     editor = ModelEditor(write_model(convolution()))
     kernel, qparams = np.zeros((3, 3, 3, 2), np.int8), QuantParams.symmetric([1, 1], axis=-1)
