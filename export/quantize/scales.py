@@ -348,7 +348,7 @@ class _Learner:
         self._adam = _Adam(variables, rates)
 
     def descend(self, rng: np.random.Generator, *, brief: bool) -> None:
-        """Go down the error's slope on values drawn at random."""
+        """Go down the error's slope on values drawn at random, as far as it is a number."""
         iterations = self._config.iterations
         if any(block.is_rounded_twice for block in self._blocks):
             config = self._config
@@ -359,8 +359,12 @@ class _Learner:
                 block.gradients(drawn, iteration, self._output)
                 for block, drawn in zip(self._blocks, draws, strict=True)
             ]
+            gradients = self._gradients(found)
+            # Of numbers of 1e19 and more, as damaged weights make, a float32 has no square.
+            if not all(np.isfinite(each).all() for each in gradients):
+                return
             left = 1 - iteration / iterations
-            self._adam.step(self._gradients(found), self._config.learning_rate * left)
+            self._adam.step(gradients, self._config.learning_rate * left)
 
     def qparams(self) -> list[BlockQuantParams]:
         """What was learned, block by block."""

@@ -135,6 +135,23 @@ def test_values_of_some_images_are_those_images_values() -> None:
     assert (averaged.sampled_rows(2) == sampled[::3]).all()
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+@pytest.mark.parametrize("activation", ["leaky", "relu", "gelu"])
+@pytest.mark.parametrize(("factor", "counts"), [(1e36, 1.0), (1e36, 1e-50), (1e15, 1e30)])
+def test_where_the_error_is_beyond_a_float32_ranges_stay_as_they_begin(
+    activation: str, factor: float, counts: float
+) -> None:
+    seen = BlockStatistics(
+        values(np.random.default_rng(8)) * np.float32(factor), np.full(CHANNELS, counts), None
+    )
+    (found,) = learn_scales([block(activation)], [seen], seed=0, config=CONFIG)
+    highest = float(seen.pre_activation.max())
+    for qparams in (found.pre_activation, found.output):
+        if qparams is not None:
+            assert 0.1 * highest < qparams.range[1] <= highest
+    assert np.isfinite(found.output_scale).all()
+
+
 def test_concatenated_blocks_end_on_the_same_scale() -> None:
     rng = np.random.default_rng(6)
     seen = [statistics(rng, factor) for factor in (1, 3)]
