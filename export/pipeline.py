@@ -548,7 +548,8 @@ def _check_asked(request: ExportRequest) -> None:
             "a latency budget and a Pareto curve are of a file in mixed precision, and none is"
             " made: add --precision mixed, or leave them out"
         )
-    if request.float_only and request.device is not None and "coral" in request.device.files:
+    if request.is_for_coral and not request.makes_coral:
+        assert request.device is not None
         warnings.warn(
             f"{request.device.name} is for a file for the Edge TPU, which the float file alone"
             " cannot be made into: none is written",

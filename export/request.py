@@ -139,7 +139,12 @@ class ExportRequest:
     @property
     def makes_coral(self) -> bool:
         """Whether a file for the Edge TPU is wanted too."""
-        return not self.float_only and self.device is not None and "coral" in self.device.files
+        return not self.float_only and self.is_for_coral
+
+    @property
+    def is_for_coral(self) -> bool:
+        """Whether the device takes a file for the Edge TPU."""
+        return self.device is not None and "coral" in self.device.files
 
     def targets(self) -> dict[FileKind, Path]:
         """Where each file that is asked for goes, in the order they are reported in."""

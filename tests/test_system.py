@@ -133,23 +133,23 @@ def test_it_leaves_no_descriptor_open() -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_signal_leaves_no_lock_taken_and_no_pool_waiting_whenever_it_comes() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", POINTS], capture_output=True, text=True, timeout=100, check=False
+def ended(program: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def test_a_signal_leaves_no_lock_taken_and_no_pool_waiting_whenever_it_comes() -> None:
+    done = ended(POINTS)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 1000
 
 
 def test_a_signal_ends_a_wait_for_a_lock() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WAITING], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = ended(WAITING)
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
 
 
 def test_a_signal_ends_what_code_of_locks_has_called() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", CALLED], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = ended(CALLED)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")

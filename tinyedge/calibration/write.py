@@ -112,9 +112,15 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
     """
     taken: set[str] = set()
     names = {}
-    _check_labels_apart(choice)
+    labels: dict[str, str | None] = {}
     for photo in sorted(choice.chosen, key=lambda each: (each.path.name, each.sha256)):
         folder = "" if photo.label is None else f"{_folder_name(photo.label)}/"
+        other = labels.setdefault(folder, photo.label)
+        if other != photo.label:
+            raise DatasetError(
+                f"the labels {shortened(other)} and {shortened(photo.label)} would share a folder;"
+                " with --unlabelled the set has none"
+            )
         own = photo.path.name
         if not is_image_name(own) or len(os.fsencode(own)) > _LONGEST_NAME:
             own = f"{photo.sha256[:16]}{_suffix(photo)}"
@@ -127,18 +133,6 @@ def file_names(choice: CalibrationChoice) -> dict[Photo, str]:
         taken.add(name.casefold())
         names[photo] = name
     return names
-
-
-def _check_labels_apart(choice: CalibrationChoice) -> None:
-    by_folder: dict[str, str] = {}
-    for photo in choice.chosen:
-        if photo.label is not None:
-            other = by_folder.setdefault(_folder_name(photo.label), photo.label)
-            if other != photo.label:
-                raise DatasetError(
-                    f"the labels {shortened(other)} and {shortened(photo.label)} would share a"
-                    " folder; with --unlabelled the set has none"
-                )
 
 
 def _folder_name(label: str) -> str:
